@@ -1,0 +1,23 @@
+"""Why a connection ends (RFC 6455 section 7.4, 4000–4999 ours), and whether its client comes back."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Close(IntEnum):
+    GOING_AWAY = 1001
+    BINARY = 1003
+    NOT_UTF8 = 1007
+    TOO_LARGE = 1009
+    INTERNAL = 1011
+    RESTART = 1012
+    PROTOCOL = 4400
+    TOKEN = 4401
+    FORBIDDEN = 4403
+    NO_PONG = 4408
+    LIMIT = 4429
+
+
+# 1005 and 1006 are what a client sees when no close frame came: the network, not a verdict.
+RETURN_ON: Final = frozenset({1000, 1001, 1005, 1006, 1011, 1012, 1013, 4408, 4429})
+REFRESH_ON: Final = frozenset({4401})

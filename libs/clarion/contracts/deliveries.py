@@ -1,0 +1,94 @@
+"""Records on `deliveries.urgent` and `deliveries`: what one gateway's mailbox receives. One kind a record."""
+
+from typing import Any
+
+import msgspec
+
+from clarion.contracts import order
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.receipts import Op
+from clarion.contracts.times import rfc3339
+
+JsonOrder = tuple[int, int]
+
+
+class Item(msgspec.Struct):
+    """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser."""
+
+    id: str
+    type: str
+    message: str
+    sender: str
+    data: dict[str, Any]
+    created_at: str
+    expires_at: str | None
+    lane: Lane
+    ord: JsonOrder
+
+
+class Addressed(msgspec.Struct):
+    """An item on its way to its recipient; `body` is the encoded `Item`, which a gateway need not decode."""
+
+    recipient: str
+    lane: Lane
+    ord: JsonOrder
+    id: str
+    body: msgspec.Raw
+
+
+class Items(msgspec.Struct, tag_field="kind", tag="items"):
+    items: list[Addressed]
+    v: int = 1
+
+
+class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
+    """The server's state changed: `unread` is its count (capped), clients never count by themselves."""
+
+    recipient: str
+    op: Op
+    ids: list[str]
+    unread: int
+    v: int = 1
+
+
+class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
+    """The first record of a mailbox's new owner: whoever reads a fence above its own epoch has lost the lease [M]."""
+
+    epoch: int
+    owner: str
+    v: int = 1
+
+
+Delivery = Items | Sync | Fence
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Delivery)
+
+
+def encode(record: Delivery) -> bytes:
+    return _encoder.encode(record)
+
+
+def decode(value: bytes) -> Delivery:
+    """Raises msgspec.DecodeError or UnicodeDecodeError."""
+    return _decoder.decode(value)
+
+
+def body(notification: Notification, lane: Lane, ord_: int) -> bytes:
+    """The client's item of a notification whose id and `created_at` are set."""
+    assert notification.id is not None
+    assert notification.created_at is not None
+    return _encoder.encode(
+        Item(
+            id=notification.id,
+            type=notification.type,
+            message=notification.message,
+            sender=notification.sender,
+            data=notification.data,
+            created_at=rfc3339(notification.created_at),
+            expires_at=rfc3339(notification.expires_at) if notification.expires_at else None,
+            lane=lane,
+            ord=order.unpack(ord_),
+        )
+    )

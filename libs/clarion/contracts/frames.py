@@ -1,0 +1,160 @@
+"""Client protocol `clarion.v1`: JSON text frames with the discriminator `op`."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from clarion.contracts import limits
+from clarion.contracts.deliveries import JsonOrder
+from clarion.contracts.ids import UUID_PATTERN
+from clarion.contracts.lanes import Lane
+from clarion.contracts.receipts import Op
+
+SUBPROTOCOL: Final = "clarion.v1"
+BEARER_PREFIX: Final = "bearer."
+
+Ids = Annotated[list[Annotated[str, Meta(pattern=UUID_PATTERN)]], Meta(min_length=1, max_length=limits.IDS_PER_FRAME)]
+Ordinal = Annotated[int, Meta(ge=0, lt=1 << 48)]
+Generation = Annotated[int, Meta(ge=0, lt=1 << 15)]
+
+
+# ---- client → server
+
+
+class _Client(msgspec.Struct, tag_field="op", tag=str.lower, forbid_unknown_fields=True):
+    pass
+
+
+class Resume(_Client):
+    """First, from every SDK: how far each lane was handled, and the `since` kept with it; empty when fresh."""
+
+    cursors: dict[Lane, tuple[Generation, Ordinal]] = {}
+    since: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class Ack(_Client):
+    """Everything sent up to `tag` is handled."""
+
+    tag: Annotated[int, Meta(ge=1)]
+
+
+class Read(_Client):
+    ids: Ids
+
+
+class Unread(_Client):
+    ids: Ids
+
+
+class Archive(_Client):
+    ids: Ids
+
+
+class Auth(_Client):
+    """A fresh token for the same user; the connection ends when its token does."""
+
+    token: Annotated[str, Meta(max_length=limits.HEADER_BYTES)]
+
+
+class Pong(_Client):
+    pass
+
+
+ClientFrame = Resume | Ack | Read | Unread | Archive | Auth | Pong
+
+
+# ---- server → client
+
+
+class _Server(msgspec.Struct, tag_field="op", tag=str.lower):
+    pass
+
+
+class Hello(_Server):
+    """`window` and `window_bytes`: how much may be unacknowledged; `unread` is None when the store did not answer."""
+
+    session: str
+    ping_s: float
+    window: int
+    window_bytes: int
+    unread: int | None
+    resumed: bool
+    degraded: bool
+
+
+class ServerSync(_Server, tag="sync"):
+    """The user's state changed elsewhere. `change` says how; `unread` is the server's count, up to UNREAD_CAP."""
+
+    change: Op
+    ids: list[str]
+    unread: int
+
+
+class Resync(_Server):
+    """More happened than can be said here: read the inbox."""
+
+
+class Ping(_Server):
+    since: str | None
+
+
+class Bye(_Server):
+    """Sent before a close; come back after `retry_ms` plus jitter."""
+
+    reason: str
+    retry_ms: int
+
+
+class Error(_Server):
+    code: str
+    detail: str
+
+
+class Batch(_Server):
+    """Items in lane order. `tag` counts from 1; `since` is kept once everything before it is handled."""
+
+    tag: int
+    items: list[msgspec.Raw]
+    since: str | None
+
+
+ServerFrame = Hello | Batch | ServerSync | Resync | Ping | Bye | Error
+
+
+class Received(msgspec.Struct):
+    """An item as a client reads it; `unstored` ones have no place in the order yet."""
+
+    id: str
+    type: str
+    message: str
+    sender: str
+    data: dict[str, object]
+    created_at: str
+    lane: Lane
+    ord: JsonOrder | None = None
+    expires_at: str | None = None
+    unstored: bool = False
+
+
+_encoder = msgspec.json.Encoder()
+_client_decoder = msgspec.json.Decoder(ClientFrame)
+_server_decoder = msgspec.json.Decoder(ServerFrame)
+_item_decoder = msgspec.json.Decoder(Received)
+
+
+def encode(frame: ServerFrame | ClientFrame) -> bytes:
+    return _encoder.encode(frame)
+
+
+def decode_client(text: bytes) -> ClientFrame:
+    """Raises msgspec.DecodeError (close 4400)."""
+    return _client_decoder.decode(text)
+
+
+def decode_server(text: bytes | str) -> ServerFrame:
+    return _server_decoder.decode(text)
+
+
+def decode_item(body: msgspec.Raw) -> Received:
+    return _item_decoder.decode(body)

@@ -1,0 +1,32 @@
+"""Notification ids. Every id is deterministic from what a repeat has in common, so that a repeat is a duplicate key."""
+
+from typing import Final
+from uuid import UUID, uuid5
+
+import msgspec
+import uuid_utils
+
+UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_NAMESPACE: Final = UUID("6f1c2f0e-5f0b-5d0a-9c11-0c1a51000001")
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): ordered by time, so that index inserts stay local."""
+    return str(uuid_utils.uuid7())
+
+
+def idempotent_id(sender: str, recipient: str, key: str) -> str:
+    """The id of whatever `sender` publishes to `recipient` under an idempotency key: the same one each time."""
+    return _derived(["key", sender, recipient, key])
+
+
+def record_id(topic: str, generation: int, partition: int, offset: int) -> str:
+    """The id of a direct producer's record that came without one.
+
+    The topic's generation is part of it: a topic made anew counts its offsets from 0 again.
+    """
+    return _derived(["record", topic, generation, partition, offset])
+
+
+def _derived(parts: list[str | int]) -> str:
+    return str(uuid5(_NAMESPACE, msgspec.json.encode(parts).decode()))

@@ -1,0 +1,47 @@
+"""Limits and times every part agrees on. Sizes are bytes and times seconds unless the name says otherwise."""
+
+from typing import Final
+
+KIB: Final = 1024
+DAY_S: Final = 86_400
+
+# A notification
+TYPE_PATTERN: Final = r"^[a-z0-9._-]{1,64}$"
+MESSAGE_CHARS: Final = 4_096
+NAME_CHARS: Final = 128  # recipient, sender, collapse key
+DATA_BYTES: Final = 16 * KIB  # of compact JSON
+DATA_DEPTH: Final = 32  # deeper JSON would overflow some client's parser: one record must not break its reader
+RECORD_BYTES: Final = 32 * KIB
+DELIVER_AHEAD_DAYS: Final = 365
+KEEP_DAYS: Final = 30  # stored documents; longer than Kafka keeps records, or a replay would bring back what was purged
+
+# HTTP
+BODY_BYTES: Final = 256 * KIB
+BATCH_BYTES: Final = 1024 * KIB
+BATCH_LINES: Final = 1_000
+RECIPIENTS: Final = 1_000
+IDEMPOTENCY_KEY_CHARS: Final = 255
+HEADER_BYTES: Final = 16 * KIB
+
+# Delivery records: small, so that an urgent one never waits behind a large bulk one
+ITEMS_PER_RECORD: Final = 50
+ITEMS_BYTES: Final = 64 * KIB
+
+# Client protocol
+FRAME_BYTES: Final = 64 * KIB
+IDS_PER_FRAME: Final = 500
+CREDIT_ITEMS: Final = 64
+CREDIT_BYTES: Final = 256 * KIB
+CREDIT_URGENT_ITEMS: Final = 8  # of CREDIT_ITEMS, kept for urgent
+PING_S: Final = 25.0
+PONG_S: Final = 10.0
+HANDSHAKE_S: Final = 10.0
+RESUME_GRACE_S: Final = 0.5  # how long a gateway waits for `resume` before it takes a client for a fresh one
+CONNECTIONS_PER_USER: Final = 10
+UNREAD_CAP: Final = 100
+REMEMBERED_IDS: Final = 10_000  # by an SDK, to drop repeats
+RECONNECT_MIN_S: Final = 0.5
+RECONNECT_MAX_S: Final = 30.0
+
+# Dead letters
+DEAD_LETTER_BYTES: Final = 512 * KIB

@@ -1,0 +1,126 @@
+"""A notification as published: the HTTP body and the Kafka value (JSON)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Final, cast
+
+import msgspec
+from msgspec import Meta
+
+from clarion.contracts import limits
+from clarion.contracts.ids import UUID_PATTERN
+from clarion.contracts.lanes import Lane
+
+Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
+Type = Annotated[str, Meta(pattern=limits.TYPE_PATTERN)]
+Message = Annotated[str, Meta(min_length=1, max_length=limits.MESSAGE_CHARS)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Id = Annotated[str, Meta(pattern=UUID_PATTERN)]
+
+
+class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a sender says, whoever it is for."""
+
+    v: Annotated[int, Meta(ge=1)] = 1
+    type: Type
+    message: Message
+    priority: Lane = Lane.NORMAL
+    data: dict[str, Any] = {}
+    expires_at: Moment | None = None
+    deliver_at: Moment | None = None
+    collapse_key: Name | None = None
+
+
+class Notification(Content, kw_only=True, omit_defaults=True):
+    """One notification to one recipient. On Kafka, unknown fields are ignored: versions only add fields."""
+
+    recipient: Name
+    sender: Name
+    id: Id | None = None
+    created_at: Moment | None = None
+
+
+class Submission(Content, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The HTTP body: for one `recipient` or for many `recipients`; unknown fields are errors."""
+
+    recipient: Name | None = None
+    recipients: Annotated[list[Name], Meta(min_length=1, max_length=limits.RECIPIENTS)] | None = None
+    sender: Name | None = None
+
+
+class Invalid(ValueError):
+    """A value outside its contract, with what a sender needs to mend it."""
+
+    def __init__(self, pointer: str, code: str, limit: int | str | None, detail: str) -> None:
+        super().__init__(f"{pointer or 'body'}: {detail}")
+        self.pointer: Final = pointer  # RFC 6901, "" for the whole
+        self.code: Final = code
+        self.limit: Final = limit
+        self.detail: Final = detail
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Notification)
+
+
+def encode(notification: Notification) -> bytes:
+    return _encoder.encode(notification)
+
+
+def decode(value: bytes) -> Notification:
+    """Decode and check a record.
+
+    Raises `Invalid`: whatever the bytes are, nothing else comes out, so that one bad record never fails its window.
+    """
+    if len(value) > limits.RECORD_BYTES:
+        raise Invalid("", "too_large", limits.RECORD_BYTES, f"a record has at most {limits.RECORD_BYTES} bytes")
+    try:
+        notification = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("", "undecodable", None, str(error)) from error
+    check_data(notification.data)
+    return notification
+
+
+def check_data(data: Mapping[str, Any]) -> None:
+    """Size and depth of `data`, which no schema can say. Raises `Invalid`."""
+    if not data:
+        return
+    if _too_deep(data, limits.DATA_DEPTH):
+        raise Invalid("/data", "too_deep", limits.DATA_DEPTH, f"nests at most {limits.DATA_DEPTH} levels")
+    try:
+        size = len(_encoder.encode(data))
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+        raise Invalid("/data", "unencodable", None, str(error)) from error
+    if size > limits.DATA_BYTES:
+        raise Invalid("/data", "too_large", limits.DATA_BYTES, f"has {size} bytes of JSON, at most {limits.DATA_BYTES}")
+
+
+def _too_deep(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        children: Iterable[Any] = cast("dict[str, Any]", value).values()
+    elif isinstance(value, list):
+        children = cast("list[Any]", value)
+    else:
+        return False
+    return levels == 0 or any(_too_deep(child, levels - 1) for child in children)
+
+
+def digest(notification: Notification) -> bytes:
+    """A fingerprint of the content, without id, `created_at` and `v`: tells a repeat from another use of an id."""
+    fields = [
+        notification.type,
+        notification.message,
+        notification.recipient,
+        notification.sender,
+        notification.priority,
+        notification.data,
+        notification.expires_at,
+        notification.deliver_at,
+        notification.collapse_key,
+    ]
+    return blake2b(_canonical.encode(fields), digest_size=16).digest()
+
+
+_canonical = msgspec.json.Encoder(order="sorted")

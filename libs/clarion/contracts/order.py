@@ -1,0 +1,17 @@
+"""`ord`: where a notification stands in its lane, per recipient: (topic generation, first offset in the partition).
+
+In JSON it is `[generation, offset]`, in BSON and in memory one integer, `generation << 48 | offset`, which sorts alike.
+"""
+
+from typing import Final
+
+_OFFSET_BITS: Final = 48
+MAX_ORD: Final = (1 << 63) - 1
+
+
+def pack(generation: int, offset: int) -> int:
+    return generation << _OFFSET_BITS | offset
+
+
+def unpack(order: int) -> tuple[int, int]:
+    return order >> _OFFSET_BITS, order & ((1 << _OFFSET_BITS) - 1)

@@ -1,0 +1,48 @@
+"""Records on `receipts`: what became of notifications, keyed by user. Upstream services may read the topic too."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from clarion.contracts import limits
+
+
+class Op(StrEnum):
+    DELIVERED = "delivered"
+    READ = "read"
+    UNREAD = "unread"
+    ARCHIVED = "archived"
+    UNARCHIVED = "unarchived"
+    RETRACTED = "retracted"
+    EXPIRED = "expired"
+    COLLAPSED = "collapsed"
+    THROTTLED = "throttled"
+    DEAD = "dead"
+
+
+class Receipt(msgspec.Struct, omit_defaults=True):
+    """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored."""
+
+    user: str
+    op: Op
+    ids: Annotated[list[str], Meta(max_length=limits.IDS_PER_FRAME)]
+    at: Annotated[datetime, Meta(tz=True)]
+    session: str | None = None
+    unstored: bool = False
+    v: int = 1
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Receipt)
+
+
+def encode(receipt: Receipt) -> bytes:
+    return _encoder.encode(receipt)
+
+
+def decode(value: bytes) -> Receipt:
+    """Raises msgspec.DecodeError or UnicodeDecodeError."""
+    return _decoder.decode(value)

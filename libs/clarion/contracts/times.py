@@ -1,0 +1,22 @@
+"""Time on the wire: RFC 3339, UTC, milliseconds (as BSON dates hold no more)."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The current time, cut to milliseconds so that it survives MongoDB unchanged."""
+    return truncate(datetime.now(UTC))
+
+
+def truncate(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """A Kafka record timestamp as a datetime."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-24T01:02:03.004Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

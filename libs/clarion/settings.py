@@ -1,0 +1,104 @@
+"""Settings, read once from the environment (`CLARION_*`) and frozen. `NAME_FILE` reads a secret from a file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+_PREFIX: Final = "CLARION_"
+_SECRETS: Final = ("jwt_secret", "mongodb")
+_MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as its hash
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message says which and what to do."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    env: Literal["production", "dev"] = "production"
+    kafka: str = "localhost:9092"
+    mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"
+    database: str = "clarion"
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    host: str = "0.0.0.0"  # noqa: S104 - a container's only door; the local stack says 127.0.0.1
+    port: Port = 0  # 0: the service's own default (ingest 8080, gateway 8081)
+    admin_port: Port = 9400
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    jwt_secret: str = ""
+    jwks_url: str = ""
+    jwt_issuer: str = "clarion"
+    jwt_audience: str = "clarion"
+    origins: str = ""  # exact origins of pages that may connect, separated by commas
+    trusted_proxies: str = ""
+
+    partitions_lane: Positive = 16
+    partitions_deliveries: Positive = 256
+    replication: Positive = 3
+    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # raise it when a lane's topic is made anew
+
+    ingest_url: str = "http://127.0.0.1:8080"
+    gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _SECRETS)
+        return f"Settings({shown})"
+
+    @property
+    def dev(self) -> bool:
+        return self.env == "dev"
+
+    @property
+    def origin_list(self) -> tuple[str, ...]:
+        return split(self.origins)
+
+    @property
+    def gateway_urls(self) -> tuple[str, ...]:
+        return split(self.gateway_url)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the environment.
+
+        Raises `SettingsError` that names the variable. Production starts with a signing secret or a key set only: a
+        service that cannot tell its users apart must not run.
+        """
+        values = {name: _value(environ, name) for name in cls.__struct_fields__}
+        try:
+            settings = msgspec.convert({k: v for k, v in values.items() if v is not None}, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(_explain(error)) from error
+        if not settings.dev and not settings.jwt_secret and not settings.jwks_url:
+            raise SettingsError(
+                "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "
+                "CLARION_ENV=dev is for trying"
+            )
+        if settings.jwt_secret and len(settings.jwt_secret.encode()) < _MIN_SECRET_BYTES:
+            raise SettingsError(f"CLARION_JWT_SECRET is too short: at least {_MIN_SECRET_BYTES} bytes")
+        return settings
+
+
+def split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _value(environ: Mapping[str, str], name: str) -> str | None:
+    variable = _PREFIX + name.upper()
+    file = environ.get(variable + "_FILE")
+    if file is None:
+        return environ.get(variable)
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{variable}_FILE={file} cannot be read: {error.strerror}") from error
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    message, _, path = str(error).partition(" - at `$.")
+    return f"{_PREFIX}{path.rstrip('`').upper()}: {message}"
