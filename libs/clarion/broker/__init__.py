@@ -1,0 +1,1 @@
+"""Kafka: every client setting in one place, topics, and the record-batch transport under Faust."""

@@ -1,0 +1,76 @@
+"""Kafka clients, each setting with its reason."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from clarion.contracts.limits import KIB
+from clarion.settings import Settings
+
+REQUEST_S: Final = 20.0
+SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
+HEARTBEAT_S: Final = 3.0
+FETCH_WAIT_MS: Final = 100
+PARTITION_FETCH_BYTES: Final = 512 * KIB
+
+# A future of an idempotent producer never fails by itself: aiokafka retries such a batch for ever.
+SEND_ERRORS: Final[tuple[type[Exception], ...]] = (KafkaError, TimeoutError)
+
+
+def producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaProducer:
+    """An idempotent producer: retries after a lost acknowledgement do not duplicate records (KIP-98)."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=linger_ms,
+        # one record may have 1 MiB (dead letters); a full batch blocks send(), so small batches would throttle
+        max_batch_size=256 * KIB,
+        max_request_size=1200 * KIB,
+        request_timeout_ms=int(REQUEST_S * 1000),
+        metadata_max_age_ms=30_000,
+        retry_backoff_ms=100,
+    )
+
+
+def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer that is assigned by hand and belongs to no group.
+
+    `auto_offset_reset="none"`: a position outside retention must be seen, not jumped over silently.
+    """
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        request_timeout_ms=int(REQUEST_S * 1000),
+        metadata_max_age_ms=30_000,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        max_partition_fetch_bytes=1024 * KIB,
+        retry_backoff_ms=100,
+    )
+
+
+def admin(settings: Settings) -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(REQUEST_S * 1000))
+
+
+async def send_all(
+    through: AIOKafkaProducer, records: Iterable[dict[str, Any]], *, within_s: float = REQUEST_S
+) -> None:
+    """Send records (arguments of `AIOKafkaProducer.send`) and wait until all are acknowledged.
+
+    Raises one of SEND_ERRORS; then an unknown part of them may be, or may yet get, on the broker.
+    """
+    async with asyncio.timeout(within_s):
+        futures: list[Any] = [await through.send(**record) for record in records]
+        if futures:
+            await asyncio.gather(*futures)
+
+
+async def probe(through: AIOKafkaProducer) -> None:
+    """Ask the broker for something. Raises when it does not answer."""
+    await through.client.fetch_all_metadata()

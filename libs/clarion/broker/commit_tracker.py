@@ -1,0 +1,80 @@
+"""Which offset may be committed: the end of the longest acknowledged prefix of what was taken, per partition.
+
+Pure: no Kafka, no clock. It replaces Faust's own arithmetic, which takes offsets between two record batches for
+gaps and loses data when acknowledgements come out of order.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+
+class Partition(NamedTuple):
+    topic: str
+    number: int
+
+
+@dataclass(slots=True)
+class _Taken:
+    last: int
+    acked: bool = False
+
+
+@dataclass(slots=True)
+class _Progress:
+    taken: deque[_Taken] = field(default_factory=deque[_Taken])
+    end: int | None = None  # the offset after the acknowledged prefix
+    committed: int | None = None
+
+
+class CommitTracker:
+    """Batches in the order they were taken, and their acknowledgements in any order.
+
+    An epoch is one ownership of partitions between two position changes. What was taken in an earlier one may be read
+    again in other portions, so its acknowledgements count for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._partitions: Final[dict[Partition, _Progress]] = {}
+
+    def take(self, partition: Partition, last: int) -> None:
+        """A batch that ends with offset `last` goes to work."""
+        progress = self._partitions.setdefault(partition, _Progress())
+        assert not progress.taken or progress.taken[-1].last < last, "batches are taken in the order of their offsets"
+        progress.taken.append(_Taken(last))
+
+    def ack(self, partition: Partition, last: int, epoch: int) -> bool:
+        """The batch that ends with `last` is done. False when it counts for nothing: stale, or unknown."""
+        progress = self._partitions.get(partition)
+        if epoch != self.epoch or progress is None:
+            return False
+        batch = next((taken for taken in progress.taken if taken.last == last and not taken.acked), None)
+        if batch is None:
+            return False
+        batch.acked = True
+        while progress.taken and progress.taken[0].acked:
+            progress.end = progress.taken.popleft().last + 1
+        return True
+
+    def committable(self) -> dict[Partition, int]:
+        """The offset to commit for each partition whose acknowledged prefix has grown since its last good commit."""
+        return {
+            partition: progress.end
+            for partition, progress in self._partitions.items()
+            if progress.end is not None and progress.end != progress.committed
+        }
+
+    def committed(self, partition: Partition, offset: int) -> None:
+        """The broker has it. A commit that failed is not told here, so it is tried again."""
+        if progress := self._partitions.get(partition):
+            progress.committed = offset
+
+    def in_flight(self) -> int:
+        """Batches taken and not yet acknowledged or still behind one that is not."""
+        return sum(len(progress.taken) for progress in self._partitions.values())
+
+    def forget(self) -> None:
+        """Positions change (revoked, assigned, sought): start a new epoch with nothing in flight."""
+        self.epoch += 1
+        self._partitions.clear()

@@ -1,0 +1,73 @@
+"""Make the declared topics, or check that the broker has them as declared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from clarion.broker import clients
+from clarion.contracts.topics import Names, Topic, declare
+from clarion.settings import Settings
+
+
+def declared(settings: Settings) -> list[Topic]:
+    return declare(
+        Names(settings.prefix),
+        lane_partitions=settings.partitions_lane,
+        delivery_partitions=settings.partitions_deliveries,
+    )
+
+
+async def apply(settings: Settings) -> list[str]:
+    """Create what is missing; return what was created. Existing topics are left as they are: `check` tells."""
+    topics = declared(settings)
+    admin = clients.admin(settings)
+    await admin.start()
+    try:
+        answer: Any = await admin.create_topics(
+            [NewTopic(t.name, t.partitions, settings.replication, topic_configs=dict(t.config)) for t in topics]
+        )
+    finally:
+        await admin.close()
+    created: list[str] = []
+    for name, code, *message in answer.topic_errors:
+        error = for_code(code)
+        if code == 0:
+            created.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise error(f"topic {name}: {message}")
+    return created
+
+
+async def check(settings: Settings) -> list[str]:
+    """What differs from the declaration; empty when the broker is as it should be.
+
+    Partition counts decide which partition a recipient's notifications are in, so a difference is an error, not a hint.
+    """
+    admin = clients.admin(settings)
+    await admin.start()
+    try:
+        return await _differences(admin, declared(settings), settings.replication)
+    finally:
+        await admin.close()
+
+
+async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> list[str]:
+    found = {t["topic"]: t for t in await admin.describe_topics([t.name for t in topics])}
+    differences: list[str] = []
+    for topic in topics:
+        description = found.get(topic.name)
+        if description is None or description["error_code"]:
+            differences.append(f"{topic.name} is missing: run `clarion topics apply`")
+            continue
+        partitions = description["partitions"]
+        if len(partitions) != topic.partitions:
+            differences.append(
+                f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared: "
+                "set CLARION_PARTITIONS_* to the broker's, or make the topic anew and raise CLARION_GENERATION"
+            )
+        replicas = min((len(p["replicas"]) for p in partitions), default=0)
+        if replicas < replication:
+            differences.append(f"{topic.name} has {replicas} replicas, {replication} are declared")
+    return differences

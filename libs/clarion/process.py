@@ -1,0 +1,94 @@
+"""A Clarion process: its loop, logs, admin port, signals, and an end that comes in bounded time whatever happens."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+import uvloop
+
+from clarion.settings import Settings
+from clarion.telemetry.admin import serve_admin
+from clarion.telemetry.health import Health
+from clarion.telemetry.logs import logging_to
+
+log = structlog.get_logger()
+
+# Kubernetes' grace is 45 s with 5 s of preStop; a process that hangs in its shutdown is better dead than stuck.
+EXIT_WITHIN_S: Final = 35.0
+
+
+class Stopped(Exception):
+    """Raised by a main that was told to stop before it had started: a clean end."""
+
+
+@dataclass(slots=True)
+class Process:
+    """What a service's main receives. It returns when `stopping` is set and its work is put away."""
+
+    settings: Settings
+    health: Health
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        self.health.draining = True
+        self.stopping.set()
+
+
+Main = Callable[[Process], Awaitable[None]]
+
+
+def run(service: str, main: Main, settings: Settings) -> None:
+    """Run `main` until SIGTERM or SIGINT; exit code 0 after a clean end, 1 after a failure. Does not return."""
+    with logging_to(service=service, level=settings.log_level):
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(Process(settings, Health(service)), main))
+            code = 0
+        except BaseException as error:
+            log.critical("process failed", exc_info=error)
+            code = 1
+    sys.stderr.flush()
+    # not sys.exit: a library's forgotten non-daemon thread must not keep a finished process alive
+    os._exit(code)
+
+
+async def _run(process: Process, main: Main) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, _on_signal, process)
+    settings = process.settings
+    log.info("starting", pid=os.getpid(), settings=repr(settings))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            admin = tasks.create_task(serve_admin(process.health, settings.host, settings.admin_port), name="admin")
+            try:
+                await main(process)
+            finally:
+                process.stop()
+                _watchdog()
+                admin.cancel()
+    except* Stopped:
+        log.info("told to stop while starting")
+    log.info("stopped")
+
+
+def _on_signal(process: Process) -> None:
+    if process.stopping.is_set():
+        log.warning("second signal: leaving at once")
+        os._exit(1)
+    log.info("signal: draining")
+    process.stop()
+    _watchdog()
+
+
+def _watchdog() -> None:
+    """End the process from a thread of its own, which works even when the event loop hangs."""
+    timer = threading.Timer(EXIT_WITHIN_S, os._exit, [1])
+    timer.daemon = True
+    timer.start()

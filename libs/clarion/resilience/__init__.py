@@ -1,0 +1,1 @@
+"""What to do when a dependency fails: back off, with jitter and a cap."""

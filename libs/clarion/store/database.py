@@ -1,0 +1,96 @@
+"""The connection to MongoDB, and the indexes every collection declares."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ReadPreference
+from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, WTimeoutError
+
+from clarion.settings import Settings
+
+Document = dict[str, Any]
+Collection = AsyncIOMotorCollection[Document]
+Database = AsyncIOMotorDatabase[Document]
+
+OPERATION_S: Final = 5.0
+_POOL: Final = 50
+
+_DUPLICATE_KEY: Final = 11000
+
+
+class Unsure(Exception):
+    """A bulk write of which it is unknown what was written."""
+
+
+# What may pass by itself. BulkWriteError is not among them: `write_failures` tells its parts apart.
+TRANSIENT: Final[tuple[type[Exception], ...]] = (ConnectionFailure, ExecutionTimeout, WTimeoutError, Unsure)
+
+
+def connect(settings: Settings) -> Database:
+    """Connect lazily; the first operation finds out whether the server is there.
+
+    Majority and journalled writes, because what is acknowledged to Kafka must survive a failover; reads from the
+    primary, because "stored, then read who is connected" only holds there; one deadline for each operation.
+    """
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        settings.mongodb,
+        timeoutMS=int(OPERATION_S * 1000),
+        serverSelectionTimeoutMS=2_000,
+        connectTimeoutMS=2_000,
+        w="majority",
+        journal=True,
+        retryWrites=True,
+        maxPoolSize=_POOL,
+        tz_aware=True,
+        appname="clarion",
+    )
+    return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
+
+
+async def probe(database: Database) -> None:
+    await database.command("ping")
+
+
+def close(database: Database) -> None:
+    database.client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFailure:
+    """One document of a bulk write that failed; `is_repeat` when its `_id` was there already."""
+
+    index: int
+    is_repeat: bool
+    error: str
+
+
+def write_failures(error: BulkWriteError) -> list[WriteFailure]:
+    """Tell a bulk write's failures apart. `BulkWriteError.code` is always 65 and says nothing.
+
+    Raises `Unsure` when the failure is of the whole write: a deadline, or a write concern that was not met.
+    """
+    details = error.details or {}
+    if error.timeout or details.get("writeConcernErrors"):
+        raise Unsure(str(details.get("writeConcernErrors") or error)) from error
+    return [
+        WriteFailure(
+            index=failed["index"],
+            is_repeat=failed["code"] == _DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"],
+            error=f"{failed['code']}: {failed.get('errmsg', '')}"[:500],
+        )
+        for failed in details.get("writeErrors", [])
+    ]
+
+
+__all__ = [
+    "TRANSIENT",
+    "BulkWriteError",
+    "Collection",
+    "Database",
+    "Document",
+    "close",
+    "connect",
+    "probe",
+    "write_failures",
+]

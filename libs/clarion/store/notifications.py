@@ -1,0 +1,251 @@
+"""Stored notifications: insert, route repeats, replay, fold receipts.
+
+A document: `_id`, recipient, lane, ord, type, sender, state, unread, created_at, stored_at, expires_at, purge_at,
+collapse_key, digest (tells a repeat from another use of the id) and body, the client's item as encoded JSON, so that
+neither replay nor the gateway encodes anything again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany
+
+from clarion.contracts.lanes import Lane
+from clarion.contracts.limits import UNREAD_CAP
+from clarion.contracts.receipts import Op
+from clarion.store.database import BulkWriteError, Collection, Database, Document, write_failures
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    READ = "read"
+    EXPIRED = "expired"
+    ARCHIVED = "archived"
+
+
+INDEXES: Final = [
+    IndexModel(
+        [("recipient", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
+        name="pending",
+        partialFilterExpression={"state": State.PENDING},
+    ),
+    IndexModel([("recipient", ASCENDING), ("delivered_at", DESCENDING)], name="delivered"),
+    IndexModel([("recipient", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="inbox"),
+    IndexModel([("recipient", ASCENDING)], name="unread", partialFilterExpression={"unread": True}),
+    IndexModel([("expires_at", ASCENDING)], name="expiry", partialFilterExpression={"state": State.PENDING}),
+    IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
+    IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a lane needs to know of a document that was there before."""
+
+    id: str
+    recipient: str
+    lane: Lane
+    ord: int
+    state: State
+    delivered_at: datetime | None
+    digest: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a catch-up read yields."""
+
+    id: str
+    lane: Lane
+    ord: int
+    body: bytes
+
+
+def collection(database: Database) -> Collection:
+    return database["notifications"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """`repeats` were there before; `refused` can never be stored, with the server's reason."""
+
+    repeats: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+async def insert(documents: Collection, batch: Sequence[Document]) -> Inserted:
+    """Store a window in one unordered bulk write, majority-acknowledged.
+
+    Raises one of `database.TRANSIENT` when it is unknown what was written: try the same batch again, `_id` makes that
+    safe.
+    """
+    if not batch:
+        return Inserted()
+    try:
+        await documents.insert_many(batch, ordered=False)
+    except BulkWriteError as error:
+        failures = write_failures(error)
+        ids = [batch[failure.index]["_id"] for failure in failures]
+        return Inserted(
+            repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
+            refused={id_: failure.error for id_, failure in zip(ids, failures, strict=True) if not failure.is_repeat},
+        )
+    return Inserted()
+
+
+async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
+    fields = ["recipient", "lane", "ord", "state", "delivered_at", "digest", "body"]
+    return {
+        document["_id"]: Stored(
+            id=document["_id"],
+            recipient=document["recipient"],
+            lane=Lane(document["lane"]),
+            ord=document["ord"],
+            state=State(document["state"]),
+            delivered_at=document.get("delivered_at"),
+            digest=document["digest"],
+            body=document["body"],
+        )
+        async for document in documents.find({"_id": {"$in": list(ids)}}, fields)
+    }
+
+
+async def catch_up(
+    documents: Collection, user: str, lane: Lane, *, after: int, delivered_since: datetime | None, limit: int
+) -> list[Pending]:
+    """The next items of a lane after `after`, in order: pending ones, and those another device acknowledged since."""
+    query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING}
+    found = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
+    if delivered_since is not None:
+        query = {
+            "recipient": user,
+            "delivered_at": {"$gte": delivered_since},
+            "lane": lane,
+            "ord": {"$gt": after},
+            "state": {"$in": [State.DELIVERED, State.READ]},
+        }
+        seen = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
+        # one that was acknowledged between the two queries is in both
+        found = sorted({item.ord: item for item in (*found, *seen)}.values(), key=lambda item: item.ord)[:limit]
+    return found
+
+
+_PENDING: Final = ["lane", "ord", "body"]
+
+
+def _pending(document: Document) -> Pending:
+    return Pending(document["_id"], Lane(document["lane"]), document["ord"], document["body"])
+
+
+async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:
+    """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost."""
+    query: Document = {
+        "recipient": user,
+        "state": State.PENDING,
+        "$or": [{"lane": lane, "ord": {"$lte": ord_}} for lane, ord_ in cursors.items()],
+    }
+    return [d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)]
+
+
+async def with_pending(documents: Collection, users: Sequence[str]) -> set[str]:
+    """Who of `users` has anything pending: one covered query for a whole batch of connecting users."""
+    query = {"recipient": {"$in": list(users)}, "state": State.PENDING}
+    return set(await documents.distinct("recipient", query))
+
+
+async def unread(documents: Collection, user: str) -> int:
+    """The server's unread count, up to UNREAD_CAP: counting further costs and tells nobody anything."""
+    return await documents.count_documents({"recipient": user, "unread": True}, limit=UNREAD_CAP)
+
+
+async def fold(documents: Collection, changes: Sequence["Change"]) -> None:
+    """Apply receipts in bulk, in the order given. Each change sets its time once and never goes back.
+
+    Raises one of `database.TRANSIENT`; folding the same again is harmless.
+    """
+    if changes:
+        await documents.bulk_write([change.update() for change in changes], ordered=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One `update_many`: what `op` does to the `ids` of `user`, or of anybody when the ids are known to be right."""
+
+    op: Op
+    ids: tuple[str, ...]
+    at: datetime
+    user: str | None = None
+
+    def update(self) -> UpdateMany:
+        query: Document = {"_id": {"$in": list(self.ids)}}
+        if self.user is not None:
+            query["recipient"] = self.user
+        condition, change = _EFFECTS[self.op](self.at)
+        return UpdateMany(query | condition, change)
+
+
+def _set_once(field: str, at: datetime) -> Document:
+    return {field: {"$ifNull": [f"${field}", at]}}
+
+
+def _delivered(at: datetime) -> tuple[Document, Any]:
+    return {"state": State.PENDING}, {"$set": {"state": State.DELIVERED, "delivered_at": at}}
+
+
+def _read(at: datetime) -> tuple[Document, Any]:
+    live = {"$in": ["$state", [State.PENDING, State.DELIVERED]]}
+    state = {"$cond": [live, State.READ, "$state"]}
+    times = _set_once("read_at", at) | _set_once("delivered_at", at)
+    return {"unread": True}, [{"$set": {"state": state, "unread": False, **times}}]
+
+
+def _unread(_: datetime) -> tuple[Document, Any]:
+    return {"state": {"$in": [State.DELIVERED, State.READ]}}, {"$set": {"unread": True}}
+
+
+def _archived(at: datetime) -> tuple[Document, Any]:
+    times = _set_once("archived_at", at) | _set_once("delivered_at", at)
+    state = {"$cond": [{"$eq": ["$state", State.PENDING]}, State.DELIVERED, "$state"]}
+    return {}, [{"$set": {"state": state, "archived": True, "unread": False, **times}}]
+
+
+def _unarchived(_: datetime) -> tuple[Document, Any]:
+    return {"archived": True}, {"$set": {"archived": False}}
+
+
+_EFFECTS: Final = {
+    Op.DELIVERED: _delivered,
+    Op.READ: _read,
+    Op.UNREAD: _unread,
+    Op.ARCHIVED: _archived,
+    Op.UNARCHIVED: _unarchived,
+}
+
+FOLDABLE: Final = frozenset(_EFFECTS)
+
+
+async def expire(documents: Collection, *, now: datetime, purged_before: datetime, limit: int) -> int:
+    """Turn up to `limit` of what is pending beyond its `expires_at`, or about to be purged, into `expired`."""
+    due: set[str] = set()
+    for late in ({"expires_at": {"$lte": now}}, {"purge_at": {"$lte": purged_before}}):
+        query: Document = {"state": State.PENDING, **late}
+        due.update([d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)])
+    if not due:
+        return 0
+    change = {"state": State.EXPIRED, "unread": False, "expired_at": now, "unannounced": True}
+    result = await documents.update_many({"_id": {"$in": list(due)}, "state": State.PENDING}, {"$set": change})
+    return result.modified_count
+
+
+async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str]]:
+    """(id, recipient) of what expired and is not yet told on `receipts`."""
+    return [(d["_id"], d["recipient"]) async for d in documents.find({"unannounced": True}, ["recipient"]).limit(limit)]
+
+
+async def announced(documents: Collection, ids: Sequence[str]) -> None:
+    await documents.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"unannounced": ""}})

@@ -1,0 +1,54 @@
+"""Who is connected, and through which mailbox. One document for each user, mailbox and epoch [M]."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
+
+from clarion.contracts import times
+from clarion.store.database import Collection, Database, Document
+
+INDEXES: Final = [
+    IndexModel([("user", ASCENDING), ("mailbox", ASCENDING)], name="route"),
+    IndexModel([("mailbox", ASCENDING), ("epoch", ASCENDING)], name="sweep"),
+]
+
+
+def collection(database: Database) -> Collection:
+    return database["sessions"]
+
+
+def _id(user: str, mailbox: int, epoch: int) -> Document:
+    return {"user": user, "mailbox": mailbox, "epoch": epoch}
+
+
+def present(user: str, mailbox: int, epoch: int, sequence: int) -> UpdateOne:
+    """`user` has a connection at this gateway. `sequence` is the gateway's own, and only grows."""
+    key = _id(user, mailbox, epoch)
+    change = {"$set": key | {"at": times.now()}, "$max": {"sequence": sequence}}
+    return UpdateOne({"_id": key}, change, upsert=True)
+
+
+def absent(user: str, mailbox: int, epoch: int, sequence: int) -> DeleteOne:
+    """`user` has none any more. Applies only up to its own `sequence`: a later `present` is never undone [M]."""
+    return DeleteOne({"_id": _id(user, mailbox, epoch), "sequence": {"$lte": sequence}})
+
+
+async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) -> None:
+    """Apply changes in order, majority-acknowledged. Raises one of `database.TRANSIENT`; writing again is harmless."""
+    if changes:
+        await sessions.bulk_write(list(changes), ordered=True)
+
+
+async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int]]:
+    """The mailboxes of each user who is connected; users who are not are absent."""
+    mailboxes: dict[str, set[int]] = {}
+    async for session in sessions.find({"user": {"$in": list(users)}}, {"_id": 0, "user": 1, "mailbox": 1}):
+        mailboxes.setdefault(session["user"], set()).add(session["mailbox"])
+    return mailboxes
+
+
+async def sweep(sessions: Collection, mailbox: int, epoch: int) -> int:
+    """Remove sessions of earlier owners of a mailbox; an expired lease alone removes none."""
+    result = await sessions.delete_many({"mailbox": mailbox, "epoch": {"$lt": epoch}})
+    return result.deleted_count

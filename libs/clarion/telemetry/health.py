@@ -1,0 +1,95 @@
+"""Health of a process: what it needs, whether it makes progress, and the answers to Kubernetes' three questions."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import structlog
+
+from clarion.telemetry import metrics
+
+log = structlog.get_logger()
+
+PROBE_EVERY_S: Final = 1.0
+PROBE_TIMEOUT_S: Final = 2.0
+
+Status = Literal["ok", "degraded", "failing"]
+
+
+@dataclass(slots=True)
+class Dependency:
+    """A server this process needs. `up` is None until the first probe has answered or failed."""
+
+    name: str
+    up: bool | None = None
+    error: str = ""
+    since: float = field(default_factory=time.time)
+
+    def seen(self, error: str) -> None:
+        """Note the outcome of a probe; `error` is empty when it answered."""
+        up = not error
+        self.error = error
+        metrics.dependency_up.labels(self.name).set(up)
+        if up != self.up:
+            self.up, self.since = up, time.time()
+            log.info("dependency is up" if up else "dependency is down", dependency=self.name, error=error or None)
+
+
+@dataclass(slots=True)
+class Health:
+    """The state the probes read.
+
+    A dependency that is down leaves a process ready: somebody must answer 503 with Retry-After. `blockers` are what
+    keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends.
+    """
+
+    service: str
+    started: bool = False
+    draining: bool = False
+    dependencies: dict[str, Dependency] = field(default_factory=dict[str, Dependency])
+    blockers: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
+    failures: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
+    figures: list[Callable[[], dict[str, object]]] = field(default_factory=list[Callable[[], dict[str, object]]])
+
+    def dependency(self, name: str) -> Dependency:
+        return self.dependencies.setdefault(name, Dependency(name))
+
+    def live(self) -> list[str]:
+        """Reasons to restart this process; empty while it lives."""
+        return [reason for check in self.failures if (reason := check())]
+
+    def unready(self) -> list[str]:
+        """Reasons to send it no traffic; empty when it is ready."""
+        reasons = [reason for check in self.blockers if (reason := check())]
+        if not self.started:
+            reasons.insert(0, "starting")
+        if self.draining:
+            reasons.insert(0, "draining")
+        return reasons
+
+    def down(self) -> list[str]:
+        return [f"{d.name} is down: {d.error}" for d in self.dependencies.values() if d.up is False]
+
+    def status(self) -> tuple[Status, list[str]]:
+        if failing := self.live():
+            return "failing", failing
+        if degraded := [*self.unready(), *self.down()]:
+            return "degraded", degraded
+        return "ok", []
+
+
+async def watch(dependency: Dependency, probe: Callable[[], Awaitable[object]]) -> None:
+    """Probe a dependency for ever. Any failure of the probe is an answer: it is down."""
+    while True:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await probe()
+        except TimeoutError:
+            dependency.seen(f"no answer within {PROBE_TIMEOUT_S:g} s")
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, the meaning is the same
+            dependency.seen(f"{type(error).__name__}: {error}")
+        else:
+            dependency.seen("")
+        await asyncio.sleep(PROBE_EVERY_S)

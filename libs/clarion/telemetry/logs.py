@@ -1,0 +1,81 @@
+"""Structured logs: JSON lines, written by a thread from a bounded queue: a slow disk never stops the event loop."""
+
+import logging
+import logging.handlers
+import queue
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+import structlog
+
+from clarion.telemetry import metrics
+
+_QUEUE_RECORDS: Final = 10_000
+
+
+class _BoundedQueueHandler(logging.handlers.QueueHandler):
+    """Counts what does not fit instead of blocking the caller or growing."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            metrics.logs_dropped.inc()
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record  # stays in this process: the formatter, run by the listener, wants the record as it is
+
+
+@contextmanager
+def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Generator[None]:
+    """Send structlog's and the standard library's records to `stream` as JSON lines until the block ends."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _named(service),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    out = logging.StreamHandler(stream)
+    out.setFormatter(formatter)
+    records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_RECORDS)
+    listener = logging.handlers.QueueListener(records, out)
+    root = logging.getLogger()
+    root.handlers = [_BoundedQueueHandler(records)]
+    root.setLevel(level.upper())
+    for noisy in ("aiokafka", "faust", "mode", "httpx", "httpcore", "pymongo"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        root.handlers = []
+
+
+def _named(service: str) -> structlog.typing.Processor:
+    def add(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
+    return add

@@ -1,0 +1,41 @@
+"""The metric catalogue: every series Clarion exports. Never labelled by user, id, connection or raw path."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Buckets around the objectives (publish → frame, p99): urgent 250 ms, high 500 ms, normal 1 s, low 5 s.
+_DELIVERY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
+_STAGE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_COUNT: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+accepted = Counter("clarion_accepted", "Notifications Kafka has acknowledged to ingest", ["lane"])
+refused = Counter("clarion_refused", "Requests or lines that ingest refused, by HTTP status", ["status"])
+
+window_items = Histogram("clarion_window_items", "Records in a window", ["lane"], buckets=_COUNT)
+stage_seconds = Histogram("clarion_stage_seconds", "Time of a window in a stage", ["lane", "stage"], buckets=_STAGE_S)
+stored = Counter("clarion_stored", "Notifications stored for the first time", ["lane"])
+repeated = Counter("clarion_repeated", "Records whose notification was stored before", ["lane"])
+emitted = Counter("clarion_emitted", "Items put into mailboxes", ["lane"])
+expired = Counter("clarion_expired", "Notifications that expired before anybody received them", ["lane"])
+dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters", ["reason"])
+retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])
+folded = Counter("clarion_folded", "Receipts folded into stored notifications", ["op"])
+lag_records = Gauge("clarion_lag_records", "Records this process has still to take from its partitions", ["lane"])
+buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet acknowledged", ["lane"])
+
+connections = Gauge("clarion_connections", "Open connections", ["state"])
+rooms = Gauge("clarion_rooms", "Users with at least one connection here")
+closed = Counter("clarion_closed", "Connections closed, by close code", ["code"])
+delivered = Counter("clarion_delivered", "Notifications acknowledged by a client", ["lane"])
+delivery_seconds = Histogram(
+    "clarion_delivery_seconds", "From created to the frame written, live pushes only", ["lane"], buckets=_DELIVERY_S
+)
+pushed = Counter("clarion_pushed", "Items written to connections", ["lane", "how"])
+repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
+mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
+receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")
+receipts_dropped = Counter("clarion_receipts_dropped", "Receipts given up on; their items are replayed")
+
+logs_dropped = Counter("clarion_logs_dropped", "Log records dropped because the queue was full")
+dependency_up = Gauge("clarion_dependency_up", "1 while a dependency answers its probe", ["dependency"])
