@@ -1,0 +1,1 @@
+"""Kafka → MongoDB → mailboxes: the lanes, the receipts role and the scheduler role."""

@@ -1,0 +1,60 @@
+"""The Faust app of one role: each setting with its reason. Faust keeps the app, the agent and the group membership."""
+
+import tempfile
+from typing import Any, Final
+
+import faust
+from clarion.broker import clients
+from clarion.broker.record_batches import BatchSchema, Consumer, RecordBatch, Transport
+from clarion.settings import Settings, split
+from clarion.telemetry import metrics
+from mode.supervisors import CrashingSupervisor
+
+from services.stream.pipeline import Pipeline
+
+_COMMIT_EVERY_S: Final = 1.0
+_REBALANCE_S: Final = 30.0
+
+
+def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max_records: int) -> Any:
+    """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
+    app: Any = faust.App(
+        group,
+        broker=[f"kafka://{server}" for server in split(settings.kafka)],
+        store="memory://",
+        datadir=tempfile.gettempdir() + f"/clarion-{group}",
+        web_enabled=False,  # health and metrics have a port of their own
+        topic_disable_leader=True,  # no leader election: nothing here needs one, and it wants a topic of its own
+        topic_allow_declare=False,  # topics are declared once, by `clarion topics apply`
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=clients.PARTITION_FETCH_BYTES,
+        broker_max_poll_records=max_records,
+        broker_session_timeout=clients.SESSION_S,
+        broker_heartbeat_interval=clients.HEARTBEAT_S,
+        broker_request_timeout=clients.REQUEST_S,
+        broker_rebalance_timeout=_REBALANCE_S,
+        broker_commit_interval=_COMMIT_EVERY_S,
+        producer_request_timeout=clients.REQUEST_S,  # the default is 20 minutes
+        stream_buffer_maxsize=16,  # batches, of at most PARTITION_FETCH_BYTES each
+        stream_wait_empty=False,  # has no deadline: the pipeline's own drain has one
+        agent_supervisor=CrashingSupervisor,  # a failure that nothing handled ends the process
+    )
+    transport = Transport(app.conf.broker_consumer, app, app.loop)
+    transport.drain = pipeline.drain
+    app.transport = transport
+    lag = metrics.lag_records.labels(pipeline.name)
+
+    async def hand(stream: Any) -> None:
+        # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
+        async for event in stream.noack().events():
+            batch: RecordBatch = event.value
+            consumer = app.consumer
+            assert isinstance(consumer, Consumer)
+            if batch.epoch != consumer.tracker.epoch:
+                continue  # taken before the last rebalance: its new owner has it
+            highwater = consumer.highwater(event.message.tp)
+            lag.set(max(0, (highwater or 0) - batch.last - 1))
+            await pipeline.hand(batch, event.ack)
+
+    app.agent(app.topic(topic, schema=BatchSchema()), name=f"{group}.agent")(hand)
+    return app

@@ -1,0 +1,120 @@
+"""A lane's records → what to store, and what can never be. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from clarion.broker.record_batches import Record, RecordBatch
+from clarion.contracts import deliveries, ids, limits, notification, order, times
+from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Invalid, Notification
+from clarion.store.notifications import State
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record that decoded: its place, its notification (id and `created_at` set), and the client's item."""
+
+    record: Record
+    notification: Notification
+    id: str
+    ord: int
+    digest: bytes
+    body: bytes
+    expired: bool
+
+    def document(self, lane: Lane, now: datetime) -> dict[str, Any]:
+        item = self.notification
+        keep_until = now + timedelta(days=limits.KEEP_DAYS)
+        document = {
+            "_id": self.id,
+            "recipient": item.recipient,
+            "lane": lane,
+            "ord": self.ord,
+            "type": item.type,
+            "sender": item.sender,
+            "state": State.EXPIRED if self.expired else State.PENDING,
+            "unread": not self.expired,
+            "created_at": item.created_at,
+            "stored_at": now,
+            "purge_at": max(item.expires_at, keep_until) if item.expires_at else keep_until,
+            "digest": self.digest,
+            "body": self.body,
+        }
+        if item.expires_at:
+            document["expires_at"] = item.expires_at
+        if item.collapse_key:
+            document["collapse_key"] = item.collapse_key
+        if self.expired:
+            document["unannounced"] = True
+        return document
+
+
+@dataclass(slots=True)
+class Decoded:
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    repeats: int = 0  # within this window
+
+
+def decode_window(batches: Iterable[RecordBatch], lane: Lane, generation: int, now: datetime) -> Decoded:
+    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours."""
+    decoded = Decoded()
+    for batch in batches:
+        for record in batch.records:
+            try:
+                entry = _entry(record, lane, generation, now)
+            except Invalid as error:
+                reason = {"undecodable": Reason.UNDECODABLE, "not_schedulable": Reason.NOT_SCHEDULABLE}
+                decoded.dead.append(dead_letter(record, reason.get(error.code, Reason.INVALID), str(error), now))
+                continue
+            first = decoded.entries.setdefault(entry.id, entry)
+            if first is entry:
+                continue
+            if first.digest == entry.digest:
+                decoded.repeats += 1
+            else:
+                decoded.dead.append(conflict(record, entry.id, now))
+    return decoded
+
+
+def _entry(record: Record, lane: Lane, generation: int, now: datetime) -> Entry:
+    item = notification.decode(record.value or b"")
+    if item.deliver_at and item.deliver_at > now:
+        raise Invalid("/deliver_at", "not_schedulable", None, "deliveries in the future are not supported yet")
+    if item.created_at is None:
+        item.created_at = times.from_ms(record.timestamp)
+    if item.id is None:
+        item.id = ids.record_id(record.topic, generation, record.partition, record.offset)
+    ord_ = order.pack(generation, record.offset)
+    return Entry(
+        record=record,
+        notification=item,
+        id=item.id,
+        ord=ord_,
+        digest=notification.digest(item),
+        body=deliveries.body(item, lane, ord_),
+        expired=item.expires_at is not None and item.expires_at <= now,
+    )
+
+
+def dead_letter(record: Record, reason: Reason, error: str, now: datetime, *, attempts: int = 1) -> DeadLetter:
+    return DeadLetter(
+        value=record.value or b"",
+        key=record.key,
+        reason=reason,
+        error=error,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        attempts=attempts,
+        first_seen=times.from_ms(record.timestamp),
+        last_seen=now,
+    )
+
+
+def conflict(record: Record, id_: str, now: datetime) -> DeadLetter:
+    """The same id with other content: keeping either silently would lose the other."""
+    return dead_letter(record, Reason.ID_CONFLICT, f"id {id_} was used before with other content", now)

@@ -1,0 +1,45 @@
+"""Records to produce, as arguments of `AIOKafkaProducer.send`. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any
+
+from clarion.contracts import deliveries, receipts
+from clarion.contracts.dead_letters import DeadLetter
+from clarion.contracts.deliveries import Addressed, Sync
+from clarion.contracts.lanes import Lane
+from clarion.contracts.receipts import Receipt
+from clarion.contracts.topics import Names
+
+from services.stream.packing import pack
+
+Sent = dict[str, Any]
+
+
+def item_records(
+    names: Names, lane: Lane, items: Iterable[Addressed], mailboxes: Mapping[str, Set[int]]
+) -> Iterator[Sent]:
+    topic = names.deliveries(lane)
+    for mailbox, record in pack(items, mailboxes):
+        yield {"topic": topic, "partition": mailbox, "value": deliveries.encode(record)}
+
+
+def sync_records(names: Names, syncs: Iterable[Sync], mailboxes: Mapping[str, Set[int]]) -> Iterator[Sent]:
+    for sync in syncs:
+        value = deliveries.encode(sync)
+        for mailbox in mailboxes.get(sync.recipient, ()):
+            yield {"topic": names.deliveries_bulk, "partition": mailbox, "value": value}
+
+
+def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator[Sent]:
+    for letter in letters:
+        yield {
+            "topic": names.dead_letters,
+            "key": letter.key,
+            "value": letter.payload(),
+            "headers": letter.headers(),
+        }
+
+
+def receipt_records(names: Names, found: Iterable[Receipt]) -> Iterator[Sent]:
+    for receipt in found:
+        yield {"topic": names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}

@@ -1,0 +1,69 @@
+"""Receipts → as few updates as possible. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from clarion.contracts.receipts import Op, Receipt
+from clarion.store.notifications import FOLDABLE, Change
+
+IDS_PER_UPDATE: Final = 1_000
+
+
+@dataclass(slots=True)
+class Folded:
+    """Changes in the order to apply them, and for each user and op the ids to tell the user's other devices."""
+
+    changes: list[Change] = field(default_factory=list[Change])
+    touched: dict[tuple[str, Op], list[str]] = field(default_factory=dict[tuple[str, Op], list[str]])
+
+
+def fold(receipts: Iterable[Receipt]) -> Folded:
+    """Merge receipts.
+
+    Deliveries come first and all at once: they only ever take `pending` further, so moving one forward changes nothing,
+    and their ids are what a gateway had sent, so they need no check of the user. The rest keeps its order for each user
+    and is held to that user's own notifications, since a client names those ids.
+    """
+    delivered: dict[str, None] = {}
+    latest: datetime | None = None
+    others: list[Receipt] = []
+    folded = Folded()
+    for receipt in receipts:
+        if receipt.op not in FOLDABLE:
+            continue
+        folded.touched.setdefault((receipt.user, receipt.op), []).extend(receipt.ids)
+        if receipt.op is Op.DELIVERED:
+            delivered.update(dict.fromkeys(receipt.ids))
+            # the later time is the safe one: catching up reads what was delivered since a moment
+            latest = max(latest, receipt.at) if latest else receipt.at
+        else:
+            others.append(receipt)
+    if latest:
+        folded.changes += [Change(Op.DELIVERED, ids, latest) for ids in _chunks(list(delivered))]
+    folded.changes += _runs(others)
+    return folded
+
+
+def _runs(receipts: Iterable[Receipt]) -> Iterator[Change]:
+    """One change for each run of the same user and op."""
+    run: list[Receipt] = []
+    for receipt in receipts:
+        if run and (run[-1].user, run[-1].op) != (receipt.user, receipt.op):
+            yield from _merged(run)
+            run = []
+        run.append(receipt)
+    if run:
+        yield from _merged(run)
+
+
+def _merged(run: list[Receipt]) -> Iterator[Change]:
+    ids = dict.fromkeys(id_ for receipt in run for id_ in receipt.ids)
+    for chunk in _chunks(list(ids)):
+        yield Change(run[-1].op, chunk, run[-1].at, run[-1].user)
+
+
+def _chunks(ids: list[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(ids), IDS_PER_UPDATE):
+        yield tuple(ids[start : start + IDS_PER_UPDATE])

@@ -1,0 +1,89 @@
+"""The receipts role: folds what clients acknowledged and read into MongoDB in bulk, then tells the users' devices."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from clarion.broker.clients import SEND_ERRORS, send_all
+from clarion.broker.record_batches import RecordBatch
+from clarion.contracts import receipts, times
+from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.deliveries import Sync
+from clarion.contracts.limits import IDS_PER_FRAME
+from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.topics import Names
+from clarion.resilience.backoff import retry
+from clarion.store import database, notifications, sessions
+from clarion.store.database import Database
+from clarion.telemetry import metrics
+
+from services.stream.decoding import dead_letter
+from services.stream.emitting import dead_letter_records, sync_records
+from services.stream.folding import Folded, fold
+
+log = structlog.get_logger()
+
+_COUNTS_AT_ONCE: Final = 16
+
+
+@dataclass(slots=True)
+class ReceiptsWork:
+    names: Names
+    database: Database
+    producer: AIOKafkaProducer
+
+    async def __call__(self, batches: list[RecordBatch]) -> None:
+        found, dead = _decode(batches)
+        folded = fold(found)
+        stored = notifications.collection(self.database)
+        await retry(lambda: notifications.fold(stored, folded.changes), "mongodb", *database.TRANSIENT)
+        for (_, op), ids in folded.touched.items():
+            metrics.folded.labels(op).inc(len(ids))
+        syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
+        records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
+        await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+        for letter in dead:
+            metrics.dead_lettered.labels(letter.reason).inc()
+            log.warning("dead letter", reason=letter.reason, error=letter.error, offset=letter.offset)
+
+    async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
+        """What to tell whom: only users who are connected, with the server's count as it is after the fold."""
+        users = list({user for user, _ in folded.touched})
+        mailboxes = await sessions.route(sessions.collection(self.database), users)
+        stored = notifications.collection(self.database)
+        limit = asyncio.Semaphore(_COUNTS_AT_ONCE)
+
+        async def count(user: str) -> int:
+            async with limit:
+                return await notifications.unread(stored, user)
+
+        unread = dict(zip(mailboxes, await asyncio.gather(*map(count, mailboxes)), strict=True))
+        return _sync_records(folded.touched, unread), mailboxes
+
+
+def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mapping[str, int]) -> list[Sync]:
+    syncs: list[Sync] = []
+    for (user, op), ids in touched.items():
+        if user not in unread:
+            continue
+        # a delivery only changes the count: the devices that received it know the ids
+        told = [] if op is Op.DELIVERED else list(dict.fromkeys(ids))
+        starts = range(0, max(len(told), 1), IDS_PER_FRAME)
+        syncs.extend(Sync(user, op, told[start : start + IDS_PER_FRAME], unread[user]) for start in starts)
+    return syncs
+
+
+def _decode(batches: list[RecordBatch]) -> tuple[list[Receipt], list[DeadLetter]]:
+    found: list[Receipt] = []
+    dead: list[DeadLetter] = []
+    for batch in batches:
+        for record in batch.records:
+            try:
+                found.append(receipts.decode(record.value or b""))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                dead.append(dead_letter(record, Reason.UNDECODABLE, str(error), times.now()))
+    return found, dead

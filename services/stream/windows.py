@@ -1,0 +1,61 @@
+"""How much a lane takes at once. Pure: time is passed in, in seconds of a monotonic clock."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from clarion.broker.record_batches import RecordBatch
+from clarion.contracts.lanes import Lane
+from clarion.contracts.limits import KIB
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolicy:
+    """A window closes at `max_records`, at `max_bytes`, at `max_age_s`, or after `idle_s` without anything new.
+
+    `max_age_s` 0 means that a window takes what is there and waits for nothing.
+    """
+
+    max_records: int
+    max_age_s: float
+    max_bytes: int = 1024 * KIB
+
+    @property
+    def idle_s(self) -> float:
+        return self.max_age_s / 4
+
+
+POLICIES: Final = {
+    Lane.URGENT: WindowPolicy(max_records=500, max_age_s=0),
+    Lane.HIGH: WindowPolicy(max_records=200, max_age_s=0.020),
+    Lane.NORMAL: WindowPolicy(max_records=500, max_age_s=0.100),
+    Lane.LOW: WindowPolicy(max_records=1000, max_age_s=1.0),
+}
+RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)
+
+
+@dataclass(slots=True)
+class Window:
+    """Batches gathered so far. A batch is never split, so a window may exceed its limits by its last batch."""
+
+    policy: WindowPolicy
+    opened: float
+    batches: list[RecordBatch] = field(default_factory=list[RecordBatch])
+    records: int = 0
+    size: int = 0
+    _latest: float = 0.0
+
+    def add(self, batch: RecordBatch, now: float) -> None:
+        self.batches.append(batch)
+        self.records += len(batch.records)
+        self.size += batch.size
+        self._latest = now
+
+    def is_full(self) -> bool:
+        return self.records >= self.policy.max_records or self.size >= self.policy.max_bytes
+
+    def wait_s(self, now: float) -> float:
+        """How much longer to wait for another batch; 0 when the window is to be closed."""
+        if self.is_full():
+            return 0.0
+        closes = min(self.opened + self.policy.max_age_s, self._latest + self.policy.idle_s)
+        return max(0.0, closes - now)
