@@ -1,0 +1,31 @@
+"""Kafka records as a consumer would hand them over."""
+
+from collections.abc import Sequence
+
+from aiokafka.structs import ConsumerRecord
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.record_batches import Record, RecordBatch
+
+TOPIC = "notifications.normal"
+TIMESTAMP_MS = 1_795_000_000_000
+
+
+def record(value: bytes | None, offset: int = 0, partition: int = 0) -> Record:
+    return ConsumerRecord(
+        topic=TOPIC,
+        partition=partition,
+        offset=offset,
+        timestamp=TIMESTAMP_MS,
+        timestamp_type=0,
+        key=b"ann",
+        value=value,
+        checksum=None,
+        serialized_key_size=3,
+        serialized_value_size=len(value or b""),
+        headers=(),
+    )
+
+
+def batch(values: Sequence[bytes | None], first: int = 0, partition: int = 0) -> RecordBatch:
+    records = [record(value, first + i, partition) for i, value in enumerate(values)]
+    return RecordBatch(Partition(TOPIC, partition), records, 0, sum(len(value or b"") for value in values))

@@ -1,0 +1,102 @@
+"""The commit tracker against a model: whatever the order of acknowledgements, nothing unacknowledged is committed."""
+
+from clarion.broker.commit_tracker import CommitTracker, Partition
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+A, B = Partition("t", 0), Partition("t", 1)
+
+
+class Histories(RuleBasedStateMachine):
+    """The model knows every offset that is done; what a broker would skip after a commit must all be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tracker = CommitTracker()
+        self.position = dict.fromkeys((A, B), 0)
+        self.commits = dict.fromkeys((A, B), 0)
+        self.done: dict[Partition, set[int]] = {A: set(), B: set()}
+        self.in_hand: list[tuple[Partition, int, int, int]] = []  # partition, first, last, epoch
+
+    @rule(partition=st.sampled_from([A, B]), gap=st.integers(0, 3), length=st.integers(1, 4))
+    def fetch(self, partition: Partition, gap: int, length: int) -> None:
+        """A gap is what compaction or an aborted transaction leaves: offsets that never arrive."""
+        first = self.position[partition] + gap
+        self.done[partition].update(range(self.position[partition], first))
+        last = first + length - 1
+        self.tracker.take(partition, last)
+        self.position[partition] = last + 1
+        self.in_hand.append((partition, first, last, self.tracker.epoch))
+
+    @precondition(lambda self: self.in_hand)
+    @rule(data=st.data())
+    def ack(self, data: st.DataObject) -> None:
+        batch = data.draw(st.sampled_from(self.in_hand))
+        self.in_hand.remove(batch)
+        partition, first, last, epoch = batch
+        counted = self.tracker.ack(partition, last, epoch)
+        assert counted == (epoch == self.tracker.epoch)
+        self.done[partition].update(range(first, last + 1))
+        assert not self.tracker.ack(partition, last, epoch), "a second acknowledgement counts for nothing"
+
+    @rule(succeeds=st.booleans())
+    def commit(self, succeeds: bool) -> None:
+        for partition, offset in self.tracker.committable().items():
+            assert offset > self.commits[partition]
+            if succeeds:
+                self.commits[partition] = offset
+                self.tracker.committed(partition, offset)
+        assert not succeeds or not self.tracker.committable()
+
+    @rule()
+    def rebalance(self) -> None:
+        """Positions go back to what was committed; batches in hand belong to an epoch that is over."""
+        self.tracker.forget()
+        self.position = dict(self.commits)
+
+    @invariant()
+    def nothing_unacknowledged_is_committed(self) -> None:
+        for partition, offset in self.commits.items():
+            assert set(range(offset)) <= self.done[partition]
+
+    def teardown(self) -> None:
+        """When all is acknowledged, all can be committed: nothing is stuck."""
+        for partition, _, last, epoch in self.in_hand:
+            self.tracker.ack(partition, last, epoch)
+        self.commit(succeeds=True)
+        assert self.tracker.in_flight() == 0
+
+
+TestHistories = Histories.TestCase
+
+
+@given(st.permutations(range(6)))
+def test_any_order_of_acknowledgements_commits_the_whole_in_the_end(acks: list[int]) -> None:
+    tracker = CommitTracker()
+    for i in range(6):
+        tracker.take(A, i * 10 + 9)
+    for n, i in enumerate(acks):
+        tracker.ack(A, i * 10 + 9, tracker.epoch)
+        prefix = next((k for k in range(6) if k not in acks[: n + 1]), 6)
+        assert tracker.committable().get(A) == (prefix * 10 or None)
+
+
+def test_an_acknowledgement_of_an_earlier_epoch_does_not_cover_a_batch_cut_differently() -> None:
+    tracker = CommitTracker()
+    tracker.take(A, 19)
+    stale = tracker.epoch
+    tracker.forget()
+    tracker.take(A, 25)  # refetched from 10, now in one batch with what came later
+    assert not tracker.ack(A, 19, stale)
+    assert tracker.committable() == {}
+
+
+def test_a_failed_commit_is_offered_again() -> None:
+    tracker = CommitTracker()
+    tracker.take(A, 9)
+    tracker.ack(A, 9, tracker.epoch)
+    assert tracker.committable() == {A: 10}
+    assert tracker.committable() == {A: 10}
+    tracker.committed(A, 10)
+    assert tracker.committable() == {}

@@ -1,0 +1,97 @@
+"""Frames and records: round trips, bounds, and bytes of every release that must stay readable."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from clarion.contracts import deliveries, frames, limits, notification, order, receipts, times
+from clarion.contracts.ids import idempotent_id, new_id
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.topics import Names, declare
+from hypothesis import given
+from hypothesis import strategies as st
+
+RELEASES = Path(__file__).parent.parent / "data" / "records"
+READERS = {
+    "notification": notification.decode,
+    "delivery": deliveries.decode,
+    "receipt": receipts.decode,
+    "client": frames.decode_client,
+    "server": frames.decode_server,
+}
+
+
+@pytest.mark.parametrize("path", sorted(RELEASES.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_recorded_bytes_stay_decodable(path: Path) -> None:
+    """`<kind>-<release>.jsonl`: one value a line, written by that release and never changed."""
+    read = READERS[path.stem.partition("-")[0]]
+    lines = path.read_bytes().splitlines()
+    assert lines
+    for line in lines:
+        read(line)
+
+
+cursors = st.dictionaries(st.sampled_from(LANES), st.tuples(st.integers(0, 2**15 - 1), st.integers(0, 2**48 - 1)))
+uuids = st.uuids(version=4).map(str)
+client_frames = st.one_of(
+    st.builds(frames.Resume, cursors=cursors, since=st.none() | st.just("2026-11-24T01:02:03.004Z")),
+    st.builds(frames.Ack, tag=st.integers(1, 2**53)),
+    st.builds(frames.Read, ids=st.lists(uuids, min_size=1, max_size=5)),
+    st.builds(frames.Pong),
+)
+
+
+@given(client_frames)
+def test_a_client_frame_survives_the_wire(frame: frames.ClientFrame) -> None:
+    assert frames.decode_client(frames.encode(frame)) == frame
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b'{"op":"nonsense"}',
+        b'{"op":"ack"}',
+        b'{"op":"ack","tag":0}',
+        b'{"op":"ack","tag":1,"more":1}',
+        b'{"op":"read","ids":[]}',
+        b'{"op":"read","ids":["not-an-id"]}',
+        b'{"op":"resume","cursors":{"huge":[0,1]}}',
+        b'{"op":"resume","cursors":{"low":[-1,1]}}',
+        b'{"op":"resume","cursors":{"low":[0,281474976710656]}}',
+    ],
+)
+def test_a_malformed_client_frame_is_a_decode_error(text: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        frames.decode_client(text)
+
+
+@given(st.integers(0, 2**15 - 1), st.integers(0, 2**48 - 1), st.integers(0, 2**15 - 1), st.integers(0, 2**48 - 1))
+def test_ord_sorts_like_its_parts_and_fits_a_bson_integer(g1: int, o1: int, g2: int, o2: int) -> None:
+    one, two = order.pack(g1, o1), order.pack(g2, o2)
+    assert order.unpack(one) == (g1, o1)
+    assert (one < two) == ((g1, o1) < (g2, o2))
+    assert 0 <= one <= order.MAX_ORD
+
+
+def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
+    ids = {idempotent_id(s, r, k) for s, r, k in [("a", "b", "c"), ("a", "bc", ""), ("ab", "", "c"), ("b", "a", "c")]}
+    assert len(ids) == 4
+    assert idempotent_id("a", "b", "c") == idempotent_id("a", "b", "c")
+    assert new_id() != new_id()
+
+
+def test_times_are_cut_to_milliseconds_and_read_back() -> None:
+    assert times.rfc3339(times.from_ms(1_795_000_000_007)) == "2026-11-18T11:06:40.007Z"
+    assert times.now().microsecond % 1000 == 0
+
+
+def test_topics_are_declared_once_with_bounds() -> None:
+    topics = declare(Names("p-"), lane_partitions=4, delivery_partitions=8)
+    assert len({topic.name for topic in topics}) == len(topics) == 9
+    assert all(topic.name.startswith("p-") and "retention.ms" in topic.config for topic in topics)
+    assert {topic.partitions for topic in topics if "deliveries" in topic.name} == {8}
+    assert Names().notifications(Lane.URGENT) == "notifications.urgent"
+    assert Names("p-").group("low") == "p-clarion.low"
+    assert min(int(topic.config.get("max.message.bytes", "1048576")) for topic in topics) > limits.RECORD_BYTES

@@ -1,0 +1,105 @@
+"""A window's records → entries and dead letters: one bad record harms none of its neighbours."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from clarion.contracts import limits, notification, order
+from clarion.contracts.dead_letters import Reason
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.store.notifications import State
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.stream.decoding import Decoded, decode_window
+from tests.unit.records import TIMESTAMP_MS, batch
+
+NOW = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC) + timedelta(seconds=5)
+
+
+def good(**fields: object) -> bytes:
+    return notification.encode(
+        Notification(**{"type": "a.b", "message": "hi", "recipient": "ann", "sender": "bob", **fields})  # type: ignore[arg-type]
+    )
+
+
+def decode(values: list[bytes | None], generation: int = 0) -> Decoded:
+    return decode_window([batch(values, first=7)], Lane.NORMAL, generation, NOW)
+
+
+BAD: list[tuple[bytes | None, Reason]] = [
+    (b"{bad", Reason.UNDECODABLE),
+    (None, Reason.UNDECODABLE),
+    (b"\xff\xfe", Reason.UNDECODABLE),
+    (b"[" * 5_000, Reason.UNDECODABLE),
+    (good().replace(b'"a.b"', b'"A B"'), Reason.UNDECODABLE),
+    (good().replace(b'"hi"', b'"hi","priority":"huge"'), Reason.UNDECODABLE),
+    (good(message="x" * 4_096, data={"a": "y" * 16_385}), Reason.INVALID),
+    (good(data={"a": "y" * 40_000}), Reason.INVALID),
+    (good(deliver_at=NOW + timedelta(days=1)), Reason.NOT_SCHEDULABLE),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), BAD)
+def test_a_bad_record_is_a_dead_letter_and_its_neighbours_are_not(value: bytes | None, reason: Reason) -> None:
+    decoded = decode([good(message="before"), value, good(message="after")])
+    assert [letter.reason for letter in decoded.dead] == [reason]
+    assert [entry.notification.message for entry in decoded.entries.values()] == ["before", "after"]
+    letter = decoded.dead[0]
+    assert (letter.offset, letter.value) == (8, value or b"")
+    headers = dict(letter.headers())
+    assert headers["offset"] == b"8"
+    assert headers["reason"].decode() == reason
+    assert len(letter.payload()) <= limits.DEAD_LETTER_BYTES
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.none(), st.just(good())), max_size=20))
+def test_every_record_is_either_an_entry_or_a_dead_letter(values: list[bytes | None]) -> None:
+    decoded = decode(values)
+    assert len(decoded.entries) + len(decoded.dead) + decoded.repeats == len(values)
+
+
+def test_deep_data_is_refused_though_it_decodes() -> None:
+    deep = msgspec.json.decode(b'{"a":' * limits.DATA_DEPTH + b"1" + b"}" * limits.DATA_DEPTH)
+    assert decode([good(data=deep)]).entries
+    assert decode([good(data={"b": deep})]).dead[0].reason is Reason.INVALID
+
+
+def test_a_record_without_an_id_gets_the_same_one_each_time_and_another_in_another_generation() -> None:
+    first, again, anew = decode([good()]), decode([good()]), decode([good()], generation=1)
+    assert list(first.entries) == list(again.entries) != list(anew.entries)
+
+
+def test_a_repeat_in_one_window_counts_once_and_another_content_is_a_conflict() -> None:
+    id_ = new_id()
+    decoded = decode([good(id=id_), good(id=id_), good(id=id_, message="other")])
+    assert (len(decoded.entries), decoded.repeats) == (1, 1)
+    assert [letter.reason for letter in decoded.dead] == [Reason.ID_CONFLICT]
+
+
+def test_the_digest_ignores_when_it_was_created_and_the_order_of_keys() -> None:
+    one = notification.decode(good(id=new_id(), created_at=NOW, data={"a": 1, "b": 2}))
+    two = notification.decode(good(data={"b": 2, "a": 1}))
+    assert notification.digest(one) == notification.digest(two)
+    assert notification.digest(one) != notification.digest(notification.decode(good(data={"b": 2, "a": 2})))
+
+
+def test_an_expired_one_is_stored_as_expired_and_still_to_be_announced() -> None:
+    (entry,) = decode([good(expires_at=NOW)]).entries.values()
+    document = entry.document(Lane.NORMAL, NOW)
+    assert entry.expired
+    assert (document["state"], document["unread"], document["unannounced"]) == (State.EXPIRED, False, True)
+
+
+def test_a_document_carries_its_place_and_the_clients_item() -> None:
+    (entry,) = decode([good(data={"k": [1, None, "ü"]}, collapse_key="c")], generation=3).entries.values()
+    document = entry.document(Lane.HIGH, NOW)
+    assert document["ord"] == order.pack(3, 7)
+    assert document["collapse_key"] == "c"
+    item = msgspec.json.decode(document["body"])
+    assert item["ord"] == [3, 7]
+    assert item["data"] == {"k": [1, None, "ü"]}
+    assert document["purge_at"] == NOW + timedelta(days=limits.KEEP_DAYS)
+    assert document["created_at"] == datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)

@@ -1,0 +1,63 @@
+"""Receipts → updates: fewer of them, with the same outcome."""
+
+from datetime import UTC, datetime, timedelta
+
+from clarion.contracts.receipts import Op, Receipt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.stream.folding import IDS_PER_UPDATE, fold
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+OPS = [Op.DELIVERED, Op.READ, Op.UNREAD, Op.EXPIRED]
+# each id is one user's, as in the store
+OWNERS = {"a1": "ann", "a2": "ann", "b1": "bob"}
+receipts = st.lists(st.tuples(st.sampled_from(OPS), st.sampled_from(sorted(OWNERS))), max_size=30)
+
+
+def outcome(steps: list[tuple[Op, list[str], str | None]]) -> dict[str, tuple[str, bool]]:
+    """What the store makes of updates, in memory: (state, unread) of each id."""
+    states = dict.fromkeys(OWNERS, ("pending", True))
+    for op, ids, user in steps:
+        for id_ in ids:
+            state, unread = states[id_]
+            if user not in (None, OWNERS[id_]):
+                continue
+            if op is Op.DELIVERED and state == "pending":
+                states[id_] = ("delivered", unread)
+            elif op is Op.READ and unread:
+                states[id_] = ("read", False)
+            elif op is Op.UNREAD and state != "pending":
+                states[id_] = (state, True)
+    return states
+
+
+@given(receipts)
+def test_folded_changes_end_where_one_by_one_would_when_acks_come_first(wanted: list[tuple[Op, str]]) -> None:
+    """A gateway says delivered before anything else can be said of an item, so the model does, too."""
+    ordered = sorted(wanted, key=lambda receipt: receipt[0] is not Op.DELIVERED)
+    found = [Receipt(OWNERS[id_], op, [id_], START + timedelta(seconds=n)) for n, (op, id_) in enumerate(ordered)]
+    one_by_one = outcome([(receipt.op, receipt.ids, receipt.user) for receipt in found])
+    folded = outcome([(change.op, list(change.ids), change.user) for change in fold(found).changes])
+    assert folded == one_by_one
+
+
+def test_read_of_somebody_elses_notification_is_held_to_the_reader() -> None:
+    (change,) = fold([Receipt("bob", Op.READ, ["a1"], START)]).changes
+    assert change.user == "bob"
+    assert outcome([(change.op, list(change.ids), change.user)])["a1"] == ("pending", True)
+
+
+def test_deliveries_of_many_users_are_one_update_with_the_latest_time() -> None:
+    found = [Receipt(f"u{n}", Op.DELIVERED, [f"id{n}"], START + timedelta(seconds=n)) for n in range(900)]
+    (change,) = fold(found).changes
+    assert (len(change.ids), change.at) == (900, START + timedelta(seconds=899))
+
+
+def test_updates_are_bounded() -> None:
+    found = [Receipt("ann", Op.DELIVERED, [f"{n}-{i}" for i in range(500)], START) for n in range(7)]
+    assert max(len(change.ids) for change in fold(found).changes) == IDS_PER_UPDATE
+
+
+def test_what_only_informs_upstream_changes_nothing() -> None:
+    assert fold([Receipt("ann", Op.EXPIRED, ["a1"], START)]).changes == []

@@ -1,0 +1,42 @@
+"""Items → delivery records for each mailbox: complete, in order, small."""
+
+from clarion.contracts import deliveries, limits
+from clarion.contracts.deliveries import Addressed
+from clarion.contracts.lanes import Lane
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.stream.packing import address, pack
+
+USERS = ["ann", "bob", "cleo"]
+items = st.lists(st.tuples(st.sampled_from(USERS), st.integers(2, 20_000)), max_size=160)
+routes = st.dictionaries(st.sampled_from(USERS), st.sets(st.integers(0, 3), min_size=1), max_size=3)
+
+
+def addressed(wanted: list[tuple[str, int]]) -> list[Addressed]:
+    return [
+        address(user, Lane.LOW, n, f"id-{n}", b'"' + b"x" * (size - 2) + b'"') for n, (user, size) in enumerate(wanted)
+    ]
+
+
+@given(items, routes)
+def test_each_mailbox_gets_what_its_users_are_to_get_in_order(
+    wanted: list[tuple[str, int]], mailboxes: dict[str, set[int]]
+) -> None:
+    got: dict[int, list[int]] = {}
+    for mailbox, record in pack(addressed(wanted), mailboxes):
+        assert 1 <= len(record.items) <= limits.ITEMS_PER_RECORD
+        size = len(deliveries.encode(record))
+        assert size <= limits.ITEMS_BYTES or len(record.items) == 1
+        got.setdefault(mailbox, []).extend(item.ord[1] for item in record.items)
+    for mailbox in range(4):
+        expected = [n for n, (user, _) in enumerate(wanted) if mailbox in mailboxes.get(user, ())]
+        assert got.get(mailbox, []) == expected
+
+
+def test_a_body_arrives_byte_for_byte() -> None:
+    body = b'{"a": [1,  2], "b":"\\u00fc"}'
+    ((_, record),) = pack([address("ann", Lane.HIGH, 5, "id", body)], {"ann": {2}})
+    decoded = deliveries.decode(deliveries.encode(record))
+    assert isinstance(decoded, deliveries.Items)
+    assert bytes(decoded.items[0].body) == body
