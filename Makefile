@@ -1,0 +1,48 @@
+# Clarion. `make` lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(STAMP) ## the whole system on this machine, real events flowing, and a page to watch them on
+	@$(BIN)/clarion local up --feed
+
+demo: $(STAMP) ## publish every sample event, half of the users offline at first; account for each one
+	@$(BIN)/clarion local demo
+
+test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## format, lint, strict types
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright
+
+format: $(STAMP) ## format the code and sort its imports
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## throughput and latency of the stream, arms interleaved; prints ratios
+	@$(BIN)/python -m tests.bench.stream
+
+lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
+	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header -o requirements.txt
+	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
+
+clean: ## remove the virtual environment, the local stack's data and what builds left
+	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes
+	@rm -rf $(VENV) .local build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"Clarion needs Python 3.11 to 3.13, this is {v.major}.{v.minor}: make PYTHON=python3.11 …")'
+	@echo "installing the locked packages into $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

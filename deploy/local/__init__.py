@@ -1,0 +1,1 @@
+"""The whole system on one machine, from Python packages alone: `clarion local up`."""

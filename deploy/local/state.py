@@ -1,0 +1,101 @@
+"""What the local stack remembers in its folder: data, logs, its secret, and which processes run where."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from deploy.local.errors import StackError
+
+
+class ProcessState(msgspec.Struct):
+    """`started` tells a process from another that got its pid later."""
+
+    pid: int
+    started: float
+    restarts: int = 0
+
+
+class State(msgspec.Struct):
+    supervisor: ProcessState | None = None
+    ready: bool = False
+    ports: dict[str, int] = {}
+    env: dict[str, str] = {}
+    processes: dict[str, ProcessState] = {}
+
+
+class Folder:
+    """The state folder; `.local` in the checkout unless CLARION_STATE says otherwise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def make(self) -> None:
+        for folder in (self.path, self.logs, self.path / "mongodb"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def load(self) -> State:
+        try:
+            return msgspec.json.decode((self.path / "state.json").read_bytes(), type=State)
+        except FileNotFoundError:
+            return State()
+        except msgspec.DecodeError as error:
+            raise StackError(f"{self.path}/state.json cannot be read ({error})", "clarion local reset") from error
+
+    def save(self, state: State) -> None:
+        """Atomically: a reader sees the old or the new one."""
+        draft = self.path / "state.json.new"
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
+        draft.replace(self.path / "state.json")
+
+    def secret(self) -> Path:
+        """A signing secret of this stack's own, made once, readable by its owner only."""
+        path = self.path / "jwt-secret"
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(48))
+        return path
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Held by the supervisor while it lives; raises StackError when another one holds it."""
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError(
+                    "the stack is running already", "clarion local status, or clarion local down"
+                ) from None
+            yield
+
+
+def default_folder() -> Folder:
+    return Folder(Path(os.environ.get("CLARION_STATE", ".local")))
+
+
+def of(pid: int, restarts: int = 0) -> ProcessState:
+    return ProcessState(pid, psutil.Process(pid).create_time(), restarts)
+
+
+def find(known: ProcessState | None) -> psutil.Process | None:
+    """The process that was noted, if it still runs; never one that got its pid later."""
+    if known is None:
+        return None
+    try:
+        process = psutil.Process(known.pid)
+        alive = process.create_time() == known.started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if alive else None

@@ -1,0 +1,56 @@
+"""What runs where, as one table."""
+
+import os
+import time
+
+import httpx
+from rich.table import Table
+
+from deploy.local import state
+from deploy.local.ports import HOST
+from deploy.local.processes import SERVERS
+
+
+def rows(folder: state.Folder, known: state.State) -> list[dict[str, object]]:
+    """One row a process, read from the live system."""
+    return [_row(folder, known, name, process) for name, process in known.processes.items()]
+
+
+def _row(folder: state.Folder, known: state.State, name: str, noted: state.ProcessState) -> dict[str, object]:
+    process, admin = state.find(noted), known.ports.get(f"{name}-admin")
+    return {
+        "name": name,
+        "pid": noted.pid if process else None,
+        "ready": process is not None and (name in SERVERS or (admin is not None and _is_ready(admin))),
+        "uptime_s": round(time.time() - noted.started) if process else None,
+        "restarts": noted.restarts,
+        "address": f"{HOST}:{known.ports[name]}" if name in known.ports else None,
+        "admin": f"http://{HOST}:{admin}" if admin else None,
+        "log": os.path.relpath(folder.log(name)),
+    }
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://{HOST}:{port}/healthz/ready", timeout=2, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def render(found: list[dict[str, object]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("process", "state", "pid", "up", "restarts", "address", "health", "log"):
+        table.add_column(column, overflow="fold" if column == "log" else "ellipsis", no_wrap=column != "log")
+    for row in found:
+        shown = "[green]ready[/]" if row["ready"] else "[yellow]not ready[/]" if row["pid"] else "[red]down[/]"
+        table.add_row(
+            str(row["name"]),
+            shown,
+            str(row["pid"] or "–"),
+            f"{row['uptime_s']} s" if row["pid"] else "–",
+            str(row["restarts"]),
+            str(row["address"] or ""),
+            f"{row['admin']}/health" if row["admin"] else "",
+            str(row["log"]),
+        )
+    return table

@@ -1,0 +1,24 @@
+"""Run a command that dies with the process that started it: `python tether.py PARENT_PID COMMAND…` (Linux).
+
+The kernel sends SIGKILL when the parent ends, however it ends, so that a supervisor that is killed leaves no orphan.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    parent, command = int(sys.argv[1]), sys.argv[2:]
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+    if os.getppid() != parent:  # it ended before the line above
+        sys.exit("parent is gone")
+    os.execvp(command[0], command)  # noqa: S606 - replacing this process is the point
+
+
+if __name__ == "__main__":
+    main()
