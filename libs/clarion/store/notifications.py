@@ -58,12 +58,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What a catch-up read yields."""
+    """What a catch-up read yields; not `pending` when another device has acknowledged it."""
 
     id: str
     lane: Lane
     ord: int
     body: bytes
+    pending: bool
 
 
 def collection(database: Database) -> Collection:
@@ -135,11 +136,17 @@ async def catch_up(
     return found
 
 
-_PENDING: Final = ["lane", "ord", "body"]
+_PENDING: Final = ["lane", "ord", "body", "state"]
 
 
 def _pending(document: Document) -> Pending:
-    return Pending(document["_id"], Lane(document["lane"]), document["ord"], document["body"])
+    return Pending(
+        id=document["_id"],
+        lane=Lane(document["lane"]),
+        ord=document["ord"],
+        body=document["body"],
+        pending=document["state"] == State.PENDING,
+    )
 
 
 async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:

@@ -1,0 +1,1 @@
+"""Mailbox → WebSocket: delivers to connected users, replays to returning ones."""

@@ -1,0 +1,29 @@
+"""Items → batch frames. The items are joined once; what differs between connections, the tag, is put around them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
+from clarion.contracts.times import rfc3339
+
+from services.gateway.feed import Offered
+
+
+def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
+    """Runs of at most ITEMS_PER_RECORD items and about FRAME_BYTES."""
+    start = size = 0
+    for end, item in enumerate(items):
+        if end > start and (end - start == ITEMS_PER_RECORD or size + len(item.body) > FRAME_BYTES):
+            yield items[start:end]
+            start, size = end, 0
+        size += len(item.body) + 1
+    if start < len(items):
+        yield items[start:]
+
+
+def join(items: Sequence[Offered]) -> bytes:
+    return b",".join(item.body for item in items)
+
+
+def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:
+    return b'{"op":"batch","tag":%d,"items":[%b],"since":"%b"}' % (tag, joined, rfc3339(since).encode())

@@ -1,0 +1,55 @@
+"""One client: who it is, its feed, and a way to write to its socket. The wire itself is `protocol`'s."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from clarion.contracts import frames
+from clarion.contracts.close_codes import Close
+from clarion.contracts.frames import ServerFrame
+from clarion.contracts.ids import new_id
+from clarion.security.tokens import Claims
+
+from services.gateway.batching import batch_frame, join, split
+from services.gateway.feed import Feed, Offered
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """`write` sends a text frame, `shut` starts the close handshake; both do nothing on a closed socket."""
+
+    write: Callable[[bytes], None]
+    shut: Callable[[int, str], None]
+    feed: Feed
+    session: str = field(default_factory=new_id)
+    claims: Claims | None = None
+    joined: bool = False  # in its user's room
+    heard: bool = False  # a frame has come
+    pinged: bool = False
+    pong_due: bool = False
+    resync_owed: bool = False
+    open: bool = True
+
+    @property
+    def user(self) -> str:
+        assert self.claims is not None
+        return self.claims.subject
+
+    def send(self, frame: ServerFrame) -> None:
+        self.write(frames.encode(frame))
+
+    def send_items(self, items: Sequence[Offered], caught_up: datetime | None) -> None:
+        """Write items as batch frames and note them in the feed."""
+        for run in split(items):
+            self.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
+
+    def close(self, code: Close, reason: str, retry_ms: int | None = None) -> None:
+        """Say why and close. `retry_ms` is a hint for when to come back."""
+        if not self.open:
+            return
+        if retry_ms is not None:
+            self.send(frames.Bye(reason, retry_ms))
+        elif code >= Close.PROTOCOL:
+            self.send(frames.Error(code.name.lower(), reason))
+        self.open = False
+        self.shut(code, reason)

@@ -1,0 +1,192 @@
+"""What one connection has been sent and may be sent: cursors, marks, credit, acknowledgements. Pure.
+
+Each lane is either live (items are pushed as they come) or catching up (items are read from the store, in order; live
+ones are dropped and the highest marked). A lane falls back to catching up when credit runs out, so no connection ever
+has a queue: what it cannot take now stays in the store.
+
+Rules marked [M] came out of a model of the delivery protocol.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS
+
+START: Final = -1  # below the first ord
+FRESH_MARGIN: Final = timedelta(seconds=5)
+RESUME_MARGIN: Final = timedelta(minutes=15)
+DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again on catching up; beyond that `resync`
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An item on its way to a connection; `body` is its encoded JSON."""
+
+    id: str
+    lane: Lane
+    ord: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A catch-up read that was issued: what of the lane after `after`, and the mark that stood then."""
+
+    lane: Lane
+    after: int
+    mark: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    tag: int
+    items: tuple[Offered, ...]
+    size: int
+
+
+@dataclass(slots=True)
+class _Lane:
+    cursor: int = START
+    mark: int = START
+    live: bool = False
+
+
+class ProtocolViolation(Exception):
+    """The client said what cannot be."""
+
+
+@dataclass(slots=True)
+class Feed:
+    opened: datetime
+    since: datetime
+    fresh: bool = True
+    paused: bool = False  # the transport's write buffer is full
+    tag: int = 0
+    delivered_replays: int = 0
+    _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
+    _sent: deque[_Sent] = field(default_factory=deque[_Sent])
+    _items: int = 0
+    _bytes: int = 0
+
+    # ---- resume
+
+    def resume(self, cursors: dict[Lane, int], since: datetime | None) -> None:
+        """Take over how far the client had handled each lane; it catches up from there."""
+        for lane, cursor in cursors.items():
+            state = self._lanes[lane]
+            state.cursor = max(state.cursor, cursor)
+            state.live = False
+        if since is not None:
+            self.fresh, self.since = False, min(since, self.opened)
+
+    # ---- live
+
+    def offer(self, items: Iterable[Offered]) -> tuple[list[Offered], int]:
+        """The items to push now, and how many were repeats. The rest is marked, to be read when there is credit."""
+        push: list[Offered] = []
+        repeats = 0
+        for item in items:
+            lane = self._lanes[item.lane]
+            if item.ord <= lane.cursor:
+                repeats += 1
+            elif lane.live and self._may_send(item, push):
+                lane.cursor = item.ord
+                push.append(item)
+            else:
+                lane.live = False
+                lane.mark = max(lane.mark, item.ord)
+        return push, repeats
+
+    def fall_behind(self) -> None:
+        """What came may have been missed (a position outside retention): every lane reads from its cursor again [M]."""
+        for lane in self._lanes.values():
+            lane.live = False
+
+    # ---- catching up
+
+    def next_read(self) -> Read | None:
+        """The next read to issue, urgent first; None when every lane is live or there is no credit."""
+        for name, lane in self._lanes.items():
+            if lane.live:
+                continue
+            limit = self._credit_items(name)
+            if limit > 0 and self._bytes < CREDIT_BYTES and not self.paused:
+                return Read(name, lane.cursor, lane.mark, limit)
+        return None
+
+    def read(self, issued: Read, items: Sequence[Offered], delivered: int = 0) -> list[Offered]:
+        """The items to send of what a read found. When it found the last ones the lane may go live."""
+        lane = self._lanes[issued.lane]
+        self.delivered_replays += delivered
+        send: list[Offered] = []
+        for item in items:
+            if item.ord <= lane.cursor:
+                continue
+            if not self._may_send(item, send):
+                return send
+            lane.cursor = item.ord
+            send.append(item)
+        if len(items) < issued.limit:
+            # what was marked when the read was issued is sent, or was retracted or expired since
+            lane.cursor = max(lane.cursor, issued.mark)
+            # live in the same step as the read is done: nothing can come between [M]
+            lane.live = lane.mark <= lane.cursor
+        return send
+
+    def delivered_since(self) -> datetime | None:
+        """From when on to read what another device has acknowledged, too [M]; None once that is too much."""
+        if self.delivered_replays >= DELIVERED_REPLAYS:
+            return None
+        margin = self.since - RESUME_MARGIN
+        return max(margin, self.opened - FRESH_MARGIN) if self.fresh else margin
+
+    def is_live(self) -> bool:
+        return all(lane.live for lane in self._lanes.values())
+
+    def advance_since(self, caught_up: datetime | None) -> datetime:
+        """Move `since` to when the mailbox was last read to its end, while live; return it."""
+        if caught_up is not None and self.is_live():
+            self.since = max(self.since, caught_up)
+        return self.since
+
+    # ---- sending and credit
+
+    def send(self, items: Sequence[Offered]) -> int:
+        """Note a frame with these items; return its tag."""
+        self.tag += 1
+        size = sum(len(item.body) for item in items)
+        self._sent.append(_Sent(self.tag, tuple(items), size))
+        self._items += len(items)
+        self._bytes += size
+        return self.tag
+
+    def ack(self, tag: int) -> list[Offered]:
+        """Everything up to `tag` is handled; return what that newly acknowledges. Raises ProtocolViolation."""
+        if tag > self.tag:
+            raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
+        handled: list[Offered] = []
+        while self._sent and self._sent[0].tag <= tag:
+            sent = self._sent.popleft()
+            self._items -= len(sent.items)
+            self._bytes -= sent.size
+            handled.extend(sent.items)
+        return handled
+
+    def in_flight(self) -> tuple[int, int]:
+        """Items and bytes sent and not acknowledged."""
+        return self._items, self._bytes
+
+    def _credit_items(self, lane: Lane) -> int:
+        reserved = 0 if lane is Lane.URGENT else CREDIT_URGENT_ITEMS
+        return CREDIT_ITEMS - reserved - self._items
+
+    def _may_send(self, item: Offered, pending: Sequence[Offered]) -> bool:
+        if self.paused or self._credit_items(item.lane) <= len(pending):
+            return False
+        size = self._bytes + sum(len(other.body) for other in pending) + len(item.body)
+        return size <= CREDIT_BYTES

@@ -1,0 +1,80 @@
+"""Which mailbox to lease, and keeping it. The choice is pure; time is seconds of the gateway's own monotonic clock."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from clarion.resilience.backoff import retry
+from clarion.store import database, mailboxes
+from clarion.store.database import Collection
+from clarion.store.mailboxes import RENEW_EVERY_S, TAKE_AFTER_S, Lease
+from clarion.telemetry import metrics
+
+log = structlog.get_logger()
+
+POLL_S: Final = 1.0
+
+
+class LeaseLost(Exception):
+    """Another gateway owns the mailbox: every client here must go, and a new lease must be taken."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """Since when each lease has been seen as it is."""
+
+    seen: dict[int, tuple[Lease, float]] = field(default_factory=dict[int, tuple[Lease, float]])
+
+    def look(self, leases: Mapping[int, Lease], now: float) -> None:
+        for number, lease in leases.items():
+            before = self.seen.get(number)
+            if before is None or before[0] != lease:
+                self.seen[number] = (lease, now)
+
+    def candidates(self, count: int, leases: Mapping[int, Lease], now: float) -> list[int]:
+        """Mailboxes to try for: those nobody has, then those whose owner has been silent for the lease time."""
+        free = [n for n in range(count) if n not in leases or not leases[n].owner]
+        stale = [n for n, (lease, since) in self.seen.items() if lease.owner and now - since >= TAKE_AFTER_S]
+        return free or [n for n in stale if n < count]
+
+
+async def acquire(
+    collection: Collection,
+    count: int,
+    owner: str,
+    shuffle: Callable[[Sequence[int]], list[int]] = lambda candidates: random.sample(candidates, len(candidates)),
+) -> Lease:
+    """Wait for a mailbox and take it. In random order, so that gateways that start together do not collide."""
+    observed = Observed()
+    while True:
+        leases = await retry(lambda: mailboxes.read_all(collection), "mongodb", *database.TRANSIENT)
+        now = time.monotonic()
+        observed.look(leases, now)
+        for number in shuffle(observed.candidates(count, leases, now)):
+            before = leases.get(number)
+            if before is None:
+                lease = await mailboxes.create(collection, number, owner)
+            else:
+                lease = await mailboxes.take(collection, before, owner)
+            if lease is not None:
+                log.info("mailbox leased", mailbox=lease.mailbox, epoch=lease.epoch)
+                metrics.mailbox_epoch.set(lease.epoch)
+                return lease
+        await asyncio.sleep(POLL_S)
+
+
+async def keep(collection: Collection, lease: Lease) -> None:
+    """Renew for ever. Raises LeaseLost when somebody else has it; a MongoDB that is away closes nobody [M]."""
+    while True:
+        await asyncio.sleep(RENEW_EVERY_S)
+        try:
+            renewed = await mailboxes.renew(collection, lease)
+        except database.TRANSIENT as error:
+            log.warning("lease not renewed", mailbox=lease.mailbox, error=repr(error))
+            continue
+        if renewed is None:
+            raise LeaseLost(f"mailbox {lease.mailbox} has another owner")

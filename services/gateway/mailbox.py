@@ -1,0 +1,107 @@
+"""Reads one mailbox: partition n of both delivery topics, urgent by a consumer and a task of its own."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from clarion.broker import clients
+from clarion.contracts import deliveries, times
+from clarion.contracts.deliveries import Delivery, Fence
+from clarion.contracts.lanes import Lane
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+from clarion.store.mailboxes import Lease
+
+from services.gateway.lease import LeaseLost
+
+log = structlog.get_logger()
+
+POLL_MS: Final = 200
+YIELD_S: Final = 0.002  # bulk gives way to urgent at least this often
+_AT_END_MARGIN: Final = timedelta(seconds=1)  # how old a consumer's knowledge of its partition's end may be
+
+Handle = Callable[[Sequence[Delivery]], None]
+Behind = Callable[[], None]
+
+
+class Mailbox:
+    """`handle` gets decoded records in order; `behind` is called when records may have been missed."""
+
+    def __init__(self, lease: Lease, names: Names, handle: Handle, behind: Behind) -> None:
+        self.lease = lease
+        self._topics: Final = (names.deliveries(Lane.URGENT), names.deliveries_bulk)
+        self._handle = handle
+        self._behind = behind
+        self._at_end: dict[str, datetime] = {}
+
+    def caught_up(self) -> datetime | None:
+        """When both topics were last read to their ends; None while that was never so."""
+        return min(self._at_end.values()) if len(self._at_end) == len(self._topics) else None
+
+    @asynccontextmanager
+    async def positioned(self, settings: Settings, producer: Any) -> AsyncGenerator[list[Any]]:
+        """Write the fence and start reading after it [M]: whoever had the mailbox before finds that it is over."""
+        consumers: list[Any] = []
+        value = deliveries.encode(Fence(self.lease.epoch, self.lease.owner))
+        try:
+            for topic in self._topics:
+                async with asyncio.timeout(clients.REQUEST_S):
+                    fence: Any = await producer.send_and_wait(topic, value, partition=self.lease.mailbox)
+                consumer = clients.mailbox_consumer(settings)
+                consumers.append(consumer)
+                async with asyncio.timeout(clients.REQUEST_S):
+                    await consumer.start()
+                partition = TopicPartition(topic, self.lease.mailbox)
+                consumer.assign([partition])
+                consumer.seek(partition, fence.offset + 1)
+            yield consumers
+        finally:
+            for consumer in consumers:
+                await consumer.stop()
+
+    async def read(self, consumer: Any) -> None:
+        """Read one topic for ever. Raises LeaseLost on a higher fence."""
+        (partition,) = consumer.assignment()
+        while True:
+            asked = times.now()
+            try:
+                fetched: Any = await consumer.getmany(timeout_ms=POLL_MS)
+            except OffsetOutOfRangeError:
+                await self._skip(consumer, partition)
+                continue
+            if records := fetched.get(partition):
+                await self._take(records)
+            if consumer.highwater(partition) == await consumer.position(partition):
+                self._at_end[partition.topic] = asked - _AT_END_MARGIN
+
+    async def _take(self, records: Sequence[Any]) -> None:
+        gave_way = time.monotonic()
+        for record in records:
+            try:
+                delivery = deliveries.decode(record.value)
+            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
+                log.warning("undecodable delivery: everybody reads the store", offset=record.offset, error=str(error))
+                self._behind()
+                continue
+            if isinstance(delivery, Fence):
+                if delivery.epoch > self.lease.epoch:
+                    raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
+                continue
+            self._handle([delivery])
+            if time.monotonic() - gave_way > YIELD_S:
+                await asyncio.sleep(0)
+                gave_way = time.monotonic()
+
+    async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
+        """The position fell out of retention: first a new position, then everybody catches up [M]."""
+        end = (await consumer.end_offsets([partition]))[partition]
+        consumer.seek(partition, end)
+        log.warning("mailbox position was outside retention", topic=partition.topic, position=end)
+        self._behind()

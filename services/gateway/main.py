@@ -1,0 +1,225 @@
+"""The gateway's process: what runs in it, in which order it starts, and how it leaves."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from aiokafka import AIOKafkaProducer
+from clarion.broker import clients
+from clarion.contracts import times
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import LANES
+from clarion.contracts.notification import Notification, encode
+from clarion.contracts.topics import Names
+from clarion.process import Process, Stopped
+from clarion.resilience.backoff import retry
+from clarion.security.tokens import Verifier
+from clarion.settings import Settings
+from clarion.store import database, indexes, mailboxes, notifications, sessions
+from clarion.store.database import Database
+from clarion.store.mailboxes import Lease
+from clarion.telemetry.admin import Server, serve
+from clarion.telemetry.health import watch
+from starlette.applications import Starlette
+
+from services.gateway import catchup, lease
+from services.gateway.catchup import CatchUp
+from services.gateway.gateway import DRAIN_S, Gateway
+from services.gateway.lease import LeaseLost
+from services.gateway.mailbox import Mailbox
+from services.gateway.outbox import Outbox
+from services.gateway.page import assets_path, page_routes
+from services.gateway.presence import Presence
+from services.gateway.protocol import Socket
+from services.gateway.rooms import Rooms
+
+log = structlog.get_logger()
+
+PORT: Final = 8081
+LEAVE_WITHIN_S: Final = 5.0
+DEV_USERS: Final = ("Codertocat", "octocat", "hacktocat", "ann", "bob")
+
+
+async def main(process: Process) -> None:
+    settings, health = process.settings, process.health
+    stored, producer = database.connect(settings), clients.producer(settings)
+    names = Names(settings.prefix)
+    documents = notifications.collection(stored)
+    outbox = Outbox(producer, names, documents)
+    gateway = Gateway(
+        verifier=Verifier(settings),
+        stored=documents,
+        outbox=outbox,
+        catch_up=CatchUp(documents, lambda: gateway.caught_up()),
+        rooms=Rooms(),
+    )
+    # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
+    health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
+    health.figures.append(lambda: _figures(gateway))
+    async with asyncio.TaskGroup() as tasks:
+        started = [
+            tasks.create_task(
+                watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
+            ),
+            tasks.create_task(_serve(settings, gateway, producer, names), name="http"),
+            tasks.create_task(gateway.tick(), name="tick"),
+            *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(catchup.AT_ONCE)),
+        ]
+        try:
+            await _unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
+            started += [
+                tasks.create_task(
+                    watch(health.dependency("kafka"), lambda: clients.probe(producer)), name="watch kafka"
+                ),
+                tasks.create_task(outbox.run(), name="outbox"),
+            ]
+            await _unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            await _lease_after_lease(process, gateway, stored, producer, names)
+            await _within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
+        finally:
+            for task in started:
+                task.cancel()
+            await _within(LEAVE_WITHIN_S, producer.stop(), "producer")
+            database.close(stored)
+
+
+async def _lease_after_lease(
+    process: Process, gateway: Gateway, stored: Database, producer: AIOKafkaProducer, names: Names
+) -> None:
+    """Serve one mailbox after another, until told to stop: a lost lease closes all clients and takes a new one."""
+    owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
+    leases = mailboxes.collection(stored)
+    while not process.stopping.is_set():
+        held = await _unless_stopping(process, lease.acquire(leases, process.settings.partitions_deliveries, owner))
+        try:
+            async with _serving(process, gateway, stored, producer, names, held):
+                process.health.started = True
+                await process.stopping.wait()
+                await _leave(gateway, stored, held)
+        except* LeaseLost as lost:
+            log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
+            await gateway.close_all("mailbox moved", within_s=1)
+        finally:
+            gateway.mailbox = gateway.presence = None
+
+
+@asynccontextmanager
+async def _serving(
+    process: Process,
+    gateway: Gateway,
+    stored: Database,
+    producer: AIOKafkaProducer,
+    names: Names,
+    held: Lease,
+) -> AsyncGenerator[None]:
+    """Everything that lives as long as one lease. Positions are known before anybody may connect."""
+    mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
+    presence = Presence(sessions.collection(stored), held)
+    async with mailbox.positioned(process.settings, producer) as consumers, asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
+            tasks.create_task(presence.run(), name="presence"),
+            *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
+        ]
+        gateway.mailbox, gateway.presence = mailbox, presence
+        swept = await retry(
+            lambda: sessions.sweep(presence.collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT
+        )
+        log.info("serving", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
+        yield
+        for task in running:
+            task.cancel()
+
+
+async def _leave(gateway: Gateway, stored: Database, held: Lease) -> None:
+    """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
+    gateway.draining = True
+    log.info("leaving", connections=len(gateway))
+    await gateway.close_all("restart", within_s=DRAIN_S)
+    await _within(LEAVE_WITHIN_S, sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1), "sessions")
+    await _within(LEAVE_WITHIN_S, mailboxes.release(mailboxes.collection(stored), held), "lease")
+
+
+async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names) -> None:
+    async def publish(user: str) -> None:
+        await clients.send_all(producer, _one_of_each(names, user))
+
+    app = Starlette(routes=page_routes(assets_path(), settings, publish, DEV_USERS))
+
+    def new_socket(**kwargs: Any) -> Socket:
+        return Socket(gateway, settings.origin_list, **kwargs)
+
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port or PORT,
+        http="httptools",
+        ws=new_socket,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    await serve(config, server_class=Server)
+
+
+def _one_of_each(names: Names, user: str) -> list[dict[str, Any]]:
+    """For the page's button, in development."""
+    return [
+        {
+            "topic": names.notifications(lane),
+            "key": user.encode(),
+            "value": encode(
+                Notification(
+                    id=new_id(),
+                    type="demo.hello",
+                    message=f"A notification of priority {lane}",
+                    recipient=user,
+                    sender="demo",
+                    priority=lane,
+                    created_at=times.now(),
+                )
+            ),
+        }
+        for lane in LANES
+    ]
+
+
+def _figures(gateway: Gateway) -> dict[str, object]:
+    held = gateway.mailbox.lease if gateway.mailbox else None
+    return {
+        "connections": len(gateway),
+        "rooms": len(gateway.rooms),
+        "catching_up": len(gateway.catch_up),
+        "receipts_buffered": len(gateway.outbox),
+        "mailbox": held.mailbox if held else None,
+        "epoch": held.epoch if held else None,
+    }
+
+
+async def _unless_stopping(process: Process, work: Any) -> Any:
+    """Wait for `work`, unless the process is told to stop first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(process.stopping.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+async def _within(seconds: float, ending: Any, what: str) -> None:
+    """Something that ends on the way out: late or failed, it must not stop the rest."""
+    try:
+        async with asyncio.timeout(seconds):
+            await ending
+    except (TimeoutError, *database.TRANSIENT) as error:
+        log.warning("not done on the way out", what=what, error=repr(error))

@@ -1,0 +1,174 @@
+"""The page to watch notifications on, the browser SDK it uses, and, in dev only, the routes that make trying easy."""
+
+import asyncio
+import importlib.resources
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from clarion.contracts import limits
+from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem, field_error
+from clarion.security import tokens
+from clarion.settings import Settings
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_T = TypeVar("_T")
+Publish = Callable[[str], Awaitable[None]]
+
+_BODY_BYTES: Final = 4 * limits.KIB  # 128 characters, each at its longest escape, and room to spare
+_BODY_S: Final = 5.0
+_PUBLISH_S: Final = 10.0
+_TOKEN_TTL_S: Final = 3600
+
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "content-security-policy": _PAGE_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",  # kept, but asked for again: ETag answers 304
+}
+# not from the machine's table of types: some call .js text/plain, which nosniff then refuses to run
+_MEDIA_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".ts": "text/plain; charset=utf-8",
+}
+
+
+class _User(msgspec.Struct, forbid_unknown_fields=True):
+    user: Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
+
+
+class _Recipient(msgspec.Struct, forbid_unknown_fields=True):
+    recipient: Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
+
+
+class _Refused(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+
+
+def assets_path() -> Path:
+    """Find the page and the SDK: inside the installed package, or beside the services in a checkout.
+
+    Raises FileNotFoundError, which says where it looked.
+    """
+    installed = Path(str(importlib.resources.files("clarion"))) / "assets"
+    checkout = Path(__file__).resolve().parents[2] / "libs" / "clarion-js"
+    for path in (installed, checkout):
+        if (path / "page" / "index.html").is_file():
+            return path
+    raise FileNotFoundError(f"no page in {installed} nor in {checkout}: install the wheel, or run from a checkout")
+
+
+def page_routes(assets: Path, settings: Settings, publish: Publish, users: Sequence[str]) -> list[BaseRoute]:
+    """`/`, `/page/…`, `/sdk/…`; in dev also `/dev/config`, `/dev/token`, `/dev/send`.
+
+    `publish(recipient)` sends one notification of each priority; it raises OSError when that cannot be done now.
+    `users` are those the page offers in dev.
+    """
+    page = _Assets(directory=assets / "page")
+
+    async def index(request: Request) -> Response:
+        return await page.get_response("index.html", request.scope)
+
+    routes: list[BaseRoute] = [
+        Route("/", index),
+        Mount("/page", page),
+        Mount("/sdk", _Assets(directory=assets / "src")),
+    ]
+    return [*routes, *_dev_routes(settings, publish, users)] if settings.dev else routes
+
+
+class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_HEADERS)
+        return response
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if (media_type := _MEDIA_TYPES.get(Path(full_path).suffix)) and "content-type" in response.headers:
+            response.headers["content-type"] = media_type
+        return response
+
+
+def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str]) -> list[BaseRoute]:
+    async def config(_: Request) -> Response:
+        return JSONResponse({"dev": True, "users": list(users)}, headers={"cache-control": "no-store"})
+
+    async def token(request: Request) -> Response:
+        try:
+            user = (await _body(request, _User)).user
+        except _Refused as refused:
+            return _answer(refused.problem)
+        try:
+            made = tokens.mint(settings, sub=user, scope=tokens.SUBSCRIBE, ttl_s=_TOKEN_TTL_S)
+        except tokens.TokenError as error:
+            return _answer(Problem("No token", 503, f"{error}; set CLARION_JWT_SECRET"))
+        return JSONResponse({"token": made, "expires_in": _TOKEN_TTL_S}, headers={"cache-control": "no-store"})
+
+    async def send(request: Request) -> Response:
+        try:
+            recipient = (await _body(request, _Recipient)).recipient
+        except _Refused as refused:
+            return _answer(refused.problem)
+        try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await publish(recipient)
+        except OSError as error:  # TimeoutError is one
+            return _answer(Problem("Not published", 503, str(error) or f"no answer within {_PUBLISH_S:g} s; try again"))
+        return Response(status_code=202)
+
+    return [
+        Route("/dev/config", config),
+        Route("/dev/token", token, methods=["POST"]),
+        Route("/dev/send", send, methods=["POST"]),
+    ]
+
+
+async def _body(request: Request, kind: type[_T]) -> _T:
+    """Raises `_Refused`."""
+    # only JSON: a form of another site can be sent without asking, JSON cannot
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Refused(Problem("Unsupported media type", 415, "send application/json"))
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _BODY_BYTES:
+                    raise _Refused(Problem("Too large", 413, f"a body is at most {_BODY_BYTES} bytes"))
+    except TimeoutError as error:
+        raise _Refused(Problem("Too slow", 408, f"the body must come within {_BODY_S:g} s")) from error
+    try:
+        return msgspec.json.decode(bytes(body), type=kind)
+    except msgspec.ValidationError as error:
+        raise _Refused(_invalid(field_error(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _Refused(Problem("Malformed", 400, f"not valid JSON: {error}")) from error
+
+
+def _invalid(error: FieldError) -> Problem:
+    return Problem("Invalid", 422, f"{error.pointer or 'the body'}: {error.detail}", errors=[error])
+
+
+def _answer(problem: Problem) -> Response:
+    headers = {"cache-control": "no-store"} | ({"retry-after": "2"} if problem.status == 503 else {})
+    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)

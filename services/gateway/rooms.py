@@ -1,0 +1,101 @@
+"""One room a user, over all of the user's connections here."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from clarion.contracts.frames import Resync, ServerSync, encode
+from clarion.contracts.lanes import Lane
+from clarion.contracts.limits import CONNECTIONS_PER_USER
+from clarion.telemetry import metrics
+
+from services.gateway.batching import batch_frame, join, split
+from services.gateway.connection import Connection
+from services.gateway.feed import Offered
+
+
+class Rooms:
+    """Bounded by the connections: a room ends with its last one."""
+
+    def __init__(self) -> None:
+        self._rooms: Final[dict[str, list[Connection]]] = {}
+        self._pushed: Final = {lane: metrics.pushed.labels(lane, "live") for lane in Lane}
+        self._repeats: Final = {lane: metrics.repeats_dropped.labels(lane) for lane in Lane}
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return (connection for room in self._rooms.values() for connection in room)
+
+    def join(self, connection: Connection) -> bool:
+        """False when the user has as many connections as allowed."""
+        room = self._rooms.setdefault(connection.user, [])
+        if len(room) >= CONNECTIONS_PER_USER:
+            return False
+        room.append(connection)
+        connection.joined = True
+        metrics.rooms.set(len(self._rooms))
+        return True
+
+    def leave(self, connection: Connection) -> bool:
+        """True when that was the user's last connection here."""
+        room = self._rooms.get(connection.user, [])
+        if connection.joined:
+            room.remove(connection)
+            connection.joined = False
+        if room:
+            return False
+        self._rooms.pop(connection.user, None)
+        metrics.rooms.set(len(self._rooms))
+        return True
+
+    def push(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> list[Connection]:
+        """Give (user, item) pairs to their rooms; return the connections that now have to catch up.
+
+        Several items for one user go in one frame, encoded once for all of the user's connections.
+        """
+        by_user: defaultdict[str, list[Offered]] = defaultdict(list)
+        for user, item in items:
+            if user in self._rooms:
+                by_user[user].append(item)
+        behind: list[Connection] = []
+        for user, offered in by_user.items():
+            for run in split(offered):
+                behind += self._push(self._rooms.get(user, ()), run, caught_up)
+        return behind
+
+    def _push(self, room: Sequence[Connection], run: Sequence[Offered], caught_up: datetime | None) -> list[Connection]:
+        behind: list[Connection] = []
+        joined: bytes | None = None
+        for connection in list(room):
+            push, repeats = connection.feed.offer(run)
+            if len(push) == len(run):
+                joined = joined or join(run)
+                feed = connection.feed
+                connection.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
+            else:
+                connection.send_items(push, caught_up)
+            if len(push) + repeats < len(run):
+                behind.append(connection)
+            for item in push:
+                self._pushed[item.lane].inc()
+            if repeats:
+                self._repeats[run[0].lane].inc(repeats)
+        return behind
+
+    def sync(self, user: str, frame: ServerSync) -> None:
+        """Tell a user's connections. One that cannot take more is owed a single `resync`, however many there were."""
+        text = encode(frame)
+        for connection in self._rooms.get(user, ()):
+            if connection.feed.paused:
+                connection.resync_owed = True
+            else:
+                connection.write(text)
+
+    def settle(self, connection: Connection) -> None:
+        """The connection can take more again."""
+        if connection.resync_owed and not connection.feed.paused:
+            connection.resync_owed = False
+            connection.send(Resync())

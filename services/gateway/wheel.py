@@ -1,0 +1,54 @@
+"""A timing wheel: what is due in which second. One for all connections, instead of a timer each. Pure."""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Wheel(Generic[T]):
+    """Each item is due once; putting it again moves it. Seconds are of any clock that only grows."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, set[T]] = {}
+        self._second_of: dict[T, int] = {}
+        self._turned_to: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._second_of)
+
+    def put(self, item: T, at_s: float) -> None:
+        """Due in the second after `at_s`, never before it."""
+        self.discard(item)
+        second = int(at_s) + 1
+        if self._turned_to is not None:
+            second = max(second, self._turned_to + 1)
+        self._second_of[item] = second
+        self._due.setdefault(second, set()).add(item)
+
+    def discard(self, item: T) -> None:
+        second = self._second_of.pop(item, None)
+        if second is not None:
+            bucket = self._due[second]
+            bucket.discard(item)
+            if not bucket:
+                del self._due[second]
+
+    def turn(self, now_s: float) -> list[T]:
+        """Everything due up to now, once."""
+        now = int(now_s)
+        first = now if self._turned_to is None else self._turned_to + 1
+        # after a pause (a suspended machine) fewer buckets are there than seconds have passed
+        if now - first > len(self._due):
+            seconds = sorted(second for second in self._due if second <= now)
+        else:
+            seconds = list(range(first, now + 1))
+        if self._turned_to is None:
+            seconds = sorted(second for second in self._due if second <= now)
+        self._turned_to = now
+        due: list[T] = []
+        for second in seconds:
+            for item in self._due.pop(second, ()):
+                del self._second_of[item]
+                due.append(item)
+        return due
