@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -18,7 +18,10 @@ import psutil
 import typer
 from rich.console import Console
 
+from clarion.settings import Settings
 from deploy.local import feed, platform, state, table
+from deploy.local.account import Account
+from deploy.local.demo import Demo, killer
 from deploy.local.errors import StackError
 from deploy.local.stack import Plan, Stack, running
 
@@ -95,6 +98,58 @@ def env() -> None:
         out.print(f"export {name}='{value}'", soft_wrap=True)
 
 
+@local.command("feed", hidden=True)
+def run_feed() -> None:
+    """Publish the sample events for ever (a process of `up --feed`)."""
+    asyncio.run(feed.run(Settings.from_env()))
+
+
+@local.command()
+def demo(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often the sample is played.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0, help="Over how long publishing is spread.")] = 12.0,
+    kill: Annotated[str | None, typer.Option(help="kill -9 this process halfway.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Publish all sample events, half of the users offline at first; exit code 0 only if each one is accounted for."""
+    with _explained():
+        account = asyncio.run(_demo(rounds, seconds, kill))
+    if as_json:
+        out.print_json(json.dumps(dict(account.rows())))
+    else:
+        out.print(table.account(account.rows()))
+    if not account.is_complete():
+        console.print(f"[bold red]✗[/] unaccounted for: {sorted(account.unaccounted)[:10]}")
+        raise typer.Exit(1)
+    console.print("[bold green]✓[/] every notification is accounted for")
+
+
+async def _demo(rounds: int, seconds: float, kill: str | None) -> Account:
+    """On the running stack, or on one of its own that ends with it."""
+    folder = state.default_folder()
+    known = folder.load()
+    if state.find(known.supervisor) and known.ready:
+        _report("playing on the running stack")
+
+        def kill_known(name: str, number: signal.Signals) -> None:
+            process = state.find(folder.load().processes.get(name))
+            if process is None:
+                raise StackError(f"there is no process {name}", "clarion local status")
+            process.send_signal(number)
+
+        return await _play(known.env, rounds, seconds, kill, kill_known)
+    platform.check()
+    async with running(folder, Plan(), _report) as stack:
+        return await _play(stack.env, rounds, seconds, kill, stack.kill)
+
+
+async def _play(
+    env: dict[str, str], rounds: int, seconds: float, kill: str | None, kill_by: Callable[[str, signal.Signals], None]
+) -> Account:
+    player = Demo(Settings.from_env(env), rounds, seconds, _report)
+    return await player.play(killer(kill_by, kill, _report) if kill else lambda: None)
+
+
 @contextmanager
 def _explained() -> Generator[None]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is starting is no news
@@ -154,6 +209,7 @@ def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
         console.print(table.render(table.rows(folder, folder.load())))
         console.print(f"[bold green]ready[/] after {seconds:.1f} s")
         if url := stack.env["CLARION_GATEWAY_URL"].partition(",")[0]:
+            console.print(f"health of each: its admin address + /health; logs: {os.path.relpath(folder.logs)}/NAME.log")
             console.print(f"watch notifications arrive: [bold]{url}[/]   (Ctrl-C ends everything)")
 
 

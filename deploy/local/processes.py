@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.contracts.lanes import LANES
-
 from deploy.local.ports import HOST
 
 SERVERS: Final = ("kafka", "mongodb")
@@ -23,6 +22,7 @@ class Spec:
     arguments: tuple[str, ...]
     serves: bool = False
     tier: int = 1  # lower tiers end later
+    has_admin: bool = True
     env: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -50,7 +50,8 @@ def wanted_ports(specs: list[Spec]) -> dict[str, int]:
     for number, spec in enumerate(specs):
         if spec.serves and spec.name not in ports:
             ports[spec.name] = next(gateways, 0)
-        ports[spec.admin] = _ADMIN_PORT + number
+        if spec.has_admin:
+            ports[spec.admin] = _ADMIN_PORT + number
     return ports
 
 
@@ -74,6 +75,7 @@ def client_env(ports: Mapping[str, int], specs: list[Spec], kafka: str, mongodb:
 
 
 def own_env(spec: Spec, ports: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    yield "CLARION_ADMIN_PORT", str(ports[spec.admin])
+    if spec.has_admin:
+        yield "CLARION_ADMIN_PORT", str(ports[spec.admin])
     if spec.serves:
         yield "CLARION_PORT", str(ports[spec.name])

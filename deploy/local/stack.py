@@ -30,6 +30,7 @@ class Plan:
 
     gateways: int = 2
     servers_only: bool = False
+    any_ports: bool = False  # not the usual ones: beside another stack
     full_compiler: bool = False
     extra: list[Spec] = field(default_factory=list[Spec])
 
@@ -56,6 +57,8 @@ class Stack:
     async def start(self) -> None:
         self.folder.make()
         wanted = processes.wanted_ports(self.specs)
+        if self.plan.any_ports:
+            wanted = dict.fromkeys(wanted, 0)
         self.ports = ports.choose(wanted, self.folder.load().ports)
         outside_kafka, outside_mongodb = os.environ.get("CLARION_KAFKA"), os.environ.get("CLARION_MONGODB")
         self.env = processes.client_env(
@@ -110,6 +113,8 @@ class Stack:
         await self._launch(spec.name, spec.command(), env, lambda: self._answers_ready(spec))
 
     async def _answers_ready(self, spec: Spec) -> bool:
+        if not spec.has_admin:
+            return self.children[spec.name].pid is not None
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
                 return (await http.get(f"http://{ports.HOST}:{self.ports[spec.admin]}/healthz/ready")).is_success

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from deploy.local import state
 from deploy.local.ports import HOST
-from deploy.local.processes import SERVERS
 
 
 def rows(folder: state.Folder, known: state.State) -> list[dict[str, object]]:
@@ -21,7 +20,7 @@ def _row(folder: state.Folder, known: state.State, name: str, noted: state.Proce
     return {
         "name": name,
         "pid": noted.pid if process else None,
-        "ready": process is not None and (name in SERVERS or (admin is not None and _is_ready(admin))),
+        "ready": process is not None and (admin is None or _is_ready(admin)),
         "uptime_s": round(time.time() - noted.started) if process else None,
         "restarts": noted.restarts,
         "address": f"{HOST}:{known.ports[name]}" if name in known.ports else None,
@@ -39,8 +38,8 @@ def _is_ready(port: int) -> bool:
 
 def render(found: list[dict[str, object]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("process", "state", "pid", "up", "restarts", "address", "health", "log"):
-        table.add_column(column, overflow="fold" if column == "log" else "ellipsis", no_wrap=column != "log")
+    for column in ("process", "state", "pid", "up", "restarts", "address", "admin"):
+        table.add_column(column, no_wrap=True, justify="right" if column in ("pid", "up", "restarts") else "left")
     for row in found:
         shown = "[green]ready[/]" if row["ready"] else "[yellow]not ready[/]" if row["pid"] else "[red]down[/]"
         table.add_row(
@@ -50,7 +49,15 @@ def render(found: list[dict[str, object]]) -> Table:
             f"{row['uptime_s']} s" if row["pid"] else "–",
             str(row["restarts"]),
             str(row["address"] or ""),
-            f"{row['admin']}/health" if row["admin"] else "",
-            str(row["log"]),
+            str(row["admin"] or ""),
         )
+    return table
+
+
+def account(found: list[tuple[str, int]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right", style="bold")
+    for name, count in found:
+        table.add_row(name, f"{count:,}")
     return table
