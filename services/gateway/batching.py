@@ -5,7 +5,6 @@ from datetime import datetime
 
 from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
 from clarion.contracts.times import rfc3339
-
 from services.gateway.feed import Offered
 
 

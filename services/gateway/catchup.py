@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+
 from clarion.contracts.frames import Resync
 from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
-
 from services.gateway.connection import Connection
 from services.gateway.feed import Offered, Read
 

@@ -2,7 +2,6 @@
 
 from clarion.process import run
 from clarion.settings import Settings
-
 from services.gateway.main import main
 
 

@@ -9,7 +9,6 @@ from clarion.contracts.close_codes import Close
 from clarion.contracts.frames import ServerFrame
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import Claims
-
 from services.gateway.batching import batch_frame, join, split
 from services.gateway.feed import Feed, Offered
 

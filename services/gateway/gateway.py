@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+
 from clarion.contracts import frames, limits, order, times
 from clarion.contracts.close_codes import Close
 from clarion.contracts.deliveries import Delivery, Items, Sync
@@ -22,7 +23,6 @@ from clarion.security.tokens import SUBSCRIBE, TokenError, Verifier
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
-
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed, Offered, ProtocolViolation

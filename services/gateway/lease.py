@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+
 from clarion.resilience.backoff import retry
 from clarion.store import database, mailboxes
 from clarion.store.database import Collection

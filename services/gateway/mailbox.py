@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
+
 from clarion.broker import clients
 from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Delivery, Fence
@@ -18,7 +19,6 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
-
 from services.gateway.lease import LeaseLost
 
 log = structlog.get_logger()

@@ -10,6 +10,9 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from starlette.applications import Starlette
+
 from clarion.broker import clients
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
@@ -25,8 +28,6 @@ from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
-from starlette.applications import Starlette
-
 from services.gateway import catchup, lease
 from services.gateway.catchup import CatchUp
 from services.gateway.gateway import DRAIN_S, Gateway
@@ -147,7 +148,10 @@ async def _leave(gateway: Gateway, stored: Database, held: Lease) -> None:
 
 async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names) -> None:
     async def publish(user: str) -> None:
-        await clients.send_all(producer, _one_of_each(names, user))
+        try:
+            await clients.send_all(producer, _one_of_each(names, user))
+        except KafkaError as error:
+            raise OSError("Kafka does not answer") from error
 
     app = Starlette(routes=page_routes(assets_path(), settings, publish, DEV_USERS))
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
+
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import receipts
 from clarion.contracts.limits import IDS_PER_FRAME

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from clarion.contracts import limits
-from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem, field_error
-from clarion.security import tokens
-from clarion.settings import Settings
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from clarion.contracts import limits
+from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem, field_error
+from clarion.security import tokens
+from clarion.settings import Settings
 
 _T = TypeVar("_T")
 Publish = Callable[[str], Awaitable[None]]

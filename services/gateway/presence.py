@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from pymongo import DeleteOne, UpdateOne
+
 from clarion.resilience.backoff import retry
 from clarion.store import database, sessions
 from clarion.store.database import Collection
 from clarion.store.mailboxes import Lease
-from pymongo import DeleteOne, UpdateOne
 
 log = structlog.get_logger()
 

@@ -11,15 +11,16 @@ from typing import Any, Final, cast
 from typing import Protocol as Interface
 from urllib.parse import urlsplit
 
-from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
-from clarion.contracts.limits import FRAME_BYTES
-from clarion.security.origins import is_allowed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import SERVER, Protocol, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
+
+from clarion.contracts.close_codes import Close
+from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts.limits import FRAME_BYTES
+from clarion.security.origins import is_allowed
 
 PATH: Final = "/v1/ws"
 HIGH_WATER_BYTES: Final = 64 * 1024

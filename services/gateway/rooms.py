@@ -9,7 +9,6 @@ from clarion.contracts.frames import Resync, ServerSync, encode
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import CONNECTIONS_PER_USER
 from clarion.telemetry import metrics
-
 from services.gateway.batching import batch_frame, join, split
 from services.gateway.connection import Connection
 from services.gateway.feed import Offered

@@ -4,12 +4,12 @@ import tempfile
 from typing import Any, Final
 
 import faust
+from mode.supervisors import CrashingSupervisor
+
 from clarion.broker import clients
 from clarion.broker.record_batches import BatchSchema, Consumer, RecordBatch, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
-from mode.supervisors import CrashingSupervisor
-
 from services.stream.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 1.0

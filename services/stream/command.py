@@ -5,10 +5,10 @@ from functools import partial
 from typing import Annotated
 
 import typer
+
 from clarion.contracts.lanes import Lane
 from clarion.process import Main, run
 from clarion.settings import Settings
-
 from services.stream.worker import run_lane, run_receipts, run_scheduler
 
 

@@ -9,7 +9,6 @@ from clarion.contracts.deliveries import Addressed, Sync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Receipt
 from clarion.contracts.topics import Names
-
 from services.stream.packing import pack
 
 Sent = dict[str, Any]

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer
+
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.broker.record_batches import RecordBatch
 from clarion.contracts import times
@@ -24,7 +25,6 @@ from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.notifications import State, Stored
 from clarion.telemetry import metrics
-
 from services.stream.decoding import Decoded, Entry, conflict, dead_letter, decode_window
 from services.stream.emitting import Sent, dead_letter_records, item_records
 from services.stream.packing import address

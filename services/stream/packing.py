@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
+from msgspec import Raw
+
 from clarion.contracts import limits, order
 from clarion.contracts.deliveries import Addressed, Items
 from clarion.contracts.lanes import Lane
-from msgspec import Raw
 
 _OVERHEAD_BYTES = 128  # recipient, lane, ord and punctuation around a body, roughly
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+
 from clarion.broker.record_batches import RecordBatch
 from clarion.telemetry import metrics
-
 from services.stream.windows import Window, WindowPolicy
 
 log = structlog.get_logger()

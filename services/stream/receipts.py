@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
+
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.broker.record_batches import RecordBatch
 from clarion.contracts import receipts, times
@@ -20,7 +21,6 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-
 from services.stream.decoding import dead_letter
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
+
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
@@ -19,7 +20,6 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, notifications
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-
 from services.stream.emitting import receipt_records
 
 log = structlog.get_logger()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaProducer
+
 from clarion.broker import clients
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
@@ -14,7 +15,6 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, indexes
 from clarion.store.database import Database
 from clarion.telemetry.health import watch
-
 from services.stream.app import make_app
 from services.stream.lane import LaneWork
 from services.stream.pipeline import Pipeline, Work

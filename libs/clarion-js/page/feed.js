@@ -1,0 +1,196 @@
+import { LANES } from "./format.js";
+import { makeRow, setCurrent, showRead, showTime } from "./row.js";
+
+export const SHOWN_ROWS = 200;
+const HIDDEN_FLUSH_MS = 250; // a hidden page gets no animation frames
+const TICK_MS = 10_000;
+
+/**
+ * The list: newest first, at most SHOWN_ROWS, filled once an animation frame however much arrives.
+ *
+ * `onMark(op, ids)` when the person marks; `onChange()` after counts changed; `onShown(items)` after rows appeared.
+ */
+export class Feed {
+  #list;
+  #rows = []; // {id, at, row, isRead}, newest first, as in the list
+  #byId = new Map();
+  #arrived = [];
+  #isScheduled = false;
+  #current = null;
+  #onMark;
+  #onChange;
+  #onShown;
+
+  only = null; // a lane, or null for all
+  cut = 0; // how many left the list, or never got in, since it was cleared
+
+  constructor({ list, onMark, onChange, onShown }) {
+    this.#list = list;
+    this.#onMark = onMark;
+    this.#onChange = onChange;
+    this.#onShown = onShown;
+    list.addEventListener("click", (event) => this.#onClick(event));
+    list.addEventListener("keydown", (event) => this.#onKey(event));
+    list.addEventListener("focusin", (event) => {
+      const row = event.target.closest(".row");
+      if (row) this.#makeCurrent(row); // else the list itself, by the skip link
+    });
+    list.addEventListener("animationend", (event) => event.target.classList.remove("is-new"));
+    document.addEventListener("visibilitychange", () => this.#flush());
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** `openedAt`: what was made before is shown as having waited. */
+  add(item, openedAt) {
+    this.#arrived.push({ item, at: Date.parse(item.created_at), isAway: Date.parse(item.created_at) < openedAt });
+    if (this.#arrived.length > 2 * SHOWN_ROWS) this.#cutArrived();
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    if (document.hidden) setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
+    else requestAnimationFrame(() => this.#flush());
+  }
+
+  clear() {
+    this.#arrived = [];
+    this.#rows = [];
+    this.#byId.clear();
+    this.#current = null;
+    this.cut = 0;
+    this.#list.replaceChildren();
+    this.#onChange();
+  }
+
+  /** Returns the ids of the unread rows that are shown, and shows them as read. */
+  readShown() {
+    const ids = this.#visible().filter((entry) => !entry.isRead).map((entry) => entry.id);
+    this.setRead(ids, true);
+    return ids;
+  }
+
+  setRead(ids, isRead) {
+    this.#flush();
+    for (const entry of this.#known(ids)) {
+      entry.isRead = isRead;
+      showRead(entry.row, isRead);
+    }
+    this.#onChange();
+  }
+
+  remove(ids) {
+    this.#flush();
+    const gone = new Set(this.#known(ids));
+    this.#rows = this.#rows.filter((entry) => !gone.has(entry));
+    for (const entry of gone) this.#detach(entry);
+    this.#onChange();
+  }
+
+  show(only) {
+    this.only = only;
+    if (only) this.#list.dataset.only = only;
+    else delete this.#list.dataset.only;
+    this.#makeCurrent(this.#visible()[0]?.row ?? null);
+    this.#onChange();
+  }
+
+  counts() {
+    const counts = Object.fromEntries(LANES.map((lane) => [lane, 0]));
+    for (const entry of this.#rows) counts[entry.row.dataset.lane]++;
+    return { ...counts, all: this.#rows.length, visible: this.#visible().length };
+  }
+
+  hasUnreadShown() {
+    return this.#visible().some((entry) => !entry.isRead);
+  }
+
+  #flush() {
+    this.#isScheduled = false;
+    if (this.#arrived.length === 0) return;
+    this.#cutArrived();
+    const now = Date.now();
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    for (const { item, at, isAway } of arrived) this.#insert(item, at, isAway, now);
+    for (const entry of this.#rows.splice(SHOWN_ROWS)) {
+      this.cut++;
+      this.#detach(entry);
+    }
+    // nobody is in the list: the Tab key enters it at the newest
+    if (!this.#list.contains(document.activeElement)) this.#makeCurrent(this.#visible()[0]?.row ?? null);
+    this.#onChange();
+    this.#onShown(arrived.map((one) => one.item));
+  }
+
+  /** More arrived than the list can show: what would be cut is not even made. */
+  #cutArrived() {
+    if (this.#arrived.length <= SHOWN_ROWS) return;
+    this.#arrived.sort((one, other) => one.at - other.at);
+    this.cut += this.#arrived.length - SHOWN_ROWS;
+    this.#arrived = this.#arrived.slice(-SHOWN_ROWS);
+  }
+
+  #insert(item, at, isAway, now) {
+    if (this.#byId.has(item.id)) return;
+    const entry = { id: item.id, at, row: makeRow(item, { isAway, now }), isRead: false };
+    const older = this.#rows.findIndex((other) => other.at <= at);
+    const index = older === -1 ? this.#rows.length : older;
+    this.#list.insertBefore(entry.row, this.#rows[index]?.row ?? null);
+    this.#rows.splice(index, 0, entry);
+    this.#byId.set(item.id, entry);
+  }
+
+  #detach({ id, row }) {
+    const hadFocus = row.contains(document.activeElement);
+    this.#byId.delete(id);
+    row.remove();
+    if (this.#current !== row) return;
+    this.#current = null;
+    this.#makeCurrent(this.#visible().at(-1)?.row ?? null);
+    if (hadFocus) this.#current?.focus();
+  }
+
+  #known(ids) {
+    return ids.map((id) => this.#byId.get(id)).filter((entry) => entry !== undefined);
+  }
+
+  #visible() {
+    return this.only ? this.#rows.filter((entry) => entry.row.dataset.lane === this.only) : this.#rows;
+  }
+
+  #tick() {
+    if (document.hidden) return;
+    const now = Date.now();
+    for (const entry of this.#rows) showTime(entry.row, now);
+  }
+
+  #onClick(event) {
+    const entry = this.#byId.get(event.target.closest(".row")?.dataset.id);
+    if (!entry || String(getSelection())) return; // selecting text is not clicking
+    if (event.target.closest(".mark")) this.#mark(entry, !entry.isRead);
+    else if (!entry.isRead) this.#mark(entry, true);
+  }
+
+  #onKey(event) {
+    const row = event.target;
+    if (!row.classList.contains("row") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const rows = this.#visible();
+    const index = rows.findIndex((entry) => entry.row === row);
+    const target = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (target !== undefined) rows[target]?.row.focus();
+    else if (event.key === "Enter" || event.key === " ") this.#mark(rows[index], true);
+    else return;
+    event.preventDefault();
+  }
+
+  #mark(entry, isRead) {
+    if (entry.isRead === isRead) return;
+    this.setRead([entry.id], isRead);
+    this.#onMark(isRead ? "read" : "unread", [entry.id]);
+  }
+
+  #makeCurrent(row) {
+    if (row === this.#current) return;
+    if (this.#current) setCurrent(this.#current, false);
+    this.#current = row;
+    if (row) setCurrent(row, true);
+  }
+}

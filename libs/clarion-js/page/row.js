@@ -1,0 +1,74 @@
+import { absolute, LANE_LABELS, relative, safeLink } from "./format.js";
+
+/** One notification as a list item. All text goes in as text: what it says was written by others. */
+export function makeRow(item, { isAway, now }) {
+  const row = element("li", "row is-new");
+  row.dataset.lane = item.lane;
+  row.dataset.id = item.id;
+  row.tabIndex = -1;
+
+  const meta = element("div", "row-meta");
+  meta.append(element("span", "lane", LANE_LABELS[item.lane] ?? item.lane), element("span", "type", item.type));
+  if (isAway) meta.append(element("span", "away", "while you were away"));
+
+  const message = element("p", "message");
+  const href = safeLink(item.data?.url);
+  message.append(href ? link(href, item.message) : item.message);
+
+  const from = element("p", "from", item.sender);
+  if (typeof item.data?.repository === "string") from.append(` · ${item.data.repository}`);
+
+  const mark = element("button", "mark");
+  mark.type = "button";
+  mark.tabIndex = -1;
+
+  row.append(meta, makeTime(item, now), message, from, mark);
+  showRead(row, false);
+  return row;
+}
+
+export function showRead(row, isRead) {
+  row.classList.toggle("is-read", isRead);
+  const mark = row.querySelector(".mark");
+  mark.textContent = isRead ? "Mark unread" : "Mark read";
+  mark.setAttribute("aria-label", `${mark.textContent}: ${row.querySelector(".message").textContent.slice(0, 80)}`);
+}
+
+/** Rows keep one stop for the Tab key: the current one, with what is in it. */
+export function setCurrent(row, isCurrent) {
+  const tabIndex = isCurrent ? 0 : -1;
+  row.tabIndex = tabIndex;
+  for (const inner of row.querySelectorAll("a, button")) inner.tabIndex = tabIndex;
+}
+
+export function showTime(row, now) {
+  const time = row.querySelector("time");
+  const then = Date.parse(time.dateTime);
+  const text = `${relative(then, now)} · ${absolute(then, now)}`;
+  if (time.textContent !== text) time.textContent = text;
+}
+
+function makeTime(item, now) {
+  const time = element("time", "when");
+  time.dateTime = item.created_at;
+  const then = Date.parse(item.created_at);
+  time.title = new Date(then).toLocaleString();
+  time.textContent = `${relative(then, now)} · ${absolute(then, now)}`;
+  return time;
+}
+
+function link(href, text) {
+  const anchor = element("a", "", text);
+  anchor.href = href;
+  anchor.target = "_blank";
+  anchor.rel = "noopener noreferrer";
+  anchor.tabIndex = -1;
+  return anchor;
+}
+
+function element(name, className, text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,126 @@
+export type Lane = "urgent" | "high" | "normal" | "low";
+
+export interface Notification {
+  readonly id: string;
+  readonly type: string;
+  readonly message: string;
+  readonly sender: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** RFC 3339, UTC. */
+  readonly created_at: string;
+  readonly expires_at?: string | null;
+  readonly lane: Lane;
+  /** Its place in the lane: topic generation and offset. */
+  readonly ord?: readonly [generation: number, offset: number];
+  /** Pushed before it could be stored; it has no place yet, and order is not promised for it. */
+  readonly unstored?: boolean;
+}
+
+export type State =
+  | { readonly name: "connecting" }
+  /** Live. `degraded`: the server works without its store. */
+  | { readonly name: "open"; readonly resumed: boolean; readonly degraded: boolean }
+  /** Between two tries; the next one is `retryMs` after this state began. */
+  | { readonly name: "waiting"; readonly retryMs: number; readonly code: number; readonly reason?: string }
+  /** For good; make a new Clarion to start again. */
+  | { readonly name: "closed"; readonly code: number; readonly reason: string };
+
+export type Change =
+  | "delivered"
+  | "read"
+  | "unread"
+  | "archived"
+  | "unarchived"
+  | "retracted"
+  | "expired"
+  | "collapsed"
+  | "throttled"
+  | "dead";
+
+/** Another device, or this one, changed something. `delivered` may have no ids: only the count is news. */
+export interface Sync {
+  readonly change: Change;
+  readonly ids: readonly string[];
+  readonly unread: number;
+}
+
+export type ErrorCode = "handler" | "token" | "protocol" | "server" | "storage" | "overflow" | "listener";
+
+export class ClarionError extends Error {
+  readonly code: ErrorCode;
+  /** With code `handler`: what was not handled. */
+  readonly item?: Notification;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; item?: Notification });
+}
+
+export interface Events {
+  /**
+   * One at a time, in order. It is acknowledged after the promises of all its listeners have settled well. When one
+   * rejects (or takes longer than `handlerTimeoutMs`), the SDK reports an `error`, reconnects with backoff and gets it
+   * again: listeners may see a notification twice, never zero times. With `ackOnError` it counts as handled instead.
+   * While there is no listener, notifications wait.
+   */
+  notification: (notification: Notification) => unknown;
+  state: (state: State) => void;
+  /** The server's count, up to 100 (show "99+"). Do not count by yourself. */
+  unread: (count: number) => void;
+  sync: (sync: Sync) => void;
+  /** More changed than could be told: read the inbox again. */
+  resync: () => void;
+  /** Without a listener, errors go to console.error. None of them ends the connection for good. */
+  error: (error: ClarionError) => void;
+}
+
+/** localStorage, or what is like it. */
+export interface ProgressStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
+
+interface CommonOptions {
+  /** Of the gateway: ws(s) or http(s), absolute or relative to the page; without a path, /v1/ws. */
+  url: string | URL;
+  /** Count a notification as handled although its listener failed. Default: false. */
+  ackOnError?: boolean;
+  /** Default: 60,000. */
+  handlerTimeoutMs?: number;
+  /** For runtimes without one, and for tests. */
+  WebSocket?: new (url: string, protocols: string[]) => WebSocket;
+  /** For tests: uniform in [0, 1). */
+  random?: () => number;
+}
+
+type TokenOptions =
+  /** A fixed token cannot be refreshed: its end is the end. */
+  | { token: string; getToken?: undefined }
+  /** Asked before every try, 10 s at most. `refresh`: the last token was refused, get a new one. */
+  | { token?: undefined; getToken: (request: { refresh: boolean }) => string | Promise<string> };
+
+type StorageOptions =
+  | { storage?: undefined; user?: string }
+  /** Keeps how far everything is handled, under a key of the user's own, beyond the life of the page. */
+  | { storage: ProgressStorage; user: string };
+
+export type Options = CommonOptions & TokenOptions & StorageOptions;
+
+/** A user's notifications, live or later. Connects at once; stays connected until `close()` or a final refusal. */
+export class Clarion implements AsyncIterable<Notification> {
+  constructor(options: Options);
+  readonly state: State;
+  /** null until the server told it. */
+  readonly unreadCount: number | null;
+  /** Returns the function that takes the listener off. */
+  on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
+  /**
+   * Marks are kept until the server confirms them by `sync`, and are sent again after a reconnect till then.
+   * Throws RangeError when 1,000 of them wait for a connection, TypeError for what is no id.
+   */
+  read(ids: string | Iterable<string>): void;
+  unread(ids: string | Iterable<string>): void;
+  archive(ids: string | Iterable<string>): void;
+  /** Do not wait for the next try. */
+  retryNow(): void;
+  close(): void;
+  /** A notification counts as handled when the loop asks for the next one. */
+  [Symbol.asyncIterator](): AsyncGenerator<Notification, void, void>;
+}

@@ -1,0 +1,272 @@
+import { within } from "./deadline.js";
+import { Delivery } from "./delivery.js";
+import { Emitter } from "./emitter.js";
+import { ClarionError } from "./errors.js";
+import { HANDLER_TIMEOUT_MS, TOKEN_TIMEOUT_MS } from "./limits.js";
+import { Link } from "./link.js";
+import { Outbox } from "./outbox.js";
+import { Progress } from "./progress.js";
+import { RecentIds } from "./recent_ids.js";
+import { CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
+
+export { ClarionError } from "./errors.js";
+
+const EVENTS = ["notification", "state", "unread", "sync", "resync", "error"];
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/; // also what a subprotocol may hold: anything else makes WebSocket throw
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * A user's notifications, live or later. Connects at once and stays connected until `close()` or a final refusal.
+ * The types and what each event means: clarion.d.ts.
+ */
+export class Clarion {
+  #url;
+  #WebSocket;
+  #getToken;
+  #events = new Emitter(EVENTS);
+  #outbox = new Outbox();
+  #progress;
+  #delivery;
+  #reconnect;
+  #state = { name: "connecting" };
+  #unread = null;
+  #link = null;
+  #isClosed = false;
+  #cutWait = () => {};
+  #onOnline = () => this.retryNow();
+
+  constructor(options) {
+    const { url, token, getToken, storage, user, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
+    if ((token === undefined) === (getToken === undefined)) throw new TypeError("give either token or getToken");
+    if (storage && !user) throw new TypeError("storage needs user: progress is kept under a key of the user's own");
+    const onError = (error) => this.#events.emit("error", error);
+    this.#url = socketUrl(url);
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    this.#getToken = getToken ?? (() => token);
+    this.#reconnect = new Reconnect({ canRefresh: getToken !== undefined, random: options.random });
+    this.#progress = new Progress({ storage, user, onError });
+    this.#delivery = new Delivery({
+      handlers: () => this.#events.listeners("notification"),
+      seen: new RecentIds(),
+      progress: this.#progress,
+      timeoutMs: handlerTimeoutMs,
+      ackOnError,
+      onHandled: (tag) => this.#handled(tag),
+      onFailed: (attempt) => this.#link?.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
+      onError,
+    });
+    globalThis.addEventListener?.("online", this.#onOnline);
+    // after the caller's next lines: its listeners hear of everything
+    queueMicrotask(() => this.#stayConnected());
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** The server's count (up to 100), null until it told one. */
+  get unreadCount() {
+    return this.#unread;
+  }
+
+  on(event, listener) {
+    const off = this.#events.on(event, listener);
+    if (event === "notification") this.#delivery.run();
+    return off;
+  }
+
+  read(ids) {
+    this.#mark("read", ids);
+  }
+
+  unread(ids) {
+    this.#mark("unread", ids);
+  }
+
+  archive(ids) {
+    this.#mark("archive", ids);
+  }
+
+  /** End the wait before the next try. */
+  retryNow() {
+    this.#cutWait();
+  }
+
+  close() {
+    if (this.#isClosed) return;
+    this.#outbox.closing();
+    this.#finish({ code: CLOSE_NORMAL, reason: "closed by the application" });
+  }
+
+  /** One at a time; a notification counts as handled when the loop asks for the next one. */
+  async *[Symbol.asyncIterator]() {
+    let offered = null;
+    let wake = () => {};
+    const offer = (item) =>
+      new Promise((handled, failed) => {
+        offered = { item, handled, failed };
+        wake();
+      });
+    const offs = [this.on("notification", offer), this.on("state", () => wake())];
+    try {
+      while (!this.#isClosed) {
+        if (offered === null) await new Promise((resolve) => (wake = resolve));
+        else {
+          yield offered.item;
+          offered.handled();
+          offered = null;
+        }
+      }
+    } finally {
+      offs.forEach((off) => off());
+      offered?.failed(new Error("the loop ended before it asked for the next notification"));
+    }
+  }
+
+  async #stayConnected() {
+    let refresh = false;
+    while (!this.#isClosed) {
+      this.#setState({ name: "connecting" });
+      const end = await this.#connection(refresh);
+      if (this.#isClosed) return;
+      const next = this.#reconnect.after(end, Date.now());
+      if (next === null) return this.#finish(end);
+      refresh = next.refresh || (refresh && end.hadNoToken === true);
+      this.#setState({ name: "waiting", retryMs: Math.round(next.waitMs), code: end.code, reason: end.reason });
+      await this.#wait(next.waitMs);
+    }
+  }
+
+  /** From the token to the end of the socket; resolves with how it ended. */
+  async #connection(refresh) {
+    let token;
+    try {
+      token = await within(TOKEN_TIMEOUT_MS, Promise.resolve(this.#getToken({ refresh })), "getToken");
+    } catch (cause) {
+      this.#events.emit("error", new ClarionError("token", "getToken failed: trying again", { cause }));
+      return { code: CLOSE_NETWORK, reason: "no token", hadNoToken: true };
+    }
+    if (this.#isClosed) return { code: CLOSE_NORMAL };
+    if (typeof token !== "string" || !JWT.test(token)) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
+    return new Promise((onEnd) => {
+      this.#link = new Link({
+        WebSocket: this.#WebSocket,
+        url: this.#url,
+        token,
+        resume: () => this.#progress.resume(),
+        onFrame: (frame) => this.#receive(frame),
+        onEnd: (how) => {
+          // at once: a frame of the next connection must find nothing of this one
+          this.#link = null;
+          this.#outbox.closed();
+          this.#delivery.drop();
+          onEnd(how);
+        },
+      });
+    });
+  }
+
+  #receive(frame) {
+    switch (frame?.op) {
+      case "hello":
+        this.#reconnect.opened(Date.now());
+        this.#outbox.opened((reply) => this.#link?.send(reply));
+        this.#setState({ name: "open", resumed: frame.resumed, degraded: frame.degraded });
+        this.#setUnread(frame.unread);
+        break;
+      case "batch":
+        this.#receiveBatch(frame);
+        break;
+      case "sync":
+        this.#outbox.synced(frame.change, frame.ids);
+        this.#events.emit("sync", { change: frame.change, ids: frame.ids, unread: frame.unread });
+        this.#setUnread(frame.unread);
+        break;
+      case "resync":
+        this.#outbox.resend();
+        this.#events.emit("resync", undefined);
+        break;
+      case "ping":
+        this.#delivery.since(frame.since);
+        break;
+      case "error":
+        this.#events.emit("error", new ClarionError("server", `${frame.code}: ${frame.detail}`));
+        break;
+      default:
+        // an op of a later version is passed over; what has none is not this protocol
+        if (typeof frame?.op !== "string") this.#refuse("a frame was no JSON object with an op");
+    }
+  }
+
+  #receiveBatch({ tag, items, since }) {
+    if (!Number.isSafeInteger(tag) || !Array.isArray(items) || !items.every((item) => typeof item?.id === "string")) {
+      return this.#refuse("a batch had no tag, or an item no id");
+    }
+    if (!this.#delivery.batch({ tag, items, since })) {
+      const reason = "more came than may wait to be handled: starting again from what is handled";
+      this.#events.emit("error", new ClarionError("overflow", reason));
+      this.#link?.end({ code: CLOSE_NETWORK, reason });
+    }
+  }
+
+  /** A server that does not speak the protocol: tried again with backoff, since a rolling update may mend it. */
+  #refuse(reason) {
+    this.#events.emit("error", new ClarionError("protocol", reason));
+    this.#link?.end({ code: CLOSE_NETWORK, reason });
+  }
+
+  #handled(tag) {
+    if (tag !== undefined) this.#outbox.ack(tag);
+    this.#progress.save();
+  }
+
+  #mark(op, ids) {
+    const list = typeof ids === "string" ? [ids] : [...ids];
+    for (const id of list) if (!ID.test(id)) throw new TypeError(`not a notification id: ${id}`);
+    if (this.#isClosed) throw new Error("this Clarion is closed");
+    this.#outbox.mark(op, list);
+  }
+
+  #setState(state) {
+    this.#state = Object.freeze(state);
+    this.#events.emit("state", this.#state);
+  }
+
+  #setUnread(count) {
+    if (typeof count !== "number" || count === this.#unread) return; // null: the store did not answer
+    this.#unread = count;
+    this.#events.emit("unread", count);
+  }
+
+  #wait(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#cutWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #finish({ code, reason }) {
+    this.#isClosed = true;
+    globalThis.removeEventListener?.("online", this.#onOnline);
+    this.#link?.end({ code, reason });
+    this.#cutWait();
+    this.#setState({ name: "closed", code, reason: reason || REASONS[code] || `closed by the server (${code})` });
+  }
+}
+
+const REASONS = {
+  [CLOSE_PROTOCOL]: "the server did not understand this client",
+  [CLOSE_TOKEN]: "the token was refused",
+  4403: "not allowed",
+};
+
+/** ws or http, absolute or relative to the page; without a path it is the gateway's own. */
+function socketUrl(url) {
+  const parsed = new URL(url, globalThis.location?.href);
+  parsed.protocol = { "http:": "ws:", "https:": "wss:" }[parsed.protocol] ?? parsed.protocol;
+  if (parsed.pathname === "/") parsed.pathname = "/v1/ws";
+  return parsed.href;
+}

@@ -1,0 +1,123 @@
+import { within } from "./deadline.js";
+import { ClarionError } from "./errors.js";
+import { QUEUED_ITEMS } from "./limits.js";
+
+/**
+ * What was received, handled strictly in order, one notification at a time, across connections.
+ *
+ * A batch counts as handled once every promise its handlers returned has settled. A failure stops the queue there:
+ * nothing behind it is handled or acknowledged, and the owner is told to reconnect, which brings it again.
+ */
+export class Delivery {
+  #queue = []; // {tag, items, since, next} or, for a `since` told by a ping, the same without items
+  #items = 0;
+  #isRunning = false;
+  #failing = { id: null, count: 0 };
+  #handlers;
+  #seen;
+  #progress;
+  #timeoutMs;
+  #ackOnError;
+  #onHandled;
+  #onFailed;
+  #onError;
+
+  /**
+   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag)`: acknowledge up to it
+   * (tag undefined: only `since` moved). `onFailed(times)`: the same notification failed so often in a row.
+   */
+  constructor({ handlers, seen, progress, timeoutMs, ackOnError, onHandled, onFailed, onError }) {
+    this.#handlers = handlers;
+    this.#seen = seen;
+    this.#progress = progress;
+    this.#timeoutMs = timeoutMs;
+    this.#ackOnError = ackOnError;
+    this.#onHandled = onHandled;
+    this.#onFailed = onFailed;
+    this.#onError = onError;
+  }
+
+  /** Returns false when the queue is full: the server does not keep to its window. */
+  batch({ tag, items, since }) {
+    if (this.#items + items.length > QUEUED_ITEMS) return false;
+    this.#items += items.length;
+    this.#queue.push({ tag, items, since, next: 0 });
+    this.run();
+    return true;
+  }
+
+  since(since) {
+    const last = this.#queue.at(-1);
+    if (last) last.since = since ?? last.since;
+    else {
+      this.#progress.reached(since);
+      this.#onHandled(undefined);
+    }
+  }
+
+  /** The connection is gone: the server sends again what was not handled. */
+  drop() {
+    for (const entry of this.#queue) {
+      for (const item of entry.items.slice(entry.next)) this.#progress.unhandled(item);
+    }
+    this.#queue = [];
+    this.#items = 0;
+  }
+
+  /** Go on, unless it is going on already. Never rejects. */
+  async run() {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      while (this.#queue.length > 0 && this.#handlers().length > 0) await this.#handleFirst();
+    } finally {
+      // in the same step as the last look at the queue, or what comes between the two would wait for ever
+      this.#isRunning = false;
+    }
+  }
+
+  async #handleFirst() {
+    const entry = this.#queue[0];
+    const isHandled = await this.#handleAll(entry);
+    if (entry !== this.#queue[0]) return; // dropped meanwhile
+    if (!isHandled) {
+      this.drop();
+      this.#onFailed(this.#failing.count);
+      return;
+    }
+    this.#queue.shift();
+    this.#items -= entry.items.length;
+    this.#progress.reached(entry.since);
+    this.#onHandled(entry.tag);
+  }
+
+  async #handleAll(entry) {
+    for (; entry.next < entry.items.length; entry.next++) {
+      const item = entry.items[entry.next];
+      if (!this.#seen.has(item.id) && !(await this.#handle(item))) return false;
+      this.#progress.handled(item);
+      if (entry !== this.#queue[0]) return false;
+    }
+    return true;
+  }
+
+  async #handle(item) {
+    try {
+      await within(this.#timeoutMs, callAll(this.#handlers(), item), "a notification handler");
+    } catch (cause) {
+      this.#failing = { id: item.id, count: this.#failing.count + 1 };
+      this.#onError(new ClarionError("handler", `notification ${item.id} was not handled: ${cause}`, { cause, item }));
+      if (!this.#ackOnError) return false;
+    }
+    if (this.#failing.id === item.id) this.#failing = { id: null, count: 0 };
+    this.#seen.add(item.id);
+    return true;
+  }
+}
+
+async function callAll(handlers, item) {
+  const results = await Promise.allSettled(handlers.map(async (handler) => handler(item)));
+  const errors = results.filter((result) => result.status === "rejected").map((result) => result.reason);
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} handlers failed`);
+}

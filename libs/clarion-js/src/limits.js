@@ -1,0 +1,17 @@
+// Limits and times. Milliseconds unless the name says otherwise.
+
+export const RECONNECT_MIN_MS = 500; // the first wait is drawn from 0 to this …
+export const RECONNECT_MAX_MS = 30_000; // … and no wait without a server's hint from more than this
+export const RETRY_HINT_MAX_MS = 300_000; // the longest `bye.retry_ms` that is believed
+export const STABLE_MS = 10_000; // a connection that lived this long after `hello` forgives earlier failures
+
+export const CONNECT_TIMEOUT_MS = 10_000; // socket, handshake and `hello`; the gateway's own handshake limit
+export const TOKEN_TIMEOUT_MS = 10_000; // for `getToken`
+export const HANDLER_TIMEOUT_MS = 60_000; // for one notification; a promise that never settles must not stop all others
+export const SILENCE_GRACE_MS = 10_000; // no frame for `ping_s` and this: the connection is dead
+
+export const REMEMBERED_IDS = 10_000; // to drop repeats
+export const QUEUED_ITEMS = 1_000; // received but not handled; the server's window (64) keeps far below
+export const PENDING_MARKS = 1_000; // read, unread and archived ids that the server has not confirmed
+export const IDS_PER_FRAME = 500;
+export const FLUSH_MS = 50; // at most one ack and one mark frame in this time: 40 of the server's 50 frames a second

@@ -1,0 +1,104 @@
+import { FLUSH_MS, IDS_PER_FRAME, PENDING_MARKS } from "./limits.js";
+
+// A later mark replaces an earlier one of its kind: read and then unread is unread. Archiving is a kind of its own.
+const KIND = { read: "read", unread: "read", archive: "archive" };
+const CONFIRMS = {
+  read: ["read"],
+  unread: ["read"],
+  archived: ["archive"],
+  unarchived: ["archive"],
+  retracted: ["read", "archive"],
+  expired: ["read", "archive"],
+};
+
+/**
+ * What is to be sent: the latest ack, and marks (read, unread, archive), which are kept until the server's `sync`
+ * confirms them and are sent again on every new connection till then. Paced, to stay below the server's frame limit.
+ */
+export class Outbox {
+  #send = null; // of the open connection
+  #ackDue = null;
+  #marks = new Map(); // "kind id" → {id, op, isSent}
+  #timer;
+
+  /** Throws RangeError when PENDING_MARKS of them wait for a connection. */
+  mark(op, ids) {
+    for (const id of ids) {
+      const key = `${KIND[op]} ${id}`;
+      this.#marks.delete(key);
+      if (this.#marks.size >= PENDING_MARKS) this.#makeRoom();
+      this.#marks.set(key, { id, op, isSent: false });
+    }
+    this.#flush();
+  }
+
+  ack(tag) {
+    this.#ackDue = tag;
+    this.#flush();
+  }
+
+  opened(send) {
+    this.#send = send;
+    this.resend();
+  }
+
+  /** Sends at once what is due, since nothing can be sent later. */
+  closing() {
+    this.#sendDue();
+    this.closed();
+  }
+
+  closed() {
+    this.#send = null;
+    this.#ackDue = null; // its tag means nothing to the next connection; `resume` says it there
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  synced(change, ids) {
+    for (const kind of CONFIRMS[change] ?? []) for (const id of ids) this.#marks.delete(`${kind} ${id}`);
+  }
+
+  /** Marks are idempotent: sent again, they bring the `sync` that was missed. */
+  resend() {
+    for (const mark of this.#marks.values()) mark.isSent = false;
+    this.#flush();
+  }
+
+  #makeRoom() {
+    // the server has what was sent, only its word is missing; what was never sent must not be dropped silently
+    for (const [key, mark] of this.#marks) {
+      if (mark.isSent) return void this.#marks.delete(key);
+    }
+    throw new RangeError(`${PENDING_MARKS} changes wait for a connection: try again once the state is open`);
+  }
+
+  #flush() {
+    if (this.#send && this.#timer === undefined && this.#sendDue()) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#flush();
+      }, FLUSH_MS);
+    }
+  }
+
+  #sendDue() {
+    if (!this.#send) return false;
+    const marks = this.#nextMarks();
+    if (this.#ackDue === null && marks.length === 0) return false;
+    if (this.#ackDue !== null) this.#send({ op: "ack", tag: this.#ackDue });
+    this.#ackDue = null;
+    if (marks.length > 0) this.#send({ op: marks[0].op, ids: marks.map((mark) => mark.id) });
+    for (const mark of marks) mark.isSent = true;
+    return true;
+  }
+
+  #nextMarks() {
+    const due = [];
+    for (const mark of this.#marks.values()) {
+      if (mark.isSent || (due.length > 0 && mark.op !== due[0].op)) continue;
+      if (due.push(mark) === IDS_PER_FRAME) break;
+    }
+    return due;
+  }
+}

@@ -1,0 +1,82 @@
+import { ClarionError } from "./errors.js";
+
+/**
+ * How far each lane is handled, and `since`: what `resume` tells the server, which then sends the rest.
+ *
+ * Only handled notifications move it. With `storage` it outlives the page, under a key of the user's own.
+ */
+export class Progress {
+  #cursors = {};
+  #since = null;
+  #storage;
+  #key;
+  #onError;
+
+  constructor({ storage, user, onError }) {
+    this.#storage = storage;
+    this.#key = `clarion.v1.${user}`;
+    this.#onError = onError;
+    this.#load();
+  }
+
+  resume() {
+    return { op: "resume", cursors: { ...this.#cursors }, since: this.#since };
+  }
+
+  /** `item` and everything before it in its lane is handled. A late, lower one (the server's safety net) moves nothing. */
+  handled(item) {
+    if (!isOrd(item.ord)) return; // unstored: it has no place in the order yet
+    const cursor = this.#cursors[item.lane];
+    if (cursor === undefined || compare(item.ord, cursor) > 0) this.#cursors[item.lane] = [...item.ord];
+  }
+
+  /**
+   * `item` was received and will not be handled now. `resume` acknowledges everything up to the cursor, so a late item
+   * at or below it would be lost: the cursor steps back before it. Repeats that this brings are dropped by id.
+   */
+  unhandled(item) {
+    const cursor = this.#cursors[item.lane];
+    if (cursor === undefined || !isOrd(item.ord) || compare(item.ord, cursor) > 0) return;
+    const [generation, offset] = item.ord;
+    if (offset > 0) this.#cursors[item.lane] = [generation, offset - 1];
+    else delete this.#cursors[item.lane];
+  }
+
+  /** Everything the server sent before it told this `since` is handled. */
+  reached(since) {
+    if (typeof since === "string") this.#since = since;
+  }
+
+  save() {
+    if (!this.#storage) return;
+    try {
+      this.#storage.setItem(this.#key, JSON.stringify({ cursors: this.#cursors, since: this.#since }));
+    } catch (cause) {
+      this.#forgetStorage("cannot write: progress is kept in memory only", cause);
+    }
+  }
+
+  #load() {
+    if (!this.#storage) return;
+    try {
+      const saved = JSON.parse(this.#storage.getItem(this.#key) ?? "{}");
+      for (const [lane, ord] of Object.entries(saved.cursors ?? {})) if (isOrd(ord)) this.#cursors[lane] = ord;
+      this.reached(saved.since);
+    } catch (cause) {
+      this.#forgetStorage("cannot read: starting afresh, progress is kept in memory only", cause);
+    }
+  }
+
+  #forgetStorage(what, cause) {
+    this.#storage = undefined;
+    this.#onError(new ClarionError("storage", what, { cause }));
+  }
+}
+
+function isOrd(ord) {
+  return Array.isArray(ord) && ord.length === 2 && ord.every((part) => Number.isSafeInteger(part) && part >= 0);
+}
+
+function compare([generation, offset], [otherGeneration, otherOffset]) {
+  return generation - otherGeneration || offset - otherOffset;
+}

@@ -1,0 +1,25 @@
+import { REMEMBERED_IDS } from "./limits.js";
+
+/** The last ids that were handled, oldest forgotten first. */
+export class RecentIds {
+  #ids = new Set(); // a Set iterates in order of insertion
+  #limit;
+
+  constructor(limit = REMEMBERED_IDS) {
+    this.#limit = limit;
+  }
+
+  get size() {
+    return this.#ids.size;
+  }
+
+  has(id) {
+    return this.#ids.has(id);
+  }
+
+  add(id) {
+    this.#ids.delete(id);
+    this.#ids.add(id);
+    if (this.#ids.size > this.#limit) this.#ids.delete(this.#ids.values().next().value);
+  }
+}

@@ -1,0 +1,53 @@
+import { backoff } from "./backoff.js";
+import { RETRY_HINT_MAX_MS, STABLE_MS } from "./limits.js";
+
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_NETWORK = 1006; // no close frame came: the network, not a verdict
+export const CLOSE_PROTOCOL = 4400;
+export const CLOSE_TOKEN = 4401;
+
+const RETURN_ON = new Set([1000, 1001, 1005, CLOSE_NETWORK, 1011, 1012, 1013, 4408, 4429]);
+
+/**
+ * Whether and when to come back after a connection ended. `now` is passed in, in milliseconds.
+ *
+ * 4401 is worth one try with a fresh token; a second one before a stable connection is a verdict.
+ */
+export class Reconnect {
+  #random;
+  #canRefresh;
+  #failures = 0;
+  #refreshed = false;
+  #openedAt = null;
+
+  constructor({ canRefresh, random = Math.random }) {
+    this.#canRefresh = canRefresh;
+    this.#random = random;
+  }
+
+  opened(now) {
+    this.#openedAt = now;
+  }
+
+  /**
+   * `end`: `code`, `retryMs` (from `bye`) and `attempt` (how often a handler failed, for its own backoff).
+   * Returns `{waitMs, refresh}`, or null: do not come back.
+   */
+  after(end, now) {
+    const wasStable = this.#openedAt !== null && now - this.#openedAt >= STABLE_MS;
+    this.#openedAt = null;
+    if (wasStable) {
+      this.#failures = 0;
+      this.#refreshed = false;
+    }
+    if (end.code === CLOSE_TOKEN) {
+      if (this.#refreshed || !this.#canRefresh) return null;
+      this.#refreshed = true;
+      return { waitMs: backoff(0, this.#random), refresh: true };
+    }
+    if (!RETURN_ON.has(end.code)) return null;
+    if (end.attempt !== undefined) return { waitMs: backoff(end.attempt - 1, this.#random), refresh: false };
+    const hint = Math.min(Math.max(end.retryMs ?? 0, 0), RETRY_HINT_MAX_MS);
+    return { waitMs: hint + backoff(this.#failures++, this.#random), refresh: false };
+  }
+}

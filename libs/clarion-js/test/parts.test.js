@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { backoff } from "../src/backoff.js";
+import { Progress } from "../src/progress.js";
+import { RecentIds } from "../src/recent_ids.js";
+import { Reconnect } from "../src/reconnect.js";
+
+const most = () => 0.999999;
+
+test("backoff doubles from 0.5 s to 30 s and is drawn from zero", () => {
+  const ceilings = [0, 1, 2, 5, 6, 7, 5000].map((failures) => Math.round(backoff(failures, most)));
+  assert.deepEqual(ceilings, [500, 1000, 2000, 16000, 30000, 30000, 30000]);
+  assert.equal(backoff(9, () => 0), 0);
+});
+
+test("recent ids forget the oldest, and using one again makes it young", () => {
+  const ids = new RecentIds(2);
+  for (const id of ["a", "b", "a", "c"]) ids.add(id);
+  assert.deepEqual(["a", "b", "c"].map((id) => ids.has(id)), [true, false, true]);
+  assert.equal(ids.size, 2);
+});
+
+for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4408, 4429]) {
+  test(`comes back on ${code}`, () => {
+    assert.notEqual(new Reconnect({ canRefresh: false }).after({ code }, 0), null);
+  });
+}
+
+for (const code of [1003, 1007, 1008, 1009, 4400, 4403]) {
+  test(`does not come back on ${code}`, () => {
+    assert.equal(new Reconnect({ canRefresh: true }).after({ code }, 0), null);
+  });
+}
+
+test("4401 is worth one refresh, and another only after a stable connection", () => {
+  const reconnect = new Reconnect({ canRefresh: true, random: most });
+  assert.equal(reconnect.after({ code: 4401 }, 0).refresh, true);
+  reconnect.opened(1_000);
+  assert.equal(reconnect.after({ code: 4401 }, 2_000), null);
+  reconnect.opened(3_000);
+  assert.equal(reconnect.after({ code: 4401 }, 13_000).refresh, true);
+});
+
+test("4401 is final for a fixed token", () => {
+  assert.equal(new Reconnect({ canRefresh: false }).after({ code: 4401 }, 0), null);
+});
+
+test("failures add up over connections that open and break at once", () => {
+  const reconnect = new Reconnect({ canRefresh: false, random: most });
+  const waits = [1, 2, 3].map((n) => {
+    reconnect.opened(n * 100);
+    return Math.round(reconnect.after({ code: 1006 }, n * 100 + 50).waitMs);
+  });
+  assert.deepEqual(waits, [500, 1000, 2000]);
+  reconnect.opened(1_000);
+  assert.equal(Math.round(reconnect.after({ code: 1006 }, 60_000).waitMs), 500);
+});
+
+test("the server's retry hint comes before the jitter, and is believed up to five minutes", () => {
+  const wait = (retryMs) => new Reconnect({ canRefresh: false, random: most }).after({ code: 1012, retryMs }, 0).waitMs;
+  assert.equal(Math.round(wait(4_000)), 4_500);
+  assert.equal(Math.round(wait(1e12)), 300_500);
+  assert.equal(Math.round(wait(-5)), 500);
+});
+
+const quiet = { onError: (error) => assert.fail(error) };
+
+test("cursors go forward only, by generation before offset", () => {
+  const progress = new Progress(quiet);
+  for (const ord of [[0, 9], [1, 2], [0, 50], [1, 1]]) progress.handled({ lane: "high", ord });
+  progress.handled({ lane: "urgent", unstored: true });
+  assert.deepEqual(progress.resume(), { op: "resume", cursors: { high: [1, 2] }, since: null });
+});
+
+test("a late item that is not handled takes the cursor back before it", () => {
+  const progress = new Progress(quiet);
+  progress.handled({ lane: "low", ord: [0, 9] });
+  progress.unhandled({ lane: "low", ord: [0, 12] });
+  assert.deepEqual(progress.resume().cursors, { low: [0, 9] });
+  progress.unhandled({ lane: "low", ord: [0, 4] });
+  assert.deepEqual(progress.resume().cursors, { low: [0, 3] });
+  progress.unhandled({ lane: "low", ord: [0, 0] });
+  assert.deepEqual(progress.resume().cursors, {});
+});
+
+test("storage that is full or broken is reported once, and progress goes on in memory", () => {
+  const errors = [];
+  const storage = {
+    getItem: () => null,
+    setItem: () => {
+      throw new Error("quota");
+    },
+  };
+  const progress = new Progress({ storage, user: "ada", onError: (error) => errors.push(error.code) });
+  progress.handled({ lane: "low", ord: [0, 1] });
+  progress.save();
+  progress.save();
+  assert.deepEqual(errors, ["storage"]);
+  assert.deepEqual(progress.resume().cursors, { low: [0, 1] });
+});
+
+test("stored nonsense starts afresh", () => {
+  const errors = [];
+  const storage = { getItem: () => '{"cursors": {"low": ["x"], "high": [0, 3]}, "since": 5}', setItem() {} };
+  const progress = new Progress({ storage, user: "ada", onError: (error) => errors.push(error) });
+  assert.deepEqual(progress.resume(), { op: "resume", cursors: { high: [0, 3] }, since: null });
+  new Progress({ storage: { getItem: () => "{" }, user: "ada", onError: (error) => errors.push(error.code) });
+  assert.deepEqual(errors, ["storage"]);
+});

@@ -1,0 +1,127 @@
+"""Notifications into Kafka: accepted once every in-sync replica has them, and not before."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, cast
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from clarion.broker import clients
+from clarion.contracts import notification
+from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
+from clarion.resilience.backoff import retry
+from clarion.settings import Settings
+from clarion.telemetry import metrics
+from clarion.telemetry.health import Dependency, watch
+from services.ingest.budget import Budget
+
+log = structlog.get_logger()
+
+ACKNOWLEDGED_WITHIN_S: Final = 5.0
+_STOP_S: Final = 5.0
+_START_S: Final = 10.0
+
+
+class Unavailable(Exception):
+    """Kafka does not take records now; the message says whether they may appear later."""
+
+
+class Acceptor:
+    """Owns the producer: makes it, watches it, and makes another one when it has failed for good."""
+
+    def __init__(self, settings: Settings, kafka: Dependency, budget: Budget) -> None:
+        self._settings = settings
+        self._names = Names(settings.prefix)
+        self._kafka = kafka
+        self._budget = budget
+        self._producer: AIOKafkaProducer | None = None
+
+    async def run(self) -> None:
+        """Keep a producer until cancelled; then let it finish what it holds, within `_STOP_S`."""
+        while True:
+            producer = await retry(self._start, "kafka", *clients.SEND_ERRORS)
+            self._producer = producer
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(watch(self._kafka, partial(clients.probe, producer)))
+                    await _failed(producer)
+                    watching.cancel()
+            finally:
+                self._producer = None
+                await _stop(producer)
+
+    async def _start(self) -> AIOKafkaProducer:
+        producer = clients.producer(self._settings)
+        try:
+            async with asyncio.timeout(_START_S):
+                await producer.start()
+        except BaseException as error:
+            self._kafka.seen(str(error) or f"no answer within {_START_S:g} s")
+            await _stop(producer)
+            raise
+        return producer
+
+    async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
+        """Send all, then wait: whether each was acknowledged by all in-sync replicas within the deadline.
+
+        Those that were not may still arrive: an idempotent producer retries for ever. The bytes of each are held until
+        its fate is known. Raises `Unavailable` when nothing was tried, and `Full` when there is no room.
+        """
+        producer = self._producer
+        if producer is None or self._kafka.up is False:
+            raise Unavailable(f"Kafka is down, nothing was accepted: {self._kafka.error or 'connecting'}")
+        values = [notification.encode(n) for n in notifications]
+        self._budget.hold(sum(map(len, values)))
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                for item, value in zip(notifications, values, strict=True):
+                    futures.append(await self._send(producer, item, value))
+                await asyncio.wait(futures)
+        except TimeoutError:
+            log.warning("not acknowledged in time", records=len(values), seconds=ACKNOWLEDGED_WITHIN_S)
+        except clients.SEND_ERRORS as error:
+            log.warning("cannot send", error=repr(error))
+        finally:
+            self._budget.release(sum(map(len, values[len(futures) :])))
+        accepted = [future.done() and not future.exception() for future in futures]
+        for item, yes in zip(notifications, accepted, strict=False):
+            if yes:
+                metrics.accepted.labels(item.priority).inc()
+        return accepted + [False] * (len(values) - len(futures))
+
+    async def _send(self, producer: AIOKafkaProducer, item: Notification, value: bytes) -> asyncio.Future[Any]:
+        topic = self._names.notifications(item.priority)
+        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=item.recipient.encode()))
+
+        def settled(future: asyncio.Future[Any]) -> None:
+            self._budget.release(len(value))
+            if not future.cancelled() and (error := future.exception()):
+                log.warning("Kafka refused a record", topic=topic, error=repr(error))
+
+        future.add_done_callback(settled)
+        return future
+
+
+async def _failed(producer: AIOKafkaProducer) -> None:
+    """Wait until the producer can never send again: errors of its own sequence numbers are final (KIP-98)."""
+    sending: Any = producer._sender.sender_task
+    await asyncio.wait([sending])
+    error = None if sending.cancelled() else sending.exception()
+    log.error("the producer has failed, making a new one", exc_info=error)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Flush and close. While the broker is down a flush never ends: what is left then was answered with 503."""
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await producer.stop()
+    except (TimeoutError, *clients.SEND_ERRORS) as error:
+        log.warning("the producer did not stop cleanly", error=repr(error))
+        sender: Any = producer._sender
+        if sender.sender_task is not None:
+            sender.sender_task.cancel()
+        await producer.client.close()

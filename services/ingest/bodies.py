@@ -1,0 +1,51 @@
+"""Reading a request's body within its limits: type, size, time, and what this process may hold."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.requests import Request
+
+from clarion.contracts.problems import FieldError
+from services.ingest.budget import Budget
+from services.ingest.problem_responses import Refused
+
+READ_WITHIN_S: Final = 10.0
+
+
+@asynccontextmanager
+async def body_of(request: Request, media_type: str, limit: int, budget: Budget) -> AsyncGenerator[bytes]:
+    """The body, counted against the budget while the block runs.
+
+    Raises `Refused` (408, 413, 415) and `Full`; never holds more than `limit` bytes and one chunk.
+    """
+    _check_type(request, media_type)
+    if int(request.headers.get("content-length", "0")) > limit:  # the parser lets only digits through
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > limit:
+                    raise _too_large(limit)
+                budget.hold(len(chunk))
+                body += chunk
+        yield bytes(body)
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not arrive within {READ_WITHIN_S:g} s") from error
+    finally:
+        budget.release(len(body))
+
+
+def _check_type(request: Request, media_type: str) -> None:
+    found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if found != media_type:
+        raise Refused(415, f"send content-type: {media_type}", headers={"Accept": media_type})
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "send the body as it is, without content-encoding", headers={"Accept-Encoding": "identity"})
+
+
+def _too_large(limit: int) -> Refused:
+    error = FieldError("", "too_large", f"a body has at most {limit} bytes", limit)
+    return Refused(413, "the body is too large", errors=[error])

@@ -1,0 +1,10 @@
+"""`clarion ingest`."""
+
+from clarion.process import run
+from clarion.settings import Settings
+from services.ingest.server import main
+
+
+def ingest() -> None:
+    """Run ingest: the HTTP door for publishers (CLARION_PORT, 8080 by default)."""
+    run("ingest", main, Settings.from_env())

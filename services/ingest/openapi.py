@@ -1,0 +1,93 @@
+"""The OpenAPI 3.1 document of ingest, built from the structs that decode its requests and encode its answers."""
+
+from typing import Any, Final
+
+import msgspec
+
+import clarion
+from clarion.contracts import limits
+from clarion.contracts.notification import Submission
+from clarion.contracts.problems import MEDIA_TYPE, Problem
+from services.ingest.batch import LineResult
+
+
+class Accepted(msgspec.Struct, omit_defaults=True):
+    """`id` for `recipient`, `ids` in the order of `recipients`."""
+
+    id: str | None = None
+    ids: list[str] | None = None
+
+
+_PROBLEMS: Final = {
+    400: "Not JSON.",
+    401: "No token, or one that is expired or not valid.",
+    403: "The token may not publish, or not for this sender.",
+    408: "The body did not arrive in time.",
+    413: "Too large; `errors` names the limit.",
+    415: "Another content type.",
+    422: "Invalid fields; `errors` names each with its limit.",
+    503: "Kafka is down or did not acknowledge in time, or this process is full. See `Retry-After`.",
+}
+
+
+def document() -> dict[str, Any]:
+    references, components = msgspec.json.schema_components(
+        [Submission, Accepted, LineResult, Problem], ref_template="#/components/schemas/{name}"
+    )
+    submission, accepted, line, problem = references
+    problems = {str(status): _problem(status, text, problem) for status, text in _PROBLEMS.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Clarion ingest", "version": clarion.__version__},
+        "security": [{"bearer": []}],
+        "paths": {
+            "/v1/notifications": {
+                "post": {
+                    "operationId": "publish",
+                    "summary": "Publish a notification to one recipient, or to many.",
+                    "description": "202 comes only after every in-sync replica of Kafka has it.",
+                    "parameters": [_idempotency_key("the same key makes the same ids, so a repeat is not a copy")],
+                    "requestBody": _body("application/json", submission, limits.BODY_BYTES),
+                    "responses": {"202": _answer("Accepted.", "application/json", accepted), **problems},
+                }
+            },
+            "/v1/notifications/batch": {
+                "post": {
+                    "operationId": "publishBatch",
+                    "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
+                    "description": "Each line has a result of its own. Empty lines are passed over, but counted.",
+                    "parameters": [_idempotency_key("with the line's number it makes that line's id")],
+                    "requestBody": _body("application/x-ndjson", submission, limits.BATCH_BYTES),
+                    "responses": {"200": _answer("A result a line.", "application/x-ndjson", line), **problems},
+                }
+            },
+        },
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _idempotency_key(text: str) -> dict[str, Any]:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": text,
+        "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS},
+    }
+
+
+def _body(media_type: str, schema: dict[str, Any], limit: int) -> dict[str, Any]:
+    return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
+
+
+def _answer(text: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {media_type: {"schema": schema}}}
+
+
+def _problem(status: int, text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _answer(text, MEDIA_TYPE, schema)
+    if status == 503:
+        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return answer

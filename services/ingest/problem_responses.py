@@ -1,0 +1,86 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem
+from clarion.telemetry import metrics
+from services.ingest.accept import Unavailable
+from services.ingest.budget import Full
+from services.ingest.submission import Rejected
+
+RETRY_AFTER_S: Final = 2
+
+_DETAILS: Final = {
+    400: "the body is not valid JSON",
+    403: "the token does not allow this",
+    413: "too large",
+    422: "the submission is invalid: see errors",
+}
+
+
+class Refused(HTTPException):
+    """A request refused before its content was looked at."""
+
+    def __init__(
+        self, status: int, detail: str, *, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.errors: Final = errors
+
+
+def problem(
+    status: int, detail: str, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
+) -> Response:
+    metrics.refused.labels(status).inc()
+    found = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
+    return Response(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
+
+
+def unavailable(detail: str) -> Response:
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    errors = error.errors if isinstance(error, Refused) else ()
+    return problem(error.status_code, error.detail, errors, dict(error.headers or {}))
+
+
+def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    return problem(error.status, _DETAILS[error.status], error.errors)
+
+
+def _unavailable(_: Request, error: Exception) -> Response:
+    return unavailable(str(error))
+
+
+def _full(_: Request, __: Exception) -> Response:
+    return unavailable("this process holds as much as it may; nothing was accepted")
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
+def _unexpected(_: Request, __: Exception) -> Response:
+    """The exception itself is logged by the server; what it says is no caller's business."""
+    return problem(500, "an unexpected error; nothing can be said about what was accepted")
+
+
+HANDLERS: Final[dict[int | type[Exception], ExceptionHandler]] = {
+    HTTPException: _http,
+    Rejected: _rejected,
+    Unavailable: _unavailable,
+    Full: _full,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}

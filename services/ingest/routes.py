@@ -1,0 +1,104 @@
+"""The routes of ingest. Order matters: who asks, is there room, what came, is it valid, does Kafka have it."""
+
+from typing import Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clarion.contracts import limits, times
+from clarion.contracts.problems import FieldError
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, TokenError, Verifier
+from clarion.telemetry import metrics
+from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
+from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
+from services.ingest.bodies import body_of
+from services.ingest.budget import Budget
+from services.ingest.openapi import Accepted, document
+from services.ingest.problem_responses import HANDLERS, Refused, unavailable
+from services.ingest.submission import decode, notifications_of
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+_NOT_ACKNOWLEDGED: Final = (
+    f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s; it may still take what was sent: "
+    "try again with the same Idempotency-Key to make nothing twice"
+)
+
+
+def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget) -> Starlette:
+    async def publish(request: Request) -> Response:
+        claims = await _publisher(request, verifier)
+        key = _idempotency_key(request)
+        with budget.request():
+            async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
+                submission = decode(body)
+                notifications = notifications_of(submission, claims, key, times.now())
+            accepted = await acceptor.accept(notifications)
+        if not all(accepted):
+            return unavailable(_NOT_ACKNOWLEDGED)
+        ids = [str(n.id) for n in notifications]
+        answer = Accepted(ids=ids) if submission.recipients else Accepted(id=ids[0])
+        return Response(msgspec.json.encode(answer), 202, media_type=JSON)
+
+    async def publish_batch(request: Request) -> Response:
+        claims = await _publisher(request, verifier)
+        key = _idempotency_key(request)
+        with budget.request():
+            async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
+                try:
+                    valid, results = read_batch(body, claims, key, times.now())
+                except TooManyLines:
+                    detail = f"a batch has at most {limits.BATCH_LINES} lines"
+                    error = FieldError("", "too_many", detail, limits.BATCH_LINES)
+                    raise Refused(413, detail, errors=[error]) from None
+            acknowledged = await acceptor.accept(list(valid.values())) if valid else []
+        for (line, item), yes in zip(valid.items(), acknowledged, strict=True):
+            lost = LineResult(line, 503, errors=[FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)])
+            results[line] = LineResult(line, 202, item.id) if yes else lost
+        for result in results.values():
+            if result.errors:
+                metrics.refused.labels(result.status).inc()
+        return Response(write_results(results), media_type=NDJSON)
+
+    described = msgspec.json.encode(document())
+
+    async def openapi(_: Request) -> Response:
+        return Response(described, media_type=JSON)
+
+    return Starlette(
+        routes=[
+            Route("/v1/notifications", publish, methods=["POST"]),
+            Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
+            Route("/openapi.json", openapi),
+        ],
+        exception_handlers=HANDLERS,
+    )
+
+
+async def _publisher(request: Request, verifier: Verifier) -> Claims:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+    try:
+        claims = await verifier.verify(token.strip())
+    except TokenError as error:
+        raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
+    if not claims.may(PUBLISH) and not claims.may(PUBLISH_ANY):
+        challenge = f'Bearer error="insufficient_scope", scope="{PUBLISH}"'
+        error = FieldError("", "scope", f"the token's scope lacks `{PUBLISH}`", PUBLISH)
+        raise Refused(
+            403, "the token does not allow to publish", errors=[error], headers={"WWW-Authenticate": challenge}
+        )
+    return claims
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= limits.IDEMPOTENCY_KEY_CHARS:
+        most = limits.IDEMPOTENCY_KEY_CHARS
+        error = FieldError("", "too_long" if key else "too_short", "the header Idempotency-Key is not valid", most)
+        raise Refused(422, f"Idempotency-Key has 1 to {most} characters", errors=[error])
+    return key

@@ -1,0 +1,63 @@
+"""The ingest process: it listens at once, whether Kafka is there or not, and answers what it can answer."""
+
+import asyncio
+import socket
+from typing import Any, Final
+
+import uvicorn
+
+from clarion.process import Process
+from clarion.security.tokens import Verifier
+from clarion.telemetry.admin import Server, serve
+from clarion.telemetry.health import Health
+from services.ingest.accept import Acceptor
+from services.ingest.budget import Budget
+from services.ingest.http_protocol import GuardedHttp
+from services.ingest.routes import make_app
+
+PORT: Final = 8080
+DRAIN_S: Final = 20
+
+
+class _Server(Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+        super().__init__(config)
+        self._health = health
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._health.started = True
+
+
+async def main(process: Process) -> None:
+    """Serve until told to stop, finish the requests in flight, then flush the producer."""
+    settings, health, budget = process.settings, process.health, Budget()
+    acceptor = Acceptor(settings, health.dependency("kafka"), budget)
+    health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
+    config = uvicorn.Config(
+        make_app(Verifier(settings), acceptor, budget),
+        host=settings.host,
+        port=settings.port or PORT,
+        http=GuardedHttp,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        accepting = tasks.create_task(acceptor.run(), name="acceptor")
+        serving = tasks.create_task(serve(config, server_class=_Server, health=health), name="server")
+        await process.stopping.wait()
+        await _ended(serving)
+        await _ended(accepting)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it has put its work away. The group sees it fail, if it does."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,129 @@
+"""From the bytes of a request to notifications, or to what is wrong with each field. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from clarion.contracts import limits, notification
+from clarion.contracts.ids import idempotent_id, new_id
+from clarion.contracts.notification import Invalid, Notification, Submission
+from clarion.contracts.problems import FieldError, field_error
+from clarion.contracts.times import truncate
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
+
+VERSION: Final = 1
+
+_decoder = msgspec.json.Decoder(Submission)
+
+
+class Rejected(Exception):
+    """A submission that cannot be accepted as it is; `status` is the HTTP status, `errors` name the fields."""
+
+    def __init__(self, status: int, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
+        self.status: Final = status
+        self.errors: Final = errors
+
+
+def decode(body: bytes) -> Submission:
+    """Raises `Rejected`: 400 for what is not JSON, 422 for what is not a submission."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Rejected(422, field_error(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(400, field_error(error)) from error
+
+
+def notifications_of(submission: Submission, claims: Claims, key: str | None, now: datetime) -> Sequence[Notification]:
+    """One notification for each recipient, in their order.
+
+    Under an idempotency `key` the ids are the same each time. Raises `Rejected`.
+    """
+    sender = submission.sender or claims.subject
+    may_publish(claims, sender)
+    if errors := [*_recipient_errors(submission), *_content_errors(submission, now)]:
+        raise Rejected(422, *errors)
+    recipients = submission.recipients or [submission.recipient or ""]
+    notifications = [_notification(submission, sender, recipient, key, now) for recipient in recipients]
+    _check_size(notifications)
+    return notifications
+
+
+def read_line(line: bytes, claims: Claims, key: str | None, now: datetime) -> Notification:
+    """The notification of a line of a batch, which has one recipient. Raises `Rejected`."""
+    submission = decode(line)
+    if submission.recipients is not None:
+        raise Rejected(422, FieldError("/recipients", "not_supported", "a line of a batch has one `recipient`"))
+    return notifications_of(submission, claims, key, now)[0]
+
+
+def may_publish(claims: Claims, sender: str) -> None:
+    """Raises `Rejected` unless the token's holder may publish in the name of `sender`."""
+    if claims.may(PUBLISH_ANY):
+        return
+    if not claims.may(PUBLISH):
+        raise Rejected(403, FieldError("", "scope", f"the token's scope lacks `{PUBLISH}`", PUBLISH))
+    if sender != claims.subject:
+        detail = f"the token is for {claims.subject!r}; another sender needs the scope `{PUBLISH_ANY}`"
+        raise Rejected(403, FieldError("/sender", "foreign_sender", detail, claims.subject))
+
+
+def _recipient_errors(submission: Submission) -> list[FieldError]:
+    one, many = submission.recipient, submission.recipients
+    if one is None and many is None:
+        return [FieldError("/recipient", "required", "either recipient or recipients is needed")]
+    if one is not None and many is not None:
+        return [FieldError("/recipients", "ambiguous", "either recipient or recipients, not both")]
+    seen: set[str] = set()
+    errors: list[FieldError] = []
+    for index, name in enumerate(many or ()):
+        if name in seen:
+            errors.append(FieldError(f"/recipients/{index}", "duplicate", "was named before"))
+        seen.add(name)
+    return errors
+
+
+def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if submission.v != VERSION:
+        errors.append(FieldError("/v", "out_of_range", f"this is version {VERSION}", VERSION))
+    if submission.deliver_at is not None:
+        errors.append(FieldError("/deliver_at", "not_supported", "scheduled delivery is not supported yet"))
+    try:
+        notification.check_data(submission.data)
+        notification.check_moments(submission)
+    except Invalid as error:
+        errors.append(field_error(error))
+    if submission.expires_at is not None and submission.expires_at <= now:
+        errors.append(FieldError("/expires_at", "past", "is in the past"))
+    return errors
+
+
+def _notification(submission: Submission, sender: str, recipient: str, key: str | None, now: datetime) -> Notification:
+    expires_at = submission.expires_at
+    return Notification(
+        id=new_id() if key is None else idempotent_id(sender, recipient, key),
+        type=submission.type,
+        message=submission.message,
+        priority=submission.priority,
+        data=submission.data,
+        expires_at=truncate(expires_at.astimezone(UTC)) if expires_at else None,
+        collapse_key=submission.collapse_key,
+        recipient=recipient,
+        sender=sender,
+        created_at=now,
+    )
+
+
+def _check_size(notifications: Sequence[Notification]) -> None:
+    """Only the recipient differs in length, so the longest one decides for all."""
+    largest = max(notifications, key=lambda n: len(n.recipient.encode()))
+    if len(notification.encode(largest)) > limits.RECORD_BYTES:
+        raise Rejected(422, _too_large())
+
+
+def _too_large() -> FieldError:
+    return FieldError("", "too_large", f"a record has at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES)
