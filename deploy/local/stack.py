@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Stack:
         self.children: dict[str, Child] = {}
         self.env: dict[str, str] = {}
         self.ports: dict[str, int] = {}
+        self.notes: deque[str] = deque(maxlen=200)  # what happened to its processes
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._state = state.State()
 
@@ -164,6 +166,7 @@ class Stack:
 
     def _changed(self, child: Child, what: str) -> None:
         if what:
+            self.notes.append(what)
             self.report(what)
         if child.pid is not None:
             self._state.processes[child.name] = state.of(child.pid, child.restarts)

@@ -143,7 +143,8 @@ class Socket(asyncio.Protocol):
         return self._gateway.refusal()
 
     def _handle_frame(self, frame: Frame) -> None:
-        if self._protocol.state is not State.OPEN:
+        # not the protocol's state: an acknowledgement and the client's close may come in one segment
+        if self._told_closing:
             return
         if frame.opcode is Opcode.BINARY:
             self.shut(Close.BINARY, "text frames only")

@@ -1,0 +1,81 @@
+"""One real stack for the whole session: Kafka, MongoDB and every service as processes of their own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from clarion.broker import topics
+from clarion.client import Publisher, Subscriber
+from clarion.contracts.ids import new_id
+from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database
+from clarion.store.database import Database
+from deploy.local.stack import Plan, Stack, running
+from deploy.local.state import Folder
+
+CheckUntil = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
+
+UNTIL_S = 30.0
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
+    folder = Folder(tmp_path_factory.mktemp("stack"))
+    async with running(folder, Plan(any_ports=True)) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def live(stack: Stack) -> Settings:
+    """Settings of the running services."""
+    return Settings.from_env(stack.env)
+
+
+@pytest.fixture
+async def settings(stack: Stack) -> Settings:
+    """The same servers under topics and a database of the test's own, for a service that the test starts itself."""
+    prefix = f"t{new_id()[-8:]}-"
+    own = Settings.from_env({**stack.env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-")})
+    await topics.apply(own)
+    return own
+
+
+@pytest.fixture(scope="session")
+async def stored(live: Settings) -> AsyncIterator[Database]:
+    connection = database.connect(live)
+    yield connection
+    database.close(connection)
+
+
+@pytest.fixture(scope="session")
+async def publisher(live: Settings) -> AsyncIterator[Publisher]:
+    async with Publisher.http(live.ingest_url, token=mint(live, sub="tests", scope=PUBLISH)) as http:
+        yield http
+
+
+@pytest.fixture
+def user() -> str:
+    """Somebody nobody has written to yet."""
+    return f"user-{new_id()}"
+
+
+@pytest.fixture
+def subscriber(live: Settings) -> Callable[[str], Subscriber]:
+    def make(user: str) -> Subscriber:
+        return Subscriber(live.gateway_urls, token=mint(live, sub=user, scope=SUBSCRIBE))
+
+    return make
+
+
+async def until(check: Callable[[], Awaitable[object]], within_s: float = UNTIL_S) -> None:
+    """Wait until `check` answers something true: for what happens in another process and tells nobody."""
+    async with asyncio.timeout(within_s):
+        while not await check():
+            await asyncio.sleep(0.05)
+
+
+def repository() -> Path:
+    return Path(__file__).parent.parent

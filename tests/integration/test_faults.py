@@ -1,0 +1,112 @@
+"""Processes that die under load, and servers that go away: afterwards every notification is accounted for."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from clarion.client import Publisher, Subscriber
+from clarion.contracts.lanes import LANES
+from clarion.security.tokens import PUBLISH, mint
+from clarion.settings import Settings
+from deploy.local.demo import Demo, killer
+from deploy.local.stack import Stack
+from tests.conftest import until
+
+
+@pytest.mark.parametrize("name", ["urgent", "receipts", "gateway-1"])
+async def test_kill_9_of_one_process_during_the_demo_loses_nothing(name: str, stack: Stack, live: Settings) -> None:
+    before = stack.children[name].restarts
+    demo = Demo(live, rounds=6, seconds=3)
+    account = await demo.play(killer(stack.kill, name, lambda _: None))
+    assert stack.children[name].restarts == before + 1
+    assert dict(account.rows()) | {"repeats on the wire": 0} == {
+        "published": len(account.published),
+        "stored": len(account.published),
+        "delivered live": len(account.live),
+        "replayed": len(account.replayed),
+        "acknowledged": len(account.published),
+        "repeats on the wire": 0,
+        "duplicates": 0,
+        "unaccounted": 0,
+    }
+    assert len(account.published) > 300
+    await stack.wait_ready(name)
+
+
+async def test_ingest_answers_503_while_the_broker_is_stopped_and_recovers_by_itself(
+    stack: Stack, live: Settings, user: str, subscriber: Callable[[str], Subscriber]
+) -> None:
+    headers = {"Authorization": f"Bearer {mint(live, sub='tests', scope=PUBLISH)}"}
+    body = {"recipient": user, "type": "t", "message": "hello"}
+
+    async with httpx.AsyncClient(base_url=live.ingest_url, headers=headers, timeout=15, trust_env=False) as http:
+        assert (await http.post("/v1/notifications", json=body)).status_code == 202
+        await stack.stop_child("kafka")
+        try:
+            refused = await http.post("/v1/notifications", json=body)
+            assert refused.status_code == 503
+            assert int(refused.headers["Retry-After"]) > 0
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            # a dependency that is down leaves a process ready: somebody must answer
+            await stack.wait_ready("ingest")
+        finally:
+            await stack.start_kafka()
+
+        async def accepts() -> bool:
+            return (await http.post("/v1/notifications", json=body | {"message": "back"})).status_code == 202
+
+        await until(accepts)
+    async with subscriber(user) as listening, asyncio.timeout(30):
+        messages: list[str] = []
+        while "back" not in messages:
+            messages.append((await anext(listening)).message)
+    assert messages[0] == "hello"
+
+
+async def test_mongodb_away_for_a_while_delays_and_loses_nothing(
+    stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber]
+) -> None:
+    """Accepted while it is away, stored and delivered when it is back."""
+    async with subscriber(user) as listening:
+        stack.kill("mongodb", signal.SIGSTOP)
+        try:
+            ids = [
+                await publisher.publish(recipient=user, type="t", message=str(lane), priority=lane) for lane in LANES
+            ]
+        finally:
+            stack.kill("mongodb", signal.SIGCONT)
+        async with asyncio.timeout(60):
+            received = {(await anext(listening)).id for _ in ids}
+    assert received == set(ids)
+
+
+async def test_a_lane_that_is_told_to_stop_leaves_nothing_to_do_again(
+    stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber]
+) -> None:
+    """SIGTERM: windows in hand are finished and committed, so its successor repeats nothing."""
+    async with subscriber(user) as listening:
+        first = await publisher.publish(recipient=user, type="t", message="1", priority="urgent")
+        async with asyncio.timeout(30):
+            assert (await anext(listening)).id == first
+        restarts = stack.children["urgent"].restarts
+        stack.kill("urgent", signal.SIGTERM)
+
+        async def restarted() -> bool:
+            return stack.children["urgent"].restarts > restarts
+
+        await until(restarted)
+        await stack.wait_ready("urgent")
+        second = await publisher.publish(recipient=user, type="t", message="2", priority="urgent")
+        async with asyncio.timeout(30):
+            assert (await anext(listening)).id == second
+        metrics = await _metrics(stack, "urgent")
+    assert 'clarion_repeated_total{lane="urgent"} 0.0' in metrics
+    assert "ended with code 0" in "".join(stack.notes)
+
+
+async def _metrics(stack: Stack, name: str) -> str:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.get(f"http://127.0.0.1:{stack.ports[f'{name}-admin']}/metrics")).text

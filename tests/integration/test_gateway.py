@@ -1,0 +1,241 @@
+"""The wire: what a gateway answers to clients that do not keep to the protocol, while their neighbours are served."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from clarion.client import Publisher, Subscriber
+from clarion.contracts import limits
+from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import mailboxes, sessions
+from clarion.store.database import Database
+from deploy.local.stack import Stack
+from tests.conftest import until
+
+RESUME = '{"op":"resume","cursors":{},"since":null}'
+
+
+@asynccontextmanager
+async def wire(live: Settings, token: str, *, gateway: int = 0, **options: Any) -> AsyncGenerator[ClientConnection]:
+    url = live.gateway_urls[gateway].replace("http", "ws") + "/v1/ws"
+    subprotocols: Any = ["clarion.v1", f"bearer.{token}"]
+    async with connect(
+        url, subprotocols=subprotocols, compression=None, ping_interval=None, max_size=2**20, **options
+    ) as socket:
+        yield socket
+
+
+async def frame(socket: ClientConnection, op: str) -> dict[str, Any]:
+    """The next frame of this kind; others are passed over."""
+    async with asyncio.timeout(20):
+        while True:
+            got = json.loads(await socket.recv())
+            if got["op"] == op:
+                return got
+
+
+async def close_code(socket: ClientConnection) -> int | None:
+    async with asyncio.timeout(20):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else None
+
+
+@pytest.fixture
+def token(live: Settings, user: str) -> str:
+    return mint(live, sub=user, scope=SUBSCRIBE)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        pytest.param(b"\x00\x01", 1003, id="a binary frame"),
+        pytest.param("x" * 100 * limits.KIB, 1009, id="a 100 KB text frame"),
+        pytest.param("{nonsense", 4400, id="no JSON"),
+        pytest.param('{"op":"dance"}', 4400, id="an unknown op"),
+        pytest.param('{"op":"ack","tag":"one"}', 4400, id="a field of another type"),
+        pytest.param('{"op":"ack","tag":99}', 4400, id="an acknowledgement of what was never sent"),
+        pytest.param(RESUME, 4400, id="a second resume"),
+        pytest.param('{"op":"read","ids":["x"]}', 4400, id="an id that is none"),
+    ],
+)
+async def test_a_bad_frame_gets_its_close_code_and_the_neighbour_is_delivered(
+    message: str | bytes,
+    code: int,
+    live: Settings,
+    token: str,
+    user: str,
+    publisher: Publisher,
+    subscriber: Callable[[str], Subscriber],
+    stored: Database,
+) -> None:
+    neighbour = f"{user}-neighbour"
+    async with subscriber(neighbour) as served, wire(live, token) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        await until(lambda: sessions.route(sessions.collection(stored), [neighbour]))
+        await socket.send(message)
+        assert await close_code(socket) == code
+        id_ = await publisher.publish(recipient=neighbour, type="t", message="still here", priority="urgent")
+        async with asyncio.timeout(20):
+            assert (await anext(served)).id == id_
+
+
+async def test_text_that_is_not_utf8_is_1007_also_in_fragments(live: Settings, token: str) -> None:
+    async with wire(live, token) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        await socket.send([b'{"op":"po', b"ng\xff", b'"}'], text=True)
+        assert await close_code(socket) == 1007
+
+
+async def test_a_frame_in_fragments_is_one_frame(live: Settings, token: str) -> None:
+    async with wire(live, token) as socket:
+        await socket.send([RESUME[:10], RESUME[10:20], RESUME[20:]])
+        assert (await frame(socket, "hello"))["resumed"] is False
+        await socket.send(['{"op":', '"pong"}'])
+        await socket.send(['{"op":', '"dance"}'])
+        assert (await frame(socket, "error"))["code"] == "protocol"
+
+
+async def test_tokens_are_checked_after_the_upgrade_since_a_browser_sees_no_refusal(live: Settings, user: str) -> None:
+    foreign = mint(live, sub=user, scope=SUBSCRIBE)[:-4] + "AAAA"
+    for token, code in [
+        ("", 4401),
+        (foreign, 4401),
+        (mint(live, sub=user, scope=SUBSCRIBE, ttl_s=-60), 4401),
+        (mint(live, sub=user, scope=PUBLISH), 4403),
+    ]:
+        async with wire(live, token) as socket:
+            assert await close_code(socket) == code
+
+
+async def test_a_connection_ends_with_its_token_unless_it_is_refreshed(live: Settings, user: str) -> None:
+    async def opened(socket: ClientConnection) -> None:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+
+    short = mint(live, sub=user, scope=SUBSCRIBE, ttl_s=2)
+    async with wire(live, short) as expiring, wire(live, short) as refreshed:
+        await asyncio.gather(opened(expiring), opened(refreshed))
+        await refreshed.send(json.dumps({"op": "auth", "token": mint(live, sub=user, scope=SUBSCRIBE)}))
+        assert await close_code(expiring) == 4401
+        await refreshed.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
+        assert (await frame(refreshed, "sync"))["change"] == "read"
+
+
+async def test_a_refresh_for_somebody_else_is_4403(live: Settings, token: str) -> None:
+    async with wire(live, token) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        await socket.send(json.dumps({"op": "auth", "token": mint(live, sub="somebody", scope=SUBSCRIBE)}))
+        assert await close_code(socket) == 4403
+
+
+async def test_a_user_has_ten_connections_and_the_eleventh_is_4429(live: Settings, token: str) -> None:
+    async with asyncio.timeout(60):
+        sockets = [connection async for connection in _many(live, token, limits.CONNECTIONS_PER_USER)]
+        async with wire(live, token) as one_more:
+            await one_more.send(RESUME)
+            assert await close_code(one_more) == 4429
+        await asyncio.gather(*(socket.close() for socket in sockets))
+
+
+async def _many(live: Settings, token: str, count: int) -> AsyncGenerator[ClientConnection]:
+    url = live.gateway_urls[0].replace("http", "ws") + "/v1/ws"
+    subprotocols: Any = ["clarion.v1", f"bearer.{token}"]
+    for _ in range(count):
+        socket = await connect(url, subprotocols=subprotocols, compression=None, ping_interval=None)
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        yield socket
+
+
+async def test_fifty_frames_a_second_are_enough(live: Settings, token: str) -> None:
+    async with wire(live, token) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        for _ in range(120):
+            await socket.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
+        assert await close_code(socket) == 4429
+
+
+async def test_a_foreign_origin_and_another_path_are_refused_before_the_upgrade(live: Settings, token: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with wire(live, token, origin="https://evil.example"):
+            pass
+    assert refused.value.response.status_code == 403
+    async with wire(live, token, origin=live.origin_list[0]) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(live.gateway_urls[0].replace("http", "ws") + "/elsewhere"):
+            pass
+    assert refused.value.response.status_code == 404
+
+
+async def test_a_client_that_says_nothing_is_taken_for_fresh_and_may_still_resume_late(
+    live: Settings, token: str, user: str, publisher: Publisher
+) -> None:
+    id_ = await publisher.publish(recipient=user, type="t", message="waiting", priority="high")
+    async with wire(live, token) as socket:
+        assert (await frame(socket, "hello"))["resumed"] is False
+        batch = await frame(socket, "batch")
+        assert [item["id"] for item in batch["items"]] == [id_]
+        await socket.send(RESUME)  # came late over a slow network: no violation
+        await socket.send('{"op":"ack","tag":1}')
+        assert (await frame(socket, "sync"))["change"] == "delivered"
+
+
+async def test_the_token_may_come_in_a_header(live: Settings, token: str) -> None:
+    url = live.gateway_urls[1].replace("http", "ws") + "/v1/ws"
+    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+
+
+async def test_a_user_who_leaves_is_no_longer_routed_to(
+    live: Settings, token: str, user: str, stored: Database
+) -> None:
+    async with wire(live, token) as one:
+        await one.send(RESUME)
+        await frame(one, "hello")
+        async with wire(live, token) as sibling:
+            await sibling.send(RESUME)
+            await frame(sibling, "hello")
+        assert await sessions.route(sessions.collection(stored), [user])
+
+    async def is_gone() -> bool:
+        return not await sessions.route(sessions.collection(stored), [user])
+
+    await until(is_gone)
+
+
+async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_another(
+    stack: Stack, live: Settings, token: str, stored: Database
+) -> None:
+    held = mailboxes.collection(stored)
+    async with wire(live, token) as socket:
+        await socket.send(RESUME)
+        await frame(socket, "hello")
+        (session,) = [s async for s in sessions.collection(stored).find({"user": {"$regex": "^user-"}})][-1:]
+        (before,) = [lease for n, lease in (await mailboxes.read_all(held)).items() if n == session["mailbox"]]
+        assert await mailboxes.take(held, before, "usurper")
+        assert (await frame(socket, "bye"))["reason"] == "mailbox moved"
+        assert await close_code(socket) == 1012
+
+    async def serves_again() -> bool:
+        owners = [lease.owner for lease in (await mailboxes.read_all(held)).values() if lease.owner]
+        return len([owner for owner in owners if owner != "usurper"]) == 2
+
+    await until(serves_again)
+    await stack.wait_ready("gateway-1")

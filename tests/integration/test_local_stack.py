@@ -1,0 +1,106 @@
+"""The local stack as a person uses it: `clarion local …` in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import until
+
+Clarion = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def clarion(tmp_path: Path) -> Generator[Clarion]:
+    """Run `clarion local …` with a state folder of the test's own; whatever happens, nothing is left running."""
+    env = {**os.environ, "CLARION_STATE": str(tmp_path / "state")}
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "clarion.cli", "local", *arguments]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
+
+    yield run
+    run("down")
+
+
+def processes(clarion: Clarion) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads(clarion("status", "--json").stdout)["processes"]}
+
+
+def supervisor_of(process: dict[str, Any]) -> psutil.Process:
+    parent = psutil.Process(process["pid"]).parent()
+    assert parent is not None
+    return parent
+
+
+async def test_up_status_restart_and_down(clarion: Clarion) -> None:
+    assert clarion("status").returncode == 1
+    started = clarion("up", "--detach", "--servers-only")
+    assert started.returncode == 0, started.stderr
+    assert clarion("status").returncode == 0
+    again = clarion("up", "--servers-only")
+    assert again.returncode == 1
+    assert "running already" in again.stderr
+
+    before = processes(clarion)["mongodb"]
+    os.kill(before["pid"], signal.SIGKILL)
+
+    async def restarted() -> bool:
+        row = processes(clarion)["mongodb"]
+        return row["restarts"] == 1 and row["pid"] not in (None, before["pid"])
+
+    await until(restarted)
+    pids = [row["pid"] for row in processes(clarion).values()]
+    assert clarion("down").returncode == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert "nothing runs here" in clarion("down").stderr
+
+
+async def test_a_killed_supervisor_leaves_no_orphan(clarion: Clarion) -> None:
+    assert clarion("up", "--detach", "--servers-only").returncode == 0
+    rows = processes(clarion)
+    pids = [row["pid"] for row in rows.values()]
+    supervisor_of(rows["kafka"]).kill()
+
+    async def all_gone() -> bool:
+        return not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+    await until(all_gone)
+
+
+async def test_its_data_stays_until_reset_also_when_its_ports_are_taken(clarion: Clarion, tmp_path: Path) -> None:
+    """The second start finds another process on its ports and takes others."""
+    import socket
+
+    from pymongo import MongoClient
+
+    def mongodb() -> "MongoClient[dict[str, Any]]":
+        address = processes(clarion)["mongodb"]["address"]
+        return MongoClient(f"mongodb://{address}/?directConnection=true")
+
+    assert clarion("up", "--detach", "--servers-only").returncode == 0
+    with mongodb() as client:
+        client["kept"]["things"].insert_one({"_id": 1})
+    first = {row["address"] for row in processes(clarion).values()}
+    assert clarion("down").returncode == 0
+    squatters: list[socket.socket] = []
+    for address in first:
+        squatter = socket.create_server(("127.0.0.1", int(address.rpartition(":")[2])))
+        squatters.append(squatter)
+    try:
+        assert clarion("up", "--detach", "--servers-only").returncode == 0
+        assert first.isdisjoint({row["address"] for row in processes(clarion).values()})
+        with mongodb() as client:
+            assert client["kept"]["things"].find_one() == {"_id": 1}
+    finally:
+        for squatter in squatters:
+            squatter.close()
+    assert clarion("reset", "--yes").returncode == 0
+    assert not (tmp_path / "state").exists()
