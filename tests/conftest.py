@@ -1,6 +1,7 @@
 """One real stack for the whole session: Kafka, MongoDB and every service as processes of their own."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ UNTIL_S = 30.0
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is starting, or was stopped, is no news
     folder = Folder(tmp_path_factory.mktemp("stack"))
     async with running(folder, Plan(any_ports=True)) as stack:
         yield stack

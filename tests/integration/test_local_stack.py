@@ -9,8 +9,10 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
+from pymongo import MongoClient
 
 from tests.conftest import until
 
@@ -77,9 +79,6 @@ async def test_a_killed_supervisor_leaves_no_orphan(clarion: Clarion) -> None:
 
 async def test_its_data_stays_until_reset_also_when_its_ports_are_taken(clarion: Clarion, tmp_path: Path) -> None:
     """The second start finds another process on its ports and takes others."""
-    import socket
-
-    from pymongo import MongoClient
 
     def mongodb() -> "MongoClient[dict[str, Any]]":
         address = processes(clarion)["mongodb"]["address"]
@@ -90,17 +89,30 @@ async def test_its_data_stays_until_reset_also_when_its_ports_are_taken(clarion:
         client["kept"]["things"].insert_one({"_id": 1})
     first = {row["address"] for row in processes(clarion).values()}
     assert clarion("down").returncode == 0
-    squatters: list[socket.socket] = []
+    others = [_serve_something(address) for address in first]
     for address in first:
-        squatter = socket.create_server(("127.0.0.1", int(address.rpartition(":")[2])))
-        squatters.append(squatter)
+        await until(lambda address=address: _answers(address))
     try:
         assert clarion("up", "--detach", "--servers-only").returncode == 0
         assert first.isdisjoint({row["address"] for row in processes(clarion).values()})
         with mongodb() as client:
             assert client["kept"]["things"].find_one() == {"_id": 1}
     finally:
-        for squatter in squatters:
-            squatter.close()
+        for other in others:
+            other.kill()
+            other.wait()
     assert clarion("reset", "--yes").returncode == 0
     assert not (tmp_path / "state").exists()
+
+
+def _serve_something(address: str) -> "subprocess.Popen[bytes]":
+    host, port = address.split(":")
+    return subprocess.Popen([sys.executable, "-m", "http.server", "--bind", host, port])
+
+
+async def _answers(address: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(f"http://{address}/")).status_code > 0
+    except httpx.TransportError:
+        return False
