@@ -87,7 +87,7 @@ class Acceptor:
             log.warning("cannot send", error=repr(error))
         finally:
             self._budget.release(sum(map(len, values[len(futures) :])))
-        accepted = [future.done() and not future.exception() for future in futures]
+        accepted = [future.done() and not future.cancelled() and not future.exception() for future in futures]
         for item, yes in zip(notifications, accepted, strict=False):
             if yes:
                 metrics.accepted.labels(item.priority).inc()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from aiokafka.structs import ConsumerRecord
+
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import Record, RecordBatch
 

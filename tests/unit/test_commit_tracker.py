@@ -1,9 +1,10 @@
 """The commit tracker against a model: whatever the order of acknowledgements, nothing unacknowledged is committed."""
 
-from clarion.broker.commit_tracker import CommitTracker, Partition
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from clarion.broker.commit_tracker import CommitTracker, Partition
 
 A, B = Partition("t", 0), Partition("t", 1)
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from clarion.contracts import deliveries, frames, limits, notification, order, receipts, times
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.topics import Names, declare
-from hypothesis import given
-from hypothesis import strategies as st
 
 RELEASES = Path(__file__).parent.parent / "data" / "records"
 READERS = {

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from clarion.contracts import limits, notification, order
 from clarion.contracts.dead_letters import Reason
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.store.notifications import State
-from hypothesis import given
-from hypothesis import strategies as st
-
 from services.stream.decoding import Decoded, decode_window
 from tests.unit.records import TIMESTAMP_MS, batch
 

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from clarion.contracts.receipts import Op, Receipt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.contracts.receipts import Op, Receipt
 from services.stream.folding import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ receipts = st.lists(st.tuples(st.sampled_from(OPS), st.sampled_from(sorted(OWNER
 
 def outcome(steps: list[tuple[Op, list[str], str | None]]) -> dict[str, tuple[str, bool]]:
     """What the store makes of updates, in memory: (state, unread) of each id."""
-    states = dict.fromkeys(OWNERS, ("pending", True))
+    states: dict[str, tuple[str, bool]] = dict.fromkeys(OWNERS, ("pending", True))
     for op, ids, user in steps:
         for id_ in ids:
             state, unread = states[id_]

@@ -1,11 +1,11 @@
 """Items → delivery records for each mailbox: complete, in order, small."""
 
-from clarion.contracts import deliveries, limits
-from clarion.contracts.deliveries import Addressed
-from clarion.contracts.lanes import Lane
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.contracts import deliveries, limits
+from clarion.contracts.deliveries import Addressed
+from clarion.contracts.lanes import Lane
 from services.stream.packing import address, pack
 
 USERS = ["ann", "bob", "cleo"]

@@ -1,9 +1,9 @@
 """When a window closes: by records, bytes, age, or for want of anything new."""
 
-from clarion.contracts.lanes import LANES, Lane
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.contracts.lanes import LANES, Lane
 from services.stream.windows import POLICIES, Window, WindowPolicy
 from tests.unit.records import batch
 

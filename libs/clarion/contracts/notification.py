@@ -1,7 +1,7 @@
 """A notification as published: the HTTP body and the Kafka value (JSON)."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Final, cast
 
@@ -79,8 +79,21 @@ def decode(value: bytes) -> Notification:
         notification = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("", "undecodable", None, str(error)) from error
+    check_moments(notification)
     check_data(notification.data)
     return notification
+
+
+def check_moments(content: Content) -> None:
+    """Times must exist in UTC, too: `9999-12-31T23:59:59-01:00` does not. Raises `Invalid`."""
+    for name in ("created_at", "expires_at", "deliver_at"):
+        moment: datetime | None = getattr(content, name, None)
+        if moment is None:
+            continue
+        try:
+            moment.astimezone(UTC)
+        except (OverflowError, ValueError) as error:
+            raise Invalid(f"/{name}", "out_of_range", None, "is not a time in UTC") from error
 
 
 def check_data(data: Mapping[str, Any]) -> None:

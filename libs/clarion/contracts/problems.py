@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from clarion.contracts import limits
+from clarion.contracts.lanes import LANES
 from clarion.contracts.notification import Invalid
 
 
@@ -37,7 +39,7 @@ _KINDS: Final = [
     (re.compile(r"length >= (?P<limit>\d+)"), "too_short"),
     (re.compile(r"matching regex '(?P<limit>.+)'"), "pattern"),
     (re.compile(r"`int` (?:<=|>=|<|>) (?P<limit>-?\d+)"), "out_of_range"),
-    (re.compile(r"Invalid enum value (?P<limit>.+)"), "unknown_value"),
+    (re.compile(r"Invalid enum value"), "unknown_value"),
     (re.compile(r"timezone"), "timezone"),
     (re.compile(r"Invalid RFC3339"), "time"),
     (re.compile(r"Expected `(?P<limit>[^`]+)`, got"), "type"),
@@ -48,6 +50,8 @@ def field_error(error: Exception) -> FieldError:
     """Name the field, the limit and the cure in what a decoder or a check complained about."""
     if isinstance(error, Invalid):
         return FieldError(error.pointer, error.code, error.detail, error.limit)
+    if isinstance(error, RecursionError):
+        return FieldError("", "too_deep", f"nests at most {limits.DATA_DEPTH} levels", limits.DATA_DEPTH)
     if not isinstance(error, msgspec.ValidationError):
         return FieldError("", "malformed", f"not valid JSON: {error}")
     text = str(error)
@@ -57,12 +61,18 @@ def field_error(error: Exception) -> FieldError:
     for pattern, code in _KINDS:
         if found := pattern.search(message):
             groups = found.groupdict()
-            limit = groups.get("limit")
+            limit = "|".join(LANES) if code == "unknown_value" else groups.get("limit")  # priority: the only enum
             if name := groups.get("field"):
-                pointer += f"/{name}"
+                pointer += f"/{_escaped(name)}"
             return FieldError(pointer, code, message, int(limit) if limit and limit.lstrip("-").isdigit() else limit)
     return FieldError(pointer, "invalid", message)
 
 
 def _pointer(path: str) -> str:
-    return "".join(f"/{name or index}" for name, index in _STEP.findall(path))
+    """`.data[...]` → `/data`: msgspec does not say which key of a free-form object it was."""
+    steps = [name or index for name, index in _STEP.findall(path)]
+    return "".join(f"/{_escaped(step)}" for step in steps if step != "...")
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

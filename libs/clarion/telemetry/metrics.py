@@ -11,6 +11,7 @@ _COUNT: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 accepted = Counter("clarion_accepted", "Notifications Kafka has acknowledged to ingest", ["lane"])
 refused = Counter("clarion_refused", "Requests or lines that ingest refused, by HTTP status", ["status"])
+ingest_held_bytes = Gauge("clarion_ingest_held_bytes", "Bytes of bodies and of records not yet acknowledged by Kafka")
 
 window_items = Histogram("clarion_window_items", "Records in a window", ["lane"], buckets=_COUNT)
 stage_seconds = Histogram("clarion_stage_seconds", "Time of a window in a stage", ["lane", "stage"], buckets=_STAGE_S)

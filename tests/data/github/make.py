@@ -7,7 +7,7 @@ endpoints, node ids and avatars.
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 EVENTS = {
     "check_run",
@@ -35,9 +35,10 @@ EVENTS = {
 
 def slim(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: slim(inner) for key, inner in value.items() if not _is_dropped(key)}
+        members = cast("dict[str, Any]", value)
+        return {key: slim(inner) for key, inner in members.items() if not _is_dropped(key)}
     if isinstance(value, list):
-        return [slim(inner) for inner in value]
+        return [slim(inner) for inner in cast("list[Any]", value)]
     return value
 
 

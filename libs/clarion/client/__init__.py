@@ -1,0 +1,42 @@
+"""The Python SDK: `Publisher` sends notifications, `Subscriber` receives one user's."""
+
+from clarion.client.cursor_store import CursorStore, InMemory, JsonFile
+from clarion.client.errors import (
+    ClientError,
+    Disconnected,
+    Forbidden,
+    NotConnected,
+    PublishError,
+    Refused,
+    SubscribeError,
+    TokenRefused,
+    Unavailable,
+)
+from clarion.client.publisher import Publisher, Result
+from clarion.client.subscriber import State, Stats, Subscriber
+from clarion.contracts.frames import Received
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Submission
+
+__all__ = [
+    "ClientError",
+    "CursorStore",
+    "Disconnected",
+    "Forbidden",
+    "InMemory",
+    "JsonFile",
+    "Lane",
+    "NotConnected",
+    "PublishError",
+    "Publisher",
+    "Received",
+    "Refused",
+    "Result",
+    "State",
+    "Stats",
+    "Submission",
+    "SubscribeError",
+    "Subscriber",
+    "TokenRefused",
+    "Unavailable",
+]

@@ -1,0 +1,55 @@
+"""What the SDK raises.
+
+ClientError
+├── PublishError
+│   ├── Refused         never accepted as it is: `problem` names the fields
+│   └── Unavailable     not accepted within the deadline; it may still have been taken
+└── SubscribeError
+    ├── TokenRefused    after one try with a refreshed token
+    ├── Forbidden
+    ├── Disconnected    closed with a code that does not allow to return
+    └── NotConnected    a command found no connection in time
+"""
+
+from typing import Final
+
+from clarion.contracts.problems import Problem
+
+
+class ClientError(Exception):
+    pass
+
+
+class PublishError(ClientError):
+    pass
+
+
+class Refused(PublishError):
+    def __init__(self, problem: Problem) -> None:
+        fields = "; ".join(f"{error.pointer or 'body'}: {error.detail}" for error in problem.errors)
+        super().__init__(f"{problem.status} {problem.detail}" + (f" ({fields})" if fields else ""))
+        self.problem: Final = problem
+
+
+class Unavailable(PublishError):
+    pass
+
+
+class SubscribeError(ClientError):
+    pass
+
+
+class TokenRefused(SubscribeError):
+    pass
+
+
+class Forbidden(SubscribeError):
+    pass
+
+
+class Disconnected(SubscribeError):
+    pass
+
+
+class NotConnected(SubscribeError):
+    pass

@@ -1,0 +1,120 @@
+"""Publishing straight to Kafka, by the same contract as ingest."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from clarion.broker import clients
+from clarion.client.errors import Refused, Unavailable
+from clarion.client.publisher import Result
+from clarion.contracts import notification, times
+from clarion.contracts.ids import idempotent_id, new_id
+from clarion.contracts.notification import Invalid, Notification, Submission
+from clarion.contracts.problems import FieldError, Problem, field_error
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+
+
+class KafkaTransport:
+    def __init__(self, bootstrap: str, sender: str, prefix: str, deadline_s: float) -> None:
+        self._settings = Settings(kafka=bootstrap, prefix=prefix)
+        self._names = Names(prefix)
+        self._sender = sender
+        self._deadline_s = deadline_s
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Raises `Unavailable` when no broker answers within the deadline."""
+        producer = clients.producer(self._settings)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await producer.start()
+        except clients.SEND_ERRORS as error:
+            await producer.stop()
+            raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
+        self._producer = producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    await self._producer.stop()
+            except TimeoutError as error:
+                raise Unavailable("Kafka did not take what was still to be sent") from error
+
+    async def send(self, submission: Submission, key: str | None) -> str:
+        [result] = await self._send([(submission, key)])
+        if result.status == 503:
+            raise Unavailable(result.errors[0].detail)
+        if result.id is None:
+            raise Refused(Problem("Unprocessable Entity", 422, "the notification is invalid", errors=result.errors))
+        return result.id
+
+    async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
+        return await self._send([(submission, None) for submission in submissions])
+
+    async def _send(self, submissions: Sequence[tuple[Submission, str | None]]) -> list[Result]:
+        """Send all, then wait until each is acknowledged or the deadline has passed."""
+        results: dict[int, Result] = {}
+        sent: dict[int, tuple[str, asyncio.Future[Any]]] = {}
+        reason = f"Kafka did not acknowledge within {self._deadline_s:g} s; it may still take it"
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                for index, (submission, key) in enumerate(submissions):
+                    try:
+                        item, value = self._checked(submission, key)
+                    except Invalid as error:
+                        cause = error.__cause__  # the schema's own complaint names the field
+                        named = cause if isinstance(cause, msgspec.ValidationError) else error
+                        results[index] = Result(422, errors=[field_error(named)])
+                        continue
+                    sent[index] = str(item.id), await self._hand_over(item, value)
+                if sent:
+                    await asyncio.wait([future for _, future in sent.values()])
+        except TimeoutError:
+            pass  # told by the results
+        except clients.SEND_ERRORS as error:
+            reason = f"Kafka: {error!r}"
+        for index, (id_, future) in sent.items():
+            if future.done() and not future.cancelled() and not future.exception():
+                results[index] = Result(202, id_)
+        lost = Result(503, errors=[FieldError("", "unavailable", reason)])
+        return [results.get(index, lost) for index in range(len(submissions))]
+
+    def _checked(self, submission: Submission, key: str | None) -> tuple[Notification, bytes]:
+        """Raises `Invalid`."""
+        if submission.recipients is not None or submission.deliver_at is not None:
+            pointer = "/recipients" if submission.recipients is not None else "/deliver_at"
+            raise Invalid(pointer, "not_supported", None, "is not supported straight to Kafka")
+        recipient, sender = submission.recipient or "", submission.sender or self._sender
+        item = Notification(
+            id=new_id() if key is None else idempotent_id(sender, recipient, key),
+            type=submission.type,
+            message=submission.message,
+            priority=submission.priority,
+            data=submission.data,
+            expires_at=submission.expires_at,
+            collapse_key=submission.collapse_key,
+            recipient=recipient,
+            sender=sender,
+            created_at=times.now(),
+        )
+        notification.check_data(item.data)  # before encoding, which its depth or its types could break
+        try:
+            value = notification.encode(item)
+        except (ValueError, TypeError) as error:
+            raise Invalid("", "unencodable", None, str(error)) from error
+        notification.decode(value)
+        return item, value
+
+    async def _hand_over(self, item: Notification, value: bytes) -> asyncio.Future[Any]:
+        if self._producer is None:
+            raise RuntimeError("use `async with Publisher.kafka(…)`")
+        # the default partitioner puts a key where Kafka's own clients put it (murmur2)
+        topic, key = self._names.notifications(item.priority), item.recipient.encode()
+        future = cast("asyncio.Future[Any]", await self._producer.send(topic, value, key=key))
+        future.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, even if late
+        return future

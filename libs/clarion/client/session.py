@@ -1,0 +1,125 @@
+"""One connection of a subscriber: the handshake, `resume`, and frames until it ends, with the reason as a value."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
+
+from clarion.client.cursor_store import Position
+from clarion.contracts import frames
+from clarion.contracts.close_codes import Close
+from clarion.contracts.frames import Bye, ClientFrame, Hello, Ping, Pong, Resume, ServerFrame
+
+OPEN_S: Final = 10.0
+HELLO_S: Final = 10.0
+SILENCE_S: Final = 10.0  # beyond the server's ping interval
+CLOSE_S: Final = 2.0
+MAX_FRAME_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why a connection ended: a close code (1006: the network), what was said, and the wait the server asked for."""
+
+    code: int
+    reason: str
+    retry_s: float = 0.0
+
+
+class Session:
+    """`on_frame` gets every frame but pings' answers; it must not block. Use once."""
+
+    def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:
+        self._url = websocket_url(url)
+        self._token = token
+        self._position = position
+        self._on_frame = on_frame
+        self._connection: ClientConnection | None = None
+        self._retry_s = 0.0
+
+    async def run(self) -> Ended:
+        try:
+            async with connect(
+                self._url,
+                subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
+                additional_headers={"Authorization": f"Bearer {self._token}"},
+                open_timeout=OPEN_S,
+                close_timeout=CLOSE_S,
+                ping_interval=None,  # the server's own messages are the heartbeat
+                compression=None,
+                max_size=MAX_FRAME_BYTES,
+                proxy=None,
+            ) as connection:
+                self._connection = connection
+                return await self._read(connection)
+        except InvalidStatus as error:
+            return _refused(error)
+        except (InvalidHandshake, OSError, TimeoutError) as error:
+            return Ended(1006, f"{type(error).__name__}: {error}")
+        finally:
+            self._connection = None
+
+    async def send(self, frame: ClientFrame) -> bool:
+        """Whether it was written; a connection that is gone needs no error here, its reader tells."""
+        if self._connection is None:
+            return False
+        try:
+            await self._connection.send(frames.encode(frame), text=True)
+        except ConnectionClosed:
+            return False
+        return True
+
+    async def _read(self, connection: ClientConnection) -> Ended:
+        within_s = HELLO_S
+        try:
+            await self.send(Resume(self._position.cursors, self._position.since))
+            while True:
+                async with asyncio.timeout(within_s):
+                    frame = frames.decode_server(await connection.recv(decode=False))
+                match frame:
+                    case Hello():
+                        within_s = frame.ping_s + SILENCE_S
+                    case Ping():
+                        await self.send(Pong())
+                    case Bye():
+                        self._retry_s = frame.retry_ms / 1000
+                    case _:
+                        pass
+                self._on_frame(frame)
+        except TimeoutError:
+            return Ended(1006, f"silent for {within_s:g} s")
+        except msgspec.DecodeError as error:
+            await connection.close(Close.PROTOCOL, "unreadable frame")
+            return Ended(Close.PROTOCOL, f"unreadable frame: {error}")
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else str(error)
+            return Ended(code, reason, self._retry_s)
+
+
+def websocket_url(url: str) -> str:
+    """`http://host` or `ws://host` → `ws://host/v1/ws`."""
+    scheme, separator, rest = url.partition("://")
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if not separator or scheme not in schemes:
+        raise ValueError(f"{url!r} is not a gateway's address: http(s):// or ws(s)://")
+    return f"{schemes[scheme]}://{rest.rstrip('/').removesuffix('/v1/ws')}/v1/ws"
+
+
+def _refused(error: InvalidStatus) -> Ended:
+    """A refusal before the upgrade, as the close code that means the same."""
+    response = error.response
+    status = response.status_code
+    if status == 401:
+        code = Close.TOKEN
+    elif status in {408, 429} or status >= 500:
+        code = Close.LIMIT
+    else:
+        code = Close.FORBIDDEN
+    after = response.headers.get("Retry-After", "")
+    return Ended(code, f"HTTP {status}", float(after) if after.isdigit() else 0.0)

@@ -1,0 +1,250 @@
+"""`Subscriber`: one user's notifications, live and replayed, each handed out once, over many connections."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Final, Self
+
+from clarion.client.cursor_store import CursorStore, InMemory, Position
+from clarion.client.errors import Disconnected, Forbidden, NotConnected, TokenRefused
+from clarion.client.progress import Overrun, Progress
+from clarion.client.session import Ended, Session, websocket_url
+from clarion.client.tokens import GetToken, TokenSource
+from clarion.contracts import frames, limits
+from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
+from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Received, Resync, ServerFrame, ServerSync
+from clarion.contracts.frames import Error as ServerError
+from clarion.contracts.frames import Unread as MarkUnread
+from clarion.resilience.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+COMMAND_S: Final = 10.0
+SAVE_EVERY_S: Final = 1.0
+
+
+class State(StrEnum):
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class Stats:
+    """`received`: handed out; `repeats`: dropped; `reconnects`: connections lost and sought again."""
+
+    received: int = 0
+    repeats: int = 0
+    reconnects: int = 0
+
+
+class Subscriber:
+    """Use it as `async with Subscriber(url, token=…) as s: async for n in s: …`.
+
+    An item is handled when the next one is asked for (or `handled` is called): only then is it acknowledged, so that
+    what a crash interrupts arrives again. Use one task for iterating. What the server sends is bounded by its credit,
+    which handled items give back. What `get_token`, the storage or a callback raises ends the iteration and comes out
+    of it.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        token: str | None = None,
+        get_token: GetToken | None = None,
+        storage: CursorStore | None = None,
+        on_state: Callable[[State], None] | None = None,
+        on_sync: Callable[[ServerSync | Resync], None] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._urls = [websocket_url(one) for one in ([url] if isinstance(url, str) else url)]
+        if not self._urls:
+            raise ValueError("no gateway's address was given")
+        self._tokens = TokenSource(token, get_token)
+        self._storage = storage or InMemory()
+        self._on_state = on_state
+        self._on_sync = on_sync
+        self._backoff = backoff or Backoff(limits.RECONNECT_MIN_S, limits.RECONNECT_MAX_S - limits.RECONNECT_MIN_S)
+        self._min_delay_s = limits.RECONNECT_MIN_S if backoff is None else 0.0
+        self._progress = Progress(Position())
+        self._session: Session | None = None
+        self._saved = Position()
+        self._saved_at = 0.0
+        self._arrived = asyncio.Event()
+        self._live = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._failures = 0
+        self._token_refusals = 0
+        self.state = State.CLOSED
+        self.unread_count: int | None = None
+        self.stats = Stats()
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        self._saved = await self._storage.load()
+        self._progress = Progress(self._saved)
+        self._running = asyncio.create_task(self._run(), name="clarion subscriber")
+        self._running.add_done_callback(self._ended)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._acknowledge()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self._save()
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        self._failure = None if running.cancelled() else running.exception()
+        self._arrived.set()
+        self._enter(State.CLOSED)
+
+    # ---- items
+
+    def __aiter__(self) -> AsyncIterator[Received]:
+        return self
+
+    async def __anext__(self) -> Received:
+        """The next notification. Raises a `SubscribeError` when the server does not allow to return."""
+        if self._running is None:
+            raise RuntimeError("use `async with Subscriber(…)`")
+        while True:
+            self._arrived.clear()
+            self._progress.handled()
+            await self._acknowledge()
+            await self._save_now_and_then()
+            # no await from here to the return: a cancelled call must not have taken an item
+            if item := self._progress.take():
+                self.stats.received += 1
+                return item
+            if self._running.done():
+                raise self._failure or StopAsyncIteration
+            await self._arrived.wait()
+
+    async def handled(self) -> None:
+        """Count the last item as handled now, without asking for the next."""
+        self._progress.handled()
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        self.stats.repeats = self._progress.repeats
+        tag = self._progress.to_acknowledge()
+        if tag is not None and self._session is not None:
+            # lost with its connection? then `resume` acknowledges, by its cursors
+            await self._session.send(Ack(tag))
+
+    # ---- commands
+
+    async def read(self, ids: Sequence[str]) -> None:
+        """Mark as read, on every device. Raises `NotConnected`."""
+        await self._command(Read, ids)
+
+    async def unread(self, ids: Sequence[str]) -> None:
+        await self._command(MarkUnread, ids)
+
+    async def archive(self, ids: Sequence[str]) -> None:
+        await self._command(Archive, ids)
+
+    async def _command(self, make: type[Read] | type[MarkUnread] | type[Archive], ids: Sequence[str]) -> None:
+        for start in range(0, len(ids), limits.IDS_PER_FRAME):
+            frame = make(list(ids[start : start + limits.IDS_PER_FRAME]))
+            try:
+                async with asyncio.timeout(COMMAND_S):
+                    while True:
+                        await self._live.wait()
+                        if self._session is not None and await self._session.send(frame):
+                            break
+                        await asyncio.sleep(0.05)  # the connection broke just now: until its reader has noticed
+            except TimeoutError as error:
+                raise NotConnected(f"no connection within {COMMAND_S:g} s") from error
+
+    # ---- connections
+
+    async def _run(self) -> None:
+        """Connect again and again. Raises the `SubscribeError` that ends it."""
+        while True:
+            self._enter(State.CONNECTING)
+            self._progress.connected()
+            url = random.choice(self._urls)  # noqa: S311 - spreads load, keeps no secret
+            self._session = Session(url, await self._tokens.current(), self._progress.position, self._on_frame)
+            try:
+                ended = await self._session.run()
+            except Overrun as error:
+                raise Disconnected(str(error)) from error
+            finally:
+                self._session = None
+                self._live.clear()
+            self._judge(ended)
+            self.stats.reconnects += 1
+            delay = ended.retry_s + self._min_delay_s + self._backoff.delay(self._failures)
+            self._failures += 1
+            log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay)
+            self._enter(State.WAITING)
+            await asyncio.sleep(min(delay, 10 * limits.RECONNECT_MAX_S))
+
+    def _judge(self, ended: Ended) -> None:
+        """Raises unless the close code allows to return."""
+        if ended.code in RETURN_ON:
+            return
+        if ended.code in REFRESH_ON:
+            self._token_refusals += 1
+            if self._token_refusals > 1 or not self._tokens.refreshable:
+                raise TokenRefused(ended.reason or "the token was refused")
+            self._tokens.refused()
+            return
+        if ended.code == Close.FORBIDDEN:
+            raise Forbidden(ended.reason or "this token may not subscribe here")
+        raise Disconnected(f"close code {ended.code}: {ended.reason}")
+
+    def _on_frame(self, frame: ServerFrame) -> None:
+        match frame:
+            case Batch():
+                self._progress.batch(frame.tag, map(frames.decode_item, frame.items), frame.since)
+                self._arrived.set()
+            case Ping():
+                self._progress.ping(frame.since)
+                self._arrived.set()
+            case Hello():
+                self._failures = self._token_refusals = 0
+                self.unread_count = frame.unread
+                self._live.set()
+                self._enter(State.LIVE)
+            case ServerSync() | Resync():
+                if isinstance(frame, ServerSync):
+                    self.unread_count = frame.unread
+                if self._on_sync is not None:
+                    self._on_sync(frame)
+            case ServerError():
+                log.warning("the server says: %s %s", frame.code, frame.detail)
+            case _:
+                pass
+
+    def _enter(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            if self._on_state is not None:
+                self._on_state(state)
+
+    # ---- position
+
+    async def _save_now_and_then(self) -> None:
+        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            await self._save()
+
+    async def _save(self) -> None:
+        position = self._progress.position
+        if position != self._saved:
+            await self._storage.save(position)
+            self._saved = position
+        self._saved_at = time.monotonic()

@@ -1,0 +1,55 @@
+"""Backoff with full jitter, and retries that end when they should."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarion.resilience.backoff import Backoff, retry
+
+AT_ONCE = Backoff(base_s=0.0, cap_s=0.0)
+
+
+@given(st.integers(0, 10_000))
+def test_a_delay_is_anything_up_to_the_doubled_base_and_never_above_the_cap(failures: int) -> None:
+    backoff = Backoff(base_s=0.1, cap_s=10.0)
+    ceiling = min(10.0, 0.1 * 2 ** min(failures, 32))
+    assert backoff.delay(failures, lambda low, _: low) == 0
+    assert backoff.delay(failures, lambda _, high: high) == ceiling
+    assert 0 <= backoff.delay(failures) <= ceiling
+
+
+class Flaky:
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    async def call(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+
+async def test_a_transient_failure_is_tried_again() -> None:
+    flaky = Flaky(OSError(), OSError())
+    assert await retry(flaky.call, "thing", OSError, backoff=AT_ONCE) == "done"
+    assert flaky.calls == 3
+
+
+async def test_a_lambda_is_awaited() -> None:
+    flaky = Flaky(OSError())
+    assert await retry(lambda: flaky.call(), "thing", OSError, backoff=AT_ONCE) == "done"
+
+
+async def test_another_failure_comes_out_at_once() -> None:
+    flaky = Flaky(ValueError("bad"))
+    with pytest.raises(ValueError, match="bad"):
+        await retry(flaky.call, "thing", OSError, backoff=AT_ONCE)
+    assert flaky.calls == 1
+
+
+async def test_after_the_deadline_the_last_error_comes_out() -> None:
+    flaky = Flaky(*[OSError("down")] * 1000)
+    with pytest.raises(OSError, match="down"):
+        await retry(flaky.call, "thing", OSError, within_s=0.0, backoff=AT_ONCE)
+    assert flaky.calls == 1

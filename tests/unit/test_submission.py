@@ -1,0 +1,135 @@
+"""From a request's bytes to notifications: pure."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarion.contracts import limits, notification
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.problems import Problem
+from clarion.security.tokens import Claims
+from services.ingest.batch import TooManyLines, read_batch, write_results
+from services.ingest.openapi import document
+from services.ingest.submission import Rejected, decode, notifications_of
+
+NOW = datetime(2026, 11, 24, 1, 2, 3, 4000, UTC)
+SERVICE = Claims("svc", frozenset({"publish"}), 0)
+OPERATOR = Claims("ops", frozenset({"publish:any"}), 0)
+READER = Claims("bob", frozenset({"subscribe"}), 0)
+
+
+def submit(claims: Claims = SERVICE, key: str | None = None, **fields: Any) -> list[Notification]:
+    body = msgspec.json.encode({"type": "call.missed", "message": "hi"} | fields)
+    return list(notifications_of(decode(body), claims, key, NOW))
+
+
+def rejected(claims: Claims = SERVICE, **fields: Any) -> tuple[int, list[tuple[str, str]]]:
+    with pytest.raises(Rejected) as caught:
+        submit(claims, **fields)
+    return caught.value.status, [(error.pointer, error.code) for error in caught.value.errors]
+
+
+def test_a_submission_becomes_a_notification_from_the_tokens_subject() -> None:
+    [found] = submit(recipient="bob", priority="urgent", data={"a": [1]})
+    assert (found.sender, found.recipient, found.priority, found.created_at) == ("svc", "bob", Lane.URGENT, NOW)
+    assert notification.decode(notification.encode(found)) == found
+
+
+def test_many_recipients_get_one_each_in_their_order() -> None:
+    found = submit(recipients=["c", "a", "b"])
+    assert [n.recipient for n in found] == ["c", "a", "b"]
+    assert len({n.id for n in found}) == 3
+
+
+def test_a_key_makes_the_same_ids_each_time_and_others_for_others() -> None:
+    first, again = submit(key="k", recipients=["a", "b"]), submit(key="k", recipients=["a", "b"])
+    assert [n.id for n in first] == [n.id for n in again]
+    assert len({n.id for n in first}) == 2
+    assert submit(key="k", recipient="a")[0].id != submit(OPERATOR, key="k", recipient="a")[0].id
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, (422, [("/recipient", "required")])),
+        ({"recipient": "a", "recipients": ["b"]}, (422, [("/recipients", "ambiguous")])),
+        ({"recipients": ["a", "b", "a"]}, (422, [("/recipients/2", "duplicate")])),
+        ({"recipient": "a", "v": 2}, (422, [("/v", "out_of_range")])),
+        ({"recipient": "a", "deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/deliver_at", "not_supported")])),
+        ({"recipient": "a", "expires_at": "2020-01-01T00:00:00Z"}, (422, [("/expires_at", "past")])),
+        ({"recipient": "a", "expires_at": "9999-12-31T23:59:59-01:00"}, (422, [("/expires_at", "out_of_range")])),
+        ({"recipient": "a", "data": {"x": "y" * limits.DATA_BYTES}}, (422, [("/data", "too_large")])),
+        ({"recipient": "a", "data": {"x": "y" * 9_000}, "message": "\0" * 4_096}, (422, [("", "too_large")])),
+        ({"recipient": "a", "sender": "other"}, (403, [("/sender", "foreign_sender")])),
+        ({"recipient": "a", "colour": "red"}, (422, [("/colour", "unknown_field")])),
+        ({"deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/recipient", "required"), ("/deliver_at", "not_supported")])),
+    ],
+)
+def test_what_is_invalid_is_named(fields: dict[str, Any], expected: tuple[int, list[tuple[str, str]]]) -> None:
+    assert rejected(**fields) == expected
+
+
+def test_data_nested_too_deep_is_named() -> None:
+    data: dict[str, Any] = {}
+    for _ in range(limits.DATA_DEPTH + 1):
+        data = {"a": data}
+    assert rejected(recipient="a", data=data) == (422, [("/data", "too_deep")])
+
+
+def test_only_publish_any_may_name_another_sender() -> None:
+    assert submit(OPERATOR, recipient="a", sender="svc")[0].sender == "svc"
+    assert submit(SERVICE, recipient="a", sender="svc")[0].sender == "svc"
+    assert rejected(READER, recipient="a") == (403, [("", "scope")])
+
+
+def test_an_expiry_is_kept_in_utc_and_milliseconds() -> None:
+    ahead = NOW.astimezone(UTC) + timedelta(hours=1, microseconds=7)
+    [found] = submit(recipient="a", expires_at=ahead.isoformat())
+    assert found.expires_at == NOW + timedelta(hours=1)
+
+
+GOOD = b'{"type":"a","message":"x","recipient":"r%d"}'
+BAD = [b"{", b"null", b"[]", b'{"type":"a"}', b"\xff", b'{"type":"a","message":"x","recipients":["r"]}', b"{" * 5_000]
+
+
+@given(st.lists(st.sampled_from([b"", GOOD, *BAD]), max_size=30))
+def test_a_bad_line_never_harms_its_neighbours(lines: list[bytes]) -> None:
+    accepted, refused = read_batch(b"\n".join(lines), SERVICE, "k", NOW)
+    assert set(accepted) == {n for n, line in enumerate(lines, 1) if line is GOOD}
+    assert set(refused) == {n for n, line in enumerate(lines, 1) if line in BAD}
+    assert all(result.status in {400, 422} and result.errors for result in refused.values())
+
+
+def test_blanked_lines_keep_the_ids_of_the_others() -> None:
+    one, two = b'{"type":"a","message":"x","recipient":"r"}', b'{"type":"b","message":"x","recipient":"r"}'
+    both, _ = read_batch(one + b"\n" + two, SERVICE, "k", NOW)
+    second, _ = read_batch(b"\n" + two, SERVICE, "k", NOW)
+    assert set(second) == {2}
+    assert second[2].id == both[2].id != both[1].id
+
+
+def test_a_batch_has_a_bounded_number_of_lines() -> None:
+    line = GOOD + b"\n"
+    accepted, _ = read_batch(line * limits.BATCH_LINES, SERVICE, None, NOW)
+    assert len(accepted) == limits.BATCH_LINES
+    with pytest.raises(TooManyLines):
+        read_batch(line * (limits.BATCH_LINES + 1), SERVICE, None, NOW)
+
+
+def test_results_are_a_line_each_in_order() -> None:
+    _, refused = read_batch(b"{\n\n[]", SERVICE, None, NOW)
+    assert [msgspec.json.decode(line)["line"] for line in write_results(refused).splitlines()] == [1, 3]
+
+
+def test_the_openapi_document_refers_only_to_what_it_holds() -> None:
+    text = msgspec.json.encode(document()).decode()
+    schemas = document()["components"]["schemas"]
+    assert {"Submission", "Accepted", "LineResult", "Problem"} <= set(schemas)
+    assert all(part.partition('"')[0] in schemas for part in text.split("#/components/schemas/")[1:])
+    assert schemas["Submission"]["additionalProperties"] is False
+    assert set(schemas["Problem"]["properties"]) == set(Problem.__struct_fields__)

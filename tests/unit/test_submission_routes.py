@@ -1,0 +1,237 @@
+"""The routes of ingest without a broker: who is refused, with what, and what is given back."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from clarion.contracts import limits
+from clarion.contracts.notification import Notification
+from clarion.security.tokens import Verifier, mint
+from clarion.settings import Settings
+from services.ingest import bodies
+from services.ingest.accept import Unavailable
+from services.ingest.budget import Budget
+from services.ingest.routes import make_app
+
+SETTINGS = Settings(env="dev", jwt_secret="s" * 32)
+ONE = "/v1/notifications"
+BATCH = "/v1/notifications/batch"
+GOOD = {"type": "a", "message": "x", "recipient": "bob"}
+
+
+class Broker:
+    """Stands for `Acceptor`: takes all, or what `outcome` says."""
+
+    def __init__(self, outcome: Exception | bool | None = None) -> None:
+        self.outcome = outcome
+        self.taken: list[Notification] = []
+        self.entered = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
+        self.entered.set()
+        await self.go.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        self.taken += notifications
+        return [self.outcome is not False] * len(notifications)
+
+
+def client(broker: Broker | None = None, budget: Budget | None = None, scope: str = "publish") -> httpx.AsyncClient:
+    acceptor: Any = broker or Broker()
+    transport = httpx.ASGITransport(
+        make_app(Verifier(SETTINGS), acceptor, budget or Budget()), raise_app_exceptions=False
+    )
+    token = mint(SETTINGS, sub="svc", scope=scope)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers)
+
+
+def is_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    found = response.json()
+    assert found["status"] == status
+    assert found["title"]
+    assert found["detail"]
+    return found
+
+
+async def test_one_answers_an_id_and_many_answer_ids() -> None:
+    async with client() as c:
+        one = await c.post(ONE, json=GOOD)
+        many = await c.post(ONE, json={"type": "a", "message": "x", "recipients": ["bob"]})
+    assert one.status_code == many.status_code == 202
+    assert set(one.json()) == {"id"}
+    assert len(many.json()["ids"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "challenge"),
+    [
+        ({"Authorization": ""}, "Bearer"),
+        ({"Authorization": "Basic x"}, "Bearer"),
+        ({"Authorization": "Bearer x"}, 'Bearer error="invalid_token"'),
+        ({"Authorization": "Bearer " + mint(SETTINGS, sub="svc", scope="publish", ttl_s=-60)}, "invalid_token"),
+    ],
+)
+async def test_without_a_valid_token_nobody_gets_in(headers: dict[str, str], challenge: str) -> None:
+    async with client() as c:
+        response = await c.post(ONE, json=GOOD, headers=headers)
+    is_problem(response, 401)
+    assert challenge in response.headers["www-authenticate"]
+
+
+async def test_a_token_that_may_not_publish_is_told_what_it_lacks() -> None:
+    async with client(scope="subscribe") as c:
+        response = await c.post(ONE, json=GOOD)
+    assert is_problem(response, 403)["errors"][0]["limit"] == "publish"
+    assert "insufficient_scope" in response.headers["www-authenticate"]
+
+
+async def test_a_foreign_sender_needs_publish_any() -> None:
+    async with client() as c, client(scope="publish:any") as operator:
+        assert is_problem(await c.post(ONE, json=GOOD | {"sender": "z"}), 403)["errors"][0]["pointer"] == "/sender"
+        assert (await operator.post(ONE, json=GOOD | {"sender": "z"})).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "encoding"),
+    [
+        (ONE, "text/plain", "identity"),
+        (ONE, "application/x-ndjson", "identity"),
+        (BATCH, "application/json", "identity"),
+        (ONE, "application/json", "gzip"),
+    ],
+)
+async def test_another_content_type_is_refused(path: str, content_type: str, encoding: str) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": encoding}
+    async with client() as c:
+        is_problem(await c.post(path, content=b"{}", headers=headers), 415)
+        accepted = await c.post(ONE, json=GOOD, headers={"Content-Type": "application/json; charset=utf-8"})
+    assert accepted.status_code == 202
+
+
+async def test_not_json_is_400_and_invalid_is_422() -> None:
+    async with client() as c:
+        is_problem(await c.post(ONE, content=b"{"), 400)
+        error = is_problem(await c.post(ONE, json=GOOD | {"priority": "huge"}), 422)["errors"][0]
+    assert (error["pointer"], error["code"], error["limit"]) == ("/priority", "unknown_value", "urgent|high|normal|low")
+
+
+@pytest.mark.parametrize("length", [0, limits.IDEMPOTENCY_KEY_CHARS + 1])
+async def test_a_key_has_its_limits(length: int) -> None:
+    async with client() as c:
+        is_problem(await c.post(ONE, json=GOOD, headers={"Idempotency-Key": "k" * length}), 422)
+
+
+async def test_a_key_makes_the_same_id() -> None:
+    async with client() as c:
+        ids = {(await c.post(ONE, json=GOOD, headers={"Idempotency-Key": "k" * 255})).json()["id"] for _ in range(2)}
+    assert len(ids) == 1
+
+
+async def test_a_body_above_the_limit_is_refused_whether_its_length_is_told_or_not() -> None:
+    budget = Budget()
+    pieces = 0
+
+    async def endless() -> AsyncGenerator[bytes]:
+        nonlocal pieces
+        while True:
+            pieces += 1
+            yield b"x" * 10_000
+
+    async with client(budget=budget) as c:
+        error = is_problem(await c.post(ONE, content=b"x" * (limits.BODY_BYTES + 1)), 413)["errors"][0]
+        assert error["limit"] == limits.BODY_BYTES
+        is_problem(await c.post(ONE, content=endless()), 413)
+        is_problem(await c.post(ONE, content=b"x" * limits.BODY_BYTES), 400)
+    assert pieces <= limits.BODY_BYTES / 10_000 + 2
+    assert budget.held == 0
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "READ_WITHIN_S", 0.05)
+
+    async def stuck() -> AsyncGenerator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client(budget=(budget := Budget())) as c:
+        is_problem(await c.post(ONE, content=stuck()), 408)
+    assert (budget.held, budget.requests) == (0, 0)
+
+
+async def test_unknown_paths_and_methods_are_problems_too() -> None:
+    async with client() as c:
+        is_problem(await c.get("/nope"), 404)
+        response = await c.get(ONE)
+    is_problem(response, 405)
+    assert "POST" in response.headers["allow"]
+
+
+async def test_an_unexpected_error_reveals_nothing() -> None:
+    async with client(Broker(RuntimeError("password is hunter2"))) as c:
+        response = await c.post(ONE, json=GOOD)
+    assert "hunter2" not in response.text
+    is_problem(response, 500)
+
+
+@pytest.mark.parametrize("outcome", [Unavailable("down"), False])
+async def test_what_kafka_did_not_acknowledge_is_503_with_retry_after(outcome: Any) -> None:
+    async with client(Broker(outcome)) as c:
+        response = await c.post(ONE, json=GOOD)
+    is_problem(response, 503)
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_beyond_the_budget_it_refuses_at_once_and_recovers() -> None:
+    broker, budget = Broker(), Budget(max_requests=1)
+    broker.go.clear()
+    async with client(broker, budget) as c:
+        first = asyncio.create_task(c.post(ONE, json=GOOD))
+        await broker.entered.wait()
+        refused = await c.post(ONE, json=GOOD)
+        is_problem(refused, 503)
+        assert refused.headers["retry-after"]
+        broker.go.set()
+        assert (await first).status_code == 202
+        assert (await c.post(ONE, json=GOOD)).status_code == 202
+    async with client(budget=(small := Budget(max_bytes=10))) as c:
+        is_problem(await c.post(ONE, json=GOOD), 503)
+    assert small.held == small.requests == 0
+
+
+async def test_a_batch_answers_each_line() -> None:
+    lines = [b'{"type":"a","message":"x","recipient":"r1"}', b"{", b"", b'{"type":"a","message":"x"}']
+    headers = {"Content-Type": "application/x-ndjson"}
+    async with client(broker := Broker()) as c:
+        response = await c.post(BATCH, content=b"\n".join(lines), headers=headers)
+        too_many = await c.post(BATCH, content=b"{}\n" * (limits.BATCH_LINES + 1), headers=headers)
+        empty = await c.post(BATCH, content=b"", headers=headers)
+    assert response.headers["content-type"] == "application/x-ndjson"
+    found = [msgspec.json.decode(line) for line in response.content.splitlines()]
+    assert [(line["line"], line["status"]) for line in found] == [(1, 202), (2, 400), (4, 422)]
+    assert [n.recipient for n in broker.taken] == ["r1"]
+    assert is_problem(too_many, 413)["errors"][0]["limit"] == limits.BATCH_LINES
+    assert (empty.status_code, empty.content) == (200, b"")
+
+
+async def test_lines_kafka_did_not_acknowledge_say_so() -> None:
+    async with client(Broker(False)) as c:
+        response = await c.post(
+            BATCH,
+            content=b'{"type":"a","message":"x","recipient":"r1"}\n{',
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+    assert [msgspec.json.decode(line)["status"] for line in response.content.splitlines()] == [503, 400]
+
+
+async def test_the_openapi_document_is_served() -> None:
+    async with client() as c:
+        assert (await c.get("/openapi.json")).json()["openapi"] == "3.1.0"
