@@ -19,7 +19,7 @@ from clarion.contracts.frames import Hello, Ping, ServerSync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op, Receipt
 from clarion.resilience.backoff import retry
-from clarion.security.tokens import SUBSCRIBE, TokenError, Verifier
+from clarion.security.tokens import SUBSCRIBE, KeysUnavailable, TokenError, Verifier
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
@@ -129,6 +129,9 @@ class Gateway:
             claims = await self.verifier.verify(token)
         except TokenError as error:
             connection.close(Close.TOKEN, str(error))
+            return
+        except KeysUnavailable as error:
+            connection.close(Close.TRY_AGAIN, str(error), retry_ms=RESTART_RETRY_MS)
             return
         if not claims.may(SUBSCRIBE):
             connection.close(Close.FORBIDDEN, f"the token lacks the scope {SUBSCRIBE}")
@@ -273,6 +276,9 @@ class Gateway:
             claims = await self.verifier.verify(token)
         except TokenError as error:
             connection.close(Close.TOKEN, str(error))
+            return
+        except KeysUnavailable as error:
+            connection.send(frames.Error("try_again", str(error)))  # the token it has is still good
             return
         if claims.subject != connection.user or not claims.may(SUBSCRIBE):
             connection.close(Close.FORBIDDEN, "the fresh token is for somebody else, or lacks the scope")

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
-from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, TokenError, Verifier
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, KeysUnavailable, TokenError, Verifier
 from clarion.telemetry import metrics
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
@@ -86,6 +86,8 @@ async def _publisher(request: Request, verifier: Verifier) -> Claims:
         claims = await verifier.verify(token.strip())
     except TokenError as error:
         raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
+    except KeysUnavailable as error:
+        raise Refused(503, str(error), headers={"Retry-After": "2"}) from error
     if not claims.may(PUBLISH) and not claims.may(PUBLISH_ANY):
         challenge = f'Bearer error="insufficient_scope", scope="{PUBLISH}"'
         error = FieldError("", "scope", f"the token's scope lacks `{PUBLISH}`", PUBLISH)

@@ -64,7 +64,7 @@ async def test_a_notification_is_posted_with_token_and_key() -> None:
     assert request.headers["authorization"] == "Bearer t0"
     assert ingest.keys() == ["mine"]
     assert msgspec.json.decode(request.content) == {
-        "type": "a", "message": "hi", "priority": "urgent", "recipient": "bob",
+        "v": 1, "type": "a", "message": "hi", "priority": "urgent", "recipient": "bob",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ class Close(IntEnum):
     TOO_LARGE = 1009
     INTERNAL = 1011
     RESTART = 1012
+    TRY_AGAIN = 1013
     PROTOCOL = 4400
     TOKEN = 4401
     FORBIDDEN = 4403

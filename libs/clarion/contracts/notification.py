@@ -19,10 +19,14 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Id = Annotated[str, Meta(pattern=UUID_PATTERN)]
 
 
+def _version() -> int:
+    return 1
+
+
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a sender says, whoever it is for."""
 
-    v: Annotated[int, Meta(ge=1)] = 1
+    v: Annotated[int, Meta(ge=1)] = msgspec.field(default_factory=_version)  # a factory, so that it is on the wire
     type: Type
     message: Message
     priority: Lane = Lane.NORMAL

@@ -32,7 +32,7 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     at: Annotated[datetime, Meta(tz=True)]
     session: str | None = None
     unstored: bool = False
-    v: int = 1
+    v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that it is on the wire
 
 
 _encoder = msgspec.json.Encoder()

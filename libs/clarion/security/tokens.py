@@ -25,6 +25,10 @@ class TokenError(Exception):
     """A token that proves nothing; the message is safe to show and never holds the token."""
 
 
+class KeysUnavailable(Exception):
+    """The key set cannot be fetched, so nothing can be said of a token: try again later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """`expires` is seconds since the epoch."""
@@ -51,7 +55,7 @@ class Verifier:
         )
 
     async def verify(self, token: str) -> Claims:
-        """Raises `TokenError`."""
+        """Raises `TokenError`, or `KeysUnavailable`."""
         if not token or len(token) > _MAX_TOKEN_CHARS:
             raise TokenError("token missing or too long")
         if self._keys is not None:
@@ -62,6 +66,8 @@ class Verifier:
     def _verify_by_key_set(self, keys: PyJWKClient, token: str) -> Claims:
         try:
             key = keys.get_signing_key_from_jwt(token).key
+        except jwt.PyJWKClientConnectionError as error:
+            raise KeysUnavailable("the key set cannot be fetched") from error
         except jwt.PyJWTError as error:
             raise TokenError(f"no key for this token: {type(error).__name__}") from error
         return self._decode(token, key, "RS256")

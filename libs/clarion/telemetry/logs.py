@@ -6,13 +6,33 @@ import queue
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
 from clarion.telemetry import metrics
 
 _QUEUE_RECORDS: Final = 10_000
+_REPEAT_AFTER_S: Final = 5.0
+_END_WITHIN_S: Final = 5.0
+_LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx", "httpcore", "pymongo")
+
+
+class _OncePerPlace(logging.Filter):
+    """Lets a library say the same thing from the same line only now and then: a broker that is away fills no disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}  # bounded by the lines of code that log
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_LIBRARIES):
+            return True
+        place = record.pathname, record.lineno
+        if record.created - self._said.get(place, 0.0) < _REPEAT_AFTER_S:
+            return False
+        self._said[place] = record.created
+        return True
 
 
 class _BoundedQueueHandler(logging.handlers.QueueHandler):
@@ -26,6 +46,13 @@ class _BoundedQueueHandler(logging.handlers.QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record  # stays in this process: the formatter, run by the listener, wants the record as it is
+
+
+class _Listener(logging.handlers.QueueListener):
+    """Ends also when the queue is full just then; the standard one would raise."""
+
+    def enqueue_sentinel(self) -> None:
+        cast("queue.Queue[Any]", self.queue).put(None, timeout=_END_WITHIN_S)
 
 
 @contextmanager
@@ -59,12 +86,14 @@ def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Gene
     out = logging.StreamHandler(stream)
     out.setFormatter(formatter)
     records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_RECORDS)
-    listener = logging.handlers.QueueListener(records, out)
+    listener = _Listener(records, out)
     root = logging.getLogger()
-    root.handlers = [_BoundedQueueHandler(records)]
+    handler = _BoundedQueueHandler(records)
+    handler.addFilter(_OncePerPlace())
+    root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiokafka", "faust", "mode", "httpx", "httpcore", "pymongo"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     listener.start()
     try:
         yield

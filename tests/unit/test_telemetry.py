@@ -1,0 +1,111 @@
+"""Health says what Kubernetes asks; logs come from a bounded queue and repeat no library's complaint."""
+
+import asyncio
+import io
+import json
+import logging
+import threading
+
+import httpx
+import structlog
+from prometheus_client import REGISTRY
+
+from clarion.telemetry import metrics
+from clarion.telemetry.admin import admin_app
+from clarion.telemetry.health import Health, watch
+from clarion.telemetry.logs import logging_to
+
+
+async def get(health: Health, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(admin_app(health))
+    async with httpx.AsyncClient(transport=transport, base_url="http://admin") as http:
+        return await http.get(path)
+
+
+async def test_ready_only_after_the_start_and_not_while_draining() -> None:
+    health = Health("test")
+    assert (await get(health, "/healthz/startup")).status_code == 503
+    assert (await get(health, "/healthz/ready")).json()["reasons"] == ["starting"]
+    health.started = True
+    assert (await get(health, "/healthz/ready")).status_code == 200
+    assert (await get(health, "/healthz/startup")).status_code == 200
+    health.draining = True
+    assert (await get(health, "/healthz/ready")).json()["reasons"] == ["draining"]
+    assert (await get(health, "/healthz/live")).status_code == 200
+
+
+async def test_a_dependency_that_is_down_degrades_and_leaves_ready_and_alive() -> None:
+    health = Health("test", started=True)
+    health.dependency("kafka").seen("no answer")
+    assert (await get(health, "/healthz/ready")).status_code == 200
+    assert (await get(health, "/healthz/live")).status_code == 200
+    overall = await get(health, "/health")
+    assert (overall.status_code, overall.json()["status"]) == (200, "degraded")
+    assert overall.json()["reasons"] == ["kafka is down: no answer"]
+    assert (await get(health, "/health/status")).text == "degraded"
+
+
+async def test_a_failure_only_a_restart_mends_is_503_for_live_and_health() -> None:
+    health = Health("test", started=True, failures=[lambda: "stuck"])
+    assert (await get(health, "/healthz/live")).status_code == 503
+    assert (await get(health, "/health")).status_code == 503
+    assert (await get(health, "/health/status")).text == "failing"
+
+
+async def test_metrics_are_prometheus_text() -> None:
+    metrics.logs_dropped.inc()
+    answer = await get(Health("test"), "/metrics")
+    assert "clarion_logs_dropped_total" in answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_probe_that_fails_or_hangs_means_down_and_recovers() -> None:
+    dependency = Health("test").dependency("mongodb")
+    answers = iter([OSError("refused"), None])
+    seen: list[bool | None] = []
+
+    async def probe() -> None:
+        seen.append(dependency.up)
+        if error := next(answers, None):
+            raise error
+
+    watching = asyncio.create_task(watch(dependency, probe))
+    async with asyncio.timeout(10):
+        while len(seen) < 3:
+            await asyncio.sleep(0.02)
+    watching.cancel()
+    assert seen == [None, False, True]
+
+
+def test_logs_are_json_lines_with_the_service_and_a_librarys_complaint_comes_once() -> None:
+    out = io.StringIO()
+    with logging_to(out, service="test", level="info"):
+        structlog.get_logger("mine").info("hello", n=1)
+        for _ in range(3):
+            logging.getLogger("aiokafka.conn").error("cannot connect")
+        for n in range(3):
+            logging.getLogger("clarion.x").info("line %d", n)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["hello", "cannot connect", "line 0", "line 1", "line 2"]
+    assert lines[0]["n"] == 1
+    assert {line["service"] for line in lines} == {"test"}
+
+
+def test_a_full_log_queue_drops_and_counts_and_never_blocks() -> None:
+    class Stuck(io.StringIO):
+        def write(self, text: str, /) -> int:
+            release.wait(10)
+            return super().write(text)
+
+    release = threading.Event()
+    before = dropped()
+    with logging_to(Stuck(), service="test", level="info"):
+        for n in range(12_000):
+            logging.getLogger("clarion.x").info("line %d", n)
+        lost = dropped() - before
+        release.set()
+    assert lost >= 1_000
+
+
+def dropped() -> float:
+    return REGISTRY.get_sample_value("clarion_logs_dropped_total") or 0.0
