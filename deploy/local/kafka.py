@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.local import jars
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, is_free
 
 _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
@@ -50,6 +50,8 @@ def _format(java: list[str], config: Path) -> None:
 
 async def is_ready(port: int) -> bool:
     """Whether the broker answers requests, which is later than when it opens its port."""
+    if is_free(port):
+        return False
     admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=2_000)
     try:
         async with asyncio.timeout(3):
