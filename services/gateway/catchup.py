@@ -33,7 +33,7 @@ class CatchUp:
     _work: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def want(self, connection: Connection) -> None:
-        if connection.joined and connection not in self._queued:
+        if connection.joined and connection.present and connection not in self._queued:
             self._queued.add(connection)
             self._queue.append(connection)
             self._work.release()

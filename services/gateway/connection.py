@@ -1,5 +1,6 @@
 """One client: who it is, its feed, and a way to write to its socket. The wire itself is `protocol`'s."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,11 +24,13 @@ class Connection:
     session: str = field(default_factory=new_id)
     claims: Claims | None = None
     joined: bool = False  # in its user's room
+    present: bool = False  # its session is stored: only now may the store be read [M]
     heard: bool = False  # a frame has come
     pinged: bool = False
     pong_due: bool = False
     resync_owed: bool = False
     open: bool = True
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])  # short ones; it ends them
 
     @property
     def user(self) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -59,7 +60,6 @@ class Gateway:
     _first: dict[Connection, "asyncio.Future[frames.Resume]"] = field(
         default_factory=dict[Connection, "asyncio.Future[frames.Resume]"]
     )
-    _admitting: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
     _pings: Wheel[Socket] = field(default_factory=Wheel[Socket])
     _expiries: Wheel[Socket] = field(default_factory=Wheel[Socket])
     _closings: Wheel[Socket] = field(default_factory=Wheel[Socket])
@@ -83,9 +83,7 @@ class Gateway:
         self._clients[socket] = connection
         self._first[connection] = asyncio.get_running_loop().create_future()
         metrics.connections.labels("open").set(len(self._clients))
-        task = asyncio.create_task(self._admit(socket, connection, token))
-        self._admitting.add(task)
-        task.add_done_callback(self._admitted)
+        self._start(connection, self._admit(socket, connection, token))
 
     def received(self, socket: Socket, text: bytes) -> None:
         connection = self._clients[socket]
@@ -119,6 +117,8 @@ class Gateway:
         if first is not None:
             first.cancel()
         self._spoken.pop(connection, None)
+        for task in connection.tasks:
+            task.cancel()
         self._leave(connection)
         metrics.connections.labels("open").set(len(self._clients))
 
@@ -185,6 +185,7 @@ class Gateway:
         self._pings.put(socket, now + random.uniform(limits.PING_S / 2, limits.PING_S))  # noqa: S311 - spreads load
         self._expiries.put(socket, now + connection.claims.expires - time.time())
         await asyncio.shield(session)
+        connection.present = True
         if cursors:
             await self._acknowledge_resumed(connection, cursors)
         self.catch_up.want(connection)
@@ -199,10 +200,17 @@ class Gateway:
         for start in range(0, len(handled), limits.IDS_PER_FRAME):
             self._receipt(connection, Op.DELIVERED, handled[start : start + limits.IDS_PER_FRAME])
 
-    def _admitted(self, task: "asyncio.Task[None]") -> None:
-        self._admitting.discard(task)
+    def _start(self, connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+        """Something short for one connection, which ends with it. None lasts: what is idle has no task."""
+        task = asyncio.create_task(work)
+        connection.tasks.add(task)
+        task.add_done_callback(partial(self._done, connection))
+
+    def _done(self, connection: Connection, task: "asyncio.Task[None]") -> None:
+        connection.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("admission failed", exc_info=error)
+            log.error("a connection's task failed", exc_info=error, session=connection.session)
+            connection.close(Close.INTERNAL, "internal error")
 
     # ---- frames
 
@@ -227,7 +235,7 @@ class Gateway:
                 if not self._receipt(connection, op, frame.ids):
                     connection.send(frames.Error("busy", f"{op} was not taken, try again later"))
             case frames.Auth():
-                self._start(self._refresh(socket, connection, frame.token))
+                self._start(connection, self._refresh(socket, connection, frame.token))
             case frames.Pong():
                 return
         self._count(connection)
@@ -239,13 +247,12 @@ class Gateway:
             first.set_result(frame)
             return
         cursors = _take_over(connection.feed, frame)
-        self._start(self._resume_late(connection, cursors))
+        self._start(connection, self._resume_late(connection, cursors))
 
     async def _resume_late(self, connection: Connection, cursors: Mapping[Lane, int]) -> None:
         if cursors:
             await self._acknowledge_resumed(connection, cursors)
-        if connection not in self._first:
-            self.catch_up.want(connection)
+        self.catch_up.want(connection)
 
     def _count(self, connection: Connection) -> None:
         """Acknowledgements of what was sent and pongs are free; the rest is limited."""
@@ -265,11 +272,6 @@ class Gateway:
     def _feed_again(self, connection: Connection) -> None:
         if connection.joined and not connection.feed.is_live():
             self.catch_up.want(connection)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._admitting.add(task)
-        task.add_done_callback(self._admitted)
 
     async def _refresh(self, socket: Socket, connection: Connection, token: str) -> None:
         try:

@@ -104,6 +104,7 @@ async def _lease_after_lease(
                 await _leave(gateway, stored, held)
         except* LeaseLost as lost:
             log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
+            gateway.mailbox = gateway.presence = None  # first: who came now would be in nobody's sessions
             await gateway.close_all("mailbox moved", within_s=1)
         finally:
             gateway.mailbox = gateway.presence = None

@@ -59,15 +59,16 @@ class Presence:
         """Write what is noted, until nothing is."""
         while self._wanted:
             users = list(self._wanted.items())[:BATCH]
-            told = [(user, self._waiting.pop(user, None)) for user, is_present in users if is_present]
+            # whoever waited for a `present` that an `absent` has replaced is gone, and must not wait for ever
+            waiting = [future for user, _ in users if (future := self._waiting.pop(user, None))]
             for user, _ in users:
                 del self._wanted[user]
             changes = [self._change(user, is_present) for user, is_present in users]
             await retry(
                 lambda changes=changes: sessions.write(self.collection, changes), "mongodb", *database.TRANSIENT
             )
-            for _, future in told:
-                if future is not None and not future.done():
+            for future in waiting:
+                if not future.done():
                     future.set_result(None)
 
     def _change(self, user: str, is_present: bool) -> UpdateOne | DeleteOne:

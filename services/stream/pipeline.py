@@ -37,12 +37,15 @@ class Pipeline:
         self._queue: Final[asyncio.Queue[_Handed]] = asyncio.Queue(_BATCHES)
         self._idle: Final = asyncio.Event()
         self._idle.set()
+        self._open: Final = asyncio.Event()
+        self._open.set()
         self._in_hand_since: float | None = None
         self._buffered = metrics.buffered_bytes.labels(name)
         self._window_items = metrics.window_items.labels(name)
 
     async def hand(self, batch: RecordBatch, ack: Callable[[], Any]) -> None:
         """Give a batch to work on; waits while the queue is full. `ack` is called when its work is done."""
+        await self._open.wait()
         self._idle.clear()
         self._buffered.inc(batch.size)
         await self._queue.put(_Handed(batch, ack))
@@ -79,6 +82,10 @@ class Pipeline:
                     break
             window.add(handed[-1].batch, time.monotonic())
         return window, handed
+
+    def close(self) -> None:
+        """Take no more: what is handed from now on waits, until the app that hands it is stopped."""
+        self._open.clear()
 
     async def drain(self) -> None:
         """Wait until nothing is in hand, at most DRAIN_S: what is left is delivered again to whoever comes next."""

@@ -78,12 +78,13 @@ async def _consume(process: Process, role: str, topic: str, policy: WindowPolicy
         await app.start()
         process.health.started = True
         log.info("consuming", topic=topic)
-        await _first(process.stopping.wait(), app.wait_until_stopped(), working)
+        await _first(process.stopping.wait(), app.wait_until_stopped(), asyncio.wait([working]))
         if app.crash_reason:
             raise app.crash_reason
         if working.done():
             await working
-        app.consumer.stop_flow()
+        # not by stopping the flow: that makes Faust seek, and a seek forgets what is about to be acknowledged
+        pipeline.close()
         await pipeline.drain()
     finally:
         await _within(STOP_S, app.stop(), "app")

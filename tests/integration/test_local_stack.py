@@ -1,10 +1,13 @@
 """The local stack as a person uses it: `clarion local …` in a process of its own."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,26 @@ async def test_a_killed_supervisor_leaves_no_orphan(clarion: Clarion) -> None:
     await until(all_gone)
 
 
+async def test_everything_ends_when_its_terminal_goes(clarion: Clarion, tmp_path: Path) -> None:
+    leader, terminal = pty.openpty()
+    command = [sys.executable, "-m", "clarion.cli", "local", "up", "--servers-only"]
+    env = {**os.environ, "CLARION_STATE": str(tmp_path / "state")}
+    supervisor = _in_terminal(command, env, terminal)
+    os.close(terminal)
+
+    async def is_up() -> bool:
+        return clarion("status").returncode == 0
+
+    await until(is_up)
+    pids = [row["pid"] for row in processes(clarion).values()]
+    os.close(leader)  # the kernel sends SIGHUP to the session
+
+    async def all_gone() -> bool:
+        return supervisor.poll() is not None and not [pid for pid in pids if psutil.pid_exists(pid)]
+
+    await until(all_gone)
+
+
 async def test_its_data_stays_until_reset_also_when_its_ports_are_taken(clarion: Clarion, tmp_path: Path) -> None:
     """The second start finds another process on its ports and takes others."""
 
@@ -116,3 +139,14 @@ async def _answers(address: str) -> bool:
             return (await http.get(f"http://{address}/")).status_code > 0
     except httpx.TransportError:
         return False
+
+
+def _in_terminal(command: list[str], env: dict[str, str], terminal: int) -> "subprocess.Popen[bytes]":
+    """As a shell in a terminal window would start it: in a session with that terminal as the controlling one."""
+
+    def control() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    return subprocess.Popen(
+        command, env=env, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True, preexec_fn=control
+    )
