@@ -1,5 +1,6 @@
 """A timing wheel: what is due in which second. One for all connections, instead of a timer each. Pure."""
 
+import math
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -12,7 +13,6 @@ class Wheel(Generic[T]):
     def __init__(self) -> None:
         self._due: dict[int, set[T]] = {}
         self._second_of: dict[T, int] = {}
-        self._turned_to: int | None = None
 
     def __len__(self) -> int:
         return len(self._second_of)
@@ -20,9 +20,7 @@ class Wheel(Generic[T]):
     def put(self, item: T, at_s: float) -> None:
         """Due in the second after `at_s`, never before it."""
         self.discard(item)
-        second = int(at_s) + 1
-        if self._turned_to is not None:
-            second = max(second, self._turned_to + 1)
+        second = math.floor(at_s) + 1
         self._second_of[item] = second
         self._due.setdefault(second, set()).add(item)
 
@@ -35,20 +33,10 @@ class Wheel(Generic[T]):
                 del self._due[second]
 
     def turn(self, now_s: float) -> list[T]:
-        """Everything due up to now, once."""
-        now = int(now_s)
-        first = now if self._turned_to is None else self._turned_to + 1
-        # after a pause (a suspended machine) fewer buckets are there than seconds have passed
-        if now - first > len(self._due):
-            seconds = sorted(second for second in self._due if second <= now)
-        else:
-            seconds = list(range(first, now + 1))
-        if self._turned_to is None:
-            seconds = sorted(second for second in self._due if second <= now)
-        self._turned_to = now
+        """Everything due up to now, once, the longest due first."""
         due: list[T] = []
-        for second in seconds:
-            for item in self._due.pop(second, ()):
-                del self._second_of[item]
-                due.append(item)
+        for second in sorted(second for second in self._due if second <= now_s):
+            due.extend(self._due.pop(second))
+        for item in due:
+            del self._second_of[item]
         return due

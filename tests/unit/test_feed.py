@@ -1,0 +1,222 @@
+"""One connection's feed against a model of the store: complete, in order, never twice, within its credit."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS
+from services.gateway.feed import DELIVERED_REPLAYS, Feed, Offered, ProtocolViolation, Read
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def item(lane: Lane, ord_: int, size: int = 100) -> Offered:
+    return Offered(f"{lane}-{ord_}", lane, ord_, b"x" * size)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """The store first, then the offer, as the stream does it; reads are issued and answered with events in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feed = Feed(opened=NOW, since=NOW)
+        self.store: dict[Lane, list[Offered]] = {lane: [] for lane in LANES}
+        self.to_offer: list[Offered] = []
+        self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
+        self.retracted: set[str] = set()
+        self.issued: Read | None = None
+        self.counter = 0
+
+    # ---- events
+
+    @rule(lane=st.sampled_from(LANES), size=st.sampled_from([50, 5_000, 30_000]))
+    def a_notification_is_stored(self, lane: Lane, size: int) -> None:
+        self.counter += 1
+        stored = item(lane, self.counter, size)
+        self.store[lane].append(stored)
+        self.to_offer.append(stored)
+
+    @precondition(lambda self: self.to_offer)
+    @rule(count=st.integers(1, 5))
+    def the_mailbox_brings(self, count: int) -> None:
+        run, self.to_offer = self.to_offer[:count], self.to_offer[count:]
+        push, _ = self.feed.offer(run)
+        self._send(push)
+
+    @precondition(lambda self: self.counter)
+    @rule(lane=st.sampled_from(LANES))
+    def the_mailbox_repeats(self, lane: Lane) -> None:
+        known = [one for one in self.store[lane] if one not in self.to_offer]
+        push, _ = self.feed.offer(known[-2:])
+        self._send(push)
+
+    @precondition(lambda self: self.issued is None)
+    @rule()
+    def a_read_is_issued(self) -> None:
+        self.issued = self.feed.next_read()
+
+    @precondition(lambda self: self.issued is not None)
+    @rule()
+    def the_read_is_answered(self) -> None:
+        issued, self.issued = self.issued, None
+        assert issued is not None
+        found = [one for one in self.store[issued.lane] if one.ord > issued.after][: issued.limit]
+        self._send(self.feed.read(issued, found))
+
+    @precondition(lambda self: self.feed.tag)
+    @rule(data=st.data())
+    def the_client_acknowledges(self, data: st.DataObject) -> None:
+        self.feed.ack(data.draw(st.integers(1, self.feed.tag)))
+
+    @rule(paused=st.booleans())
+    def the_socket_fills_or_drains(self, paused: bool) -> None:
+        self.feed.paused = paused
+
+    @rule()
+    def retention_is_overrun(self) -> None:
+        self.feed.fall_behind()
+
+    @precondition(lambda self: any(self.store.values()))
+    @rule(data=st.data())
+    def one_is_retracted(self, data: st.DataObject) -> None:
+        lane = data.draw(st.sampled_from([lane for lane in LANES if self.store[lane]]))
+        gone = data.draw(st.sampled_from(self.store[lane]))
+        self.store[lane].remove(gone)
+        self.retracted.add(gone.id)
+
+    def _send(self, items: list[Offered]) -> None:
+        if items:
+            self.feed.send(items)
+            for one in items:
+                self.sent[one.lane].append(one.ord)
+
+    # ---- what holds
+
+    @invariant()
+    def in_order_and_never_twice(self) -> None:
+        for ords in self.sent.values():
+            assert ords == sorted(set(ords))
+
+    @invariant()
+    def within_the_credit(self) -> None:
+        items, size = self.feed.in_flight()
+        assert items <= CREDIT_ITEMS
+        assert size <= CREDIT_BYTES
+
+    def teardown(self) -> None:
+        """With time and acknowledgements, everything that was not retracted is sent and every lane is live."""
+        self.feed.paused = False
+        if self.issued is not None:
+            self.the_read_is_answered()
+        while self.to_offer:
+            self.the_mailbox_brings(5)
+        for _ in range(10 * self.counter + 10):
+            if self.feed.tag:
+                self.feed.ack(self.feed.tag)
+            self.issued = self.feed.next_read()
+            if self.issued is None:
+                break
+            self.the_read_is_answered()
+        assert self.feed.is_live()
+        for lane in LANES:
+            assert {one.ord for one in self.store[lane]} <= set(self.sent[lane])
+
+
+TestDeliveries = Deliveries.TestCase
+TestDeliveries.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+
+
+def live_feed() -> Feed:
+    feed = Feed(opened=NOW, since=NOW)
+    while issued := feed.next_read():
+        feed.read(issued, [])
+    return feed
+
+
+def push(feed: Feed, *items: Offered) -> list[Offered]:
+    pushed, _ = feed.offer(items)
+    if pushed:
+        feed.send(pushed)
+    return pushed
+
+
+def test_reads_are_urgent_first() -> None:
+    feed = Feed(opened=NOW, since=NOW)
+    lanes: list[Lane] = []
+    while issued := feed.next_read():
+        lanes.append(issued.lane)
+        feed.read(issued, [])
+    assert lanes == list(LANES)
+
+
+def test_bulk_without_credit_leaves_urgent_live() -> None:
+    feed = live_feed()
+    for n in range(CREDIT_ITEMS):
+        push(feed, item(Lane.LOW, n))
+    assert feed.in_flight()[0] == CREDIT_ITEMS - CREDIT_URGENT_ITEMS
+    urgent = [push(feed, item(Lane.URGENT, n)) for n in range(CREDIT_URGENT_ITEMS + 1)]
+    assert [len(pushed) for pushed in urgent] == [1] * CREDIT_URGENT_ITEMS + [0]
+
+
+def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live() -> None:
+    """[M]: the read may have been answered before that item was stored."""
+    feed = Feed(opened=NOW, since=NOW)
+    issued = feed.next_read()
+    assert issued is not None
+    push(feed, item(issued.lane, 5))
+    feed.read(issued, [])
+    again = feed.next_read()
+    assert again is not None
+    assert (again.lane, again.mark) == (issued.lane, 5)
+    assert feed.read(again, [item(issued.lane, 5)]) == [item(issued.lane, 5)]
+
+
+def test_an_exhausted_read_passes_over_marks_of_what_was_retracted() -> None:
+    """[M]: else the connection would wait for ever for what does not come."""
+    feed = Feed(opened=NOW, since=NOW)
+    push(feed, item(Lane.URGENT, 5))
+    issued = feed.next_read()
+    assert issued is not None
+    feed.read(issued, [])
+    following = feed.next_read()
+    assert following is not None
+    assert following.lane is not Lane.URGENT
+    assert push(feed, item(Lane.URGENT, 5)) == []
+
+
+def test_an_acknowledgement_of_what_was_never_sent_is_a_violation_and_a_late_one_is_nothing() -> None:
+    feed = live_feed()
+    push(feed, item(Lane.HIGH, 1))
+    push(feed, item(Lane.HIGH, 2))
+    assert [one.ord for one in feed.ack(2)] == [1, 2]
+    assert feed.ack(1) == []
+    with pytest.raises(ProtocolViolation):
+        feed.ack(3)
+
+
+def test_a_fresh_feed_looks_five_seconds_back_and_a_resumed_one_fifteen_minutes() -> None:
+    fresh = Feed(opened=NOW, since=NOW)
+    assert fresh.delivered_since() == NOW - timedelta(seconds=5)
+    resumed = Feed(opened=NOW, since=NOW)
+    resumed.resume({Lane.LOW: 7}, NOW - timedelta(hours=1))
+    assert resumed.delivered_since() == NOW - timedelta(hours=1, minutes=15)
+    resumed.delivered_replays = DELIVERED_REPLAYS
+    assert resumed.delivered_since() is None
+    reads = [issued for _ in LANES if (issued := resumed.next_read()) and not resumed.read(issued, [])]
+    assert [read.after for read in reads] == [-1, -1, -1, 7]
+
+
+def test_since_moves_only_while_every_lane_is_live() -> None:
+    later = NOW + timedelta(minutes=1)
+    feed = live_feed()
+    assert feed.advance_since(None) == NOW
+    feed.fall_behind()
+    assert feed.advance_since(later) == NOW
+    while issued := feed.next_read():
+        feed.read(issued, [])
+    assert feed.advance_since(later) == later
+    assert feed.advance_since(NOW) == later
