@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 import uvloop
@@ -39,6 +39,8 @@ class Process:
         self.health.draining = True
         self.stopping.set()
 
+
+T = TypeVar("T")
 
 Main = Callable[[Process], Awaitable[None]]
 
@@ -74,8 +76,30 @@ async def _run(process: Process, main: Main) -> None:
                 _watchdog()
                 admin.cancel()
     except* Stopped:
-        log.info("told to stop while starting")
+        pass  # told to stop while it was waiting for something
     log.info("stopped")
+
+
+async def unless_stopping(process: Process, work: Awaitable[T]) -> T:
+    """Await `work`, unless the process is told to stop first: then `Stopped` is raised and `work` is cancelled."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(process.stopping.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+async def within(seconds: float, ending: Awaitable[object], what: str) -> None:
+    """Await something that ends on the way out: late or failed, it is told, and must not stop the rest."""
+    try:
+        async with asyncio.timeout(seconds):
+            await ending
+    except Exception as error:  # noqa: BLE001 - a process that is ending puts away what it can
+        log.warning("not done on the way out", what=what, error=repr(error))
 
 
 def _on_signal(process: Process) -> None:

@@ -4,38 +4,49 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from clarion.contracts import frames
+from clarion.contracts import frames, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import ServerFrame
+from clarion.contracts.frames import Resume, ServerFrame
 from clarion.contracts.ids import new_id
+from clarion.contracts.receipts import Op, Receipt
 from clarion.security.tokens import Claims
 from services.gateway.batching import batch_frame, join, split
 from services.gateway.feed import Feed, Offered
 
+RETRY_MS: Final = 2_000  # the hint for when to come back, at most
+
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """`write` sends a text frame, `shut` starts the close handshake; both do nothing on a closed socket."""
+    """`write` sends a text frame, `shut` starts the close handshake, `abort` ends it; none does anything twice."""
 
     write: Callable[[bytes], None]
     shut: Callable[[int, str], None]
+    abort: Callable[[], None]
     feed: Feed
     session: str = field(default_factory=new_id)
     claims: Claims | None = None
     joined: bool = False  # in its user's room
     present: bool = False  # its session is stored: only now may the store be read [M]
+    greeted: bool = False  # hello is sent
     heard: bool = False  # a frame has come
     pinged: bool = False
     pong_due: bool = False
     resync_owed: bool = False
     open: bool = True
     tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])  # short ones; it ends them
+    resume: Resume | None = None
+    decided: asyncio.Event = field(default_factory=asyncio.Event)  # resumed, or taken for fresh
 
     @property
     def user(self) -> str:
         assert self.claims is not None
         return self.claims.subject
+
+    def receipt(self, op: Op, ids: Sequence[str]) -> Receipt:
+        return Receipt(self.user, op, list(ids), times.now(), self.session)
 
     def send(self, frame: ServerFrame) -> None:
         self.write(frames.encode(frame))

@@ -27,7 +27,7 @@ POLL_MS: Final = 200
 YIELD_S: Final = 0.002  # bulk gives way to urgent at least this often
 _AT_END_MARGIN: Final = timedelta(seconds=1)  # how old a consumer's knowledge of its partition's end may be
 
-Handle = Callable[[Sequence[Delivery]], None]
+Handle = Callable[[Delivery], None]
 Behind = Callable[[], None]
 
 
@@ -94,7 +94,7 @@ class Mailbox:
                 if delivery.epoch > self.lease.epoch:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
-            self._handle([delivery])
+            self._handle(delivery)
             if time.monotonic() - gave_way > YIELD_S:
                 await asyncio.sleep(0)
                 gave_way = time.monotonic()

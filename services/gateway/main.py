@@ -19,7 +19,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import LANES
 from clarion.contracts.notification import Notification, encode
 from clarion.contracts.topics import Names
-from clarion.process import Process, Stopped
+from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.security.tokens import Verifier
 from clarion.settings import Settings
@@ -29,20 +29,19 @@ from clarion.store.mailboxes import Lease
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from services.gateway import catchup, lease
-from services.gateway.catchup import CatchUp
-from services.gateway.gateway import DRAIN_S, Gateway
+from services.gateway.gateway import Gateway, make
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Socket
-from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
 
 PORT: Final = 8081
 LEAVE_WITHIN_S: Final = 5.0
+DRAIN_S: Final = 5.0  # over which clients are sent away
 DEV_USERS: Final = ("Codertocat", "octocat", "hacktocat", "ann", "bob")
 
 
@@ -52,13 +51,7 @@ async def main(process: Process) -> None:
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     outbox = Outbox(producer, names, documents)
-    gateway = Gateway(
-        verifier=Verifier(settings),
-        stored=documents,
-        outbox=outbox,
-        catch_up=CatchUp(documents, lambda: gateway.caught_up()),
-        rooms=Rooms(),
-    )
+    gateway = make(Verifier(settings), documents, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.figures.append(lambda: _figures(gateway))
@@ -68,24 +61,25 @@ async def main(process: Process) -> None:
                 watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
             ),
             tasks.create_task(_serve(settings, gateway, producer, names), name="http"),
-            tasks.create_task(gateway.tick(), name="tick"),
+            tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
+            tasks.create_task(gateway.count_anew(), name="frame limit"),
             *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(catchup.AT_ONCE)),
         ]
         try:
-            await _unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
+            await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
             started += [
                 tasks.create_task(
                     watch(health.dependency("kafka"), lambda: clients.probe(producer)), name="watch kafka"
                 ),
                 tasks.create_task(outbox.run(), name="outbox"),
             ]
-            await _unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
             await _lease_after_lease(process, gateway, stored, producer, names)
-            await _within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
+            await within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
         finally:
             for task in started:
                 task.cancel()
-            await _within(LEAVE_WITHIN_S, producer.stop(), "producer")
+            await within(LEAVE_WITHIN_S, producer.stop(), "producer")
             database.close(stored)
 
 
@@ -96,7 +90,7 @@ async def _lease_after_lease(
     owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
     leases = mailboxes.collection(stored)
     while not process.stopping.is_set():
-        held = await _unless_stopping(process, lease.acquire(leases, process.settings.partitions_deliveries, owner))
+        held = await unless_stopping(process, lease.acquire(leases, process.settings.partitions_deliveries, owner))
         try:
             async with _serving(process, gateway, stored, producer, names, held):
                 process.health.started = True
@@ -143,8 +137,8 @@ async def _leave(gateway: Gateway, stored: Database, held: Lease) -> None:
     gateway.draining = True
     log.info("leaving", connections=len(gateway))
     await gateway.close_all("restart", within_s=DRAIN_S)
-    await _within(LEAVE_WITHIN_S, sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1), "sessions")
-    await _within(LEAVE_WITHIN_S, mailboxes.release(mailboxes.collection(stored), held), "lease")
+    await within(LEAVE_WITHIN_S, sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1), "sessions")
+    await within(LEAVE_WITHIN_S, mailboxes.release(mailboxes.collection(stored), held), "lease")
 
 
 async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names) -> None:
@@ -206,25 +200,3 @@ def _figures(gateway: Gateway) -> dict[str, object]:
         "mailbox": held.mailbox if held else None,
         "epoch": held.epoch if held else None,
     }
-
-
-async def _unless_stopping(process: Process, work: Any) -> Any:
-    """Wait for `work`, unless the process is told to stop first."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(process.stopping.wait())
-    try:
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Stopped
-        return working.result()
-    finally:
-        working.cancel()
-        stopping.cancel()
-
-
-async def _within(seconds: float, ending: Any, what: str) -> None:
-    """Something that ends on the way out: late or failed, it must not stop the rest."""
-    try:
-        async with asyncio.timeout(seconds):
-            await ending
-    except (TimeoutError, *database.TRANSIENT) as error:
-        log.warning("not done on the way out", what=what, error=repr(error))

@@ -1,7 +1,7 @@
 """A stream process of one role: its connections, its work, its Faust app, and the order in which they end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker import clients
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
-from clarion.process import Process, Stopped
+from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.store import database, indexes
 from clarion.store.database import Database
@@ -44,7 +44,7 @@ async def run_receipts(process: Process) -> None:
 async def run_scheduler(process: Process) -> None:
     async with _connected(process) as (stored, producer):
         process.health.started = True
-        await _until_stopping(process, Scheduler(Names(process.settings.prefix), stored, producer).run())
+        await unless_stopping(process, Scheduler(Names(process.settings.prefix), stored, producer).run())
 
 
 @asynccontextmanager
@@ -56,14 +56,14 @@ async def _connected(process: Process) -> AsyncGenerator[tuple[Database, AIOKafk
     async with asyncio.TaskGroup() as tasks:
         watches = [tasks.create_task(watch(health.dependency("mongodb"), lambda: database.probe(stored)))]
         try:
-            await _unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
-            await _unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
+            await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
             watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: clients.probe(producer))))
             yield stored, producer
         finally:
             for task in watches:
                 task.cancel()
-            await _within(STOP_S, producer.stop(), "producer")
+            await within(STOP_S, producer.stop(), "producer")
             database.close(stored)
 
 
@@ -74,11 +74,13 @@ async def _consume(process: Process, role: str, topic: str, policy: WindowPolicy
     app = make_app(process.settings, Names(process.settings.prefix).group(role), topic, pipeline, policy.max_records)
     app.finalize()
     working = asyncio.create_task(pipeline.run(), name="pipeline")
+    stopping = asyncio.create_task(process.stopping.wait())
+    stopped = asyncio.create_task(app.wait_until_stopped())
     try:
         await app.start()
         process.health.started = True
         log.info("consuming", topic=topic)
-        await _first(process.stopping.wait(), app.wait_until_stopped(), asyncio.wait([working]))
+        await asyncio.wait([working, stopping, stopped], return_when=asyncio.FIRST_COMPLETED)
         if app.crash_reason:
             raise app.crash_reason
         if working.done():
@@ -87,36 +89,6 @@ async def _consume(process: Process, role: str, topic: str, policy: WindowPolicy
         pipeline.close()
         await pipeline.drain()
     finally:
-        await _within(STOP_S, app.stop(), "app")
-        working.cancel()
-
-
-async def _until_stopping(process: Process, work: Awaitable[None]) -> None:
-    """Run `work`, which never ends by itself, until the process is told to stop."""
-    await _first(process.stopping.wait(), work)
-
-
-async def _unless_stopping(process: Process, work: Awaitable[object]) -> None:
-    await _first(process.stopping.wait(), work)
-    if process.stopping.is_set():
-        raise Stopped
-
-
-async def _first(*awaitables: Awaitable[object]) -> None:
-    """Wait for the first to end, cancel the others; a failure of it comes out."""
-    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
+        await within(STOP_S, app.stop(), "app")
+        for task in (working, stopping, stopped):
             task.cancel()
-
-
-async def _within(seconds: float, ending: Awaitable[object], what: str) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await ending
-    except TimeoutError:
-        log.warning("did not stop in time", what=what, seconds=seconds)

@@ -32,7 +32,7 @@ def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[fr
     while live and (issued := feed.next_read()):
         feed.read(issued, [])
     claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(write, lambda code, reason: None, feed, claims=claims), written
+    return Connection(write, lambda code, reason: None, lambda: None, feed, claims=claims), written
 
 
 def bodies(frame: frames.ServerFrame) -> list[bytes]:

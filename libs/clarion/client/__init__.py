@@ -12,8 +12,9 @@ from clarion.client.errors import (
     TokenRefused,
     Unavailable,
 )
-from clarion.client.publisher import Publisher, Result
+from clarion.client.publisher import Publisher
 from clarion.client.subscriber import State, Stats, Subscriber
+from clarion.client.transport import Result
 from clarion.contracts.frames import Received
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Submission

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 
 from clarion.client.errors import Refused, Unavailable
-from clarion.client.publisher import Result
 from clarion.client.tokens import TokenSource
+from clarion.client.transport import Result
 from clarion.contracts import limits
 from clarion.contracts.ids import new_id
 from clarion.contracts.notification import Submission

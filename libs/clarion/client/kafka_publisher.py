@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
 from clarion.client.errors import Refused, Unavailable
-from clarion.client.publisher import Result
+from clarion.client.transport import Result
 from clarion.contracts import notification, times
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.notification import Invalid, Notification, Submission

@@ -3,36 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
-
-import msgspec
+from typing import Any, Final, Self
 
 from clarion.client.tokens import GetToken, TokenSource
+from clarion.client.transport import Result, Transport
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Submission
-from clarion.contracts.problems import FieldError
 
 DEADLINE_S: Final = 30.0
-
-
-class Result(msgspec.Struct, frozen=True):
-    """Of one notification of many: 202 and its id, or why it was not accepted."""
-
-    status: int
-    id: str | None = None
-    errors: list[FieldError] = []
-
-
-class Transport(Protocol):
-    async def start(self) -> None: ...
-
-    async def send(self, submission: Submission, key: str | None) -> str:
-        """Raises `Refused` or `Unavailable`."""
-        ...
-
-    async def send_many(self, submissions: Sequence[Submission]) -> list[Result]: ...
-
-    async def stop(self) -> None: ...
 
 
 class Publisher:

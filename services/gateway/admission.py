@@ -1,0 +1,170 @@
+"""From an open socket to a greeted client: token, resume, room, session, hello, and only then the store is read [M]."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from clarion.contracts import frames, limits, order
+from clarion.contracts.close_codes import Close
+from clarion.contracts.frames import Hello
+from clarion.contracts.lanes import Lane
+from clarion.contracts.receipts import Op
+from clarion.resilience.backoff import retry
+from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError, Verifier
+from clarion.store import database, notifications
+from clarion.store.database import Collection
+from services.gateway.catchup import CatchUp
+from services.gateway.connection import RETRY_MS, Connection
+from services.gateway.feed import Feed, ProtocolViolation
+from services.gateway.heartbeats import Heartbeats
+from services.gateway.outbox import Outbox
+from services.gateway.presence import Presence
+from services.gateway.rooms import Rooms
+
+log = structlog.get_logger()
+
+STORE_WITHIN_S: Final = 2.0
+OLDEST_SINCE: Final = timedelta(days=1)
+RESUME_ACKS: Final = 10_000
+
+
+@dataclass(slots=True)
+class Admission:
+    """`presence` is that of the lease held now, None without one."""
+
+    verifier: Verifier
+    stored: Collection
+    rooms: Rooms
+    outbox: Outbox
+    catch_up: CatchUp
+    heartbeats: Heartbeats
+    presence: Callable[[], Presence | None]
+
+    async def admit(self, connection: Connection, token: str) -> None:
+        claims = await self._verify(connection, token)
+        if claims is None:
+            return
+        connection.claims = claims
+        resume = await _first_frame(connection)
+        presence = self.presence()
+        if presence is None:  # the lease went meanwhile
+            connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
+        if presence is None or not connection.open:
+            return
+        # in the room before the session is stored: what comes from now on is marked and read afterwards
+        if not self.rooms.join(connection):
+            connection.close(Close.LIMIT, f"at most {limits.CONNECTIONS_PER_USER} connections a user")
+            return
+        cursors = _take_over(connection.feed, resume)
+        await self._greet(connection, presence.present(connection.user), resumed=bool(cursors))
+        await self._acknowledge_resumed(connection, cursors)
+        self.catch_up.want(connection)
+
+    async def resume_late(self, connection: Connection, frame: frames.Resume) -> None:
+        """Over a slow network `resume` came after the client was taken for a fresh one."""
+        cursors = _take_over(connection.feed, frame)
+        await self._acknowledge_resumed(connection, cursors)
+        self.catch_up.want(connection)
+
+    async def refresh(self, connection: Connection, token: str) -> None:
+        """`auth`: a new token for the same user. While the key set is away the old one is still good."""
+        claims = await self._verify(connection, token)
+        if claims is None:
+            return
+        if claims.subject != connection.user:
+            connection.close(Close.FORBIDDEN, "the fresh token is for somebody else")
+            return
+        connection.claims = claims
+        if connection.open:
+            self.heartbeats.renew(connection)
+
+    async def _verify(self, connection: Connection, token: str) -> Claims | None:
+        """Accepted first and closed then: a browser sees a refused upgrade as 1006."""
+        try:
+            claims = await self.verifier.verify(token)
+        except TokenError as error:
+            connection.close(Close.TOKEN, str(error))
+        except KeysUnavailable as error:
+            if connection.claims is None:
+                connection.close(Close.TRY_AGAIN, str(error), retry_ms=RETRY_MS)
+            else:
+                connection.send(frames.Error("try_again", str(error)))
+        else:
+            if claims.may(SUBSCRIBE):
+                return claims
+            connection.close(Close.FORBIDDEN, f"the token lacks the scope {SUBSCRIBE}")
+        return None
+
+    async def _greet(self, connection: Connection, session: "asyncio.Future[None]", *, resumed: bool) -> None:
+        """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on."""
+        unread: int | None = None
+        try:
+            async with asyncio.timeout(STORE_WITHIN_S):
+                await asyncio.shield(session)
+                unread = await notifications.unread(self.stored, connection.user)
+        except (TimeoutError, *database.TRANSIENT):
+            log.warning("greeting without the store", session=connection.session)
+        connection.greeted = True
+        connection.send(
+            Hello(
+                session=connection.session,
+                ping_s=limits.PING_S,
+                window=limits.CREDIT_ITEMS,
+                window_bytes=limits.CREDIT_BYTES,
+                unread=unread,
+                resumed=resumed,
+                degraded=unread is None,
+            )
+        )
+        self.heartbeats.watch(connection)
+        await asyncio.shield(session)
+        connection.present = True
+
+    async def _acknowledge_resumed(self, connection: Connection, cursors: Mapping[Lane, int]) -> None:
+        """What is pending at or below a client's cursors was handled: its acknowledgement was lost on the way."""
+        if not cursors:
+            return
+        handled = await retry(
+            lambda: notifications.pending_up_to(self.stored, connection.user, cursors, RESUME_ACKS),
+            "mongodb",
+            *database.TRANSIENT,
+        )
+        for start in range(0, len(handled), limits.IDS_PER_FRAME):
+            self.outbox.put(connection.receipt(Op.DELIVERED, handled[start : start + limits.IDS_PER_FRAME]))
+
+
+def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
+    """A frame before hello: True when it was the `resume` that is waited for. Raises ProtocolViolation."""
+    if not isinstance(frame, frames.Resume):
+        raise ProtocolViolation("say resume, or wait for hello")
+    if connection.decided.is_set():
+        return False
+    connection.resume = frame
+    connection.decided.set()
+    return True
+
+
+async def _first_frame(connection: Connection) -> frames.Resume:
+    try:
+        async with asyncio.timeout(limits.RESUME_GRACE_S):
+            await connection.decided.wait()
+    except TimeoutError:
+        connection.decided.set()
+    return connection.resume or frames.Resume()
+
+
+def _take_over(feed: Feed, frame: frames.Resume) -> dict[Lane, int]:
+    """Take a client's cursors and `since`. One that cannot be read, or is very old, only costs a longer look back."""
+    cursors = {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()}
+    since: datetime | None = None
+    if frame.since:
+        try:
+            since = datetime.fromisoformat(frame.since).astimezone(UTC)
+        except (ValueError, OverflowError):
+            log.info("resume without a readable since")
+    feed.resume(cursors, max(since, feed.opened - OLDEST_SINCE) if since else None)
+    return cursors
