@@ -21,11 +21,13 @@ from clarion.contracts.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.security.guarded_http import GuardedHttp
 from clarion.security.tokens import Verifier
 from clarion.settings import Settings
 from clarion.store import database, indexes, mailboxes, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
+from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from services.gateway import catchup, lease
@@ -102,6 +104,7 @@ async def _lease_after_lease(
             await gateway.close_all("mailbox moved", within_s=1)
         finally:
             gateway.mailbox = gateway.presence = None
+            metrics.mailbox_epoch.set(0)
 
 
 @asynccontextmanager
@@ -157,11 +160,12 @@ async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProduce
         app,
         host=settings.host,
         port=settings.port or PORT,
-        http="httptools",
+        http=GuardedHttp,
         ws=new_socket,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=2,
     )

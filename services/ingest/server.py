@@ -7,12 +7,12 @@ from typing import Any, Final
 import uvicorn
 
 from clarion.process import Process
+from clarion.security.guarded_http import GuardedHttp
 from clarion.security.tokens import Verifier
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import Health
 from services.ingest.accept import Acceptor
 from services.ingest.budget import Budget
-from services.ingest.http_protocol import GuardedHttp
 from services.ingest.routes import make_app
 
 PORT: Final = 8080

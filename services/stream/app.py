@@ -7,6 +7,7 @@ import faust
 from mode.supervisors import CrashingSupervisor
 
 from clarion.broker import clients
+from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import BatchSchema, Consumer, RecordBatch, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
@@ -43,6 +44,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
     transport.drain = pipeline.drain
     app.transport = transport
     lag = metrics.lag_records.labels(pipeline.name)
+    behind: dict[Partition, int] = {}
 
     async def hand(stream: Any) -> None:
         # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
@@ -52,8 +54,9 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
             assert isinstance(consumer, Consumer)
             if batch.epoch != consumer.tracker.epoch:
                 continue  # taken before the last rebalance: its new owner has it
-            highwater = consumer.highwater(event.message.tp)
-            lag.set(max(0, (highwater or 0) - batch.last - 1))
+            assigned = {Partition(tp.topic, tp.partition) for tp in consumer.assignment()}
+            behind[batch.partition] = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
+            lag.set(sum(records for partition, records in behind.items() if partition in assigned))
             await pipeline.hand(batch, event.ack)
 
     app.agent(app.topic(topic, schema=BatchSchema()), name=f"{group}.agent")(hand)

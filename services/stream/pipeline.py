@@ -95,6 +95,14 @@ class Pipeline:
         except TimeoutError:
             log.warning("not drained in time: its windows will be delivered again", lane=self.name)
 
+    def figures(self) -> dict[str, object]:
+        since = self._in_hand_since
+        return {
+            "role": self.name,
+            "batches_waiting": self._queue.qsize(),
+            "window_in_hand_s": None if since is None else round(time.monotonic() - since, 3),
+        }
+
     def stuck(self) -> str:
         """Why this pipeline makes no progress; empty while it does."""
         since = self._in_hand_since

@@ -248,3 +248,12 @@ async def _mailbox_of(stack: Stack, name: str) -> int | None:
     async with httpx.AsyncClient(trust_env=False) as http:
         answer = await http.get(f"http://127.0.0.1:{stack.ports[f'{name}-admin']}/health/metrics")
     return answer.json()["mailbox"]
+
+
+async def test_headers_are_bounded_before_any_upgrade(live: Settings) -> None:
+    host, port = live.gateway_urls[0].removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * (limits.HEADER_BYTES + 1))
+    async with asyncio.timeout(10):
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+    writer.close()

@@ -21,11 +21,11 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.process import Process
+from clarion.security import guarded_http
 from clarion.security.tokens import mint
 from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from deploy.local.stack import Stack
-from services.ingest import http_protocol
 from services.ingest.server import main
 
 ONE = "/v1/notifications"
@@ -280,7 +280,7 @@ async def test_headers_have_a_limit(settings: Settings, text: bytes) -> None:
 
 
 async def test_headers_have_a_deadline(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", 0.1)
+    monkeypatch.setattr(guarded_http, "HEADERS_WITHIN_S", 0.1)
     async with running(settings) as (url, process), publisher(url, settings) as c:
         silent, half = [await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2])) for _ in range(2)]
         half[1].write(b"POST /v1/notifications HTTP/1.1\r\nhost: x\r\n")
