@@ -49,7 +49,6 @@ class Socket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._parts: list[bytes] = []
-        self._size = 0
         self._told_closing = False
         self.is_open = False
 

@@ -35,7 +35,6 @@ CREDIT_BYTES: Final = 256 * KIB
 CREDIT_URGENT_ITEMS: Final = 8  # of CREDIT_ITEMS, kept for urgent
 PING_S: Final = 25.0
 PONG_S: Final = 10.0
-HANDSHAKE_S: Final = 10.0
 RESUME_GRACE_S: Final = 0.5  # how long a gateway waits for `resume` before it takes a client for a fresh one
 CONNECTIONS_PER_USER: Final = 10
 UNREAD_CAP: Final = 100

@@ -159,12 +159,6 @@ async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane,
     return [d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)]
 
 
-async def with_pending(documents: Collection, users: Sequence[str]) -> set[str]:
-    """Who of `users` has anything pending: one covered query for a whole batch of connecting users."""
-    query = {"recipient": {"$in": list(users)}, "state": State.PENDING}
-    return set(await documents.distinct("recipient", query))
-
-
 async def unread(documents: Collection, user: str) -> int:
     """The server's unread count, up to UNREAD_CAP: counting further costs and tells nobody anything."""
     return await documents.count_documents({"recipient": user, "unread": True}, limit=UNREAD_CAP)
