@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication: Positive = 3
     generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # raise it when a lane's topic is made anew
 
+    windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # of each stream process
+
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
 

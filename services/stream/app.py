@@ -8,13 +8,15 @@ from mode.supervisors import CrashingSupervisor
 
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import BatchSchema, Consumer, RecordBatch, Transport
+from clarion.broker.record_batches import BUFFER_BATCHES, BatchSchema, Consumer, RecordBatch, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
 from services.stream.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 1.0
 _REBALANCE_S: Final = 30.0
+# A database that is away for hours must not cost the membership: aiokafka would not come back without a fetch.
+_MAX_POLL_S: Final = 7 * 86_400.0
 
 
 def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max_records: int) -> Any:
@@ -36,13 +38,16 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
         broker_rebalance_timeout=_REBALANCE_S,
         broker_commit_interval=_COMMIT_EVERY_S,
         producer_request_timeout=clients.REQUEST_S,  # the default is 20 minutes
-        stream_buffer_maxsize=16,  # batches, of at most PARTITION_FETCH_BYTES each
+        broker_max_poll_interval=_MAX_POLL_S,
+        stream_buffer_maxsize=BUFFER_BATCHES,  # never reached: the consumer bounds by bytes what it fetches
         stream_wait_empty=False,  # has no deadline: the pipeline's own drain has one
         agent_supervisor=CrashingSupervisor,  # a failure that nothing handled ends the process
     )
     transport = Transport(app.conf.broker_consumer, app, app.loop)
     transport.drain = pipeline.drain
     app.transport = transport
+    pipeline.owns = lambda epoch: app.consumer.owns(epoch)
+    pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
     lag = metrics.lag_records.labels(pipeline.name)
     behind: dict[Partition, int] = {}
 
@@ -52,8 +57,8 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
             batch: RecordBatch = event.value
             consumer = app.consumer
             assert isinstance(consumer, Consumer)
-            if batch.epoch != consumer.tracker.epoch:
-                continue  # taken before the last rebalance: its new owner has it
+            if not consumer.owns(batch.epoch):
+                continue  # taken before the last rebalance or rewind: it is read again
             assigned = {Partition(tp.topic, tp.partition) for tp in consumer.assignment()}
             behind[batch.partition] = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
             lag.set(sum(records for partition, records in behind.items() if partition in assigned))

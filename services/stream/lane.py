@@ -14,7 +14,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
-from clarion.broker.record_batches import RecordBatch
 from clarion.contracts import times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Addressed
@@ -23,11 +22,13 @@ from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
-from clarion.store.notifications import State, Stored
+from clarion.store.notifications import Inserted, State, Stored
 from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, Entry, conflict, dead_letter, decode_window
-from services.stream.emitting import Sent, dead_letter_records, item_records
+from services.stream.emitting import dead_letter_records, item_records
 from services.stream.packing import address
+from services.stream.turns import Stage, Turn
+from services.stream.windows import Window
 
 log = structlog.get_logger()
 
@@ -46,31 +47,36 @@ class LaneWork:
     database: Database
     producer: AIOKafkaProducer
 
-    async def __call__(self, batches: list[RecordBatch]) -> None:
+    async def __call__(self, window: Window, turn: Turn) -> None:
         now = times.now()
         with self._stage("decode"):
-            decoded = decode_window(batches, self.lane, self.generation, now)
-        with self._stage("store"):
-            items, dead = await self._store(decoded, now)
+            decoded = decode_window(window.batches, self.lane, self.generation, now)
+        async with turn.at(Stage.STORE):
+            with self._stage("store"):
+                items, dead = await self._store(decoded, turn, now)
         with self._stage("route"):
+            # after the store [M]: whoever connects later reads what is pending
             users = list({item.recipient for item in items})
             mailboxes = await self._retry(lambda: sessions.route(sessions.collection(self.database), users))
-        with self._stage("emit"):
-            letters = [*decoded.dead, *dead]
-            records = [
-                *item_records(self.names, self.lane, items, mailboxes),
-                *dead_letter_records(self.names, letters),
-            ]
-            await self._send(records)
+        letters = [*decoded.dead, *dead]
+        records = [*item_records(self.names, self.lane, items, mailboxes), *dead_letter_records(self.names, letters)]
+        async with turn.at(Stage.EMIT):
+            with self._stage("emit"):
+                await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
         metrics.emitted.labels(self.lane).inc(sum(len(mailboxes.get(item.recipient, ())) for item in items))
         _say_dead(letters)
 
-    async def _store(self, decoded: Decoded, now: datetime) -> tuple[list[Addressed], list[DeadLetter]]:
+    async def _store(self, decoded: Decoded, turn: Turn, now: datetime) -> tuple[list[Addressed], list[DeadLetter]]:
         """Store what is new, look up what was there; return what to emit in the lane's order, and what never can be."""
         entries = decoded.entries
         documents = [entry.document(self.lane, now) for entry in entries.values()]
         stored = notifications.collection(self.database)
-        inserted = await self._retry(lambda: notifications.insert(stored, documents))
+
+        async def insert() -> Inserted:
+            turn.check()
+            return await notifications.insert(stored, documents)
+
+        inserted = await self._retry(insert)
         before: dict[str, Stored] = {}
         if inserted.repeats:
             before = await self._retry(lambda: notifications.find(stored, list(inserted.repeats)))
@@ -92,10 +98,6 @@ class LaneWork:
     async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
         """The lane waits while MongoDB is away; Kafka is its buffer."""
         return await retry(call, "mongodb", *database.TRANSIENT)
-
-    async def _send(self, records: Iterable[Sent]) -> None:
-        sent = list(records)
-        await retry(lambda: send_all(self.producer, sent), "kafka", *SEND_ERRORS)
 
     def _count(self, decoded: Decoded, repeats: int, refused: int) -> None:
         entries = decoded.entries.values()

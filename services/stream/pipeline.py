@@ -1,87 +1,138 @@
-"""From batches to windows to work: one window at a time, in order, acknowledged when its work is done."""
+"""From batches to windows to work: several windows in flight, each acknowledged when its work is done."""
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
+from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import RecordBatch
 from clarion.telemetry import metrics
+from services.stream.turns import Lost, Stage, Turn, Turns
 from services.stream.windows import Window, WindowPolicy
 
 log = structlog.get_logger()
 
-Work = Callable[[list[RecordBatch]], Awaitable[None]]
+Work = Callable[[Window, Turn], Awaitable[None]]
+Ack = Callable[[], Any]
 
-_BATCHES: Final = 16  # handed over and not yet in a window: beyond that Faust's buffer fills and fetching pauses
 DRAIN_S: Final = 8.0  # below the session timeout: a rebalance must not wait longer for this worker
 STUCK_S: Final = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Handed:
-    batch: RecordBatch
-    ack: Callable[[], Any]
-
-
 class Pipeline:
-    """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics."""
+    """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics.
 
-    def __init__(self, name: str, policy: WindowPolicy, work: Work) -> None:
+    What is handed over and not yet acknowledged is bounded by the consumer, in bytes; so nothing here needs a bound but
+    the windows in flight.
+    """
+
+    def __init__(self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1) -> None:
         self.name = name
+        self.owns: Callable[[int], bool] = lambda epoch: True  # of the consumer that hands batches over
+        self.rewind: Callable[[int], None] = lambda epoch: None
         self._policy = policy
         self._work = work
-        self._queue: Final[asyncio.Queue[_Handed]] = asyncio.Queue(_BATCHES)
+        self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
+        self._in_flight: Final[dict[Window, float]] = {}  # since when
+        self._unfinished = 0  # batches handed over
+        self._slots: Final = asyncio.Semaphore(windows_in_flight)
+        self._turns: Final = Turns()
+        self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
         self._idle: Final = asyncio.Event()
         self._idle.set()
         self._open: Final = asyncio.Event()
         self._open.set()
-        self._in_hand_since: float | None = None
         self._buffered = metrics.buffered_bytes.labels(name)
+        self._windows = metrics.windows_in_flight.labels(name)
         self._window_items = metrics.window_items.labels(name)
+        self._lost = metrics.windows_lost.labels(name)
 
-    async def hand(self, batch: RecordBatch, ack: Callable[[], Any]) -> None:
-        """Give a batch to work on; waits while the queue is full. `ack` is called when its work is done."""
+    async def hand(self, batch: RecordBatch, ack: Ack) -> None:
+        """Give a batch to work on. `ack` is called when its work is done."""
         await self._open.wait()
+        self._unfinished += 1
         self._idle.clear()
         self._buffered.inc(batch.size)
-        await self._queue.put(_Handed(batch, ack))
+        self._waiting.setdefault(batch.partition, deque()).append((batch, ack))
+        self._changed.set()
 
     async def run(self) -> None:
         """Work for ever. A failure that `work` could not handle comes out and must end the process."""
-        while True:
-            window, handed = await self._gather()
-            self._in_hand_since = time.monotonic()
-            self._window_items.observe(window.records)
-            await self._work(window.batches)
-            for done in handed:
-                done.ack()
-            self._buffered.dec(window.size)
-            self._in_hand_since = None
-            if self._queue.empty():
-                self._idle.set()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._slots.acquire()
+                window, acks = await self._gather()
+                turn = self._turns.join(window.partitions, lambda window=window: self._owned(window))
+                self._in_flight[window] = time.monotonic()
+                self._windows.set(len(self._in_flight))
+                self._window_items.observe(window.records)
+                tasks.create_task(self._do(window, turn, acks))
 
-    async def _gather(self) -> tuple[Window, list[_Handed]]:
-        handed = [await self._queue.get()]
-        window = Window(self._policy, time.monotonic())
-        window.add(handed[0].batch, window.opened)
-        while not window.is_full():
+    async def _do(self, window: Window, turn: Turn, acks: list[Ack]) -> None:
+        try:
+            await self._work(window, turn)
+        except Lost as reason:
+            for epoch in {batch.epoch for batch in window.batches}:
+                self.rewind(epoch)
+            self._lost.inc()
+            log.warning("window dropped, to be read again", lane=self.name, records=window.records, reason=str(reason))
+        else:
+            for ack in acks:
+                ack()
+        turn.leave()
+        del self._in_flight[window]
+        self._windows.set(len(self._in_flight))
+        self._buffered.dec(window.size)
+        self._slots.release()
+        self._changed.set()
+        self._unfinished -= len(window.batches)
+        if not self._unfinished:
+            self._idle.set()
+
+    def _owned(self, window: Window) -> bool:
+        return all(self.owns(epoch) for epoch in {batch.epoch for batch in window.batches})
+
+    async def _gather(self) -> tuple[Window, list[Ack]]:
+        """A window that is not full stays open while its partitions' earlier one is being stored: waiting is free."""
+        window: Window | None = None
+        acks: list[Ack] = []
+        while True:
+            if self._waiting:
+                window = window or Window(self._policy, time.monotonic())
+                self._fill(window, acks)
+            if window and window.is_full():
+                return window, acks
+            wait_s = window.wait_s(time.monotonic()) if window else None
+            if window and not wait_s:
+                if self._turns.are_free(window.partitions, Stage.STORE):
+                    return window, acks
+                wait_s = None
+            self._changed.clear()
             try:
-                handed.append(self._queue.get_nowait())
-            except asyncio.QueueEmpty:
-                wait_s = window.wait_s(time.monotonic())
-                if wait_s <= 0:
-                    break
-                try:
-                    async with asyncio.timeout(wait_s):
-                        handed.append(await self._queue.get())
-                except TimeoutError:
-                    break
-            window.add(handed[-1].batch, time.monotonic())
-        return window, handed
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def _fill(self, window: Window, acks: list[Ack]) -> None:
+        """Take all of one partition before the next: windows of different partitions can be stored side by side.
+
+        A partition with more than the window holds goes to the end of the line.
+        """
+        now = time.monotonic()
+        for partition in list(self._waiting):
+            queue = self._waiting.pop(partition)
+            while queue and window.has_room_for(queue[0][0]):
+                batch, ack = queue.popleft()
+                window.add(batch, now)
+                acks.append(ack)
+            if queue:
+                self._waiting[partition] = queue
+                return
 
     def close(self) -> None:
         """Take no more: what is handed from now on waits, until the app that hands it is stopped."""
@@ -96,16 +147,18 @@ class Pipeline:
             log.warning("not drained in time: its windows will be delivered again", lane=self.name)
 
     def figures(self) -> dict[str, object]:
-        since = self._in_hand_since
         return {
             "role": self.name,
-            "batches_waiting": self._queue.qsize(),
-            "window_in_hand_s": None if since is None else round(time.monotonic() - since, 3),
+            "batches_waiting": sum(map(len, self._waiting.values())),
+            "windows_in_flight": len(self._in_flight),
+            "window_in_hand_s": round(self._oldest_s(), 3),
         }
 
     def stuck(self) -> str:
         """Why this pipeline makes no progress; empty while it does."""
-        since = self._in_hand_since
-        if since is None or time.monotonic() - since < STUCK_S:
+        if self._oldest_s() < STUCK_S:
             return ""
         return f"a window has been in hand for more than {STUCK_S:g} s"
+
+    def _oldest_s(self) -> float:
+        return time.monotonic() - min(self._in_flight.values()) if self._in_flight else 0.0

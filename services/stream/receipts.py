@@ -24,6 +24,8 @@ from clarion.telemetry import metrics
 from services.stream.decoding import dead_letter
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
+from services.stream.turns import Stage, Turn
+from services.stream.windows import Window
 
 log = structlog.get_logger()
 
@@ -36,16 +38,23 @@ class ReceiptsWork:
     database: Database
     producer: AIOKafkaProducer
 
-    async def __call__(self, batches: list[RecordBatch]) -> None:
-        found, dead = _decode(batches)
+    async def __call__(self, window: Window, turn: Turn) -> None:
+        found, dead = _decode(window.batches)
         folded = fold(found)
         stored = notifications.collection(self.database)
-        await retry(lambda: notifications.fold(stored, folded.changes), "mongodb", *database.TRANSIENT)
+
+        async def store() -> None:
+            turn.check()
+            await notifications.fold(stored, folded.changes)
+
+        async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
+            await retry(store, "mongodb", *database.TRANSIENT)
         for (_, op), ids in folded.touched.items():
             metrics.folded.labels(op).inc(len(ids))
         syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
         records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
-        await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+        async with turn.at(Stage.EMIT):
+            await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
         for letter in dead:
             metrics.dead_lettered.labels(letter.reason).inc()
             log.warning("dead letter", reason=letter.reason, error=letter.error, offset=letter.offset)

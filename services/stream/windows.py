@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import RecordBatch
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import KIB
@@ -33,25 +34,37 @@ POLICIES: Final = {
 RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Window:
-    """Batches gathered so far. A batch is never split, so a window may exceed its limits by its last batch."""
+    """Batches gathered so far. A batch is never split, so a window of a single batch may exceed its limits."""
 
     policy: WindowPolicy
     opened: float
     batches: list[RecordBatch] = field(default_factory=list[RecordBatch])
     records: int = 0
     size: int = 0
+    partitions: set[Partition] = field(default_factory=set[Partition])
     _latest: float = 0.0
+    _no_room: bool = False
+
+    def has_room_for(self, batch: RecordBatch) -> bool:
+        """Whether `batch` may be added; a window it does not fit in is full. An empty one takes anything."""
+        room = not self.batches or (
+            self.records + len(batch.records) <= self.policy.max_records
+            and self.size + batch.size <= self.policy.max_bytes
+        )
+        self._no_room = self._no_room or not room
+        return room
 
     def add(self, batch: RecordBatch, now: float) -> None:
         self.batches.append(batch)
         self.records += len(batch.records)
         self.size += batch.size
+        self.partitions.add(batch.partition)
         self._latest = now
 
     def is_full(self) -> bool:
-        return self.records >= self.policy.max_records or self.size >= self.policy.max_bytes
+        return self._no_room or self.records >= self.policy.max_records or self.size >= self.policy.max_bytes
 
     def wait_s(self, now: float) -> float:
         """How much longer to wait for another batch; 0 when the window is to be closed."""

@@ -69,7 +69,7 @@ async def _connected(process: Process) -> AsyncGenerator[tuple[Database, AIOKafk
 
 async def _consume(process: Process, role: str, topic: str, policy: WindowPolicy, work: Work) -> None:
     """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
-    pipeline = Pipeline(role, policy, work)
+    pipeline = Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
     process.health.figures.append(pipeline.figures)
     process.health.failures.append(lambda: "" if process.health.down() else pipeline.stuck())
     app = make_app(process.settings, Names(process.settings.prefix).group(role), topic, pipeline, policy.max_records)

@@ -26,7 +26,7 @@ class Histories(RuleBasedStateMachine):
         first = self.position[partition] + gap
         self.done[partition].update(range(self.position[partition], first))
         last = first + length - 1
-        self.tracker.take(partition, last)
+        self.tracker.take(partition, first, last)
         self.position[partition] = last + 1
         self.in_hand.append((partition, first, last, self.tracker.epoch))
 
@@ -76,7 +76,7 @@ TestHistories = Histories.TestCase
 def test_any_order_of_acknowledgements_commits_the_whole_in_the_end(acks: list[int]) -> None:
     tracker = CommitTracker()
     for i in range(6):
-        tracker.take(A, i * 10 + 9)
+        tracker.take(A, i * 10, i * 10 + 9)
     for n, i in enumerate(acks):
         tracker.ack(A, i * 10 + 9, tracker.epoch)
         prefix = next((k for k in range(6) if k not in acks[: n + 1]), 6)
@@ -85,17 +85,17 @@ def test_any_order_of_acknowledgements_commits_the_whole_in_the_end(acks: list[i
 
 def test_an_acknowledgement_of_an_earlier_epoch_does_not_cover_a_batch_cut_differently() -> None:
     tracker = CommitTracker()
-    tracker.take(A, 19)
+    tracker.take(A, 10, 19)
     stale = tracker.epoch
     tracker.forget()
-    tracker.take(A, 25)  # refetched from 10, now in one batch with what came later
+    tracker.take(A, 10, 25)  # refetched from 10, now in one batch with what came later
     assert not tracker.ack(A, 19, stale)
     assert tracker.committable() == {}
 
 
 def test_a_failed_commit_is_offered_again() -> None:
     tracker = CommitTracker()
-    tracker.take(A, 9)
+    tracker.take(A, 0, 9)
     tracker.ack(A, 9, tracker.epoch)
     assert tracker.committable() == {A: 10}
     assert tracker.committable() == {A: 10}

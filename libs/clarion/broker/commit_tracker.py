@@ -17,13 +17,14 @@ class Partition(NamedTuple):
 @dataclass(slots=True)
 class _Taken:
     last: int
+    size: int
     acked: bool = False
 
 
 @dataclass(slots=True)
 class _Progress:
+    end: int  # the offset after the acknowledged prefix; at first where this ownership began to read
     taken: deque[_Taken] = field(default_factory=deque[_Taken])
-    end: int | None = None  # the offset after the acknowledged prefix
     committed: int | None = None
 
 
@@ -36,13 +37,17 @@ class CommitTracker:
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.held_bytes = 0  # taken and not yet acknowledged
         self._partitions: Final[dict[Partition, _Progress]] = {}
 
-    def take(self, partition: Partition, last: int) -> None:
-        """A batch that ends with offset `last` goes to work."""
-        progress = self._partitions.setdefault(partition, _Progress())
-        assert not progress.taken or progress.taken[-1].last < last, "batches are taken in the order of their offsets"
-        progress.taken.append(_Taken(last))
+    def take(self, partition: Partition, first: int, last: int, size: int = 0) -> None:
+        """A batch of offsets `first` to `last` and `size` bytes goes to work."""
+        progress = self._partitions.get(partition)
+        if progress is None:
+            progress = self._partitions[partition] = _Progress(first, committed=first)
+        assert not progress.taken or progress.taken[-1].last < first, "batches are taken in the order of their offsets"
+        progress.taken.append(_Taken(last, size))
+        self.held_bytes += size
 
     def ack(self, partition: Partition, last: int, epoch: int) -> bool:
         """The batch that ends with `last` is done. False when it counts for nothing: stale, or unknown."""
@@ -53,6 +58,7 @@ class CommitTracker:
         if batch is None:
             return False
         batch.acked = True
+        self.held_bytes -= batch.size
         while progress.taken and progress.taken[0].acked:
             progress.end = progress.taken.popleft().last + 1
         return True
@@ -62,13 +68,17 @@ class CommitTracker:
         return {
             partition: progress.end
             for partition, progress in self._partitions.items()
-            if progress.end is not None and progress.end != progress.committed
+            if progress.end != progress.committed
         }
 
     def committed(self, partition: Partition, offset: int) -> None:
         """The broker has it. A commit that failed is not told here, so it is tried again."""
         if progress := self._partitions.get(partition):
             progress.committed = offset
+
+    def resume_points(self) -> dict[Partition, int]:
+        """Where to read on from after everything in flight is dropped: behind the acknowledged prefixes."""
+        return {partition: progress.end for partition, progress in self._partitions.items()}
 
     def in_flight(self) -> int:
         """Batches taken and not yet acknowledged or still behind one that is not."""
@@ -77,4 +87,5 @@ class CommitTracker:
     def forget(self) -> None:
         """Positions change (revoked, assigned, sought): start a new epoch with nothing in flight."""
         self.epoch += 1
+        self.held_bytes = 0
         self._partitions.clear()

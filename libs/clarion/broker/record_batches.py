@@ -6,6 +6,7 @@ between two such events for gaps. What is overridden here, and why, is measured 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,11 +17,20 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from clarion.broker.clients import SESSION_S
 from clarion.broker.commit_tracker import CommitTracker, Partition
+from clarion.contracts.limits import KIB
 
 log = structlog.get_logger()
 
-_FETCH_WHILE_BUFFERED_S: Final = 0.02
+# Of what is fetched and not yet acknowledged, over all partitions; exceeded by at most one fetch.
+BUFFER_BYTES: Final = 16 * 1024 * KIB
+# What a record costs beside its value, roughly; so that many small records are bounded, too.
+RECORD_OVERHEAD_BYTES: Final = 512
+BUFFER_BATCHES: Final = BUFFER_BYTES // RECORD_OVERHEAD_BYTES
+
+_COMMIT_ALL_S: Final = 3.0
+_COMMIT_AGAIN_S: Final = 0.05
 
 Record = ConsumerRecord[bytes | None, bytes]
 Drain = Callable[[], Awaitable[None]]
@@ -28,7 +38,7 @@ Drain = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Consecutive records of one partition, as they were fetched. `size` is bytes of values."""
+    """Consecutive records of one partition, as they were fetched. `size` is about what they hold, in bytes."""
 
     partition: Partition
     records: Sequence[Record]
@@ -61,46 +71,85 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tracker: Final = CommitTracker()
-        self._unblocked: Final = asyncio.Event()
+        self._room: Final = asyncio.Event()
+        self._disowned = -1  # batches of epochs up to this one are dropped
+        self._heard_at = 0.0
 
     # ---- fetch
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109
         """Fetch, and turn each partition's records into one event.
 
-        The stock method sleeps a whole second when every partition is paused by a full buffer; this one wakes as soon
-        as a buffer has room. Otherwise it keeps the stock contract: no fetch while the flow is stopped, and only from
-        active partitions.
+        What is in hand is bounded by bytes over all partitions, and fetching goes on as soon as there is room; the
+        stock method sleeps a whole second under pressure. Otherwise it keeps the stock contract: no fetch while the
+        flow is stopped, and only from active partitions.
         """
         if not self.flow_active:
             await self.can_resume_flow.wait()
+        if self._disowned == self.tracker.epoch:
+            await self._rewind()
         active = self._get_active_partitions()
-        if not active:
-            self._unblocked.clear()
+        if not active or self.tracker.held_bytes >= BUFFER_BYTES:
+            self._room.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await self._unblocked.wait()
+                    await self._room.wait()
             return {}, active
-        if self._buffered_partitions:
-            # a long fetch from the others would not notice that one of these has room again
-            timeout = _FETCH_WHILE_BUFFERED_S
         records: Mapping[Any, Sequence[Record]] = await self._getmany(active_partitions=active, timeout=timeout) or {}
         return {tp: [self._batch(tp, batch)] for tp, batch in records.items() if batch}, active
 
     def _batch(self, tp: Any, records: Sequence[Record]) -> _BatchMessage:
         partition, last = Partition(tp.topic, tp.partition), records[-1]
-        size = sum(len(record.value or b"") for record in records)
+        size = sum(len(record.value or b"") for record in records) + RECORD_OVERHEAD_BYTES * len(records)
         batch = RecordBatch(partition, records, self.tracker.epoch, size)
-        self.tracker.take(partition, last.offset)
+        self.tracker.take(partition, records[0].offset, last.offset, size)
         return _BatchMessage(tp.topic, tp.partition, last.offset, last.timestamp, batch)
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        super().on_buffer_drop(tp)
-        self._unblocked.set()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         super().resume_partitions(tps)
-        self._unblocked.set()
+        self._room.set()
+
+    # ---- ownership
+
+    def owns(self, epoch: int) -> bool:
+        """Whether what was taken in `epoch` is still ours to work on.
+
+        A worker paused beyond its session timeout wakes with windows in hand whose partitions others have: storing late
+        offsets before the new owner stores earlier ones would let a cursor pass what is still to come. Once it is not,
+        nothing of that epoch is ever again, and the consumer reads on from what was acknowledged.
+        """
+        if epoch == self.tracker.epoch and time.monotonic() - self._heard_at > SESSION_S:
+            self.rewind(epoch)
+        return epoch == self.tracker.epoch and epoch != self._disowned
+
+    def rewind(self, epoch: int) -> None:
+        """Drop everything in flight of `epoch`, if it is the present one, and read it again."""
+        if epoch == self.tracker.epoch:
+            self._disowned = epoch
+            self._room.set()
+
+    async def _rewind(self) -> None:
+        """Only here, with no event in hand, is a seek safe: elsewhere Faust drops what is fetched again."""
+        points = {TP(*partition): offset for partition, offset in self.tracker.resume_points().items()}
+        points = {tp: offset for tp, offset in points.items() if tp in self.assignment()}
+        log.warning("reading again from what was acknowledged", partitions=len(points))
+        self.tracker.forget()
+        await self.seek_wait(points)
+        self._read_offset.update({tp: offset or None for tp, offset in points.items()})
+
+    def _listen_to_heartbeats(self) -> None:
+        coordinator: Any = self._thread._consumer._coordinator  # type: ignore[attr-defined]
+        beat = coordinator._do_heartbeat
+
+        async def listening() -> bool:
+            success = await beat()
+            if success:
+                self._heard_at = time.monotonic()
+            return success
+
+        if not getattr(beat, "is_heard", False):
+            listening.is_heard = True  # type: ignore[attr-defined]
+            coordinator._do_heartbeat = listening
 
     # ---- commit
 
@@ -113,7 +162,9 @@ class Consumer(driver.Consumer):
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        return self.tracker.ack(batch.partition, batch.last, batch.epoch)
+        counted = self.tracker.ack(batch.partition, batch.last, batch.epoch)
+        self._room.set()
+        return counted
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (TP(*partition) for partition in self.tracker.committable())
@@ -132,6 +183,20 @@ class Consumer(driver.Consumer):
                 self.tracker.committed(Partition(tp.topic, tp.partition), offset)
         return did_commit
 
+    async def _commit_all(self) -> None:
+        """Commit until the broker has all that is acknowledged: `commit` does nothing while another is under way."""
+        try:
+            async with asyncio.timeout(_COMMIT_ALL_S):
+                while self.tracker.committable():
+                    if not await self.commit():
+                        await asyncio.sleep(_COMMIT_AGAIN_S)
+        except TimeoutError:
+            log.warning("not all committed in time: what is not will be delivered again")
+
+    async def on_stop(self) -> None:
+        await self._commit_all()
+        await super().on_stop()
+
     # ---- position changes
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -143,12 +208,14 @@ class Consumer(driver.Consumer):
         assert isinstance(transport, Transport)
         if self.tracker.in_flight():
             await transport.drain()
-        await self.commit()
+        await self._commit_all()
         await super().on_partitions_revoked(revoked)
         self.tracker.forget()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.tracker.forget()
+        self._heard_at = time.monotonic()  # joining is a sign of life, too
+        self._listen_to_heartbeats()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:

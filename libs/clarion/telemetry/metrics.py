@@ -14,6 +14,8 @@ refused = Counter("clarion_refused", "Requests or lines that ingest refused, by 
 ingest_held_bytes = Gauge("clarion_ingest_held_bytes", "Bytes of bodies and of records not yet acknowledged by Kafka")
 
 window_items = Histogram("clarion_window_items", "Records in a window", ["lane"], buckets=_COUNT)
+windows_in_flight = Gauge("clarion_windows_in_flight", "Windows being worked on", ["lane"])
+windows_lost = Counter("clarion_windows_lost", "Windows dropped because their partitions were given up", ["lane"])
 stage_seconds = Histogram("clarion_stage_seconds", "Time of a window in a stage", ["lane", "stage"], buckets=_STAGE_S)
 stored = Counter("clarion_stored", "Notifications stored for the first time", ["lane"])
 repeated = Counter("clarion_repeated", "Records whose notification was stored before", ["lane"])

@@ -1,0 +1,77 @@
+"""Windows overlap, but in a partition each stage is first-in-first-out: `ord` becomes visible in order [M]."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+
+from clarion.broker.commit_tracker import Partition
+
+
+class Lost(Exception):
+    """A window's partitions may be another worker's by now: drop it, whoever has them reads it again."""
+
+
+class Stage(Enum):
+    STORE = auto()
+    EMIT = auto()
+
+
+class Turn:
+    """A window's place in its partitions' queues."""
+
+    def __init__(self, before: Sequence["Turn"] = (), owned: Callable[[], bool] = lambda: True) -> None:
+        self._before = before
+        self._owned = owned
+        self._left = {stage: asyncio.Event() for stage in Stage}
+
+    @asynccontextmanager
+    async def at(self, stage: Stage) -> AsyncGenerator[None]:
+        """Wait until the earlier windows of the same partitions have left `stage`, then hold it for the block.
+
+        Raises `Lost` when the partitions were given up meanwhile.
+
+        A window that was lost lets the later ones pass, which are lost, too. One that failed does not: storing what
+        comes after it would show `ord` out of order before the process ends.
+        """
+        for earlier in self._before:
+            await earlier._left[stage].wait()
+        try:
+            self.check()
+            yield
+        except Lost:
+            self.leave()
+            raise
+        self._left[stage].set()
+
+    def check(self) -> None:
+        """Raises `Lost` when the window's partitions are not ours any more: to be asked before each try to store."""
+        if not self._owned():
+            raise Lost("its partitions were given up, or are to be read again")
+
+    def has_left(self, stage: Stage) -> bool:
+        return self._left[stage].is_set()
+
+    def leave(self) -> None:
+        """Out of every stage, also those it never came to. Lets go of what came before."""
+        for left in self._left.values():
+            left.set()
+        self._before = ()
+
+
+class Turns:
+    """The latest window of each partition; bounded by the partitions there are."""
+
+    def __init__(self) -> None:
+        self._latest: dict[Partition, Turn] = {}
+
+    def join(self, partitions: Iterable[Partition], owned: Callable[[], bool] = lambda: True) -> Turn:
+        """Queue a window up behind the latest ones of `partitions`."""
+        queues = set(partitions)
+        turn = Turn(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), owned)
+        self._latest.update(dict.fromkeys(queues, turn))
+        return turn
+
+    def are_free(self, partitions: Iterable[Partition], stage: Stage) -> bool:
+        """Whether a window of `partitions` would enter `stage` at once."""
+        return all(turn.has_left(stage) for p in partitions if (turn := self._latest.get(p)))

@@ -1,0 +1,164 @@
+"""Windows in flight: they overlap, and in each partition every stage keeps its order, whatever takes how long."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.stream.pipeline import Pipeline
+from services.stream.turns import Lost, Stage, Turn
+from services.stream.windows import Window, WindowPolicy
+from tests.unit.records import batch
+
+POLICY = WindowPolicy(max_records=4, max_age_s=0.001)
+
+
+@asynccontextmanager
+async def running(pipeline: Pipeline) -> AsyncGenerator[None]:
+    task = asyncio.create_task(pipeline.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), min_size=1, max_size=30), st.integers(0, 2**32))
+def test_every_batch_is_acknowledged_and_each_stage_sees_a_partition_in_order(
+    arrivals: list[tuple[int, int]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    seen: dict[Stage, defaultdict[int, list[int]]] = {stage: defaultdict(list) for stage in Stage}
+    acked: list[tuple[int, int]] = []
+    at_once = 0
+
+    async def work(window: Window, turn: Turn) -> None:
+        nonlocal at_once
+        at_once = max(at_once, len(pipeline._in_flight))
+        for stage in Stage:
+            await asyncio.sleep(chance.random() / 2_000)
+            async with turn.at(stage):
+                await asyncio.sleep(chance.random() / 1_000)
+                for taken in window.batches:
+                    seen[stage][taken.partition.number].extend(record.offset for record in taken.records)
+
+    pipeline = Pipeline("test", POLICY, work, windows_in_flight=3)
+
+    async def play() -> None:
+        offsets: defaultdict[int, int] = defaultdict(int)
+        async with running(pipeline):
+            for partition, count in arrivals:
+                first = offsets[partition]
+                offsets[partition] += count
+                await pipeline.hand(
+                    batch([b"x"] * count, first, partition), lambda p=partition, f=first: acked.append((p, f))
+                )
+            async with asyncio.timeout(10):
+                await pipeline.drain()
+        for stage in Stage:
+            assert seen[stage] == {p: list(range(end)) for p, end in offsets.items()}
+
+    asyncio.run(play())
+    assert len(acked) == len(arrivals)
+    assert at_once <= 3
+
+
+async def test_windows_of_different_partitions_are_stored_side_by_side() -> None:
+    inside: set[int] = set()
+    both = asyncio.Event()
+
+    async def work(window: Window, turn: Turn) -> None:
+        async with turn.at(Stage.STORE):
+            inside.update(p.number for p in window.partitions)
+            if len(inside) == 2:
+                both.set()
+            await both.wait()
+
+    pipeline = Pipeline("test", POLICY, work, windows_in_flight=2)
+    async with running(pipeline), asyncio.timeout(5):
+        await pipeline.hand(batch([b"x"] * 4, 0, 0), lambda: None)
+        await pipeline.hand(batch([b"x"] * 4, 0, 1), lambda: None)
+        await pipeline.drain()
+    assert inside == {0, 1}
+
+
+async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_window() -> None:
+    windows: list[int] = []
+    stored = asyncio.Event()
+
+    async def work(window: Window, turn: Turn) -> None:
+        async with turn.at(Stage.STORE):
+            windows.append(window.records)
+            await stored.wait()
+
+    pipeline = Pipeline("test", WindowPolicy(max_records=100, max_age_s=0), work, windows_in_flight=4)
+    async with running(pipeline), asyncio.timeout(5):
+        for offset in range(10):
+            await pipeline.hand(batch([b"x"], offset), lambda: None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        stored.set()
+        await pipeline.drain()
+    assert windows[0] < 10
+    assert len(windows) == 2
+    assert sum(windows) == 10
+
+
+async def test_lost_windows_are_not_acknowledged_and_the_consumer_reads_them_again() -> None:
+    acked: list[int] = []
+    rewound: list[int] = []
+    ours = True
+
+    async def work(window: Window, turn: Turn) -> None:
+        nonlocal ours
+        async with turn.at(Stage.STORE):
+            await asyncio.sleep(0.001)
+        ours = False  # paused beyond the session timeout: others have the partitions
+        async with turn.at(Stage.EMIT):
+            raise AssertionError("a lost window must not be emitted")
+
+    pipeline = Pipeline("test", POLICY, work, windows_in_flight=2)
+    pipeline.owns = lambda _: ours
+    pipeline.rewind = rewound.append
+    async with running(pipeline), asyncio.timeout(5):
+        for first in (0, 4, 8):
+            await pipeline.hand(batch([b"x"] * 4, first), lambda first=first: acked.append(first))
+        await pipeline.drain()
+    assert acked == []
+    assert set(rewound) == {0}
+
+
+async def test_nothing_passes_a_window_that_failed() -> None:
+    """What is stored after it would show `ord` out of order while the process ends."""
+    stored: list[int] = []
+
+    async def work(window: Window, turn: Turn) -> None:
+        async with turn.at(Stage.STORE):
+            await asyncio.sleep(0.001)
+            if window.batches[0].last == 3:
+                raise ValueError("a defect")
+            stored.append(window.batches[0].last)
+
+    pipeline = Pipeline("test", POLICY, work, windows_in_flight=3)
+    for first in (0, 4, 8):
+        await pipeline.hand(batch([b"x"] * 4, first), lambda: None)
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with asyncio.timeout(5):
+            await pipeline.run()
+    assert stored == []
+
+
+async def test_a_lost_turn_lets_the_next_ones_pass() -> None:
+    first = Turn(owned=lambda: False)
+    second = Turn([first])
+    with pytest.raises(Lost):
+        async with first.at(Stage.STORE):
+            pass
+    async with asyncio.timeout(1), second.at(Stage.EMIT):
+        pass
