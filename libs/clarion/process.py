@@ -1,6 +1,7 @@
 """A Clarion process: its loop, logs, admin port, signals, and an end that comes in bounded time whatever happens."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 # Kubernetes' grace is 45 s with 5 s of preStop; a process that hangs in its shutdown is better dead than stuck.
 EXIT_WITHIN_S: Final = 35.0
+
+# A window makes thousands of objects and no cycles: at Python's 700, collecting took a fifth of a lane's time.
+_YOUNG_OBJECTS: Final = 100_000
 
 
 class Stopped(Exception):
@@ -47,6 +51,8 @@ Main = Callable[[Process], Awaitable[None]]
 
 def run(service: str, main: Main, settings: Settings) -> None:
     """Run `main` until SIGTERM or SIGINT; exit code 0 after a clean end, 1 after a failure. Does not return."""
+    gc.freeze()  # what is imported stays for ever: not to be looked at in each collection
+    gc.set_threshold(_YOUNG_OBJECTS)
     with logging_to(service=service, level=settings.log_level):
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

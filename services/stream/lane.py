@@ -24,7 +24,7 @@ from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.notifications import Inserted, State, Stored
 from clarion.telemetry import metrics
-from services.stream.decoding import Decoded, Entry, conflict, dead_letter, decode_window
+from services.stream.decoding import Decoded, conflict, dead_letter, decode_window
 from services.stream.emitting import dead_letter_records, item_records
 from services.stream.packing import address
 from services.stream.turns import Stage, Turn
@@ -85,14 +85,15 @@ class LaneWork:
         dead: list[DeadLetter] = []
         for id_, entry in entries.items():
             if id_ in inserted.refused:
-                dead.append(dead_letter(entry.record, Reason.UNSTORABLE, inserted.refused[id_], now))
+                dead.append(dead_letter(entry.record, entry.partition, Reason.UNSTORABLE, inserted.refused[id_], now))
             elif id_ not in inserted.repeats:
-                items.extend(_fresh(entry, self.lane))
+                if not entry.expired:
+                    items.append(address(entry.notification.recipient, self.lane, entry.ord, id_, entry.body))
             elif known := before.get(id_):
                 if known.digest != entry.digest:
-                    dead.append(conflict(entry.record, id_, now))
-                else:
-                    items.extend(_again(known, now))
+                    dead.append(conflict(entry.record, entry.partition, id_, now))
+                elif _is_due_again(known, now):
+                    items.append(address(known.recipient, known.lane, known.ord, known.id, known.body))
         return items, dead
 
     async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -112,18 +113,10 @@ class LaneWork:
         metrics.stage_seconds.labels(self.lane, name).observe(time.perf_counter() - started)
 
 
-def _fresh(entry: Entry, lane: Lane) -> list[Addressed]:
-    if entry.expired:
-        return []
-    return [address(entry.notification.recipient, lane, entry.ord, entry.id, entry.body)]
-
-
-def _again(known: Stored, now: datetime) -> list[Addressed]:
+def _is_due_again(known: Stored, now: datetime) -> bool:
     """On a repeat the stored state and `ord` decide, not the record's."""
     recent = known.delivered_at is not None and now - known.delivered_at < EMIT_AGAIN
-    if known.state is State.PENDING or (known.state in (State.DELIVERED, State.READ) and recent):
-        return [address(known.recipient, known.lane, known.ord, known.id, known.body)]
-    return []
+    return known.state is State.PENDING or (known.state in (State.DELIVERED, State.READ) and recent)
 
 
 def _say_dead(letters: Iterable[DeadLetter]) -> None:

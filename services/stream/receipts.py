@@ -94,5 +94,5 @@ def _decode(batches: list[RecordBatch]) -> tuple[list[Receipt], list[DeadLetter]
             try:
                 found.append(receipts.decode(record.value or b""))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                dead.append(dead_letter(record, Reason.UNDECODABLE, str(error), times.now()))
+                dead.append(dead_letter(record, batch.partition, Reason.UNDECODABLE, str(error), times.now()))
     return found, dead

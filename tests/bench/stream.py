@@ -36,7 +36,9 @@ WITHIN_S = 120
 ARMS = {
     "lane": ["-m", "clarion.cli", "stream", "--role", "lane", "--lane", "low"],
     "bare loop": ["-m", "tests.bench.bare_loop"],
+    "stock Faust": ["-m", "tests.bench.stock_faust"],
 }
+CHOSEN = os.environ.get("BENCH_ARMS", ",".join(ARMS)).split(",")
 REPORT = Path("build/reports/bench.json")
 
 console = Console(highlight=False)
@@ -54,7 +56,7 @@ async def main() -> None:
         plan = Plan(servers_only=True, any_ports=True, full_compiler=True)
         async with running(Folder(Path(folder)), plan, console.print) as stack:
             trials = [
-                await trial(arm, {**os.environ, **stack.env}) for _ in range(ROUNDS) for arm in ARMS
+                await trial(arm, {**os.environ, **stack.env}) for _ in range(ROUNDS) for arm in CHOSEN
             ]  # interleaved
     show(trials)
 
@@ -142,7 +144,7 @@ def show(trials: list[Trial]) -> None:
             statistics.mean(t.per_second for t in trials if t.arm == arm),
             statistics.mean(t.cpu_us for t in trials if t.arm == arm),
         )
-        for arm in ARMS
+        for arm in CHOSEN
     }
     for arm, (per_second, cpu_us) in means.items():
         table.add_row(arm, f"{per_second:,.0f}", f"{cpu_us:.1f}")

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import faust
 import structlog
-from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from clarion.broker.clients import SESSION_S
 from clarion.broker.commit_tracker import CommitTracker, Partition
+from clarion.broker.lean_records import Record, take_records_as_they_are
 from clarion.contracts.limits import KIB
 
 log = structlog.get_logger()
@@ -32,7 +32,6 @@ BUFFER_BATCHES: Final = BUFFER_BYTES // RECORD_OVERHEAD_BYTES
 _COMMIT_ALL_S: Final = 3.0
 _COMMIT_AGAIN_S: Final = 0.05
 
-Record = ConsumerRecord[bytes | None, bytes]
 Drain = Callable[[], Awaitable[None]]
 
 
@@ -234,6 +233,7 @@ class Transport(driver.Transport):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        take_records_as_they_are()
         self.drain: Drain = _nothing
 
 

@@ -13,7 +13,7 @@ from clarion.contracts.times import rfc3339
 JsonOrder = tuple[int, int]
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser."""
 
     id: str
@@ -27,7 +27,7 @@ class Item(msgspec.Struct):
     ord: JsonOrder
 
 
-class Addressed(msgspec.Struct):
+class Addressed(msgspec.Struct, gc=False):
     """An item on its way to its recipient; `body` is the encoded `Item`, which a gateway need not decode."""
 
     recipient: str
@@ -79,16 +79,15 @@ def body(notification: Notification, lane: Lane, ord_: int) -> bytes:
     """The client's item of a notification whose id and `created_at` are set."""
     assert notification.id is not None
     assert notification.created_at is not None
-    return _encoder.encode(
-        Item(
-            id=notification.id,
-            type=notification.type,
-            message=notification.message,
-            sender=notification.sender,
-            data=notification.data,
-            created_at=rfc3339(notification.created_at),
-            expires_at=rfc3339(notification.expires_at) if notification.expires_at else None,
-            lane=lane,
-            ord=order.unpack(ord_),
-        )
+    item = Item(
+        id=notification.id,
+        type=notification.type,
+        message=notification.message,
+        sender=notification.sender,
+        data=notification.data,
+        created_at=rfc3339(notification.created_at),
+        expires_at=rfc3339(notification.expires_at) if notification.expires_at else None,
+        lane=lane,
+        ord=order.unpack(ord_),
     )
+    return _encoder.encode(item)

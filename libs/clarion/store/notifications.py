@@ -16,7 +16,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
 from clarion.contracts.receipts import Op
-from clarion.store.database import BulkWriteError, Collection, Database, Document, write_failures
+from clarion.store import database
+from clarion.store.database import Collection, Database, Document
 
 
 class State(StrEnum):
@@ -33,10 +34,18 @@ INDEXES: Final = [
         name="pending",
         partialFilterExpression={"state": State.PENDING},
     ),
-    IndexModel([("recipient", ASCENDING), ("delivered_at", DESCENDING)], name="delivered"),
+    IndexModel(
+        [("recipient", ASCENDING), ("delivered_at", DESCENDING)],
+        name="acknowledged",
+        partialFilterExpression={"delivered_at": {"$exists": True}},  # costs an insert nothing
+    ),
     IndexModel([("recipient", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="inbox"),
     IndexModel([("recipient", ASCENDING)], name="unread", partialFilterExpression={"unread": True}),
-    IndexModel([("expires_at", ASCENDING)], name="expiry", partialFilterExpression={"state": State.PENDING}),
+    IndexModel(
+        [("expires_at", ASCENDING)],
+        name="expiring",
+        partialFilterExpression={"state": State.PENDING, "expires_at": {"$exists": True}},
+    ),
     IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
@@ -67,8 +76,8 @@ class Pending:
     pending: bool
 
 
-def collection(database: Database) -> Collection:
-    return database["notifications"]
+def collection(within: Database) -> Collection:
+    return within["notifications"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +96,12 @@ async def insert(documents: Collection, batch: Sequence[Document]) -> Inserted:
     """
     if not batch:
         return Inserted()
-    try:
-        await documents.insert_many(batch, ordered=False)
-    except BulkWriteError as error:
-        failures = write_failures(error)
-        ids = [batch[failure.index]["_id"] for failure in failures]
-        return Inserted(
-            repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
-            refused={id_: failure.error for id_, failure in zip(ids, failures, strict=True) if not failure.is_repeat},
-        )
-    return Inserted()
+    failures = await database.insert(documents, batch)
+    ids = [batch[failure.index]["_id"] for failure in failures]
+    return Inserted(
+        repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
+        refused={id_: failure.error for id_, failure in zip(ids, failures, strict=True) if not failure.is_repeat},
+    )
 
 
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:

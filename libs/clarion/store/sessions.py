@@ -43,7 +43,8 @@ async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) 
 async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int]]:
     """The mailboxes of each user who is connected; users who are not are absent."""
     mailboxes: dict[str, set[int]] = {}
-    async for session in sessions.find({"user": {"$in": list(users)}}, {"_id": 0, "user": 1, "mailbox": 1}):
+    found = sessions.find({"user": {"$in": list(users)}}, {"_id": 0, "user": 1, "mailbox": 1})
+    for session in await found.to_list(None):  # a hop to the driver's thread for each batch, not for each document
         mailboxes.setdefault(session["user"], set()).add(session["mailbox"])
     return mailboxes
 

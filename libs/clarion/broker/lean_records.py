@@ -1,0 +1,35 @@
+"""Fetched records as aiokafka's parser yields them, without the `ConsumerRecord` it makes of each.
+
+That frozen dataclass of eleven fields costs over two microseconds, a tenth of all a lane spends on a notification, to
+repeat the topic and the partition that a record batch knows already.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from aiokafka.consumer import fetcher
+
+
+class Record(Protocol):
+    """One record of a partition."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class _LeanRecords(fetcher.PartitionRecords):
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        return record
+
+
+def take_records_as_they_are() -> None:
+    """For the whole process: aiokafka has no setting for it. A stream process reads Kafka in this one way only."""
+    fetcher.PartitionRecords = _LeanRecords
