@@ -1,11 +1,12 @@
 """A lane's records → what to store, and what can never be. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
 from clarion.contracts import deliveries, ids, limits, notification, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
@@ -55,15 +56,30 @@ class Entry:
         return document
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A record in the wrong partition for its recipient: another partitioner would split the recipient's order."""
+
+    notification: Notification  # its id and `created_at` set, so that the copy is the same
+    partition: int  # the right one
+    headers: Sequence[tuple[str, bytes]]
+
+
 @dataclass(slots=True)
 class Decoded:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    moved: list[Moved] = field(default_factory=list[Moved])
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     repeats: int = 0  # within this window
 
 
-def decode_window(batches: Iterable[RecordBatch], lane: Lane, generation: int, now: datetime) -> Decoded:
-    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours."""
+def decode_window(
+    batches: Iterable[RecordBatch], lane: Lane, generation: int, partitions: int, now: datetime
+) -> Decoded:
+    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
+
+    `partitions` is how many the lane's topic has.
+    """
     decoded = Decoded()
     for batch in batches:
         for record in batch.records:
@@ -74,6 +90,10 @@ def decode_window(batches: Iterable[RecordBatch], lane: Lane, generation: int, n
                 decoded.dead.append(
                     dead_letter(record, batch.partition, reason.get(error.code, Reason.INVALID), str(error), now)
                 )
+                continue
+            right = partition_of(entry.notification.recipient, partitions)
+            if right != batch.partition.number:
+                decoded.moved.append(Moved(entry.notification, right, record.headers))
                 continue
             first = decoded.entries.setdefault(entry.id, entry)
             if first is entry:

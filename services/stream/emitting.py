@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
-from clarion.contracts import deliveries, receipts
+from clarion.contracts import deliveries, notification, receipts
 from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.deliveries import Addressed, Sync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Receipt
 from clarion.contracts.topics import Names
+from services.stream.decoding import Moved
 from services.stream.packing import pack
 
 Sent = dict[str, Any]
@@ -36,6 +37,17 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
             "key": letter.key,
             "value": letter.payload(),
             "headers": letter.headers(),
+        }
+
+
+def moved_records(names: Names, lane: Lane, moved: Iterable[Moved]) -> Iterator[Sent]:
+    for record in moved:
+        yield {
+            "topic": names.notifications(lane),
+            "partition": record.partition,
+            "key": record.notification.recipient.encode(),
+            "value": notification.encode(record.notification),
+            "headers": list(record.headers),
         }
 
 

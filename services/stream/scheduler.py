@@ -1,4 +1,4 @@
-"""The scheduler role: what has expired becomes `expired`, and upstream services are told on `receipts`.
+"""The scheduler role: what has expired becomes `expired`, and upstream services are told what ended, on `receipts`.
 
 Two steps, so that a crash between them loses no announcement: first the state, then the receipt, then the mark goes.
 """
@@ -48,11 +48,12 @@ class Scheduler:
         now = times.now()
         expired = await notifications.expire(stored, now=now, purged_before=now + BEFORE_PURGE, limit=AT_ONCE)
         found = await notifications.unannounced(stored, AT_ONCE)
-        by_user: defaultdict[str, list[str]] = defaultdict(list)
-        for id_, user in found:
-            by_user[user].append(id_)
-        receipts = [Receipt(user, Op.EXPIRED, ids, now) for user, ids in by_user.items()]
+        ended: defaultdict[tuple[str, Op], list[str]] = defaultdict(list)
+        for id_, user, state in found:
+            ended[user, Op(state)].append(id_)
+        receipts = [Receipt(user, op, ids, now) for (user, op), ids in ended.items()]
         await send_all(self.producer, receipt_records(self.names, receipts))
-        await notifications.announced(stored, [id_ for id_, _ in found])
-        metrics.folded.labels(Op.EXPIRED).inc(len(found))
+        await notifications.announced(stored, [id_ for id_, _, _ in found])
+        for (_, op), ids in ended.items():
+            metrics.folded.labels(op).inc(len(ids))
         return expired >= AT_ONCE or len(found) == AT_ONCE

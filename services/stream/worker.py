@@ -12,6 +12,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.settings import SettingsError
 from clarion.store import database, indexes
 from clarion.store.database import Database
 from clarion.telemetry.health import watch
@@ -30,8 +31,19 @@ STOP_S = 15.0
 async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
-        work = LaneWork(lane, settings.generation, names, stored, producer)
+        await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
+        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer)
         await _consume(process, lane, names.notifications(lane), POLICIES[lane], work)
+
+
+async def _check_partitions(producer: AIOKafkaProducer, topic: str, declared: int) -> None:
+    """Raises `SettingsError`: with another count than the topic has, every record would seem to be astray."""
+    found: set[int] = await retry(lambda: producer.partitions_for(topic), "kafka", *clients.SEND_ERRORS)
+    if len(found) != declared:
+        raise SettingsError(
+            f"{topic} has {len(found)} partitions, CLARION_PARTITIONS_LANE is {declared}: "
+            "set it to the broker's, or see `clarion topics check`"
+        )
 
 
 async def run_receipts(process: Process) -> None:

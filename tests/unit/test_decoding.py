@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.broker.placement import partition_of
 from clarion.contracts import limits, notification, order
 from clarion.contracts.dead_letters import Reason
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
 from clarion.store.notifications import State
 from services.stream.decoding import Decoded, decode_window
+from services.stream.emitting import moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 NOW = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC) + timedelta(seconds=5)
@@ -26,7 +29,7 @@ def good(**fields: object) -> bytes:
 
 
 def decode(values: list[bytes | None], generation: int = 0) -> Decoded:
-    return decode_window([batch(values, first=7)], Lane.NORMAL, generation, NOW)
+    return decode_window([batch(values, first=7)], Lane.NORMAL, generation, 1, NOW)
 
 
 BAD: list[tuple[bytes | None, Reason]] = [
@@ -103,3 +106,20 @@ def test_a_document_carries_its_place_and_the_clients_item() -> None:
     assert item["data"] == {"k": [1, None, "ü"]}
     assert document["purge_at"] == NOW + timedelta(days=limits.KEEP_DAYS)
     assert document["created_at"] == datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)
+
+
+def test_a_record_in_the_wrong_partition_is_moved_with_its_id_and_its_headers_and_its_neighbours_stay() -> None:
+    right = partition_of("ann", 4)
+    wrong = (right + 1) % 4
+    here = decode_window([batch([good()], partition=right)], Lane.NORMAL, 0, 4, NOW)
+    moved = decode_window([batch([good(), b"{"], partition=wrong)], Lane.NORMAL, 0, 4, NOW)
+    assert len(here.entries) == 1
+    assert not here.moved
+    assert not moved.entries
+    assert len(moved.dead) == 1
+    assert [m.partition for m in moved.moved] == [right]
+    assert moved.moved[0].notification.id is not None
+    [record] = moved_records(Names("p-"), Lane.NORMAL, moved.moved)
+    assert (record["topic"], record["partition"], record["key"]) == ("p-notifications.normal", right, b"ann")
+    again = decode_window([batch([record["value"]], first=99, partition=right)], Lane.NORMAL, 0, 4, NOW)
+    assert [e.id for e in again.entries.values()] == [moved.moved[0].notification.id]

@@ -5,10 +5,11 @@ collapse_key, digest (tells a repeat from another use of the id) and body, the c
 neither replay nor the gateway encodes anything again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany
@@ -26,6 +27,7 @@ class State(StrEnum):
     READ = "read"
     EXPIRED = "expired"
     ARCHIVED = "archived"
+    COLLAPSED = "collapsed"
 
 
 INDEXES: Final = [
@@ -46,9 +48,17 @@ INDEXES: Final = [
         name="expiring",
         partialFilterExpression={"state": State.PENDING, "expires_at": {"$exists": True}},
     ),
+    IndexModel(
+        [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING)],
+        name="collapse",
+        partialFilterExpression={"state": State.PENDING, "collapse_key": {"$exists": True}},
+    ),
     IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
+
+
+_KEYS_PER_QUERY: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,25 @@ async def insert(documents: Collection, batch: Sequence[Document]) -> Inserted:
         repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
         refused={id_: failure.error for id_, failure in zip(ids, failures, strict=True) if not failure.is_repeat},
     )
+
+
+async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, str]], now: datetime) -> set[str]:
+    """Of what is pending under each (recipient, collapse key), leave the highest `ord`; return the ids of the rest.
+
+    To be called after the insert, and again on a repeat: then the highest stored one wins whatever was interrupted.
+    """
+    clauses = [{"recipient": r, "lane": lane, "collapse_key": key, "state": State.PENDING} for r, key in keys]
+    found: list[Document] = []
+    for start in range(0, len(clauses), _KEYS_PER_QUERY):
+        query = {"$or": clauses[start : start + _KEYS_PER_QUERY]}
+        found += await documents.find(query, ["recipient", "collapse_key", "ord"]).to_list(None)
+    found.sort(key=itemgetter("ord"))
+    newest = {(document["recipient"], document["collapse_key"]): document["_id"] for document in found}
+    older = {document["_id"] for document in found} - set(newest.values())
+    if older:
+        change = {"state": State.COLLAPSED, "unread": False, "collapsed_at": now, "unannounced": True}
+        await documents.update_many({"_id": {"$in": list(older)}, "state": State.PENDING}, {"$set": change})
+    return older
 
 
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
@@ -248,9 +277,10 @@ async def expire(documents: Collection, *, now: datetime, purged_before: datetim
     return result.modified_count
 
 
-async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str]]:
-    """(id, recipient) of what expired and is not yet told on `receipts`."""
-    return [(d["_id"], d["recipient"]) async for d in documents.find({"unannounced": True}, ["recipient"]).limit(limit)]
+async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, State]]:
+    """(id, recipient, state) of what ended without its user, and is not yet told on `receipts`."""
+    found = await documents.find({"unannounced": True}, ["recipient", "state"]).limit(limit).to_list(None)
+    return [(document["_id"], document["recipient"], State(document["state"])) for document in found]
 
 
 async def announced(documents: Collection, ids: Sequence[str]) -> None:

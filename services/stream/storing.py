@@ -1,0 +1,103 @@
+"""The store stage: a window into MongoDB in one insert; repeats, poison and superseded ones told apart.
+
+Each step may be repeated after a crash or a failure: the insert by `_id`, collapsing by what is stored.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.deliveries import Addressed
+from clarion.contracts.lanes import Lane
+from clarion.resilience.backoff import Backoff, retry
+from clarion.store import database, notifications
+from clarion.store.database import Collection, Document
+from clarion.store.notifications import Inserted, State, Stored
+from services.stream.decoding import Entry, conflict, dead_letter
+from services.stream.packing import address
+from services.stream.turns import Turn
+
+# A repeat of what was delivered this recently is emitted again: its first emission may have reached the gateway of one
+# of the user's devices and not that of another.
+EMIT_AGAIN: Final = timedelta(minutes=15)
+
+# A refused document may be refused for a passing reason. Its partition waits meanwhile, since `ord` must become visible
+# in order, so the tries come quickly.
+POISON_TRIES: Final = 8
+_POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What to emit in the lane's order, what can never be, and counts."""
+
+    items: list[Addressed] = field(default_factory=list[Addressed])
+    dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    fresh: int = 0
+    repeated: int = 0
+    collapsed: int = 0
+
+
+async def store(stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Turn, now: datetime) -> Outcome:
+    """Store what is new, look up what was there, and collapse.
+
+    Waits while MongoDB is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
+    """
+    inserted = await _insert(stored, [entry.document(lane, now) for entry in entries], turn)
+    before: dict[str, Stored] = {}
+    if inserted.repeats:
+        before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
+    # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
+    keys = {(e.notification.recipient, key) for e in entries if (key := e.notification.collapse_key)}
+    collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
+    outcome = Outcome(repeated=len(inserted.repeats), collapsed=len(collapsed))
+    for entry in entries:
+        id_ = entry.id
+        if reason := inserted.refused.get(id_):
+            outcome.dead.append(
+                dead_letter(entry.record, entry.partition, Reason.UNSTORABLE, reason, now, attempts=POISON_TRIES)
+            )
+        elif id_ not in inserted.repeats:
+            outcome.fresh += 1
+            if not entry.expired and id_ not in collapsed:
+                outcome.items.append(address(entry.notification.recipient, lane, entry.ord, id_, entry.body))
+        elif known := before.get(id_):
+            if known.digest != entry.digest:
+                outcome.dead.append(conflict(entry.record, entry.partition, id_, now))
+            elif _is_due_again(known, now) and id_ not in collapsed:
+                outcome.items.append(address(known.recipient, known.lane, known.ord, known.id, known.body))
+    return outcome
+
+
+async def _insert(stored: Collection, documents: Sequence[Document], turn: Turn) -> Inserted:
+    """Insert all; try what is refused again, alone, POISON_TRIES times in all."""
+
+    async def insert(batch: Sequence[Document]) -> Inserted:
+        turn.check()
+        return await notifications.insert(stored, batch)
+
+    inserted = await _retry(lambda: insert(documents))
+    repeats, refused = inserted.repeats, inserted.refused
+    for failures in range(POISON_TRIES - 1):
+        if not refused:
+            break
+        await asyncio.sleep(_POISON.delay(failures))
+        again = [document for document in documents if document["_id"] in refused]
+        inserted = await _retry(lambda again=again: insert(again))
+        repeats, refused = repeats | inserted.repeats, inserted.refused
+    return Inserted(repeats, refused)
+
+
+async def _retry(call: Callable[[], Awaitable[T]]) -> T:
+    return await retry(call, "mongodb", *database.TRANSIENT)
+
+
+def _is_due_again(known: Stored, now: datetime) -> bool:
+    """On a repeat the stored state and `ord` decide, not the record's."""
+    recent = known.delivered_at is not None and now - known.delivered_at < EMIT_AGAIN
+    return known.state is State.PENDING or (known.state in (State.DELIVERED, State.READ) and recent)

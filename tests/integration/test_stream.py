@@ -1,0 +1,149 @@
+"""What a lane does beside the plain way: collapse, poison documents, misplaced records; on the running system."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer
+
+from clarion.broker import clients
+from clarion.broker.placement import partition_of
+from clarion.client import Lane, Publisher, Subscriber
+from clarion.contracts import limits, notification, receipts, times
+from clarion.contracts.dead_letters import Reason
+from clarion.contracts.ids import new_id
+from clarion.contracts.notification import Notification
+from clarion.contracts.receipts import Op
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+from clarion.store import notifications
+from clarion.store.database import Database
+from clarion.store.notifications import State
+from deploy.local.stack import Stack
+from tests.conftest import until
+
+
+async def states(stored: Database, ids: list[str]) -> list[State | None]:
+    found = await notifications.find(notifications.collection(stored), ids)
+    return [found[id_].state if id_ in found else None for id_ in ids]
+
+
+@asynccontextmanager
+async def reading(live: Settings, topic: str) -> AsyncGenerator[Any]:
+    """A consumer of a whole topic from its beginning."""
+    consumer: Any = AIOKafkaConsumer(topic, bootstrap_servers=live.kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def test_a_newer_one_supersedes_what_is_pending_under_its_collapse_key(
+    publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
+) -> None:
+    async def publish(message: str, key: str | None, **more: object) -> str:
+        return await publisher.publish(recipient=user, type="t", message=message, collapse_key=key, **more)  # type: ignore[arg-type]
+
+    async with reading(live, Names(live.prefix).receipts) as consumer:
+        ids = [await publish("1", "build")]
+        await until(lambda: notifications.unread(notifications.collection(stored), user))  # a window of its own
+        ids += [await publish("2", "build"), await publish("3", "build")]  # one window, most likely
+        others = [
+            await publish("another key", "deploy"),
+            await publish("another lane", "build", priority=Lane.LOW),
+            await publish("no key", None),
+        ]
+
+        async def settled() -> bool:
+            return await states(stored, [*ids, *others]) == [
+                *(State.COLLAPSED, State.COLLAPSED, State.PENDING),
+                *[State.PENDING] * 3,
+            ]
+
+        await until(settled)
+        assert await notifications.unread(notifications.collection(stored), user) == 4
+        told: set[str] = set()
+        async with asyncio.timeout(20):
+            while told != {ids[0], ids[1]}:
+                receipt = receipts.decode((await consumer.getone()).value)
+                told |= set(receipt.ids) if (receipt.user, receipt.op) == (user, Op.COLLAPSED) else set()
+    async with subscriber(user) as listening, asyncio.timeout(20):
+        assert {(await anext(listening)).id for _ in range(4)} == {ids[2], *others}
+
+
+async def test_a_document_that_can_never_be_stored_is_a_dead_letter_and_its_window_goes_on(
+    publisher: Publisher, user: str, stored: Database, live: Settings
+) -> None:
+    poisoned = f"{user}-poison"
+    await stored.command({"collMod": "notifications", "validator": {"recipient": {"$ne": poisoned}}})
+    try:
+        async with reading(live, Names(live.prefix).dead_letters) as consumer:
+            before = await publisher.publish(recipient=user, type="t", message="before")
+            poison = await publisher.publish(recipient=poisoned, type="t", message="poison")
+            after = await publisher.publish(recipient=user, type="t", message="after")
+
+            async def neighbours_are_stored() -> bool:
+                return await states(stored, [before, after]) == [State.PENDING] * 2
+
+            await until(neighbours_are_stored)
+            async with asyncio.timeout(20):
+                while True:
+                    record = await consumer.getone()
+                    if poison.encode() in record.value:
+                        break
+    finally:
+        await stored.command({"collMod": "notifications", "validator": {}})
+    headers = dict(record.headers)
+    assert headers["reason"].decode() == Reason.UNSTORABLE
+    assert headers["attempts"] == b"8"
+    assert b"121" in headers["error"]  # DocumentValidationFailure
+    assert await states(stored, [poison]) == [None]
+
+
+async def test_a_record_in_the_wrong_partition_is_sent_on_to_its_recipients_own(
+    subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings, stack: Stack
+) -> None:
+    """As a producer with another partitioner would leave it; without an id, so that both copies must agree on one."""
+    topic, lane = Names(live.prefix).notifications(Lane.NORMAL), Lane.NORMAL
+    right = partition_of(user, live.partitions_lane)
+    item = Notification(type="t", message="astray", recipient=user, sender="other", created_at=times.now())
+    producer = clients.producer(live)
+    await producer.start()
+    try:
+        wrong = (right + 1) % live.partitions_lane
+        trace = [("traceparent", b"00-1-2-01")]
+        await producer.send_and_wait(
+            topic, notification.encode(item), key=user.encode(), partition=wrong, headers=trace
+        )
+    finally:
+        await producer.stop()
+    async with subscriber(user) as listening, asyncio.timeout(30):
+        received = await anext(listening)
+    assert (received.message, received.lane) == ("astray", lane)
+    assert await notifications.collection(stored).count_documents({"recipient": user}) == 1
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.get(f"http://127.0.0.1:{stack.ports['normal-admin']}/metrics")).text
+    assert 'clarion_moved_total{lane="normal"} 1.0' in text
+
+
+async def test_many_keys_at_once_leave_one_each(stored: Database) -> None:
+    """More keys than one query takes, and what was interrupted before: the highest stored `ord` wins."""
+    documents = notifications.collection(stored)
+    user, now = f"user-{new_id()}", times.now()
+    keep = now + timedelta(days=limits.KEEP_DAYS)
+    made: list[dict[str, Any]] = [
+        {"_id": new_id(), "recipient": user, "lane": "low", "ord": n, "state": "pending", "unread": True,
+         "collapse_key": f"key-{n % 450}", "purge_at": keep}
+        for n in range(1_000)
+    ]  # fmt: skip
+    await documents.insert_many(made)
+    keys = {(user, f"key-{n}") for n in range(450)}
+    older = await notifications.collapse(documents, Lane.LOW, keys, now)
+    assert older == {d["_id"] for d in made if d["ord"] < 550}
+    assert await notifications.collapse(documents, Lane.LOW, keys, now) == set()
+    assert await documents.count_documents({"recipient": user, "state": "collapsed", "unread": False}) == 550
+    await documents.delete_many({"recipient": user})
