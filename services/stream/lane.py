@@ -17,6 +17,7 @@ from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
+from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
@@ -37,6 +38,7 @@ class LaneWork:
     names: Names
     database: Database
     producer: AIOKafkaProducer
+    gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         now = times.now()
@@ -45,7 +47,7 @@ class LaneWork:
         async with turn.at(Stage.STORE):
             with self._stage("store"):
                 stored = notifications.collection(self.database)
-                outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, now)
+                outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, now)
         with self._stage("route"):
             # after the store [M]: whoever connects later reads what is pending
             users = list({item.recipient for item in outcome.items})
@@ -66,6 +68,8 @@ class LaneWork:
 
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
         metrics.stored.labels(self.lane).inc(outcome.fresh)
+        if self.gate:
+            metrics.insert_limit.labels(self.lane).set(self.gate.limit.calls)
         metrics.repeated.labels(self.lane).inc(outcome.repeated + decoded.repeats)
         metrics.collapsed.labels(self.lane).inc(outcome.collapsed)
         metrics.moved.labels(self.lane).inc(len(decoded.moved))

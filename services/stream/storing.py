@@ -4,6 +4,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, colla
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff, retry
+from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications
 from clarion.store.database import Collection, Document
 from clarion.store.notifications import Inserted, State, Stored
@@ -29,6 +31,9 @@ EMIT_AGAIN: Final = timedelta(minutes=15)
 POISON_TRIES: Final = 8
 _POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
 
+# Below that an insert's latency says more about the round trip than about its documents.
+_TELLING: Final = 50
+
 T = TypeVar("T")
 
 
@@ -43,12 +48,15 @@ class Outcome:
     collapsed: int = 0
 
 
-async def store(stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Turn, now: datetime) -> Outcome:
+async def store(
+    stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Turn, gate: Gate | None, now: datetime
+) -> Outcome:
     """Store what is new, look up what was there, and collapse.
 
-    Waits while MongoDB is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
+    `gate` caps the inserts in flight by their latency; None for a lane that others make room for. Waits while MongoDB
+    is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
     """
-    inserted = await _insert(stored, [entry.document(lane, now) for entry in entries], turn)
+    inserted = await _insert(stored, [entry.document(lane, now) for entry in entries], turn, gate)
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
@@ -74,12 +82,20 @@ async def store(stored: Collection, lane: Lane, entries: Sequence[Entry], turn: 
     return outcome
 
 
-async def _insert(stored: Collection, documents: Sequence[Document], turn: Turn) -> Inserted:
+async def _insert(stored: Collection, documents: Sequence[Document], turn: Turn, gate: Gate | None) -> Inserted:
     """Insert all; try what is refused again, alone, POISON_TRIES times in all."""
 
     async def insert(batch: Sequence[Document]) -> Inserted:
-        turn.check()
-        return await notifications.insert(stored, batch)
+        if gate is None:
+            turn.check()
+            return await notifications.insert(stored, batch)
+        async with gate.passed():
+            turn.check()
+            started = time.perf_counter()
+            inserted = await notifications.insert(stored, batch)
+            if len(batch) >= _TELLING:
+                gate.limit.observe((time.perf_counter() - started) / len(batch))
+            return inserted
 
     inserted = await _retry(lambda: insert(documents))
     repeats, refused = inserted.repeats, inserted.refused

@@ -12,6 +12,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
 from clarion.store import database, indexes
 from clarion.store.database import Database
@@ -32,7 +33,8 @@ async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
-        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer)
+        gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
+        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate)
         await _consume(process, lane, names.notifications(lane), POLICIES[lane], work)
 
 

@@ -1,0 +1,79 @@
+"""How many calls may be in flight, capped by their own latency: a server that queues them makes all its clients wait.
+
+As TCP Vegas sizes its window (Brakmo and Peterson, 1994): the best latency seen tells what a call costs on its own, and
+what the present one exceeds it by is queueing. A little of it keeps the server busy, more only delays others.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+# Calls of ours that may be queueing at the server: fewer, and the limit grows; more, and it shrinks.
+_FEW: Final = 1.0
+_MANY: Final = 2.0
+# The best latency is forgotten slowly, by this factor a call (half in 3,500), since data grows and servers change.
+_FORGET: Final = 1.0002
+
+
+class VegasLimit:
+    """The limit, from 1 to `most`. Pure."""
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._limit = float(most)
+        self._best: float | None = None
+
+    @property
+    def calls(self) -> int:
+        return int(self._limit)
+
+    def observe(self, latency: float) -> None:
+        """A call has taken this long; for calls of different sizes, a unit of their work."""
+        self._best = min(latency, self._best * _FORGET) if self._best else latency
+        queueing = self._limit * (1 - self._best / latency) if latency else 0.0
+        if queueing < _FEW:
+            self._limit = min(float(self._most), self._limit + 1 / self._limit)
+        elif queueing > _MANY:
+            self._limit = max(1.0, self._limit - 1 / self._limit)
+
+
+class Gate:
+    """Lets as many through at once as `limit` says at the time, first come, first served."""
+
+    def __init__(self, limit: VegasLimit) -> None:
+        self.limit: Final = limit
+        self._inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncGenerator[None]:
+        if self._waiting or self._inside >= self.limit.calls:
+            await self._wait()
+        else:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._admit()
+
+    async def _wait(self) -> None:
+        """Until `_admit` has counted this one in."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # admitted and cancelled at once: hand the place on
+                self._inside -= 1
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        while self._waiting and self._inside < self.limit.calls:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._inside += 1
+                turn.set_result(None)
