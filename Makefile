@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench lock clean
+.PHONY: help run demo test check format bench bench-stream lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## the whole system on this machine, real events flowing, and a page to watch them on
 	@$(BIN)/clarion local up --feed
@@ -25,8 +25,10 @@ check: $(STAMP) ## format, lint, strict types
 format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## throughput and latency of the stream, arms interleaved; prints ratios
-	@$(BIN)/python -m tests.bench.stream
+bench: bench-stream ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
+
+bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
+	@$(BIN)/python -m tests.bench.stream $(ARGS)
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

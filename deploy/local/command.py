@@ -39,7 +39,9 @@ def up(
     servers_only: Annotated[bool, typer.Option(help="Only Kafka and MongoDB.")] = False,
     gateways: Annotated[int, typer.Option(min=1, max=16, help="How many gateways.")] = 2,
     with_feed: Annotated[bool, typer.Option("--feed", help="Keep publishing the sample GitHub events.")] = False,
-    full_compiler: Annotated[bool, typer.Option(help="Run Kafka at full speed (for benchmarks).")] = False,
+    full_speed: Annotated[
+        bool, typer.Option(help="Kafka's full compiler, a large cache for MongoDB (for benchmarks).")
+    ] = False,
 ) -> None:
     """Start everything, wait until it is ready, show what runs where. Ctrl-C ends it; data stays until `reset`."""
     with _explained():
@@ -48,7 +50,7 @@ def up(
             _detach()
             return
         extra = [feed.SPEC] if with_feed and not servers_only else []
-        plan = Plan(gateways=gateways, servers_only=servers_only, full_compiler=full_compiler, extra=extra)
+        plan = Plan(gateways=gateways, servers_only=servers_only, full_speed=full_speed, extra=extra)
         asyncio.run(_up(state.default_folder(), plan))
 
 

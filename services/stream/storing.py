@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from clarion.contracts import limits
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
@@ -56,7 +57,8 @@ async def store(
     `gate` caps the inserts in flight by their latency; None for a lane that others make room for. Waits while MongoDB
     is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
     """
-    inserted = await _insert(stored, [entry.document(lane, now) for entry in entries], turn, gate)
+    keep_until = now + timedelta(days=limits.KEEP_DAYS)
+    inserted = await _insert(stored, [entry.document(lane, now, keep_until) for entry in entries], turn, gate)
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
@@ -75,7 +77,7 @@ async def store(
             if not entry.expired and id_ not in collapsed:
                 outcome.items.append(address(entry.notification.recipient, lane, entry.ord, id_, entry.body))
         elif known := before.get(id_):
-            if known.digest != entry.digest:
+            if not entry.says_the_same(known.recipient, known.collapse_key, known.deliver_at, known.body):
                 outcome.dead.append(conflict(entry.record, entry.partition, id_, now))
             elif _is_due_again(known, now) and id_ not in collapsed:
                 outcome.items.append(address(known.recipient, known.lane, known.ord, known.id, known.body))

@@ -1,8 +1,10 @@
 """A stream process of one role: its connections, its work, its Faust app, and the order in which they end."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -27,12 +29,15 @@ from services.stream.windows import POLICIES, RECEIPTS_POLICY, WindowPolicy
 log = structlog.get_logger()
 
 STOP_S = 15.0
+# Where lanes share a machine's cores, the scheduler keeps their order of importance, too.
+_NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
 
 async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
+        os.nice(_NICE[lane])
         gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
         work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate)
         await _consume(process, lane, names.notifications(lane), POLICIES[lane], work)

@@ -48,7 +48,6 @@ async def store_and_emit(records: Iterable[Read], database: Database, producer: 
                 "created_at": item.created_at,
                 "stored_at": now,
                 "purge_at": now + timedelta(days=limits.KEEP_DAYS),
-                "digest": notification.digest(item),
                 "body": body,
             }
         )

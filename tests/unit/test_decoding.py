@@ -1,6 +1,7 @@
 """A window's records → entries and dead letters: one bad record harms none of its neighbours."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -82,23 +83,35 @@ def test_a_repeat_in_one_window_counts_once_and_another_content_is_a_conflict() 
     assert [letter.reason for letter in decoded.dead] == [Reason.ID_CONFLICT]
 
 
-def test_the_digest_ignores_when_it_was_created_and_the_order_of_keys() -> None:
-    one = notification.decode(good(id=new_id(), created_at=NOW, data={"a": 1, "b": 2}))
-    two = notification.decode(good(data={"b": 2, "a": 1}))
-    assert notification.digest(one) == notification.digest(two)
-    assert notification.digest(one) != notification.digest(notification.decode(good(data={"b": 2, "a": 2})))
+def test_a_repeat_is_told_by_its_content_whenever_it_was_created_and_however_its_keys_are_ordered() -> None:
+    id_ = new_id()
+    same = {"id": id_, "data": {"a": 1, "b": [2, {"c": 3}]}, "expires_at": NOW + timedelta(hours=1)}
+    reordered = same | {"data": {"b": [2, {"c": 3}], "a": 1}, "created_at": NOW - timedelta(days=1)}
+    assert decode([good(**same), good(**reordered)]).repeats == 1
+    others: list[dict[str, Any]] = [
+        {"data": {"a": 1, "b": [2, {"c": 4}]}},
+        {"type": "other"},
+        {"message": "other"},
+        {"sender": "other"},
+        {"recipient": "other"},
+        {"expires_at": NOW + timedelta(hours=2)},
+        {"deliver_at": NOW - timedelta(hours=1)},
+        {"collapse_key": "other"},
+    ]
+    for other in others:
+        assert [letter.reason for letter in decode([good(**same), good(**same | other)]).dead] == [Reason.ID_CONFLICT]
 
 
 def test_an_expired_one_is_stored_as_expired_and_still_to_be_announced() -> None:
     (entry,) = decode([good(expires_at=NOW)]).entries.values()
-    document = entry.document(Lane.NORMAL, NOW)
+    document = entry.document(Lane.NORMAL, NOW, NOW)
     assert entry.expired
     assert (document["state"], document["unread"], document["unannounced"]) == (State.EXPIRED, False, True)
 
 
 def test_a_document_carries_its_place_and_the_clients_item() -> None:
     (entry,) = decode([good(data={"k": [1, None, "ü"]}, collapse_key="c")], generation=3).entries.values()
-    document = entry.document(Lane.HIGH, NOW)
+    document = entry.document(Lane.HIGH, NOW, NOW + timedelta(days=limits.KEEP_DAYS))
     assert document["ord"] == order.pack(3, 7)
     assert document["collapse_key"] == "c"
     item = msgspec.json.decode(document["body"])

@@ -64,6 +64,7 @@ Delivery = Items | Sync | Fence
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Delivery)
+_item_decoder = msgspec.json.Decoder(Item)
 
 
 def encode(record: Delivery) -> bytes:
@@ -73,6 +74,12 @@ def encode(record: Delivery) -> bytes:
 def decode(value: bytes) -> Delivery:
     """Raises msgspec.DecodeError or UnicodeDecodeError."""
     return _decoder.decode(value)
+
+
+def content(body: bytes) -> tuple[object, ...]:
+    """What an encoded item says, apart from its id, its time and its place."""
+    item = _item_decoder.decode(body)
+    return (item.type, item.message, item.sender, item.data, item.expires_at, item.lane)
 
 
 def body(notification: Notification, lane: Lane, ord_: int) -> bytes:

@@ -21,4 +21,4 @@ def rfc3339(moment: datetime) -> str:
     """`2026-11-24T01:02:03.004Z`."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,7 +1,7 @@
 """Stored notifications: insert, route repeats, replay, fold receipts.
 
 A document: `_id`, recipient, lane, ord, type, sender, state, unread, created_at, stored_at, expires_at, purge_at,
-collapse_key, digest (tells a repeat from another use of the id) and body, the client's item as encoded JSON, so that
+deliver_at, collapse_key and body, the client's item as encoded JSON, so that
 neither replay nor the gateway encodes anything again.
 """
 
@@ -71,7 +71,8 @@ class Stored:
     ord: int
     state: State
     delivered_at: datetime | None
-    digest: bytes
+    collapse_key: str | None
+    deliver_at: datetime | None
     body: bytes
 
 
@@ -134,7 +135,7 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
 
 
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
-    fields = ["recipient", "lane", "ord", "state", "delivered_at", "digest", "body"]
+    fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body"]
     return {
         document["_id"]: Stored(
             id=document["_id"],
@@ -143,7 +144,8 @@ async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
             ord=document["ord"],
             state=State(document["state"]),
             delivered_at=document.get("delivered_at"),
-            digest=document["digest"],
+            collapse_key=document.get("collapse_key"),
+            deliver_at=document.get("deliver_at"),
             body=document["body"],
         )
         async for document in documents.find({"_id": {"$in": list(ids)}}, fields)

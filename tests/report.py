@@ -1,0 +1,62 @@
+"""What a bench or a fault run found: a table for people, `build/reports/<target>.json` for programs."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from clarion.contracts import times
+
+FOLDER: Final = Path("build/reports")
+_PACKAGES: Final = ("aiokafka", "faust-streaming", "motor", "pymongo", "msgspec", "uvloop")
+
+
+class Row(msgspec.Struct):
+    """`bar` is what it was to reach, `ok` whether it did; neither where there is none."""
+
+    name: str
+    value: float
+    unit: str
+    bar: str = ""
+    ok: bool | None = None
+
+
+def at_least(name: str, value: float, bar: float, unit: str = "×") -> Row:
+    return Row(name, value, unit, f"≥ {bar:g}", value >= bar)
+
+
+def at_most(name: str, value: float, bar: float, unit: str = "×") -> Row:
+    return Row(name, value, unit, f"≤ {bar:g}", value <= bar)
+
+
+def write(target: str, rows: list[Row], console: Console, *, seed: int | None = None) -> None:
+    """Print the rows and write them; a bar that was missed is shown and fails nothing."""
+    table = Table(box=None)
+    for column in ("", "value", "unit", "bar", ""):
+        table.add_column(column, justify="right" if column in ("value", "bar") else "left")
+    for row in rows:
+        verdict = "" if row.ok is None else "[green]✓[/]" if row.ok else "[red]missed[/]"
+        table.add_row(row.name, f"{row.value:,.2f}", row.unit, row.bar, verdict)
+    console.print(table)
+    report = {
+        "target": target,
+        "at": times.rfc3339(times.now()),
+        "seed": seed,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "machine": {
+            "cores": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "platform": platform.platform(),
+        },
+        "rows": rows,
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{target}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    console.print(f"report: {path}")
