@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench bench-stream lock clean
+.PHONY: help run demo test check format bench bench-stream faults-stream lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: bench-stream ## every benchmark: arms interleaved in one run, prints rati
 
 bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
 	@$(BIN)/python -m tests.bench.stream $(ARGS)
+
+faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
+	@$(BIN)/python -m tests.faults.stream $(ARGS)
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

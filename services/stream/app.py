@@ -13,7 +13,7 @@ from clarion.settings import Settings, split
 from clarion.telemetry import metrics
 from services.stream.pipeline import Pipeline
 
-_COMMIT_EVERY_S: Final = 1.0
+_COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash
 _REBALANCE_S: Final = 30.0
 # A database that is away for hours must not cost the membership: aiokafka would not come back without a fetch.
 _MAX_POLL_S: Final = 7 * 86_400.0

@@ -1,0 +1,1 @@
+"""Faults under load: processes killed, stopped and restarted while everything published is accounted for."""

@@ -1,0 +1,130 @@
+"""The kinds of fault, each a schedule drawn from a seed. A kind returns how many workers' windows it interrupted."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from clarion.broker.clients import SESSION_S
+from deploy.local.stack import Stack
+from tests.faults import workers
+from tests.faults.workers import Worker
+
+
+class Stuck(AssertionError):
+    """Something did not end, or ended as it must not."""
+
+
+@dataclass(slots=True)
+class Field:
+    """Where faults happen: two workers of one group, the servers, and the seed's choices."""
+
+    stack: Stack
+    env: Mapping[str, str]
+    chance: random.Random
+    progress: Callable[[str], None]
+    team: list[Worker] = field(default_factory=list[Worker])
+
+    async def replace(self, place: int) -> Worker:
+        self.team[place] = await workers.start(self.env)
+        return self.team[place]
+
+
+Kind = Callable[[Field, int], Awaitable[int]]
+
+
+async def sigkill(at: Field, count: int) -> int:
+    """Both workers at once, each 0.1–1 s after its own first window: the group notices after the session timeout."""
+    done = 0
+    while done < count:
+
+        async def kill(worker: Worker) -> None:
+            await worker.first_window()
+            await asyncio.sleep(at.chance.uniform(0.1, 1.0))
+            worker.kill()
+            await worker.ended()
+
+        await asyncio.gather(*(kill(worker) for worker in at.team))
+        done += len(at.team)
+        at.progress(f"SIGKILL {done}/{count}")
+        for place in range(len(at.team)):
+            await at.replace(place)
+    return done
+
+
+async def sigterm(at: Field, count: int) -> int:
+    """A rolling restart: one after the other, under load."""
+    for done in range(count):
+        place = done % len(at.team)
+        worker = at.team[place]
+        await worker.first_window()
+        await asyncio.sleep(at.chance.uniform(0.0, 0.5))
+        worker.signal(signal.SIGTERM)
+        code = await worker.ended()
+        if code != 0:
+            raise Stuck(f"a worker told to stop ended with code {code}")
+        await at.replace(place)
+        at.progress(f"SIGTERM {done + 1}/{count}")
+    return count
+
+
+async def rebalance(at: Field, count: int) -> int:
+    """A third worker joins and leaves: each moves partitions between those who stay."""
+    for done in range(0, count, 2):
+        third = await workers.start(at.env)
+        await third.first_window()
+        await asyncio.sleep(at.chance.uniform(0.2, 1.0))
+        third.signal(signal.SIGTERM)
+        if code := await third.ended():
+            raise Stuck(f"the third worker ended with code {code}")
+        await asyncio.sleep(at.chance.uniform(0.2, 1.0))
+        at.progress(f"rebalance {done + 2}/{count}")
+    return count * 3  # every member's windows, each time
+
+
+async def sigstop(at: Field, count: int) -> int:
+    """Paused beyond its session timeout: another worker has its partitions when it wakes with windows in hand."""
+    for done in range(count):
+        worker = at.team[done % len(at.team)]
+        await worker.first_window()
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(SESSION_S + at.chance.uniform(2.0, 4.0))
+        worker.signal(signal.SIGCONT)
+        await asyncio.sleep(at.chance.uniform(2.0, 4.0))
+        at.progress(f"SIGSTOP {done + 1}/{count}")
+    return count * 2
+
+
+async def mongod_killed(at: Field, count: int) -> int:
+    return await _server_killed(at, "mongodb", count)
+
+
+async def kafka_killed(at: Field, count: int) -> int:
+    return await _server_killed(at, "kafka", count)
+
+
+async def _server_killed(at: Field, name: str, count: int) -> int:
+    """SIGKILL; the stack starts it again on its port and data."""
+    for done in range(count):
+        await asyncio.gather(*(worker.first_window() for worker in at.team))
+        await asyncio.sleep(at.chance.uniform(0.5, 2.0))
+        restarts = at.stack.children[name].restarts
+        at.stack.kill(name)
+        async with asyncio.timeout(60):
+            while at.stack.children[name].restarts == restarts:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(at.chance.uniform(5.0, 8.0))
+        at.progress(f"{name} killed {done + 1}/{count}")
+    return count * len(at.team)
+
+
+KINDS: Final[Mapping[str, tuple[Kind, int]]] = {
+    "SIGKILL": (sigkill, 30),
+    "SIGTERM": (sigterm, 50),
+    "rebalance": (rebalance, 20),
+    "SIGSTOP": (sigstop, 3),
+    "mongod killed": (mongod_killed, 5),
+    "Kafka killed": (kafka_killed, 5),
+}
