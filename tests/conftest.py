@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from deploy.local.state import Folder
 CheckUntil = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
 UNTIL_S = 30.0
+
+# Tests write much to few users; what limits do is tested by services of the test's own.
+os.environ |= {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0"}
 
 
 @pytest.fixture(scope="session")

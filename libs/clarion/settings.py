@@ -45,6 +45,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # of each stream process
 
+    # Token buckets, in notifications a second and at once; a rate of 0 is no limit.
+    sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # a token's subject, an ingest process
+    sender_burst: Positive = 2_000
+    recipient_rate: Annotated[float, Meta(ge=0)] = 10  # a recipient and lane, on record time; urgent has none
+    recipient_burst: Positive = 50
+
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
 

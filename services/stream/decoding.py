@@ -18,6 +18,7 @@ from clarion.store.notifications import State
 _PLAIN: Final = {lane: str(lane.value) for lane in Lane}
 _PENDING: Final = str(State.PENDING.value)
 _EXPIRED: Final = str(State.EXPIRED.value)
+_THROTTLED: Final = str(State.THROTTLED.value)
 
 
 @dataclass(slots=True)  # not frozen: that costs a microsecond each
@@ -31,6 +32,11 @@ class Entry:
     ord: int
     body: bytes
     expired: bool
+    throttled: bool = False
+
+    @property
+    def is_pushed(self) -> bool:
+        return not (self.expired or self.throttled)
 
     def says_the_same(self, recipient: str, collapse_key: str | None, deliver_at: datetime | None, body: bytes) -> bool:
         """Whether another use of the id has the same content, whenever it was created."""
@@ -49,7 +55,7 @@ class Entry:
             "ord": self.ord,
             "type": item.type,
             "sender": item.sender,
-            "state": _EXPIRED if self.expired else _PENDING,
+            "state": _PENDING if self.is_pushed else _EXPIRED if self.expired else _THROTTLED,
             "unread": not self.expired,
             "created_at": item.created_at,
             "stored_at": now,
@@ -62,7 +68,7 @@ class Entry:
             document["deliver_at"] = item.deliver_at
         if item.collapse_key:
             document["collapse_key"] = item.collapse_key
-        if self.expired:
+        if not self.is_pushed:
             document["unannounced"] = True
         return document
 

@@ -17,6 +17,7 @@ from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
+from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
@@ -39,11 +40,14 @@ class LaneWork:
     database: Database
     producer: AIOKafkaProducer
     gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
+    limit: RateLimit | None  # of each recipient
+    _epoch: int = -1
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         now = times.now()
         with self._stage("decode"):
             decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now)
+            self._throttle(decoded, max(batch.epoch for batch in window.batches))
         async with turn.at(Stage.STORE):
             with self._stage("store"):
                 stored = notifications.collection(self.database)
@@ -66,12 +70,25 @@ class LaneWork:
         self._count(decoded, outcome)
         _say_dead(letters)
 
+    def _throttle(self, decoded: Decoded, epoch: int) -> None:
+        """On record time, so that a backlog is judged as it was published; exact within one ownership of partitions."""
+        if self.limit is None:
+            return
+        if epoch != self._epoch:
+            # what is read again must not be charged twice
+            self.limit.clear()
+            self._epoch = epoch
+        for entry in decoded.entries.values():
+            if not entry.expired:
+                entry.throttled = self.limit.take(entry.notification.recipient, entry.record.timestamp / 1000) > 0
+
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
         metrics.stored.labels(self.lane).inc(outcome.fresh)
         if self.gate:
             metrics.insert_limit.labels(self.lane).set(self.gate.limit.calls)
         metrics.repeated.labels(self.lane).inc(outcome.repeated + decoded.repeats)
         metrics.collapsed.labels(self.lane).inc(outcome.collapsed)
+        metrics.throttled.labels(self.lane).inc(sum(entry.throttled for entry in decoded.entries.values()))
         metrics.moved.labels(self.lane).inc(len(decoded.moved))
         metrics.expired.labels(self.lane).inc(sum(entry.expired for entry in decoded.entries.values()))
 

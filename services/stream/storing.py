@@ -74,7 +74,7 @@ async def store(
             )
         elif id_ not in inserted.repeats:
             outcome.fresh += 1
-            if not entry.expired and id_ not in collapsed:
+            if entry.is_pushed and id_ not in collapsed:
                 outcome.items.append(address(entry.notification.recipient, lane, entry.ord, id_, entry.body))
         elif known := before.get(id_):
             if not entry.says_the_same(known.recipient, known.collapse_key, known.deliver_at, known.body):

@@ -14,6 +14,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
 from clarion.store import database, indexes
@@ -39,7 +40,9 @@ async def run_lane(process: Process, lane: Lane) -> None:
         await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
         os.nice(_NICE[lane])
         gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
-        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate)
+        limited = lane is not Lane.URGENT and settings.recipient_rate > 0
+        limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if limited else None
+        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate, limit)
         await _consume(process, lane, names.notifications(lane), POLICIES[lane], work)
 
 

@@ -1,8 +1,6 @@
 """Notifications a second and CPU each: a lane, a bare aiokafka loop and stock Faust, doing the same work in turn."""
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +16,7 @@ from clarion.contracts.ids import new_id
 from clarion.settings import Settings
 from clarion.store import database, notifications
 from tests.bench.load import fill
+from tests.children import child
 from tests.report import Row, at_least, at_most
 
 ROUNDS: Final = 2
@@ -110,7 +109,13 @@ async def run(arm: str, env: Mapping[str, str], count: int) -> list[Sample]:
 async def own_lane(env: Mapping[str, str]) -> AsyncGenerator[dict[str, str]]:
     """Topics and a database of their own; the database goes afterwards."""
     prefix = f"b{new_id()[-8:]}-"
-    own = {**env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-"), "CLARION_ADMIN_PORT": "0"}
+    own = {
+        **env,
+        "CLARION_PREFIX": prefix,
+        "CLARION_DATABASE": prefix.rstrip("-"),
+        "CLARION_ADMIN_PORT": "0",
+        "CLARION_RECIPIENT_RATE": "0",
+    }
     settings = Settings.from_env(own)
     await topics.apply(settings)
     try:
@@ -119,18 +124,3 @@ async def own_lane(env: Mapping[str, str]) -> AsyncGenerator[dict[str, str]]:
         connection = database.connect(settings)
         await connection.client.drop_database(settings.database)
         database.close(connection)
-
-
-@asynccontextmanager
-async def child(command: Sequence[str], env: Mapping[str, str]) -> AsyncGenerator[psutil.Process]:
-    """A process of ours that is killed at the end of the block."""
-    nothing = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *command), env={**os.environ, **env}, stdout=nothing, stderr=nothing
-    )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()

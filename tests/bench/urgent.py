@@ -18,7 +18,8 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, indexes, notifications
 from tests.bench.load import MAILBOXES, bring_online, record
-from tests.bench.throughput import ARMS, child, own_lane
+from tests.bench.throughput import ARMS, own_lane
+from tests.children import child
 from tests.report import Row, at_most
 
 CHUNKS: Final = 20

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -86,7 +86,7 @@ class Load:
         item = Notification(id=id_, type="fault", message=said.message, recipient=user, sender="tests", priority=LANE)
         self.unsure.add(id_)
         topic = Names(self.settings.prefix).notifications(LANE)
-        future: Any = await producer.send(topic, notification.encode(item), key=user.encode())
+        future = cast("asyncio.Future[Any]", await producer.send(topic, notification.encode(item), key=user.encode()))
 
         def acknowledged(future: "asyncio.Future[Any]") -> None:
             if not future.cancelled() and future.exception() is None:

@@ -12,17 +12,19 @@ from aiokafka import AIOKafkaConsumer
 from clarion.broker import clients
 from clarion.broker.placement import partition_of
 from clarion.client import Lane, Publisher, Subscriber
-from clarion.contracts import limits, notification, receipts, times
+from clarion.contracts import deliveries, limits, notification, receipts, times
 from clarion.contracts.dead_letters import Reason
+from clarion.contracts.deliveries import Items
 from clarion.contracts.ids import new_id
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import notifications
+from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
+from tests.children import child
 from tests.conftest import until
 
 
@@ -128,6 +130,48 @@ async def test_a_record_in_the_wrong_partition_is_sent_on_to_its_recipients_own(
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"http://127.0.0.1:{stack.ports['normal-admin']}/metrics")).text
     assert 'clarion_moved_total{lane="normal"} 1.0' in text
+
+
+async def test_over_the_recipients_limit_it_is_stored_and_counted_and_not_pushed(settings: Settings) -> None:
+    """Judged on record time: a backlog of an hour at a permitted rate passes, a burst does not."""
+    database_ = database.connect(settings)
+    documents = notifications.collection(database_)
+    await sessions.write(sessions.collection(database_), [sessions.present(name, 1, 1, 1) for name in ("ann", "bob")])
+    lane, names = Lane.NORMAL, Names(settings.prefix)
+    producer = clients.producer(settings)
+    await producer.start()
+    start_ms = 1_795_000_000_000
+
+    def record(recipient: str, number: int, at_ms: int) -> dict[str, Any]:
+        item = Notification(type="t", message=str(number), recipient=recipient, sender="s", created_at=times.now())
+        value, key = notification.encode(item), recipient.encode()
+        return {"topic": names.notifications(lane), "value": value, "key": key, "timestamp_ms": at_ms}
+
+    bursts = [record("ann", n, start_ms) for n in range(30)]
+    steady = [record("bob", n, start_ms + n * 100) for n in range(30)]
+    await clients.send_all(producer, [*bursts, *steady])
+    await producer.stop()
+    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
+    env |= {"CLARION_ADMIN_PORT": "0", "CLARION_RECIPIENT_RATE": "10", "CLARION_RECIPIENT_BURST": "5"}
+    async with child(["-m", "clarion.cli", "stream", "--role", "lane", "--lane", lane], env):
+
+        async def all_stored() -> bool:
+            return await documents.count_documents({}) == 60
+
+        await until(all_stored)
+        messages = [d["ord"] for d in await documents.find({"state": "throttled"}).sort("ord", 1).to_list(None)]
+        assert len(messages) == 25
+        assert await documents.count_documents({"recipient": "ann", "state": "pending"}) == 5
+        assert await documents.count_documents({"recipient": "bob", "state": "pending"}) == 30
+        assert await notifications.unread(documents, "ann") == 30
+        async with reading(settings, names.deliveries_bulk) as consumer, asyncio.timeout(20):
+            pushed: list[str] = []
+            while len(pushed) < 35:
+                delivery = deliveries.decode((await consumer.getone()).value)
+                assert isinstance(delivery, Items)
+                pushed += [item.recipient for item in delivery.items]
+            assert pushed.count("ann") == 5
+    database.close(database_)
 
 
 async def test_many_keys_at_once_leave_one_each(stored: Database) -> None:

@@ -28,6 +28,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     ARCHIVED = "archived"
     COLLAPSED = "collapsed"
+    THROTTLED = "throttled"  # in the inbox, not pushed
 
 
 INDEXES: Final = [
@@ -242,7 +243,7 @@ def _read(at: datetime) -> tuple[Document, Any]:
 
 
 def _unread(_: datetime) -> tuple[Document, Any]:
-    return {"state": {"$in": [State.DELIVERED, State.READ]}}, {"$set": {"unread": True}}
+    return {"state": {"$in": [State.DELIVERED, State.READ, State.THROTTLED]}}, {"$set": {"unread": True}}
 
 
 def _archived(at: datetime) -> tuple[Document, Any]:

@@ -22,6 +22,7 @@ stored = Counter("clarion_stored", "Notifications stored for the first time", ["
 repeated = Counter("clarion_repeated", "Records whose notification was stored before", ["lane"])
 emitted = Counter("clarion_emitted", "Items put into mailboxes", ["lane"])
 collapsed = Counter("clarion_collapsed", "Pending notifications superseded under their collapse key", ["lane"])
+throttled = Counter("clarion_throttled", "Notifications over their recipient's limit: stored, not pushed", ["lane"])
 moved = Counter("clarion_moved", "Records sent on to the partition of their recipient", ["lane"])
 expired = Counter("clarion_expired", "Notifications that expired before anybody received them", ["lane"])
 dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters", ["reason"])
