@@ -26,6 +26,7 @@ _PROBLEMS: Final = {
     413: "Too large; `errors` names the limit.",
     415: "Another content type.",
     422: "Invalid fields; `errors` names each with its limit.",
+    429: "More than the sender may publish. See `Retry-After`; in a batch, the lines beyond it have this status.",
     503: "Kafka is down or did not acknowledge in time, or this process is full. See `Retry-After`.",
 }
 
@@ -88,6 +89,6 @@ def _answer(text: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any
 
 def _problem(status: int, text: str, schema: dict[str, Any]) -> dict[str, Any]:
     answer = _answer(text, MEDIA_TYPE, schema)
-    if status == 503:
+    if status in (429, 503):
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return answer

@@ -18,6 +18,7 @@ from services.ingest.bodies import body_of
 from services.ingest.budget import Budget
 from services.ingest.openapi import Accepted, document
 from services.ingest.problem_responses import HANDLERS, Refused, unavailable
+from services.ingest.sender_limit import SenderLimit
 from services.ingest.submission import decode, notifications_of
 
 JSON: Final = "application/json"
@@ -28,7 +29,7 @@ _NOT_ACKNOWLEDGED: Final = (
 )
 
 
-def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget) -> Starlette:
+def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget, limit: SenderLimit) -> Starlette:
     async def publish(request: Request) -> Response:
         claims = await _publisher(request, verifier)
         key = _idempotency_key(request)
@@ -36,6 +37,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget) -> Starlett
             async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
                 submission = decode(body)
                 notifications = notifications_of(submission, claims, key, times.now())
+            limit.charge(claims.subject, len(notifications))
             accepted = await acceptor.accept(notifications)
         if not all(accepted):
             return unavailable(_NOT_ACKNOWLEDGED)
@@ -54,14 +56,17 @@ def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget) -> Starlett
                     detail = f"a batch has at most {limits.BATCH_LINES} lines"
                     error = FieldError("", "too_many", detail, limits.BATCH_LINES)
                     raise Refused(413, detail, errors=[error]) from None
-            acknowledged = await acceptor.accept(list(valid.values())) if valid else []
-        for (line, item), yes in zip(valid.items(), acknowledged, strict=True):
+            admitted, late, retry_s = limit.admit(claims.subject, valid)
+            results |= late
+            acknowledged = await acceptor.accept(list(admitted.values())) if admitted else []
+        for (line, item), yes in zip(admitted.items(), acknowledged, strict=True):
             lost = LineResult(line, 503, errors=[FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)])
             results[line] = LineResult(line, 202, item.id) if yes else lost
         for result in results.values():
             if result.errors:
                 metrics.refused.labels(result.status).inc()
-        return Response(write_results(results), media_type=NDJSON)
+        headers = {"Retry-After": str(retry_s)} if late else None
+        return Response(write_results(results), headers=headers, media_type=NDJSON)
 
     described = msgspec.json.encode(document())
 

@@ -14,6 +14,7 @@ from clarion.telemetry.health import Health
 from services.ingest.accept import Acceptor
 from services.ingest.budget import Budget
 from services.ingest.routes import make_app
+from services.ingest.sender_limit import SenderLimit
 
 PORT: Final = 8080
 DRAIN_S: Final = 20
@@ -37,7 +38,7 @@ async def main(process: Process) -> None:
     acceptor = Acceptor(settings, health.dependency("kafka"), budget)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
     config = uvicorn.Config(
-        make_app(Verifier(settings), acceptor, budget),
+        make_app(Verifier(settings), acceptor, budget, SenderLimit(settings.sender_rate, settings.sender_burst)),
         host=settings.host,
         port=settings.port or PORT,
         http=GuardedHttp,

@@ -16,6 +16,7 @@ from services.ingest import bodies
 from services.ingest.accept import Unavailable
 from services.ingest.budget import Budget
 from services.ingest.routes import make_app
+from services.ingest.sender_limit import SenderLimit
 
 SETTINGS = Settings(env="dev", jwt_secret="s" * 32)
 ONE = "/v1/notifications"
@@ -42,10 +43,16 @@ class Broker:
         return [self.outcome is not False] * len(notifications)
 
 
-def client(broker: Broker | None = None, budget: Budget | None = None, scope: str = "publish") -> httpx.AsyncClient:
+def client(
+    broker: Broker | None = None,
+    budget: Budget | None = None,
+    scope: str = "publish",
+    limit: SenderLimit | None = None,
+) -> httpx.AsyncClient:
     acceptor: Any = broker or Broker()
     transport = httpx.ASGITransport(
-        make_app(Verifier(SETTINGS), acceptor, budget or Budget()), raise_app_exceptions=False
+        make_app(Verifier(SETTINGS), acceptor, budget or Budget(), limit or SenderLimit(0, 1)),
+        raise_app_exceptions=False,
     )
     token = mint(SETTINGS, sub="svc", scope=scope)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -235,3 +242,37 @@ async def test_lines_kafka_did_not_acknowledge_say_so() -> None:
 async def test_the_openapi_document_is_served() -> None:
     async with client() as c:
         assert (await c.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+TO_ANN = {"type": "t", "message": "m", "recipient": "ann"}
+
+
+async def test_a_sender_over_its_rate_is_told_when_to_come_back_and_invalid_requests_cost_nothing() -> None:
+    broker = Broker()
+    async with client(broker, limit=SenderLimit(rate=0.5, burst=3)) as http:
+        for _ in range(5):
+            is_problem(await http.post("/v1/notifications", json=TO_ANN | {"type": "NOT A TYPE"}), 422)
+        many = {"type": "t", "message": "m", "recipients": ["ann", "bob"]}
+        assert (await http.post("/v1/notifications", json=many)).status_code == 202
+        refused = await http.post("/v1/notifications", json=many)
+        found = is_problem(refused, 429)
+        assert found["errors"][0]["limit"] == "0.5/s"
+        assert refused.headers["retry-after"] == "2"
+        assert (await http.post("/v1/notifications", json=TO_ANN)).status_code == 202  # one token was left
+        beyond = is_problem(await http.post("/v1/notifications", json=many | {"recipients": list("abcd")}), 422)
+        assert (beyond["errors"][0]["pointer"], beyond["errors"][0]["limit"]) == ("/recipients", 3)
+    assert len(broker.taken) == 3
+
+
+async def test_lines_of_a_batch_beyond_the_senders_rate_have_a_status_of_their_own() -> None:
+    broker = Broker()
+    lines = [TO_ANN, TO_ANN | {"type": "NOT A TYPE"}, TO_ANN, TO_ANN]
+    body = b"\n".join(msgspec.json.encode(line) for line in lines)
+    async with client(broker, limit=SenderLimit(rate=0.5, burst=2)) as http:
+        answer = await http.post(
+            "/v1/notifications/batch", content=body, headers={"Content-Type": "application/x-ndjson"}
+        )
+    assert answer.status_code == 200
+    assert answer.headers["retry-after"] == "2"
+    assert [msgspec.json.decode(line)["status"] for line in answer.content.splitlines()] == [202, 422, 202, 429]
+    assert len(broker.taken) == 2

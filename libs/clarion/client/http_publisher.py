@@ -82,9 +82,9 @@ class HttpTransport:
                 return {index: results.get(index, lost) for index in range(len(lines))}
             pending: dict[int, Result] = {}
             for found in map(_line_decoder.decode, response.content.splitlines()):
-                settled = pending if found.status == 503 else results
+                settled = pending if found.status in (429, 503) else results
                 settled[found.line - 1] = Result(found.status, found.id, found.errors)
-            delay = _BACKOFF.delay(failures)
+            delay = _retry_after(response) + _BACKOFF.delay(failures)
             if not pending or time.monotonic() + delay > deadline:
                 return results | pending
             failures += 1

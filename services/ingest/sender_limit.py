@@ -1,0 +1,55 @@
+"""How much a sender may publish: one token a recipient, from a bucket for each token's subject, an ingest process."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from clarion.contracts.notification import Notification
+from clarion.contracts.problems import FieldError
+from clarion.resilience.gcra import RateLimit
+from services.ingest.batch import LineResult
+from services.ingest.problem_responses import Refused
+
+
+class SenderLimit:
+    """`rate` recipients a second, `burst` at once. By the token, not by the sender it names, which may be anybody's."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate: Final = rate
+        self._burst: Final = burst
+        self._limit: Final = RateLimit(rate, burst) if rate else None
+
+    def charge(self, subject: str, recipients: int) -> None:
+        """Take a token for each recipient. Raises `Refused`: 429 with Retry-After, 422 beyond the burst."""
+        if self._limit is None:
+            return
+        if recipients > self._burst:
+            error = FieldError("/recipients", "too_many", "more than may be published at once", self._burst)
+            raise Refused(422, f"publish to at most {self._burst} recipients at once", errors=[error])
+        if wait_s := self._limit.take(subject, time.monotonic(), recipients):
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            raise Refused(429, self._detail(), errors=[self._error()], headers=headers)
+
+    def admit(
+        self, subject: str, lines: Mapping[int, Notification]
+    ) -> tuple[dict[int, Notification], dict[int, LineResult], int]:
+        """Take a token for each line, in order: the lines that have one, the others' results, and when to come back."""
+        if self._limit is None:
+            return dict(lines), {}, 0
+        now, wait_s = time.monotonic(), 0.0
+        admitted: dict[int, Notification] = {}
+        refused: dict[int, LineResult] = {}
+        for line, item in lines.items():
+            if wait := self._limit.take(subject, now):
+                wait_s = max(wait_s, wait)
+                refused[line] = LineResult(line, 429, errors=[self._error()])
+            else:
+                admitted[line] = item
+        return admitted, refused, math.ceil(wait_s)
+
+    def _detail(self) -> str:
+        return f"a sender may publish {self._rate:g} a second and {self._burst} at once; see Retry-After"
+
+    def _error(self) -> FieldError:
+        return FieldError("", "rate", self._detail(), f"{self._rate:g}/s")
