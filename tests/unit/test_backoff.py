@@ -1,10 +1,13 @@
 """Backoff with full jitter, and retries that end when they should."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.resilience.backoff import Backoff, retry
+from clarion.resilience.breaker import Breaker
 
 AT_ONCE = Backoff(base_s=0.0, cap_s=0.0)
 
@@ -53,3 +56,27 @@ async def test_after_the_deadline_the_last_error_comes_out() -> None:
     with pytest.raises(OSError, match="down"):
         await retry(flaky.call, "thing", OSError, within_s=0.0, backoff=AT_ONCE)
     assert flaky.calls == 1
+
+
+async def test_all_callers_wait_while_the_breaker_is_open_and_the_first_success_frees_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clarion.resilience.backoff._breakers", {"server": Breaker(least_calls=5, open_s=0.2)})
+    monkeypatch.setattr("clarion.resilience.backoff._LOOK_AGAIN_S", 0.01)
+    calls = 0
+    is_up = False
+
+    async def call() -> str:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        if not is_up:
+            raise OSError("down")
+        return "done"
+
+    waiting = [asyncio.create_task(retry(call, "server", OSError, backoff=AT_ONCE)) for _ in range(10)]
+    await asyncio.sleep(0.1)
+    assert 5 <= calls <= 20, "nobody hammers a server that is down"
+    is_up = True
+    async with asyncio.timeout(2):
+        assert await asyncio.gather(*waiting) == ["done"] * 10

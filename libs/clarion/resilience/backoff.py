@@ -1,14 +1,17 @@
 """Exponential backoff with full jitter and a cap (Brooker, "Exponential Backoff and Jitter", 2015)."""
 
+import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
 from tenacity.wait import wait_random_exponential
 
+from clarion.resilience.breaker import Breaker
 from clarion.telemetry import metrics
 
 log = structlog.get_logger()
@@ -28,6 +31,9 @@ class Backoff:
 
 
 RETRY = Backoff()
+
+_LOOK_AGAIN_S: Final = 0.25  # at an open breaker: it closes for all as soon as one has got through
+_breakers: Final[dict[str, Breaker]] = {}  # one a dependency and process
 
 
 def retrying(
@@ -56,10 +62,33 @@ async def retry(
     within_s: float | None = None,
     backoff: Backoff = RETRY,
 ) -> T:
-    """Await `call()` until it succeeds, as `retrying` says; other errors come out at once."""
+    """Await `call()` until it succeeds, as `retrying` says; other errors come out at once.
+
+    All callers in this process share the dependency's circuit breaker: while it is open, they wait.
+    """
+    breaker = _breakers.setdefault(dependency, Breaker())
 
     async def attempt() -> T:
-        return await call()
+        while wait_s := breaker.wait_s(time.monotonic()):
+            await asyncio.sleep(min(wait_s, _LOOK_AGAIN_S))
+        try:
+            found = await call()
+        except (*errors, asyncio.CancelledError):
+            _note(dependency, breaker, failed=True)
+            raise
+        except Exception:
+            _note(dependency, breaker, failed=False)  # another error is an answer, too
+            raise
+        _note(dependency, breaker, failed=False)
+        return found
 
     # a coroutine function of its own: tenacity would hand a lambda's coroutine back without awaiting it
     return await retrying(dependency, *errors, within_s=within_s, backoff=backoff)(attempt)
+
+
+def _note(dependency: str, breaker: Breaker, *, failed: bool) -> None:
+    before = breaker.state
+    breaker.ended(time.monotonic(), failed=failed)
+    metrics.breaker_state.labels(dependency).set(breaker.state)
+    if breaker.state is not before:
+        log.warning("circuit breaker", dependency=dependency, state=breaker.state.name.lower())

@@ -27,6 +27,7 @@ moved = Counter("clarion_moved", "Records sent on to the partition of their reci
 expired = Counter("clarion_expired", "Notifications that expired before anybody received them", ["lane"])
 dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters", ["reason"])
 retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])
+breaker_state = Gauge("clarion_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", ["dependency"])
 folded = Counter("clarion_folded", "Receipts folded into stored notifications", ["op"])
 lag_records = Gauge("clarion_lag_records", "Records this process has still to take from its partitions", ["lane"])
 buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet acknowledged", ["lane"])

@@ -1,0 +1,88 @@
+"""A circuit breaker by error rate: a server that fails is left alone for a while (Nygard, "Release It!", 2007).
+
+Backoff makes one caller wait between its own tries; the breaker makes all callers of a process wait together, and lets
+one of them try whether the server is back.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+
+class State(IntEnum):
+    """As the metric shows it."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+@dataclass(slots=True)
+class _Second:
+    """The calls that ended within one second."""
+
+    number: int
+    calls: int = 0
+    failures: int = 0
+
+
+class Breaker:
+    """Opens at `error_rate` of at least `least_calls` in `window_s`; half-open after `open_s`. Pure: time is passed in.
+
+    What is kept is bounded by `window_s`, a count for each second.
+    """
+
+    def __init__(
+        self, *, error_rate: float = 0.5, least_calls: int = 20, window_s: int = 10, open_s: float = 5.0
+    ) -> None:
+        self._error_rate: Final = error_rate
+        self._least_calls: Final = least_calls
+        self._window_s: Final = window_s
+        self._open_s: Final = open_s
+        self._seconds: list[_Second] = []
+        self._opened_at = 0.0
+        self._probed_at: float | None = None
+        self.state = State.CLOSED
+
+    def wait_s(self, now: float) -> float:
+        """How long to wait before asking again; 0 when a call may go now, which must then be told by `ended`.
+
+        While half-open one call may go at a time; one that never ends holds the others up for `open_s` at most.
+        """
+        if self.state is State.CLOSED:
+            return 0.0
+        free_at = (self._opened_at if self._probed_at is None else self._probed_at) + self._open_s
+        if now < free_at and (self.state is State.OPEN or self._probed_at is not None):
+            return free_at - now
+        self.state, self._probed_at = State.HALF_OPEN, now
+        return 0.0
+
+    def ended(self, now: float, *, failed: bool) -> None:
+        """A call that was let go has ended."""
+        if self.state is not State.CLOSED:
+            self._settle(now, failed=failed)
+            return
+        second = self._second(int(now))
+        second.calls += 1
+        second.failures += failed
+        calls = sum(s.calls for s in self._seconds)
+        failures = sum(s.failures for s in self._seconds)
+        if calls >= self._least_calls and failures >= self._error_rate * calls:
+            self._open(now)
+
+    def _settle(self, now: float, *, failed: bool) -> None:
+        """A success closes, whoever had it: the server answers. A failure of the one that tried opens again."""
+        if not failed:
+            self.state, self._probed_at = State.CLOSED, None
+            self._seconds.clear()
+        elif self.state is State.HALF_OPEN:
+            self._open(now)
+
+    def _open(self, now: float) -> None:
+        self.state, self._opened_at, self._probed_at = State.OPEN, now, None
+
+    def _second(self, number: int) -> _Second:
+        self._seconds = [s for s in self._seconds if s.number > number - self._window_s]
+        if not self._seconds or self._seconds[-1].number != number:
+            self._seconds.append(_Second(number))
+        return self._seconds[-1]
