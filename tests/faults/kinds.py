@@ -26,6 +26,7 @@ class Field:
     chance: random.Random
     progress: Callable[[str], None]
     team: list[Worker] = field(default_factory=list[Worker])
+    guests: list[Worker] = field(default_factory=list[Worker])
 
     async def replace(self, place: int) -> Worker:
         self.team[place] = await workers.start(self.env)
@@ -74,6 +75,7 @@ async def rebalance(at: Field, count: int) -> int:
     """A third worker joins and leaves: each moves partitions between those who stay."""
     for done in range(0, count, 2):
         third = await workers.start(at.env)
+        at.guests.append(third)
         await third.first_window()
         await asyncio.sleep(at.chance.uniform(0.2, 1.0))
         third.signal(signal.SIGTERM)

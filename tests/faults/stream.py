@@ -69,7 +69,7 @@ async def one_kind(
                     await asyncio.sleep(0.5)
             stuck = stuck or ("" if all(worker.is_alive for worker in at.team) else "a worker has ended by itself")
         finally:
-            for worker in at.team:
+            for worker in (*at.team, *at.guests):
                 worker.kill()
                 await worker.ended()
         verdict = account(load.published, load.unsure, await load.stored(), load.emissions, online())

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -14,6 +15,7 @@ import httpx
 from clarion.contracts.lanes import Lane
 
 LANE: Final = Lane.NORMAL
+LOGS: Final = Path("build/faults")  # of each worker, by its port
 START_S: Final = 60.0
 END_S: Final = 40.0
 _POLL_S: Final = 0.05
@@ -60,11 +62,12 @@ class Worker:
 
 async def start(env: Mapping[str, str]) -> Worker:
     port = _free_port()
-    nothing = asyncio.subprocess.DEVNULL
+    LOGS.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, "-m", "clarion.cli", "stream", "--role", "lane", "--lane", LANE)
-    process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **env, "CLARION_ADMIN_PORT": str(port)}, stdout=nothing, stderr=nothing
-    )
+    with (LOGS / f"worker-{port}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **env, "CLARION_ADMIN_PORT": str(port)}, stdout=log, stderr=log
+        )
     return Worker(process, port)
 
 
