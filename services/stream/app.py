@@ -27,7 +27,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
         store="memory://",
         datadir=tempfile.gettempdir() + f"/clarion-{group}",
         web_enabled=False,  # health and metrics have a port of their own
-        # else Faust's own assignor is used: it fills each worker to ceil(partitions / workers), and leaves some with none
+        # else Faust's own assignor fills each worker to ceil(partitions / workers), and leaves some with none
         table_standby_replicas=0,
         topic_disable_leader=True,  # no leader election: nothing here needs one, and it wants a topic of its own
         topic_allow_declare=False,  # topics are declared once, by `clarion topics apply`

@@ -6,6 +6,7 @@ runs do not. A missed bar is shown and fails nothing.
 
 import argparse
 import asyncio
+import logging
 import tempfile
 from pathlib import Path
 from statistics import mean
@@ -21,6 +22,7 @@ from tests.bench import drift, store_stage, throughput, urgent
 
 async def main(count: int, many: int) -> None:
     console = Console(highlight=False)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(servers_only=True, any_ports=True, full_speed=True)
         async with running(Folder(Path(folder)), plan, console.print) as stack:

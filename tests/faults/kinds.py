@@ -25,6 +25,7 @@ class Field:
     env: Mapping[str, str]
     chance: random.Random
     progress: Callable[[str], None]
+    published: Callable[[], int]
     team: list[Worker] = field(default_factory=list[Worker])
     guests: list[Worker] = field(default_factory=list[Worker])
 
@@ -32,6 +33,8 @@ class Field:
         self.team[place] = await workers.start(self.env)
         return self.team[place]
 
+
+_PASSING: Final = 5_000  # notifications, after a server is back and before it is killed again
 
 Kind = Callable[[Field, int], Awaitable[int]]
 
@@ -117,7 +120,10 @@ async def _server_killed(at: Field, name: str, count: int) -> int:
         async with asyncio.timeout(60):
             while at.stack.children[name].restarts == restarts:
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(at.chance.uniform(5.0, 8.0))
+        resumed = at.published()
+        async with asyncio.timeout(60):
+            while at.published() < resumed + _PASSING:
+                await asyncio.sleep(0.1)
         at.progress(f"{name} killed {done + 1}/{count}")
     return count * len(at.team)
 

@@ -1,6 +1,7 @@
 """What is published during a fault run and what came of it: by Kafka, MongoDB and the mailboxes."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -75,8 +76,9 @@ class Load:
         began, sent = time.perf_counter(), 0
         while True:
             due = int(self.rate * (time.perf_counter() - began)) - sent
-            for number in range(sent, sent + due):
-                await self._send(producer, number)
+            with contextlib.suppress(*clients.SEND_ERRORS):  # not accepted is not lost: `unsure` has the id
+                for number in range(sent, sent + due):
+                    await self._send(producer, number)
             sent += due
             await asyncio.sleep(_TICK_S)
 

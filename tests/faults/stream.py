@@ -6,6 +6,7 @@ emitted, out of order or stuck; not when repeats exceed their bar, which is show
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import tempfile
@@ -36,6 +37,7 @@ TEAM: Final = 2
 async def main(seed: int, kinds: list[str], share: float, least: int) -> int:
     console = Console(highlight=False)
     console.print(f"seed {seed}")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that was killed is no news
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(servers_only=True, any_ports=True, full_speed=True)
@@ -56,7 +58,14 @@ async def one_kind(
     async with own_lane(env) as own:
         settings = Settings.from_env(own)
         load = Load(settings, RATE)
-        at = Field(stack, own, chance, lambda note: console.print(f"  {note}, {len(load.published):,} published"))
+
+        def passing() -> int:
+            return len(load.published)
+
+        def say(note: str) -> None:
+            console.print(f"  {note}, {passing():,} published")
+
+        at = Field(stack, own, chance, say, passing)
         at.team = [await workers.start(own) for _ in range(TEAM)]
         interrupted = 0
         try:
