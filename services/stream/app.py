@@ -51,7 +51,6 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
     pipeline.owns = lambda epoch: app.consumer.owns(epoch)
     pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
     lag = metrics.lag_records.labels(pipeline.name)
-    behind: dict[Partition, int] = {}
 
     async def hand(stream: Any) -> None:
         # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
@@ -61,10 +60,10 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
             assert isinstance(consumer, Consumer)
             if not consumer.owns(batch.epoch):
                 continue  # taken before the last rebalance or rewind: it is read again
-            assigned = {Partition(tp.topic, tp.partition) for tp in consumer.assignment()}
-            behind[batch.partition] = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
-            lag.set(sum(records for partition, records in behind.items() if partition in assigned))
-            await pipeline.hand(batch, event.ack)
+            pipeline.keep({Partition(tp.topic, tp.partition) for tp in consumer.assignment()})
+            behind = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
+            await pipeline.hand(batch, event.ack, behind)
+            lag.set(pipeline.lag())
 
     app.agent(app.topic(topic, schema=BatchSchema()), name=f"{group}.agent")(hand)
     return app

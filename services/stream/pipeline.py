@@ -39,6 +39,8 @@ class Pipeline:
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
         self._in_flight: Final[dict[Window, float]] = {}  # since when
         self._unfinished = 0  # batches handed over
+        self._behind: dict[Partition, int] = {}  # records still to take, as the latest batch of each partition said
+        self._handed_at = time.monotonic()
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
         self._turns: Final = Turns()
         self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
@@ -51,9 +53,11 @@ class Pipeline:
         self._window_items = metrics.window_items.labels(name)
         self._lost = metrics.windows_lost.labels(name)
 
-    async def hand(self, batch: RecordBatch, ack: Ack) -> None:
-        """Give a batch to work on. `ack` is called when its work is done."""
+    async def hand(self, batch: RecordBatch, ack: Ack, behind: int = 0) -> None:
+        """Give a batch to work on. `ack` is called when its work is done; `behind` records follow in its partition."""
         await self._open.wait()
+        self._handed_at = time.monotonic()
+        self._behind[batch.partition] = behind
         self._unfinished += 1
         self._idle.clear()
         self._buffered.inc(batch.size)
@@ -156,9 +160,19 @@ class Pipeline:
 
     def stuck(self) -> str:
         """Why this pipeline makes no progress; empty while it does."""
-        if self._oldest_s() < STUCK_S:
-            return ""
-        return f"a window has been in hand for more than {STUCK_S:g} s"
+        if self._oldest_s() > STUCK_S:
+            return f"a window has been in hand for more than {STUCK_S:g} s"
+        if self.lag() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
+            # seen of Faust after broker outages: no error, and no record any more
+            return f"there is a backlog, and nothing was fetched for more than {STUCK_S:g} s"
+        return ""
+
+    def lag(self) -> int:
+        return sum(self._behind.values())
+
+    def keep(self, assigned: set[Partition]) -> None:
+        """Forget the lag of partitions that others have now."""
+        self._behind = {partition: left for partition, left in self._behind.items() if partition in assigned}
 
     def _oldest_s(self) -> float:
         return time.monotonic() - min(self._in_flight.values()) if self._in_flight else 0.0

@@ -162,3 +162,25 @@ async def test_a_lost_turn_lets_the_next_ones_pass() -> None:
             pass
     async with asyncio.timeout(1), second.at(Stage.EMIT):
         pass
+
+
+async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1_000.0
+    monkeypatch.setattr("services.stream.pipeline.time.monotonic", lambda: clock)
+
+    async def work(window: Window, turn: Turn) -> None:
+        pass
+
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
+    async with running(pipeline):
+        await pipeline.hand(batch([b"x"], 0, 0), lambda: None, 5)
+        await pipeline.drain()
+        assert pipeline.stuck() == ""
+        clock += 121
+        assert "backlog" in pipeline.stuck()
+        pipeline.keep(set())  # others have the partition now
+        assert pipeline.stuck() == ""
+        await pipeline.hand(batch([b"x"], 1, 0), lambda: None, 0)
+        await pipeline.drain()
+        clock += 121
+        assert pipeline.stuck() == "", "nothing is left to take"
