@@ -41,6 +41,8 @@ class Pipeline:
         self._unfinished = 0  # batches handed over
         self._behind: dict[Partition, int] = {}  # records still to take, as the latest batch of each partition said
         self._handed_at = time.monotonic()
+        self._epoch = -1  # of the latest batch
+        self._refused = -1  # batches of epochs up to this one are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
         self._turns: Final = Turns()
         self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
@@ -56,6 +58,9 @@ class Pipeline:
     async def hand(self, batch: RecordBatch, ack: Ack, behind: int = 0) -> None:
         """Give a batch to work on. `ack` is called when its work is done; `behind` records follow in its partition."""
         await self._open.wait()
+        if batch.epoch <= self._refused:
+            return
+        self._epoch = batch.epoch
         self._handed_at = time.monotonic()
         self._behind[batch.partition] = behind
         self._unfinished += 1
@@ -143,7 +148,22 @@ class Pipeline:
         self._open.clear()
 
     async def drain(self) -> None:
-        """Wait until nothing is in hand, at most DRAIN_S: what is left is delivered again to whoever comes next."""
+        """Finish the windows that are begun, within DRAIN_S; begin no other of this epoch.
+
+        What is not finished is not acknowledged: whoever has the partitions next reads it.
+        """
+        self._refused = self._epoch
+        for queue in self._waiting.values():
+            for batch, _ in queue:
+                self._unfinished -= 1
+                self._buffered.dec(batch.size)
+        self._waiting.clear()
+        if not self._unfinished:
+            self._idle.set()
+        await self.finished()
+
+    async def finished(self) -> None:
+        """Wait until everything handed over is done, at most DRAIN_S."""
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()

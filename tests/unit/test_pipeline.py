@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def test_every_batch_is_acknowledged_and_each_stage_sees_a_partition_in_order(
                     batch([b"x"] * count, first, partition), lambda p=partition, f=first: acked.append((p, f))
                 )
             async with asyncio.timeout(10):
-                await pipeline.drain()
+                await pipeline.finished()
         for stage in Stage:
             assert seen[stage] == {p: list(range(end)) for p, end in offsets.items()}
 
@@ -84,7 +85,7 @@ async def test_windows_of_different_partitions_are_stored_side_by_side() -> None
     async with running(pipeline), asyncio.timeout(5):
         await pipeline.hand(batch([b"x"] * 4, 0, 0), lambda: None)
         await pipeline.hand(batch([b"x"] * 4, 0, 1), lambda: None)
-        await pipeline.drain()
+        await pipeline.finished()
     assert inside == {0, 1}
 
 
@@ -104,7 +105,7 @@ async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_win
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         stored.set()
-        await pipeline.drain()
+        await pipeline.finished()
     assert windows[0] < 10
     assert len(windows) == 2
     assert sum(windows) == 10
@@ -129,7 +130,7 @@ async def test_lost_windows_are_not_acknowledged_and_the_consumer_reads_them_aga
     async with running(pipeline), asyncio.timeout(5):
         for first in (0, 4, 8):
             await pipeline.hand(batch([b"x"] * 4, first), lambda first=first: acked.append(first))
-        await pipeline.drain()
+        await pipeline.finished()
     assert acked == []
     assert set(rewound) == {0}
 
@@ -174,13 +175,41 @@ async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch
     pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
     async with running(pipeline):
         await pipeline.hand(batch([b"x"], 0, 0), lambda: None, 5)
-        await pipeline.drain()
+        await pipeline.finished()
         assert pipeline.stuck() == ""
         clock += 121
         assert "backlog" in pipeline.stuck()
         pipeline.keep(set())  # others have the partition now
         assert pipeline.stuck() == ""
         await pipeline.hand(batch([b"x"], 1, 0), lambda: None, 0)
-        await pipeline.drain()
+        await pipeline.finished()
         clock += 121
         assert pipeline.stuck() == "", "nothing is left to take"
+
+
+async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_owner() -> None:
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+    acked: list[int] = []
+
+    async def work(window: Window, turn: Turn) -> None:
+        begun.set()
+        await go_on.wait()
+
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
+    async with running(pipeline), asyncio.timeout(5):
+        await pipeline.hand(batch([b"x"], 0), lambda: acked.append(0))
+        await begun.wait()
+        for offset in (1, 2, 3):
+            await pipeline.hand(batch([b"x"], offset), lambda offset=offset: acked.append(offset))
+        await asyncio.sleep(0)
+        draining = asyncio.create_task(pipeline.drain())
+        await asyncio.sleep(0)
+        await pipeline.hand(batch([b"x"], 4), lambda: acked.append(4))  # still on its way when the drain began
+        assert not draining.done()
+        go_on.set()
+        await draining
+        assert acked == [0]
+        await pipeline.hand(replace(batch([b"x"], 1), epoch=1), lambda: acked.append(1))  # read again
+        await pipeline.finished()
+    assert acked == [0, 1]
