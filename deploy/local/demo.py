@@ -59,7 +59,7 @@ class Demo:
         return account
 
     def _round(self, team: str) -> list[Submission]:
-        return [events.submission(told, team) for told in events.told(events.deliveries(), team)]
+        return [events.submission(told, team, collapse=False) for told in events.told(events.deliveries(), team)]
 
     async def _publish(
         self, account: Account, rounds: Sequence[Sequence[Submission]], halfway: Callable[[], None]

@@ -33,13 +33,16 @@ def told(sample: list[Delivery], run: str) -> Iterator[Notification]:
         yield from notifications(delivery.event, delivery.payload, delivery=f"{run}-{number}", own_updates=True)
 
 
-def submission(notification: Notification, team: str = "") -> Submission:
-    """As an upstream would publish it. A `team` makes other people of the same names, so that a few are many."""
+def submission(notification: Notification, team: str = "", *, collapse: bool = True) -> Submission:
+    """As an upstream would publish it. A `team` makes other people of the same names, so that a few are many.
+
+    Without `collapse` a newer one supersedes no older one that is still pending: each is to be delivered.
+    """
     return Submission(
         type=notification.type,
         message=notification.message,
         priority=notification.priority,
         data=notification.data,
-        collapse_key=notification.collapse_key,
+        collapse_key=notification.collapse_key if collapse else None,
         recipient=notification.recipient + team,
     )
