@@ -50,6 +50,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
     app.transport = transport
     pipeline.owns = lambda epoch: app.consumer.owns(epoch)
     pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
+    pipeline.shelve = lambda batch: app.consumer.shelve(batch)
     lag = metrics.lag_records.labels(pipeline.name)
 
     async def hand(stream: Any) -> None:

@@ -4,7 +4,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, the e
 """
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,12 +23,14 @@ from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import dead_letter_records, item_records, moved_records
+from services.stream.emitting import Sent, dead_letter_records, item_records, moved_records
 from services.stream.storing import Outcome, store
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
 
 log = structlog.get_logger()
+
+Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 
 
 @dataclass(slots=True)
@@ -44,19 +46,31 @@ class LaneWork:
     _epoch: int = -1
 
     async def __call__(self, window: Window, turn: Turn) -> None:
-        now = times.now()
-        with self._stage("decode"):
-            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now)
-            self._throttle(decoded, max(batch.epoch for batch in window.batches))
+        decoded = self.decode(window)
         async with turn.at(Stage.STORE):
-            with self._stage("store"):
-                stored = notifications.collection(self.database)
-                outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, now)
-        with self._stage("route"):
-            # after the store [M]: whoever connects later reads what is pending
+            outcome = await self.store(decoded, turn)
+        await self.emit(decoded, outcome, await self.route(outcome), turn)
+
+    def decode(self, window: Window) -> Decoded:
+        with self.stage("decode"):
+            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, times.now())
+            self._throttle(decoded, max(batch.epoch for batch in window.batches))
+        return decoded
+
+    async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
+        """To be awaited while the window holds its turn in `Stage.STORE`."""
+        with self.stage("store"):
+            stored = notifications.collection(self.database)
+            return await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, times.now())
+
+    async def route(self, outcome: Outcome) -> Mailboxes:
+        """After the store [M]: whoever connects later reads what is pending."""
+        with self.stage("route"):
             users = list({item.recipient for item in outcome.items})
             online = sessions.collection(self.database)
-            mailboxes = await retry(lambda: sessions.route(online, users), "mongodb", *database.TRANSIENT)
+            return await retry(lambda: sessions.route(online, users), "mongodb", *database.TRANSIENT)
+
+    async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, turn: Turn) -> None:
         letters = [*decoded.dead, *outcome.dead]
         records = [
             *item_records(self.names, self.lane, outcome.items, mailboxes),
@@ -64,11 +78,14 @@ class LaneWork:
             *dead_letter_records(self.names, letters),
         ]
         async with turn.at(Stage.EMIT):
-            with self._stage("emit"):
-                await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+            with self.stage("emit"):
+                await self.send(records)
         metrics.emitted.labels(self.lane).inc(sum(len(mailboxes.get(item.recipient, ())) for item in outcome.items))
         self._count(decoded, outcome)
         _say_dead(letters)
+
+    async def send(self, records: Sequence[Sent]) -> None:
+        await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
 
     def _throttle(self, decoded: Decoded, epoch: int) -> None:
         """On record time, so that a backlog is judged as it was published; exact within one ownership of partitions."""
@@ -93,7 +110,7 @@ class LaneWork:
         metrics.expired.labels(self.lane).inc(sum(entry.expired for entry in decoded.entries.values()))
 
     @contextmanager
-    def _stage(self, name: str) -> Generator[None]:
+    def stage(self, name: str) -> Generator[None]:
         started = time.perf_counter()
         yield
         metrics.stage_seconds.labels(self.lane, name).observe(time.perf_counter() - started)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -11,13 +12,14 @@ import structlog
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import RecordBatch
 from clarion.telemetry import metrics
-from services.stream.turns import Lost, Stage, Turn, Turns
+from services.stream.turns import Lost, Shelved, Stage, Turn, Turns
 from services.stream.windows import Window, WindowPolicy
 
 log = structlog.get_logger()
 
 Work = Callable[[Window, Turn], Awaitable[None]]
 Ack = Callable[[], Any]
+Worth = Callable[[], Awaitable[object]]
 
 DRAIN_S: Final = 8.0  # below the session timeout: a rebalance must not wait longer for this worker
 STUCK_S: Final = 120.0
@@ -27,13 +29,19 @@ class Pipeline:
     """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics.
 
     What is handed over and not yet acknowledged is bounded by the consumer, in bytes; so nothing here needs a bound but
-    the windows in flight.
+    the windows in flight. Work that shelves a window (raises `Shelved`) brings `worth`: it ends when reading again is
+    worth a try.
     """
 
-    def __init__(self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1) -> None:
+    def __init__(
+        self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1, worth: Worth | None = None
+    ) -> None:
         self.name = name
         self.owns: Callable[[int], bool] = lambda epoch: True  # of the consumer that hands batches over
         self.rewind: Callable[[int], None] = lambda epoch: None
+        self.shelve: Callable[[RecordBatch], None] = lambda batch: None
+        self._worth = worth
+        self._shelved = -1  # the latest epoch of which a window was shelved
         self._policy = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
@@ -75,15 +83,21 @@ class Pipeline:
             while True:
                 await self._slots.acquire()
                 window, acks = await self._gather()
-                turn = self._turns.join(window.partitions, lambda window=window: self._owned(window))
+                turn = self._turns.join(window.partitions, partial(self._check, window), self._changed.set)
                 self._in_flight[window] = time.monotonic()
                 self._windows.set(len(self._in_flight))
                 self._window_items.observe(window.records)
-                tasks.create_task(self._do(window, turn, acks))
+                tasks.create_task(self._do(window, turn, acks, tasks))
 
-    async def _do(self, window: Window, turn: Turn, acks: list[Ack]) -> None:
+    async def _do(self, window: Window, turn: Turn, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
         try:
             await self._work(window, turn)
+        except Shelved:
+            for batch in window.batches:
+                self.shelve(batch)
+                if batch.epoch > self._shelved:
+                    self._shelved = batch.epoch
+                    tasks.create_task(self._read_again(batch.epoch))
         except Lost as reason:
             for epoch in {batch.epoch for batch in window.batches}:
                 self.rewind(epoch)
@@ -102,8 +116,21 @@ class Pipeline:
         if not self._unfinished:
             self._idle.set()
 
-    def _owned(self, window: Window) -> bool:
-        return all(self.owns(epoch) for epoch in {batch.epoch for batch in window.batches})
+    def _check(self, window: Window) -> None:
+        """Raises `Lost` when `window` must not be stored: another has its partitions, or what is before it comes later.
+
+        Each epoch is asked for, since a window may hold batches from before and after a rebalance.
+        """
+        epochs = {batch.epoch for batch in window.batches}
+        if not all(map(self.owns, epochs)):
+            raise Lost("its partitions were given up, or are to be read again")
+        if self._shelved in epochs:
+            raise Shelved("what came before it was shelved")
+
+    async def _read_again(self, epoch: int) -> None:
+        assert self._worth is not None, "only work that can tell when it is worth a try may shelve"
+        await self._worth()
+        self.rewind(epoch)
 
     async def _gather(self) -> tuple[Window, list[Ack]]:
         """A window that is not full stays open while its partitions' earlier one is being stored: waiting is free."""

@@ -12,6 +12,10 @@ class Lost(Exception):
     """A window's partitions may be another worker's by now: drop it, whoever has them reads it again."""
 
 
+class Shelved(Lost):
+    """A window is put off: it and all that follow it in its epoch are read again, once that is worth a try."""
+
+
 class Stage(Enum):
     STORE = auto()
     EMIT = auto()
@@ -20,10 +24,17 @@ class Stage(Enum):
 class Turn:
     """A window's place in its partitions' queues."""
 
-    def __init__(self, before: Sequence["Turn"] = (), owned: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        before: Sequence["Turn"] = (),
+        check: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._before = before
-        self._owned = owned
+        self._check = check
+        self._changed = changed
         self._left = {stage: asyncio.Event() for stage in Stage}
+        self._is_slow = False
 
     @asynccontextmanager
     async def at(self, stage: Stage) -> AsyncGenerator[None]:
@@ -45,12 +56,16 @@ class Turn:
         self._left[stage].set()
 
     def check(self) -> None:
-        """Raises `Lost` when the window's partitions are not ours any more: to be asked before each try to store."""
-        if not self._owned():
-            raise Lost("its partitions were given up, or are to be read again")
+        """Raises `Lost` when the window is not ours to store any more: to be asked before each try to do so."""
+        self._check()
 
-    def has_left(self, stage: Stage) -> bool:
-        return self._left[stage].is_set()
+    def is_slow(self) -> None:
+        """Its stage takes long: the next window of its partitions shall not stay open for it."""
+        self._is_slow = True
+        self._changed()
+
+    def is_worth_waiting_for(self, stage: Stage) -> bool:
+        return not (self._is_slow or self._left[stage].is_set())
 
     def leave(self) -> None:
         """Out of every stage, also those it never came to. Lets go of what came before."""
@@ -65,13 +80,18 @@ class Turns:
     def __init__(self) -> None:
         self._latest: dict[Partition, Turn] = {}
 
-    def join(self, partitions: Iterable[Partition], owned: Callable[[], bool] = lambda: True) -> Turn:
+    def join(
+        self,
+        partitions: Iterable[Partition],
+        check: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> Turn:
         """Queue a window up behind the latest ones of `partitions`."""
         queues = set(partitions)
-        turn = Turn(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), owned)
+        turn = Turn(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
         self._latest.update(dict.fromkeys(queues, turn))
         return turn
 
     def are_free(self, partitions: Iterable[Partition], stage: Stage) -> bool:
-        """Whether a window of `partitions` would enter `stage` at once."""
-        return all(turn.has_left(stage) for p in partitions if (turn := self._latest.get(p)))
+        """Whether a window of `partitions` gains nothing by waiting for the one before it to leave `stage`."""
+        return not any(turn.is_worth_waiting_for(stage) for p in partitions if (turn := self._latest.get(p)))

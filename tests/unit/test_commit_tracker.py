@@ -26,7 +26,7 @@ class Histories(RuleBasedStateMachine):
         first = self.position[partition] + gap
         self.done[partition].update(range(self.position[partition], first))
         last = first + length - 1
-        self.tracker.take(partition, first, last)
+        self.tracker.take(partition, first, last, length)
         self.position[partition] = last + 1
         self.in_hand.append((partition, first, last, self.tracker.epoch))
 
@@ -40,6 +40,16 @@ class Histories(RuleBasedStateMachine):
         assert counted == (epoch == self.tracker.epoch)
         self.done[partition].update(range(first, last + 1))
         assert not self.tracker.ack(partition, last, epoch), "a second acknowledgement counts for nothing"
+
+    @precondition(lambda self: self.in_hand)
+    @rule(data=st.data())
+    def shelve(self, data: st.DataObject) -> None:
+        """It is not done, so nothing at or behind it may be committed before it is read again."""
+        batch = data.draw(st.sampled_from(self.in_hand))
+        self.in_hand.remove(batch)
+        partition, _, last, epoch = batch
+        self.tracker.shelve(partition, last, epoch)
+        assert not self.tracker.ack(partition, last, epoch), "what was shelved is acknowledged only when read again"
 
     @rule(succeeds=st.booleans())
     def commit(self, succeeds: bool) -> None:
@@ -61,12 +71,30 @@ class Histories(RuleBasedStateMachine):
         for partition, offset in self.commits.items():
             assert set(range(offset)) <= self.done[partition]
 
+    @invariant()
+    def only_what_is_in_hand_is_held(self) -> None:
+        now = self.tracker.epoch
+        assert self.tracker.held_bytes == sum(
+            last - first + 1 for _, first, last, epoch in self.in_hand if epoch == now
+        )
+
     def teardown(self) -> None:
-        """When all is acknowledged, all can be committed: nothing is stuck."""
-        for partition, _, last, epoch in self.in_hand:
-            self.tracker.ack(partition, last, epoch)
-        self.commit(succeeds=True)
-        assert self.tracker.in_flight() == 0
+        """When all is acknowledged, what was shelved after it is read again, all can be committed: nothing is stuck."""
+        for again in (False, True):
+            for partition, _, last, epoch in self.in_hand:
+                self.tracker.ack(partition, last, epoch)
+            self.in_hand.clear()
+            self.commit(succeeds=True)
+            if again:
+                assert self.tracker.in_flight() == 0
+                continue
+            for partition, offset in self.tracker.resume_points().items():
+                assert set(range(offset)) <= self.done[partition]
+            ends = self.position
+            self.rebalance()
+            for partition, end in ends.items():
+                if end > self.position[partition]:
+                    self.fetch(partition, 0, end - self.position[partition])
 
 
 TestHistories = Histories.TestCase
@@ -101,3 +129,17 @@ def test_a_failed_commit_is_offered_again() -> None:
     assert tracker.committable() == {A: 10}
     tracker.committed(A, 10)
     assert tracker.committable() == {}
+
+
+def test_a_long_outage_keeps_offsets_and_no_payloads() -> None:
+    tracker = CommitTracker()
+    for n in range(10_000):
+        tracker.take(A, n * 10, n * 10 + 9, size=1_000)
+    tracker.ack(A, 9, tracker.epoch)
+    for n in reversed(range(2, 10_000)):  # in whatever order they are put off
+        tracker.shelve(A, n * 10 + 9, tracker.epoch)
+    assert (tracker.in_flight(), tracker.held_bytes) == (2, 1_000)
+    tracker.ack(A, 19, tracker.epoch)
+    assert (tracker.in_flight(), tracker.held_bytes) == (1, 0)
+    assert tracker.resume_points() == {A: 20}
+    assert tracker.committable() == {A: 20}

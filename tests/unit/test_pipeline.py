@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.stream.pipeline import Pipeline
-from services.stream.turns import Lost, Stage, Turn
+from services.stream.turns import Lost, Shelved, Stage, Turn
 from services.stream.windows import Window, WindowPolicy
 from tests.unit.records import batch
 
@@ -156,7 +156,10 @@ async def test_nothing_passes_a_window_that_failed() -> None:
 
 
 async def test_a_lost_turn_lets_the_next_ones_pass() -> None:
-    first = Turn(owned=lambda: False)
+    def lost() -> None:
+        raise Lost
+
+    first = Turn(check=lost)
     second = Turn([first])
     with pytest.raises(Lost):
         async with first.at(Stage.STORE):
@@ -213,3 +216,59 @@ async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_o
         await pipeline.hand(replace(batch([b"x"], 1), epoch=1), lambda: acked.append(1))  # read again
         await pipeline.finished()
     assert acked == [0, 1]
+
+
+async def test_what_follows_a_shelved_window_is_shelved_too_and_read_again_once_that_is_worth_a_try() -> None:
+    """Storing what comes after it would let a cursor pass what is still to come."""
+    back, shelved, acked, rewound = asyncio.Event(), list[int](), list[int](), list[int]()
+    first_is_in = asyncio.Event()
+
+    async def work(window: Window, turn: Turn) -> None:
+        async with turn.at(Stage.STORE):
+            if window.batches[0].epoch == 0 and window.batches[0].last == 0:
+                first_is_in.set()
+                await asyncio.sleep(0.01)
+                raise Shelved
+
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work, windows_in_flight=3, worth=back.wait)
+    pipeline.shelve = lambda batch: shelved.append(batch.last)
+    pipeline.rewind = rewound.append
+    async with running(pipeline), asyncio.timeout(5):
+        for offset in range(5):
+            await pipeline.hand(batch([b"x"], offset), lambda offset=offset: acked.append(offset))
+        await first_is_in.wait()
+        await pipeline.finished()
+        assert (shelved, acked, rewound) == ([0, 1, 2, 3, 4], [], [])
+        back.set()
+        while not rewound:
+            await asyncio.sleep(0)
+        for offset in range(5):
+            again = replace(batch([b"x"], offset), epoch=1)
+            await pipeline.hand(again, lambda offset=offset: acked.append(offset))
+        await pipeline.finished()
+    assert (acked, rewound) == ([0, 1, 2, 3, 4], [0])
+
+
+async def test_a_window_does_not_stay_open_for_a_slow_one() -> None:
+    """Full or not: what came meanwhile must be able to go live without the store."""
+    let_go, begun = asyncio.Event(), list[int]()
+
+    async def work(window: Window, turn: Turn) -> None:
+        begun.append(window.batches[0].last)
+        async with turn.at(Stage.STORE):
+            if begun == [0]:
+                await asyncio.sleep(0.02)
+                assert begun == [0], "the second stays open while the first is being stored"
+                turn.is_slow()
+            await let_go.wait()
+
+    pipeline = Pipeline("test", WindowPolicy(max_records=10, max_age_s=0), work, windows_in_flight=2)
+    async with running(pipeline), asyncio.timeout(5):
+        await pipeline.hand(batch([b"x"], 0), lambda: None)
+        while not begun:
+            await asyncio.sleep(0)
+        await pipeline.hand(batch([b"x"], 1), lambda: None)
+        while len(begun) < 2:
+            await asyncio.sleep(0.001)
+        let_go.set()
+        await pipeline.finished()

@@ -19,6 +19,7 @@ class _Taken:
     last: int
     size: int
     acked: bool = False
+    shelved: bool = False
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class CommitTracker:
         progress = self._partitions.get(partition)
         if epoch != self.epoch or progress is None:
             return False
-        batch = next((taken for taken in progress.taken if taken.last == last and not taken.acked), None)
+        batch = _open(progress, last)
         if batch is None:
             return False
         batch.acked = True
@@ -62,6 +63,26 @@ class CommitTracker:
         while progress.taken and progress.taken[0].acked:
             progress.end = progress.taken.popleft().last + 1
         return True
+
+    def shelve(self, partition: Partition, last: int, epoch: int) -> None:
+        """The batch that ends with `last` is put off until positions go back. Its bytes are held no longer.
+
+        Shelved neighbours become one, so that a long outage keeps a few offsets and no payloads.
+        """
+        progress = self._partitions.get(partition)
+        if epoch != self.epoch or progress is None:
+            return
+        batch = _open(progress, last)
+        if batch is None:
+            return
+        batch.shelved = True
+        self.held_bytes -= batch.size
+        kept: deque[_Taken] = deque()
+        for taken in progress.taken:
+            if taken.shelved and kept and kept[-1].shelved:
+                kept.pop()
+            kept.append(taken)
+        progress.taken = kept
 
     def committable(self) -> dict[Partition, int]:
         """The offset to commit for each partition whose acknowledged prefix has grown since its last good commit."""
@@ -81,7 +102,7 @@ class CommitTracker:
         return {partition: progress.end for partition, progress in self._partitions.items()}
 
     def in_flight(self) -> int:
-        """Batches taken and not yet acknowledged or still behind one that is not."""
+        """Batches taken and not yet acknowledged or still behind one that is not; shelved neighbours count as one."""
         return sum(len(progress.taken) for progress in self._partitions.values())
 
     def forget(self) -> None:
@@ -89,3 +110,8 @@ class CommitTracker:
         self.epoch += 1
         self.held_bytes = 0
         self._partitions.clear()
+
+
+def _open(progress: _Progress, last: int) -> _Taken | None:
+    """The batch that ends with `last`, while nothing is said of it."""
+    return next((t for t in progress.taken if t.last == last and not (t.acked or t.shelved)), None)

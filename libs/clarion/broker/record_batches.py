@@ -127,6 +127,11 @@ class Consumer(driver.Consumer):
             self._disowned = epoch
             self._room.set()
 
+    def shelve(self, batch: RecordBatch) -> None:
+        """Put `batch` off: it is neither acknowledged nor held, and comes again after a `rewind`."""
+        self.tracker.shelve(batch.partition, batch.last, batch.epoch)
+        self._room.set()
+
     async def _rewind(self) -> None:
         """Only here, with no event in hand, is a seek safe: elsewhere Faust drops what is fetched again."""
         points = {TP(*partition): offset for partition, offset in self.tracker.resume_points().items()}
