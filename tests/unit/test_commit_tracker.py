@@ -81,8 +81,9 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         """When all is acknowledged, what was shelved after it is read again, all can be committed: nothing is stuck."""
         for again in (False, True):
-            for partition, _, last, epoch in self.in_hand:
+            for partition, first, last, epoch in self.in_hand:
                 self.tracker.ack(partition, last, epoch)
+                self.done[partition].update(range(first, last + 1))
             self.in_hand.clear()
             self.commit(succeeds=True)
             if again:
