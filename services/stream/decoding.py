@@ -3,22 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
-from clarion.contracts import deliveries, ids, notification, order, times
+from clarion.contracts import deliveries, ids, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
-from clarion.store.notifications import State
-
-# Plain strings: BSON's encoder takes a slow way for enumerations, which are subclasses.
-_PLAIN: Final = {lane: str(lane.value) for lane in Lane}
-_PENDING: Final = str(State.PENDING.value)
-_EXPIRED: Final = str(State.EXPIRED.value)
-_THROTTLED: Final = str(State.THROTTLED.value)
+from services.stream import reading
 
 
 @dataclass(slots=True)  # not frozen: that costs a microsecond each
@@ -45,32 +38,6 @@ class Entry:
         return mine == (recipient, collapse_key, deliver_at and times.truncate(deliver_at)) and (
             self.body == body or deliveries.content(self.body) == deliveries.content(body)
         )
-
-    def document(self, lane: Lane, now: datetime, keep_until: datetime) -> dict[str, Any]:
-        item = self.notification
-        document = {
-            "_id": self.id,
-            "recipient": item.recipient,
-            "lane": _PLAIN[lane],
-            "ord": self.ord,
-            "type": item.type,
-            "sender": item.sender,
-            "state": _PENDING if self.is_pushed else _EXPIRED if self.expired else _THROTTLED,
-            "unread": not self.expired,
-            "created_at": item.created_at,
-            "stored_at": now,
-            "purge_at": max(item.expires_at, keep_until) if item.expires_at else keep_until,
-            "body": self.body,
-        }
-        if item.expires_at:
-            document["expires_at"] = item.expires_at
-        if item.deliver_at:
-            document["deliver_at"] = item.deliver_at
-        if item.collapse_key:
-            document["collapse_key"] = item.collapse_key
-        if not self.is_pushed:
-            document["unannounced"] = True
-        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +91,7 @@ def decode_window(
 
 
 def _entry(record: Record, partition: Partition, lane: Lane, generation: int, now: datetime) -> Entry:
-    item = notification.decode(record.value or b"")
+    item = reading.read(record.value or b"")
     if item.deliver_at and item.deliver_at > now:
         raise Invalid("/deliver_at", "not_schedulable", None, "deliveries in the future are not supported yet")
     if item.created_at is None:

@@ -16,8 +16,8 @@ from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff, retry
 from clarion.resilience.latency_limit import Gate
-from clarion.store import database, notifications
-from clarion.store.database import Collection, Document
+from clarion.store import database, notifications, raw_documents
+from clarion.store.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
 from services.stream.decoding import Entry, conflict, dead_letter
 from services.stream.packing import address
@@ -58,7 +58,7 @@ async def store(
     is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
     """
     keep_until = now + timedelta(days=limits.KEEP_DAYS)
-    inserted = await _insert(stored, [entry.document(lane, now, keep_until) for entry in entries], turn, gate)
+    inserted = await _insert(stored, raw_documents.encode(entries, lane, now, keep_until), turn, gate)
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
@@ -84,10 +84,10 @@ async def store(
     return outcome
 
 
-async def _insert(stored: Collection, documents: Sequence[Document], turn: Turn, gate: Gate | None) -> Inserted:
+async def _insert(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:
     """Insert all; try what is refused again, alone, POISON_TRIES times in all."""
 
-    async def insert(batch: Sequence[Document]) -> Inserted:
+    async def insert(batch: Sequence[Fields]) -> Inserted:
         if gate is None:
             turn.check()
             return await notifications.insert(stored, batch)

@@ -1,11 +1,12 @@
 """The store stage alone: what a lane does with 500 decoded records, against `insert_many` and single inserts."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from statistics import median
 from typing import Final
 
+import bson
 from rich.console import Console
 
 from clarion.broker.commit_tracker import Partition
@@ -14,7 +15,7 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, indexes, notifications
+from clarion.store import database, indexes, notifications, raw_documents
 from services.stream.decoding import Entry, decode_window
 from services.stream.storing import store
 from services.stream.turns import Turn
@@ -46,8 +47,8 @@ async def measure(settings: Settings, console: Console) -> list[Row]:
     for round_ in range(ROUNDS):
         staged, many, singles = (_window(settings, round_ * 3 + n) for n in range(3))
         now = times.now()
-        documents = [entry.document(Lane.LOW, now, now) for entry in many]
-        alone = [entry.document(Lane.LOW, now, now) for entry in singles[:SINGLES]]
+        documents = _documents(many, now)
+        alone = _documents(singles[:SINGLES], now)
 
         async def one_by_one(alone: list[database.Document] = alone) -> None:
             for document in alone:
@@ -75,6 +76,11 @@ def _window(settings: Settings, number: int) -> list[Entry]:
     records = [Fetched(number * WINDOW + n, value) for n, value in enumerate(values)]
     batch = RecordBatch(Partition(topic, 0), records, 0, 0)
     return list(decode_window([batch], Lane.LOW, 0, 1, times.now()).entries.values())
+
+
+def _documents(entries: Sequence[Entry], now: datetime) -> list[database.Document]:
+    """What the stage stores, as dictionaries."""
+    return [bson.decode(document.raw) for document in raw_documents.encode(entries, Lane.LOW, now, now)]
 
 
 async def _seconds(call: Callable[[], Awaitable[object]]) -> float:

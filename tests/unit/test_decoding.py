@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bson
 import msgspec
 import pytest
+from bson.codec_options import CodecOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +17,13 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
+from clarion.store import raw_documents
 from clarion.store.notifications import State
 from services.stream.decoding import Decoded, decode_window
 from services.stream.emitting import moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
+OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 NOW = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC) + timedelta(seconds=5)
 
 
@@ -104,14 +108,15 @@ def test_a_repeat_is_told_by_its_content_whenever_it_was_created_and_however_its
 
 def test_an_expired_one_is_stored_as_expired_and_still_to_be_announced() -> None:
     (entry,) = decode([good(expires_at=NOW)]).entries.values()
-    document = entry.document(Lane.NORMAL, NOW, NOW)
+    [document] = raw_documents.encode([entry], Lane.NORMAL, NOW, NOW)
     assert entry.expired
     assert (document["state"], document["unread"], document["unannounced"]) == (State.EXPIRED, False, True)
 
 
 def test_a_document_carries_its_place_and_the_clients_item() -> None:
     (entry,) = decode([good(data={"k": [1, None, "ü"]}, collapse_key="c")], generation=3).entries.values()
-    document = entry.document(Lane.HIGH, NOW, NOW + timedelta(days=limits.KEEP_DAYS))
+    [raw] = raw_documents.encode([entry], Lane.HIGH, NOW, NOW + timedelta(days=limits.KEEP_DAYS))
+    document = bson.decode(raw.raw, OPTIONS)
     assert document["ord"] == order.pack(3, 7)
     assert document["collapse_key"] == "c"
     item = msgspec.json.decode(document["body"])

@@ -8,14 +8,14 @@ import msgspec
 from msgspec import Meta
 
 from clarion.contracts import limits
-from clarion.contracts.ids import UUID_PATTERN
+from clarion.contracts.ids import ID_CHARS, UUID_PATTERN
 from clarion.contracts.lanes import Lane
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
 Type = Annotated[str, Meta(pattern=limits.TYPE_PATTERN)]
 Message = Annotated[str, Meta(min_length=1, max_length=limits.MESSAGE_CHARS)]
 Moment = Annotated[datetime, Meta(tz=True)]
-Id = Annotated[str, Meta(pattern=UUID_PATTERN)]
+Id = Annotated[str, Meta(pattern=UUID_PATTERN, max_length=ID_CHARS)]  # `$` lets a line break pass
 
 
 def _version() -> int:
@@ -63,6 +63,7 @@ class Invalid(ValueError):
         self.detail: Final = detail
 
 
+_CONTAINERS: Final = frozenset({dict, list})
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Notification)
 
@@ -82,14 +83,15 @@ def decode(value: bytes) -> Notification:
         notification = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("", "undecodable", None, str(error)) from error
-    if not _is_in_utc(notification):
+    if not is_in_utc(notification):
         check_moments(notification)
-    if not _is_harmless(value):
+    if not is_harmless(value, notification.data):
         check_data(notification.data)
     return notification
 
 
-def _is_in_utc(item: Notification) -> bool:
+def is_in_utc(item: Notification) -> bool:
+    """Whether `check_moments` has nothing to find."""
     return (
         (item.created_at is None or item.created_at.tzinfo is UTC)
         and (item.expires_at is None or item.expires_at.tzinfo is UTC)
@@ -97,12 +99,14 @@ def _is_in_utc(item: Notification) -> bool:
     )
 
 
-def _is_harmless(value: bytes) -> bool:
-    """Whether the `data` of a decoded record needs no look: it can be neither too large nor too deep.
+def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
+    """Whether the `data` decoded from the record `value` needs no look: it can be neither too large nor too deep.
 
     Compact JSON is at most five times as long as what it was read from (1e15 becomes 1000000000000000.0).
     """
-    return len(value) <= limits.DATA_BYTES // 8 and value.count(b"{") + value.count(b"[") <= limits.DATA_DEPTH
+    return len(value) <= limits.DATA_BYTES // 8 and (
+        _CONTAINERS.isdisjoint(map(type, data.values())) or value.count(b"{") + value.count(b"[") <= limits.DATA_DEPTH
+    )
 
 
 def check_moments(content: Content) -> None:

@@ -1,6 +1,12 @@
 """Time on the wire: RFC 3339, UTC, milliseconds (as BSON dates hold no more)."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+_encoder: Final = msgspec.json.Encoder()
+_WITH_FRACTION: Final = len('"2026-11-24T01:02:03.004000Z"')
 
 
 def now() -> datetime:
@@ -21,4 +27,5 @@ def rfc3339(moment: datetime) -> str:
     """`2026-11-24T01:02:03.004Z`."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    text = _encoder.encode(moment)  # in quotes; six digits of a second, or none. `isoformat` takes seven times as long
+    return (text[1:24] + b"Z" if len(text) == _WITH_FRACTION else text[1:20] + b".000Z").decode()

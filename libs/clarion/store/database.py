@@ -1,6 +1,6 @@
 """The connection to MongoDB, and the indexes every collection declares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 from clarion.settings import Settings
 
 Document = dict[str, Any]
+Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
 
@@ -66,7 +67,7 @@ class WriteFailure:
     error: str
 
 
-async def insert(documents: Collection, batch: Sequence[Document]) -> list[WriteFailure]:
+async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:
     """One unordered, majority-acknowledged insert; what was refused, and why. Every document brings its `_id`.
 
     The command itself, since the driver's `insert_many` costs nearly twice its CPU in bookkeeping for each document.
@@ -94,6 +95,7 @@ __all__ = [
     "Collection",
     "Database",
     "Document",
+    "Fields",
     "close",
     "connect",
     "insert",

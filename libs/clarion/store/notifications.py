@@ -18,7 +18,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
 from clarion.contracts.receipts import Op
 from clarion.store import database
-from clarion.store.database import Collection, Database, Document
+from clarion.store.database import Collection, Database, Document, Fields
 
 
 class State(StrEnum):
@@ -100,7 +100,7 @@ class Inserted:
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-async def insert(documents: Collection, batch: Sequence[Document]) -> Inserted:
+async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
     """Store a window in one unordered bulk write, majority-acknowledged.
 
     Raises one of `database.TRANSIENT` when it is unknown what was written: try the same batch again, `_id` makes that

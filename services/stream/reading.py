@@ -1,0 +1,50 @@
+"""One record → its notification. What is plainly good is told at a third of what `notification.decode` costs.
+
+Plainly good is less than valid: whatever this is not sure of is left to `notification.decode`, which also says what is
+wrong. So both accept the same.
+"""
+
+from functools import lru_cache
+from re import compile as pattern
+from typing import Final
+
+import msgspec
+
+from clarion.contracts import limits, notification
+from clarion.contracts.notification import Notification
+
+_is_type: Final = lru_cache(1024)(pattern(limits.TYPE_PATTERN).search)
+
+_HEX: Final = "0123456789abcdef"
+_SHAPES: Final = bytes(ord("x" if chr(n) in _HEX else "-" if chr(n) == "-" else "?") for n in range(256))
+_UUID: Final = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+
+
+class _Unmatched(Notification, kw_only=True, omit_defaults=True, gc=False):
+    """Without the two patterns: their regular expressions take two thirds of decoding."""
+
+    type: str
+    id: str | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(_Unmatched)
+
+
+def read(value: bytes) -> Notification:
+    """As `notification.decode`: raises `Invalid`, and nothing else."""
+    try:
+        item = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return notification.decode(value)  # says what is wrong
+    is_plain = (
+        (item.id is None or _is_uuid(item.id))
+        and _is_type(item.type)
+        and notification.is_in_utc(item)
+        and notification.is_harmless(value, item.data)
+    )
+    return item if is_plain else notification.decode(value)
+
+
+def _is_uuid(text: str) -> bool:
+    """As the pattern of ids has it, for less than half."""
+    return text.encode().translate(_SHAPES) == _UUID and text[14] in "12345678" and text[19] in "89ab"

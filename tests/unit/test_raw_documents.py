@@ -1,0 +1,100 @@
+"""Documents put together from parts hold what the driver's encoder would have made of the same fields."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import bson
+import pytest
+from bson.codec_options import CodecOptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.order import MAX_ORD
+from clarion.store import raw_documents
+
+OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+NOW = datetime(2026, 11, 25, 1, 2, 3, 4000, UTC)
+KEEP_UNTIL = NOW + timedelta(days=30)
+
+# a zone must not push them out of the calendar
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (2, 9998))
+
+
+@dataclass
+class New:
+    notification: Notification
+    id: str
+    ord: int
+    body: bytes
+    expired: bool
+    throttled: bool
+
+
+zones = st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-8))])
+moments = st.datetimes(min_value=EARLIEST, max_value=LATEST, timezones=zones)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128)
+maybe = st.none() | moments
+notifications = st.builds(
+    Notification,
+    type=st.sampled_from(["a.b", "c"]),
+    message=st.just("hi"),
+    recipient=names,
+    sender=names,
+    created_at=moments,
+    expires_at=maybe,
+    deliver_at=maybe,
+    collapse_key=st.none() | names,
+)
+new = st.builds(
+    New,
+    notification=notifications,
+    id=st.uuids().map(str),
+    ord=st.integers(0, MAX_ORD),
+    body=st.binary(max_size=300),
+    expired=st.booleans(),
+    throttled=st.booleans(),
+)
+
+
+def fields(entry: New, lane: Lane) -> dict[str, Any]:
+    item, pushed = entry.notification, not entry.expired and not entry.throttled
+    document: dict[str, Any] = {
+        "_id": entry.id,
+        "recipient": item.recipient,
+        "lane": str(lane.value),
+        "ord": entry.ord,
+        "type": item.type,
+        "sender": item.sender,
+        "state": "pending" if pushed else "expired" if entry.expired else "throttled",
+        "unread": not entry.expired,
+        "created_at": item.created_at,
+        "stored_at": NOW,
+        "purge_at": max(item.expires_at, KEEP_UNTIL) if item.expires_at else KEEP_UNTIL,
+        "body": entry.body,
+    }
+    if item.expires_at:
+        document["expires_at"] = item.expires_at
+    if item.deliver_at:
+        document["deliver_at"] = item.deliver_at
+    if item.collapse_key:
+        document["collapse_key"] = item.collapse_key
+    return document if pushed else document | {"unannounced": True}
+
+
+@given(st.lists(new, max_size=4), st.sampled_from(LANES))
+def test_a_document_holds_what_the_drivers_encoder_makes_of_its_fields(entries: list[New], lane: Lane) -> None:
+    made = raw_documents.encode(entries, lane, NOW, KEEP_UNTIL)
+    for entry, document in zip(entries, made, strict=True):
+        expected = bson.decode(bson.encode(fields(entry, lane)), OPTIONS)
+        assert bson.decode(document.raw, OPTIONS) == expected
+        assert next(iter(document)) == "_id"  # else the server moves it, at a cost
+
+
+def test_an_id_of_another_length_is_refused_and_not_cut() -> None:
+    item = Notification(type="a", message="hi", recipient="ann", sender="bob", created_at=NOW)
+    with pytest.raises(ValueError, match="36"):
+        raw_documents.encode([New(item, new_id() + "\n", 0, b"{}", False, False)], Lane.LOW, NOW, KEEP_UNTIL)
