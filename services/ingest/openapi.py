@@ -8,6 +8,7 @@ import clarion
 from clarion.contracts import limits
 from clarion.contracts.notification import Submission
 from clarion.contracts.problems import MEDIA_TYPE, Problem
+from clarion.contracts.status import Status
 from services.ingest.batch import LineResult
 
 
@@ -33,10 +34,14 @@ _PROBLEMS: Final = {
 
 def document() -> dict[str, Any]:
     references, components = msgspec.json.schema_components(
-        [Submission, Accepted, LineResult, Problem], ref_template="#/components/schemas/{name}"
+        [Submission, Accepted, LineResult, Status, Problem], ref_template="#/components/schemas/{name}"
     )
-    submission, accepted, line, problem = references
-    problems = {str(status): _problem(status, text, problem) for status, text in _PROBLEMS.items()}
+    submission, accepted, line, status, problem = references
+    problems = {str(code): _problem(code, text, problem) for code, text in _PROBLEMS.items()}
+    asking = {code: problems[code] for code in ("401", "403")} | {
+        "404": _problem(404, "No such notification of this sender, or it is not stored yet.", problem),
+        "503": _problem(503, "MongoDB does not answer. See `Retry-After`.", problem),
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clarion ingest", "version": clarion.__version__},
@@ -61,6 +66,14 @@ def document() -> dict[str, Any]:
                     "requestBody": _body("application/x-ndjson", submission, limits.BATCH_BYTES),
                     "responses": {"200": _answer("A result a line.", "application/x-ndjson", line), **problems},
                 }
+            },
+            "/v1/notifications/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "get": {
+                    "operationId": "status",
+                    "summary": "What became of a notification. Its sender may ask, or `publish:any`.",
+                    "responses": {"200": _answer("Where it stands.", "application/json", status), **asking},
+                },
             },
         },
         "components": {

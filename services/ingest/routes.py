@@ -10,15 +10,17 @@ from starlette.routing import Route
 
 from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
-from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, KeysUnavailable, TokenError, Verifier
+from clarion.security.tokens import Verifier
 from clarion.telemetry import metrics
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
 from services.ingest.bodies import body_of
 from services.ingest.budget import Budget
+from services.ingest.callers import publisher
 from services.ingest.openapi import Accepted, document
 from services.ingest.problem_responses import HANDLERS, Refused, unavailable
 from services.ingest.sender_limit import SenderLimit
+from services.ingest.sent import Find, sent_routes
 from services.ingest.submission import decode, notifications_of
 
 JSON: Final = "application/json"
@@ -29,9 +31,9 @@ _NOT_ACKNOWLEDGED: Final = (
 )
 
 
-def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget, limit: SenderLimit) -> Starlette:
+def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
     async def publish(request: Request) -> Response:
-        claims = await _publisher(request, verifier)
+        claims = await publisher(request, verifier)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
@@ -46,7 +48,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget, limit: Send
         return Response(msgspec.json.encode(answer), 202, media_type=JSON)
 
     async def publish_batch(request: Request) -> Response:
-        claims = await _publisher(request, verifier)
+        claims = await publisher(request, verifier)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
@@ -77,29 +79,11 @@ def make_app(verifier: Verifier, acceptor: Acceptor, budget: Budget, limit: Send
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
+            *sent_routes(verifier, find, budget),
             Route("/openapi.json", openapi),
         ],
         exception_handlers=HANDLERS,
     )
-
-
-async def _publisher(request: Request, verifier: Verifier) -> Claims:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
-    try:
-        claims = await verifier.verify(token.strip())
-    except TokenError as error:
-        raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
-    except KeysUnavailable as error:
-        raise Refused(503, str(error), headers={"Retry-After": "2"}) from error
-    if not claims.may(PUBLISH) and not claims.may(PUBLISH_ANY):
-        challenge = f'Bearer error="insufficient_scope", scope="{PUBLISH}"'
-        error = FieldError("", "scope", f"the token's scope lacks `{PUBLISH}`", PUBLISH)
-        raise Refused(
-            403, "the token does not allow to publish", errors=[error], headers={"WWW-Authenticate": challenge}
-        )
-    return claims
 
 
 def _idempotency_key(request: Request) -> str | None:

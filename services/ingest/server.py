@@ -1,7 +1,8 @@
-"""The ingest process: it listens at once, whether Kafka is there or not, and answers what it can answer."""
+"""The ingest process: it listens at once, whether its servers are there or not, and answers what it can answer."""
 
 import asyncio
 import socket
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
@@ -9,10 +10,12 @@ import uvicorn
 from clarion.process import Process
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.tokens import Verifier
+from clarion.store import database
 from clarion.telemetry.admin import Server, serve
-from clarion.telemetry.health import Health
+from clarion.telemetry.health import Health, watch
 from services.ingest.accept import Acceptor
 from services.ingest.budget import Budget
+from services.ingest.lookup import find
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
 
@@ -36,9 +39,11 @@ async def main(process: Process) -> None:
     """Serve until told to stop, finish the requests in flight, then flush the producer."""
     settings, health, budget = process.settings, process.health, Budget()
     acceptor = Acceptor(settings, health.dependency("kafka"), budget)
+    stored, mongodb = database.connect(settings), health.dependency("mongodb")
+    limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
     config = uvicorn.Config(
-        make_app(Verifier(settings), acceptor, budget, SenderLimit(settings.sender_rate, settings.sender_burst)),
+        make_app(Verifier(settings), acceptor, partial(find, stored, mongodb), budget, limit),
         host=settings.host,
         port=settings.port or PORT,
         http=GuardedHttp,
@@ -52,10 +57,13 @@ async def main(process: Process) -> None:
     )
     async with asyncio.TaskGroup() as tasks:
         accepting = tasks.create_task(acceptor.run(), name="acceptor")
+        watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
         serving = tasks.create_task(serve(config, server_class=_Server, health=health), name="server")
         await process.stopping.wait()
         await _ended(serving)
         await _ended(accepting)
+        await _ended(watching)
+    database.close(stored)
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

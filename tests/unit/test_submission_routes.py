@@ -8,8 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from clarion.contracts import limits
+from clarion.contracts import limits, times
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.status import State, Status
 from clarion.security.tokens import Verifier, mint
 from clarion.settings import Settings
 from services.ingest import bodies
@@ -22,6 +25,25 @@ SETTINGS = Settings(env="dev", jwt_secret="s" * 32)
 ONE = "/v1/notifications"
 BATCH = "/v1/notifications/batch"
 GOOD = {"type": "a", "message": "x", "recipient": "bob"}
+
+
+MINE = Status(
+    id=new_id(), recipient="bob", sender="svc", type="a", priority=Lane.LOW, state=State.PENDING, created_at=times.now()
+)
+
+
+class Store:
+    """Stands for the lookup in MongoDB: has `MINE`, or raises `failure`."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def find(self, id_: str, sender: str | None) -> Status | None:
+        self.asked.append((id_, sender))
+        if self.failure:
+            raise self.failure
+        return MINE if id_ == MINE.id and sender in (None, MINE.sender) else None
 
 
 class Broker:
@@ -48,13 +70,15 @@ def client(
     budget: Budget | None = None,
     scope: str = "publish",
     limit: SenderLimit | None = None,
+    store: Store | None = None,
+    sub: str = "svc",
 ) -> httpx.AsyncClient:
     acceptor: Any = broker or Broker()
     transport = httpx.ASGITransport(
-        make_app(Verifier(SETTINGS), acceptor, budget or Budget(), limit or SenderLimit(0, 1)),
+        make_app(Verifier(SETTINGS), acceptor, (store or Store()).find, budget or Budget(), limit or SenderLimit(0, 1)),
         raise_app_exceptions=False,
     )
-    token = mint(SETTINGS, sub="svc", scope=scope)
+    token = mint(SETTINGS, sub=sub, scope=scope)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     return httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers)
 
@@ -276,3 +300,36 @@ async def test_lines_of_a_batch_beyond_the_senders_rate_have_a_status_of_their_o
     assert answer.headers["retry-after"] == "2"
     assert [msgspec.json.decode(line)["status"] for line in answer.content.splitlines()] == [202, 422, 202, 429]
     assert len(broker.taken) == 2
+
+
+async def test_a_sender_sees_what_became_of_its_own_and_nobody_elses() -> None:
+    async with client() as c, client(sub="other") as other, client(scope="publish:any", sub="other") as operator:
+        seen = await c.get(f"{ONE}/{MINE.id}")
+        assert seen.status_code == 200
+        assert msgspec.json.decode(seen.content, type=Status) == MINE
+        assert "delivered_at" not in seen.json()
+        is_problem(await other.get(f"{ONE}/{MINE.id}"), 404)
+        is_problem(await c.get(f"{ONE}/{new_id()}"), 404)
+        assert (await operator.get(f"{ONE}/{MINE.id}")).status_code == 200
+
+
+async def test_who_may_not_publish_sees_nothing() -> None:
+    async with client(scope="subscribe") as c:
+        is_problem(await c.get(f"{ONE}/{MINE.id}"), 403)
+        is_problem(await c.get(f"{ONE}/{MINE.id}", headers={"Authorization": ""}), 401)
+
+
+@pytest.mark.parametrize("id_", ["batch", "x", "%00", MINE.id + "%0A", MINE.id.upper(), MINE.id + "0", "a" * 10_000])
+async def test_what_is_no_id_is_not_looked_up(id_: str) -> None:
+    store = Store()
+    async with client(store=store) as c:
+        is_problem(await c.get(f"{ONE}/{id_}"), 404)
+    assert store.asked == []
+
+
+async def test_while_the_store_is_away_a_lookup_is_503_and_publishing_works() -> None:
+    async with client(store=Store(Unavailable("MongoDB is down"))) as c:
+        response = await c.get(f"{ONE}/{MINE.id}")
+        assert "MongoDB" in is_problem(response, 503)["detail"]
+        assert int(response.headers["retry-after"]) > 0
+        assert (await c.post(ONE, json=GOOD)).status_code == 202

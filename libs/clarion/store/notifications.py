@@ -8,7 +8,6 @@ neither replay nor the gateway encodes anything again.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final
 
@@ -17,19 +16,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
 from clarion.contracts.receipts import Op
+from clarion.contracts.status import State
 from clarion.store import database
 from clarion.store.database import Collection, Database, Document, Fields
-
-
-class State(StrEnum):
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    READ = "read"
-    EXPIRED = "expired"
-    ARCHIVED = "archived"
-    COLLAPSED = "collapsed"
-    THROTTLED = "throttled"  # in the inbox, not pushed
-
 
 INDEXES: Final = [
     IndexModel(

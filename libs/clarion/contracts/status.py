@@ -1,0 +1,41 @@
+"""The sender's view of a notification: what became of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from clarion.contracts.lanes import Lane
+
+
+class State(StrEnum):
+    """Where a notification stands. It only ever moves on; `retracted` and what ended before it are final."""
+
+    SCHEDULED = "scheduled"  # not in its lane yet
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    READ = "read"
+    EXPIRED = "expired"
+    ARCHIVED = "archived"
+    COLLAPSED = "collapsed"
+    THROTTLED = "throttled"  # in the inbox, not pushed
+    RETRACTED = "retracted"
+
+
+class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Times are there once what they tell has happened; `deliver_at` and `expires_at` as they were published."""
+
+    id: str
+    recipient: str
+    sender: str
+    type: str
+    priority: Lane
+    state: State
+    created_at: datetime
+    deliver_at: datetime | None = None
+    expires_at: datetime | None = None
+    delivered_at: datetime | None = None
+    read_at: datetime | None = None
+    expired_at: datetime | None = None
+    collapsed_at: datetime | None = None
+    retracted_at: datetime | None = None
