@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
-from clarion.contracts import notification
+from clarion.contracts import notification, receipts, scheduling, times
 from clarion.contracts.notification import Notification
+from clarion.contracts.receipts import Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
@@ -26,7 +27,13 @@ _START_S: Final = 10.0
 
 
 class Unavailable(Exception):
-    """Kafka does not take records now; the message says whether they may appear later."""
+    """A server does not answer now; of records, the message says whether they may appear later."""
+
+
+class _Record(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
 
 
 class Acceptor:
@@ -65,6 +72,25 @@ class Acceptor:
         return producer
 
     async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
+        """Hand notifications over; what comes out is as `_send_all` says."""
+        now = times.now()
+        accepted = await self._send_all(
+            [
+                _Record(scheduling.topic_of(self._names, item, now), item.recipient.encode(), notification.encode(item))
+                for item in notifications
+            ]
+        )
+        for item, yes in zip(notifications, accepted, strict=True):
+            if yes:
+                metrics.accepted.labels(item.priority).inc()
+        return accepted
+
+    async def tell(self, receipt: Receipt) -> bool:
+        """Hand a receipt over; what comes out is as `_send_all` says."""
+        record = _Record(self._names.receipts, receipt.user.encode(), receipts.encode(receipt))
+        return all(await self._send_all([record]))
+
+    async def _send_all(self, records: Sequence[_Record]) -> list[bool]:
         """Send all, then wait: whether each was acknowledged by all in-sync replicas within the deadline.
 
         Those that were not may still arrive: an idempotent producer retries for ever. The bytes of each are held until
@@ -73,29 +99,25 @@ class Acceptor:
         producer = self._producer
         if producer is None or self._kafka.up is False:
             raise Unavailable(f"Kafka is down, nothing was accepted: {self._kafka.error or 'connecting'}")
-        values = [notification.encode(n) for n in notifications]
-        self._budget.hold(sum(map(len, values)))
+        self._budget.hold(sum(len(record.value) for record in records))
         futures: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-                for item, value in zip(notifications, values, strict=True):
-                    futures.append(await self._send(producer, item, value))
+                for record in records:
+                    futures.append(await self._send(producer, record))  # noqa: PERF401 - those before a failure count
                 await asyncio.wait(futures)
         except TimeoutError:
-            log.warning("not acknowledged in time", records=len(values), seconds=ACKNOWLEDGED_WITHIN_S)
+            log.warning("not acknowledged in time", records=len(records), seconds=ACKNOWLEDGED_WITHIN_S)
         except clients.SEND_ERRORS as error:
             log.warning("cannot send", error=repr(error))
         finally:
-            self._budget.release(sum(map(len, values[len(futures) :])))
+            self._budget.release(sum(len(record.value) for record in records[len(futures) :]))
         accepted = [future.done() and not future.cancelled() and not future.exception() for future in futures]
-        for item, yes in zip(notifications, accepted, strict=False):
-            if yes:
-                metrics.accepted.labels(item.priority).inc()
-        return accepted + [False] * (len(values) - len(futures))
+        return accepted + [False] * (len(records) - len(futures))
 
-    async def _send(self, producer: AIOKafkaProducer, item: Notification, value: bytes) -> asyncio.Future[Any]:
-        topic = self._names.notifications(item.priority)
-        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=item.recipient.encode()))
+    async def _send(self, producer: AIOKafkaProducer, record: _Record) -> asyncio.Future[Any]:
+        topic, key, value = record
+        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=key))
 
         def settled(future: asyncio.Future[Any]) -> None:
             self._budget.release(len(value))

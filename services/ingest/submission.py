@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts import limits, notification
+from clarion.contracts import limits, notification, scheduling
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.notification import Invalid, Notification, Submission
 from clarion.contracts.problems import FieldError, field_error
@@ -90,11 +90,10 @@ def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
     errors: list[FieldError] = []
     if submission.v != VERSION:
         errors.append(FieldError("/v", "out_of_range", f"this is version {VERSION}", VERSION))
-    if submission.deliver_at is not None:
-        errors.append(FieldError("/deliver_at", "not_supported", "scheduled delivery is not supported yet"))
     try:
         notification.check_data(submission.data)
         notification.check_moments(submission)
+        scheduling.check(submission, now)
     except Invalid as error:
         errors.append(field_error(error))
     if submission.expires_at is not None and submission.expires_at <= now:
@@ -103,19 +102,23 @@ def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
 
 
 def _notification(submission: Submission, sender: str, recipient: str, key: str | None, now: datetime) -> Notification:
-    expires_at = submission.expires_at
     return Notification(
-        id=new_id() if key is None else idempotent_id(sender, recipient, key),
+        id=new_id(scheduling.due(submission, now)) if key is None else idempotent_id(sender, recipient, key),
         type=submission.type,
         message=submission.message,
         priority=submission.priority,
         data=submission.data,
-        expires_at=truncate(expires_at.astimezone(UTC)) if expires_at else None,
+        expires_at=_in_utc(submission.expires_at),
+        deliver_at=_in_utc(submission.deliver_at),
         collapse_key=submission.collapse_key,
         recipient=recipient,
         sender=sender,
         created_at=now,
     )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return truncate(moment.astimezone(UTC)) if moment else None
 
 
 def _check_size(notifications: Sequence[Notification]) -> None:

@@ -4,6 +4,7 @@ import tempfile
 from typing import Any, Final
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
 
 from clarion.broker import clients
@@ -19,7 +20,7 @@ _REBALANCE_S: Final = 30.0
 _MAX_POLL_S: Final = 7 * 86_400.0
 
 
-def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max_records: int) -> Any:
+def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline) -> Any:
     """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
     app: Any = faust.App(
         group,
@@ -33,7 +34,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
         topic_allow_declare=False,  # topics are declared once, by `clarion topics apply`
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=clients.PARTITION_FETCH_BYTES,
-        broker_max_poll_records=max_records,
+        broker_max_poll_records=pipeline.policy.max_records,
         broker_session_timeout=clients.SESSION_S,
         broker_heartbeat_interval=clients.HEARTBEAT_S,
         broker_request_timeout=clients.REQUEST_S,
@@ -51,6 +52,14 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
     pipeline.owns = lambda epoch: app.consumer.owns(epoch)
     pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
     pipeline.shelve = lambda batch: app.consumer.shelve(batch)
+
+    def assigned() -> set[Partition]:
+        try:
+            return {Partition(*tp) for tp in app.consumer.assignment()}
+        except ConsumerNotStarted:
+            return set()
+
+    pipeline.assigned = assigned
     lag = metrics.lag_records.labels(pipeline.name)
 
     async def hand(stream: Any) -> None:
@@ -61,7 +70,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, max
             assert isinstance(consumer, Consumer)
             if not consumer.owns(batch.epoch):
                 continue  # taken before the last rebalance or rewind: it is read again
-            pipeline.keep({Partition(tp.topic, tp.partition) for tp in consumer.assignment()})
+            pipeline.keep(assigned())
             behind = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
             await pipeline.hand(batch, event.ack, behind)
             lag.set(pipeline.lag())

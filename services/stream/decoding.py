@@ -11,6 +11,7 @@ from clarion.contracts import deliveries, ids, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
+from clarion.contracts.scheduling import RELEASED
 from services.stream import reading
 
 
@@ -42,10 +43,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A record in the wrong partition for its recipient: another partitioner would split the recipient's order."""
+    """A record in the wrong place. In the wrong partition for its recipient, it would split the recipient's order."""
 
     notification: Notification  # its id and `created_at` set, so that the copy is the same
-    partition: int  # the right one
+    partition: int  # the right one for its recipient
     headers: Sequence[tuple[str, bytes]]
 
 
@@ -53,6 +54,7 @@ class Moved:
 class Decoded:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: list[Moved] = field(default_factory=list[Moved])
+    early: list[Moved] = field(default_factory=list[Moved])  # not due yet: to be held until then
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     repeats: int = 0  # within this window
 
@@ -70,12 +72,14 @@ def decode_window(
             try:
                 entry = _entry(record, batch.partition, lane, generation, now)
             except Invalid as error:
-                reason = {"undecodable": Reason.UNDECODABLE, "not_schedulable": Reason.NOT_SCHEDULABLE}
-                decoded.dead.append(
-                    dead_letter(record, batch.partition, reason.get(error.code, Reason.INVALID), str(error), now)
-                )
+                reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
+                decoded.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
                 continue
             right = partition_of(entry.notification.recipient, partitions)
+            if entry.notification.deliver_at and _is_early(entry, entry.notification.deliver_at, now):
+                entry.notification.priority = lane
+                decoded.early.append(Moved(entry.notification, right, record.headers))
+                continue
             if right != batch.partition.number:
                 decoded.moved.append(Moved(entry.notification, right, record.headers))
                 continue
@@ -92,8 +96,6 @@ def decode_window(
 
 def _entry(record: Record, partition: Partition, lane: Lane, generation: int, now: datetime) -> Entry:
     item = reading.read(record.value or b"")
-    if item.deliver_at and item.deliver_at > now:
-        raise Invalid("/deliver_at", "not_schedulable", None, "deliveries in the future are not supported yet")
     if item.created_at is None:
         item.created_at = times.from_ms(record.timestamp)
     if item.id is None:
@@ -102,6 +104,11 @@ def _entry(record: Record, partition: Partition, lane: Lane, generation: int, no
     body = deliveries.body(item, lane, ord_)
     expired = item.expires_at is not None and item.expires_at <= now
     return Entry(record, partition, item, item.id, ord_, body, expired)
+
+
+def _is_early(entry: Entry, due: datetime, now: datetime) -> bool:
+    """Whether it is to be held until it is due: by this clock it is not, and no scheduler says that it is."""
+    return due > now and not entry.expired and all(name != RELEASED for name, _ in entry.record.headers)
 
 
 def dead_letter(

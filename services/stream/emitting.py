@@ -8,7 +8,9 @@ from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.deliveries import Addressed, Sync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Receipt
+from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
+from clarion.store.scheduled import Due
 from services.stream.decoding import Moved
 from services.stream.packing import pack
 
@@ -40,14 +42,24 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
         }
 
 
-def moved_records(names: Names, lane: Lane, moved: Iterable[Moved]) -> Iterator[Sent]:
+def moved_records(topic: str, moved: Iterable[Moved]) -> Iterator[Sent]:
     for record in moved:
         yield {
-            "topic": names.notifications(lane),
+            "topic": topic,
             "partition": record.partition,
             "key": record.notification.recipient.encode(),
             "value": notification.encode(record.notification),
             "headers": list(record.headers),
+        }
+
+
+def released_records(names: Names, due: Iterable[Due]) -> Iterator[Sent]:
+    for item in due:
+        yield {
+            "topic": names.notifications(item.lane),
+            "key": item.recipient.encode(),
+            "value": item.value,
+            "headers": [*item.headers, (RELEASED, b"")],
         }
 
 

@@ -4,16 +4,14 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, the e
 """
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
-from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
@@ -24,11 +22,10 @@ from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, decode_window
 from services.stream.emitting import Sent, dead_letter_records, item_records, moved_records
+from services.stream.letters import say_dead
 from services.stream.storing import Outcome, store
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
-
-log = structlog.get_logger()
 
 Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 
@@ -74,7 +71,8 @@ class LaneWork:
         letters = [*decoded.dead, *outcome.dead]
         records = [
             *item_records(self.names, self.lane, outcome.items, mailboxes),
-            *moved_records(self.names, self.lane, decoded.moved),
+            *moved_records(self.names.notifications(self.lane), decoded.moved),
+            *moved_records(self.names.scheduled, decoded.early),
             *dead_letter_records(self.names, letters),
         ]
         async with turn.at(Stage.EMIT):
@@ -82,7 +80,7 @@ class LaneWork:
                 await self.send(records)
         metrics.emitted.labels(self.lane).inc(sum(len(mailboxes.get(item.recipient, ())) for item in outcome.items))
         self._count(decoded, outcome)
-        _say_dead(letters)
+        say_dead(letters)
 
     async def send(self, records: Sequence[Sent]) -> None:
         await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
@@ -107,6 +105,7 @@ class LaneWork:
         metrics.collapsed.labels(self.lane).inc(outcome.collapsed)
         metrics.throttled.labels(self.lane).inc(sum(entry.throttled for entry in decoded.entries.values()))
         metrics.moved.labels(self.lane).inc(len(decoded.moved))
+        metrics.early.labels(self.lane).inc(len(decoded.early))
         metrics.expired.labels(self.lane).inc(sum(entry.expired for entry in decoded.entries.values()))
 
     @contextmanager
@@ -114,16 +113,3 @@ class LaneWork:
         started = time.perf_counter()
         yield
         metrics.stage_seconds.labels(self.lane, name).observe(time.perf_counter() - started)
-
-
-def _say_dead(letters: Iterable[DeadLetter]) -> None:
-    for letter in letters:
-        metrics.dead_lettered.labels(letter.reason).inc()
-        log.warning(
-            "dead letter",
-            reason=letter.reason,
-            error=letter.error,
-            topic=letter.topic,
-            partition=letter.partition,
-            offset=letter.offset,
-        )

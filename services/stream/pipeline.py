@@ -42,7 +42,8 @@ class Pipeline:
         self.shelve: Callable[[RecordBatch], None] = lambda batch: None
         self._worth = worth
         self._shelved = -1  # the latest epoch of which a window was shelved
-        self._policy = policy
+        self.assigned: Callable[[], set[Partition]] = set
+        self.policy: Final = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
         self._in_flight: Final[dict[Window, float]] = {}  # since when
@@ -138,7 +139,7 @@ class Pipeline:
         acks: list[Ack] = []
         while True:
             if self._waiting:
-                window = window or Window(self._policy, time.monotonic())
+                window = window or Window(self.policy, time.monotonic())
                 self._fill(window, acks)
             if window and window.is_full():
                 return window, acks

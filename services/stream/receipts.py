@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
@@ -24,10 +23,9 @@ from clarion.telemetry import metrics
 from services.stream.decoding import dead_letter
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
+from services.stream.letters import say_dead
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
-
-log = structlog.get_logger()
 
 _COUNTS_AT_ONCE: Final = 16
 
@@ -55,9 +53,7 @@ class ReceiptsWork:
         records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
         async with turn.at(Stage.EMIT):
             await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
-        for letter in dead:
-            metrics.dead_lettered.labels(letter.reason).inc()
-            log.warning("dead letter", reason=letter.reason, error=letter.error, offset=letter.offset)
+        say_dead(dead)
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
         """What to tell whom: only users who are connected, with the server's count as it is after the fold."""

@@ -58,7 +58,7 @@ async def store(
     is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
     """
     keep_until = now + timedelta(days=limits.KEEP_DAYS)
-    inserted = await _insert(stored, raw_documents.encode(entries, lane, now, keep_until), turn, gate)
+    inserted = await insert_all(stored, raw_documents.encode(entries, lane, now, keep_until), turn, gate)
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
@@ -84,7 +84,7 @@ async def store(
     return outcome
 
 
-async def _insert(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:
+async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:
     """Insert all; try what is refused again, alone, POISON_TRIES times in all."""
 
     async def insert(batch: Sequence[Fields]) -> Inserted:

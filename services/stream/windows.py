@@ -32,6 +32,7 @@ POLICIES: Final = {
     Lane.LOW: WindowPolicy(max_records=1000, max_age_s=1.0),
 }
 RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)
+SCHEDULER_POLICY: Final = WindowPolicy(max_records=500, max_age_s=0.100)
 
 
 @dataclass(slots=True, eq=False)

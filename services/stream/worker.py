@@ -17,15 +17,17 @@ from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
-from clarion.store import database, indexes
+from clarion.store import database, indexes, scheduled
 from clarion.store.database import Database
 from clarion.telemetry.health import watch
 from services.stream.app import make_app
+from services.stream.endings import Endings
+from services.stream.holding import Holding
 from services.stream.lane import LaneWork
 from services.stream.pipeline import Pipeline, Work
 from services.stream.receipts import ReceiptsWork
-from services.stream.scheduler import Scheduler
-from services.stream.windows import POLICIES, RECEIPTS_POLICY, WindowPolicy
+from services.stream.releasing import Releasing
+from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 
 log = structlog.get_logger()
 
@@ -43,7 +45,7 @@ async def run_lane(process: Process, lane: Lane) -> None:
         limited = lane is not Lane.URGENT and settings.recipient_rate > 0
         limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if limited else None
         work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate, limit)
-        await _consume(process, lane, names.notifications(lane), POLICIES[lane], work)
+        await _consume(process, _pipeline(process, lane, POLICIES[lane], work), names.notifications(lane))
 
 
 async def _check_partitions(producer: AIOKafkaProducer, topic: str, declared: int) -> None:
@@ -60,13 +62,29 @@ async def run_receipts(process: Process) -> None:
     names = Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         work = ReceiptsWork(names, stored, producer)
-        await _consume(process, "receipts", names.receipts, RECEIPTS_POLICY, work)
+        await _consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts)
 
 
 async def run_scheduler(process: Process) -> None:
+    """Hold what is not due yet, release it when it is, and tell what ended without its user."""
+    settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
-        process.health.started = True
-        await unless_stopping(process, Scheduler(Names(process.settings.prefix), stored, producer).run())
+        await _check_partitions(producer, names.scheduled, settings.partitions_lane)
+        held = scheduled.collection(stored)
+        await retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
+        releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
+        work = Holding(settings.generation, settings.partitions_lane, names, stored, producer, releasing.came)
+        pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(releasing.run(), name="releasing"),
+                tasks.create_task(Endings(names, stored, producer).run(), name="endings"),
+            ]
+            try:
+                await _consume(process, pipeline, names.scheduled)
+            finally:
+                for task in beside:
+                    task.cancel()
 
 
 @asynccontextmanager
@@ -89,12 +107,15 @@ async def _connected(process: Process) -> AsyncGenerator[tuple[Database, AIOKafk
             database.close(stored)
 
 
-async def _consume(process: Process, role: str, topic: str, policy: WindowPolicy, work: Work) -> None:
+def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work) -> Pipeline:
+    return Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
+
+
+async def _consume(process: Process, pipeline: Pipeline, topic: str) -> None:
     """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
-    pipeline = Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
     process.health.figures.append(pipeline.figures)
     process.health.failures.append(lambda: "" if process.health.down() else pipeline.stuck())
-    app = make_app(process.settings, Names(process.settings.prefix).group(role), topic, pipeline, policy.max_records)
+    app = make_app(process.settings, Names(process.settings.prefix).group(pipeline.name), topic, pipeline)
     app.finalize()
     working = asyncio.create_task(pipeline.run(), name="pipeline")
     stopping = asyncio.create_task(process.stopping.wait())

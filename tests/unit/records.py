@@ -11,7 +11,10 @@ TOPIC = "notifications.normal"
 TIMESTAMP_MS = 1_795_000_000_000
 
 
-def record(value: bytes | None, offset: int = 0, partition: int = 0) -> Record:
+Headers = Sequence[tuple[str, bytes]]
+
+
+def record(value: bytes | None, offset: int = 0, partition: int = 0, headers: Headers = ()) -> Record:
     return ConsumerRecord(
         topic=TOPIC,
         partition=partition,
@@ -23,10 +26,10 @@ def record(value: bytes | None, offset: int = 0, partition: int = 0) -> Record:
         checksum=None,
         serialized_key_size=3,
         serialized_value_size=len(value or b""),
-        headers=(),
+        headers=headers,
     )
 
 
-def batch(values: Sequence[bytes | None], first: int = 0, partition: int = 0) -> RecordBatch:
-    records = [record(value, first + i, partition) for i, value in enumerate(values)]
+def batch(values: Sequence[bytes | None], first: int = 0, partition: int = 0, headers: Headers = ()) -> RecordBatch:
+    records = [record(value, first + i, partition, headers) for i, value in enumerate(values)]
     return RecordBatch(Partition(TOPIC, partition), records, 0, sum(len(value or b"") for value in values))

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts import limits, notification
+from clarion.contracts import limits, notification, scheduling
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.problems import Problem
+from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
 from services.ingest.batch import TooManyLines, read_batch, write_results
 from services.ingest.openapi import document
@@ -60,14 +61,20 @@ def test_a_key_makes_the_same_ids_each_time_and_others_for_others() -> None:
         ({"recipient": "a", "recipients": ["b"]}, (422, [("/recipients", "ambiguous")])),
         ({"recipients": ["a", "b", "a"]}, (422, [("/recipients/2", "duplicate")])),
         ({"recipient": "a", "v": 2}, (422, [("/v", "out_of_range")])),
-        ({"recipient": "a", "deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/deliver_at", "not_supported")])),
+        ({"recipient": "a", "deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/deliver_at", "too_far")])),
+        (
+            {"recipient": "a", "deliver_at": "2026-12-01T00:00:00Z", "expires_at": "2026-12-01T00:00:00Z"},
+            (422, [("/expires_at", "before_delivery")]),
+        ),
+        ({"recipient": "a", "deliver_at": "9999-12-31T23:59:59-01:00"}, (422, [("/deliver_at", "out_of_range")])),
+        ({"recipient": "a", "deliver_at": "2026-12-01T00:00:00"}, (422, [("/deliver_at", "timezone")])),
         ({"recipient": "a", "expires_at": "2020-01-01T00:00:00Z"}, (422, [("/expires_at", "past")])),
         ({"recipient": "a", "expires_at": "9999-12-31T23:59:59-01:00"}, (422, [("/expires_at", "out_of_range")])),
         ({"recipient": "a", "data": {"x": "y" * limits.DATA_BYTES}}, (422, [("/data", "too_large")])),
         ({"recipient": "a", "data": {"x": "y" * 9_000}, "message": "\0" * 4_096}, (422, [("", "too_large")])),
         ({"recipient": "a", "sender": "other"}, (403, [("/sender", "foreign_sender")])),
         ({"recipient": "a", "colour": "red"}, (422, [("/colour", "unknown_field")])),
-        ({"deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/recipient", "required"), ("/deliver_at", "not_supported")])),
+        ({"deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/recipient", "required"), ("/deliver_at", "too_far")])),
     ],
 )
 def test_what_is_invalid_is_named(fields: dict[str, Any], expected: tuple[int, list[tuple[str, str]]]) -> None:
@@ -91,6 +98,20 @@ def test_an_expiry_is_kept_in_utc_and_milliseconds() -> None:
     ahead = NOW.astimezone(UTC) + timedelta(hours=1, microseconds=7)
     [found] = submit(recipient="a", expires_at=ahead.isoformat())
     assert found.expires_at == NOW + timedelta(hours=1)
+
+
+def test_what_is_to_be_delivered_later_has_an_id_of_that_time_and_what_is_due_goes_at_once() -> None:
+    later = NOW + timedelta(days=364)
+    [found] = submit(recipient="a", deliver_at=(later + timedelta(microseconds=7)).isoformat())
+    assert found.deliver_at == later
+    assert found.id is not None
+    assert int(found.id[:8] + found.id[9:13], 16) == later.timestamp() * 1000
+    names = Names()
+    assert scheduling.topic_of(names, found, NOW) == names.scheduled
+    assert scheduling.topic_of(names, found, later) == names.notifications(Lane.NORMAL)
+    [past] = submit(recipient="a", deliver_at=(NOW - timedelta(days=1)).isoformat(), priority="low")
+    assert past.deliver_at == NOW - timedelta(days=1)
+    assert scheduling.topic_of(names, past, NOW) == names.notifications(Lane.LOW)
 
 
 GOOD = b'{"type":"a","message":"x","recipient":"r%d"}'
@@ -129,7 +150,7 @@ def test_results_are_a_line_each_in_order() -> None:
 def test_the_openapi_document_refers_only_to_what_it_holds() -> None:
     text = msgspec.json.encode(document()).decode()
     schemas = document()["components"]["schemas"]
-    assert {"Submission", "Accepted", "LineResult", "Problem"} <= set(schemas)
+    assert {"Submission", "Accepted", "LineResult", "Status", "Problem"} <= set(schemas)
     assert all(part.partition('"')[0] in schemas for part in text.split("#/components/schemas/")[1:])
     assert schemas["Submission"]["additionalProperties"] is False
     assert set(schemas["Problem"]["properties"]) == set(Problem.__struct_fields__)

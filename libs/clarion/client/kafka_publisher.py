@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker import clients
 from clarion.client.errors import Refused, Unavailable
 from clarion.client.transport import Result
-from clarion.contracts import notification, times
+from clarion.contracts import notification, scheduling, times
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.notification import Invalid, Notification, Submission
 from clarion.contracts.problems import FieldError, Problem, field_error
@@ -86,22 +86,24 @@ class KafkaTransport:
 
     def _checked(self, submission: Submission, key: str | None) -> tuple[Notification, bytes]:
         """Raises `Invalid`."""
-        if submission.recipients is not None or submission.deliver_at is not None:
-            pointer = "/recipients" if submission.recipients is not None else "/deliver_at"
-            raise Invalid(pointer, "not_supported", None, "is not supported straight to Kafka")
-        recipient, sender = submission.recipient or "", submission.sender or self._sender
+        if submission.recipients is not None:
+            raise Invalid("/recipients", "not_supported", None, "is not supported straight to Kafka")
+        recipient, sender, now = submission.recipient or "", submission.sender or self._sender, times.now()
         item = Notification(
-            id=new_id() if key is None else idempotent_id(sender, recipient, key),
+            id=new_id(scheduling.due(submission, now)) if key is None else idempotent_id(sender, recipient, key),
             type=submission.type,
             message=submission.message,
             priority=submission.priority,
             data=submission.data,
             expires_at=submission.expires_at,
+            deliver_at=submission.deliver_at,
             collapse_key=submission.collapse_key,
             recipient=recipient,
             sender=sender,
-            created_at=times.now(),
+            created_at=now,
         )
+        notification.check_moments(item)
+        scheduling.check(item, now)
         notification.check_data(item.data)  # before encoding, which its depth or its types could break
         try:
             value = notification.encode(item)
@@ -114,7 +116,7 @@ class KafkaTransport:
         if self._producer is None:
             raise RuntimeError("use `async with Publisher.kafka(…)`")
         # the default partitioner puts a key where Kafka's own clients put it (murmur2)
-        topic, key = self._names.notifications(item.priority), item.recipient.encode()
+        topic, key = scheduling.topic_of(self._names, item, times.now()), item.recipient.encode()
         future = cast("asyncio.Future[Any]", await self._producer.send(topic, value, key=key))
         future.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, even if late
         return future

@@ -48,6 +48,7 @@ class Publisher:
         message: str,
         priority: Lane | str = Lane.NORMAL,
         data: dict[str, Any] | None = None,
+        deliver_at: datetime | None = None,
         expires_at: datetime | None = None,
         collapse_key: str | None = None,
         idempotency_key: str | None = None,
@@ -55,14 +56,15 @@ class Publisher:
         """Publish one notification; return its id once Kafka has acknowledged it.
 
         Transient failures are tried again within the deadline, which is safe because the id stays the same. Give an
-        `idempotency_key` when your own process may repeat the call. Raises `Refused`, or `Unavailable` (it may still
-        arrive), or ValueError for an unknown priority.
+        `idempotency_key` when your own process may repeat the call. With `deliver_at` it is held until then, at most
+        365 days. Raises `Refused`, or `Unavailable` (it may still arrive), or ValueError for an unknown priority.
         """
         submission = Submission(
             type=type,
             message=message,
             priority=Lane(priority),
             data=data or {},
+            deliver_at=deliver_at,
             expires_at=expires_at,
             collapse_key=collapse_key,
             recipient=recipient,

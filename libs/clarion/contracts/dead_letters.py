@@ -15,7 +15,6 @@ class Reason(StrEnum):
     INVALID = "invalid"
     ID_CONFLICT = "id_conflict"
     UNSTORABLE = "unstorable"
-    NOT_SCHEDULABLE = "not_schedulable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Notification ids. Every id is deterministic from what a repeat has in common, so that a repeat is a duplicate key."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -11,9 +12,12 @@ UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]
 _NAMESPACE: Final = UUID("6f1c2f0e-5f0b-5d0a-9c11-0c1a51000001")
 
 
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562): ordered by time, so that index inserts stay local."""
-    return str(uuid_utils.uuid7())
+def new_id(due: datetime | None = None) -> str:
+    """A UUIDv7 (RFC 9562): ordered by time, so that index inserts stay local.
+
+    Of what is to be delivered later it tells when it is due: from then it is stored and its delivery is timed.
+    """
+    return str(uuid_utils.uuid7() if due is None else uuid_utils.uuid7(nanoseconds=int(due.timestamp() * 1e9)))
 
 
 def idempotent_id(sender: str, recipient: str, key: str) -> str:

@@ -4,11 +4,12 @@ from typing import Final
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.status import State, Status
-from clarion.store import notifications
+from clarion.store import notifications, scheduled
 from clarion.store.database import Database, Document
+from clarion.store.scheduled import Held
 
 _TIMES: Final = ("deliver_at", "expires_at", "delivered_at", "read_at", "expired_at", "collapsed_at", "retracted_at")
-_FIELDS: Final = ["recipient", "sender", "type", "lane", "state", "created_at", *_TIMES]
+_SHARED: Final = ["recipient", "sender", "type", "lane", "state", "created_at"]
 
 
 async def find(database: Database, id_: str, sender: str | None) -> Status | None:
@@ -17,18 +18,23 @@ async def find(database: Database, id_: str, sender: str | None) -> Status | Non
     Raises one of `database.TRANSIENT`.
     """
     query: Document = {"_id": id_, "sender": {"$exists": True} if sender is None else sender}
-    found = await notifications.collection(database).find_one(query, _FIELDS)
-    return _status(found) if found else None
+    if found := await notifications.collection(database).find_one(query, [*_SHARED, *_TIMES]):
+        return _status(found, State(found["state"]))
+    if held := await scheduled.collection(database).find_one(query, [*_SHARED, *_TIMES, "due"]):
+        retracted = held["state"] == Held.RETRACTED
+        # one that is released is on its way into its lane
+        return _status(held | {"deliver_at": held["due"]}, State.RETRACTED if retracted else State.SCHEDULED)
+    return None
 
 
-def _status(document: Document) -> Status:
+def _status(document: Document, state: State) -> Status:
     return Status(
         id=document["_id"],
         recipient=document["recipient"],
         sender=document["sender"],
         type=document["type"],
         priority=Lane(document["lane"]),
-        state=State(document["state"]),
+        state=state,
         created_at=document["created_at"],
         **{name: document[name] for name in _TIMES if name in document},
     )

@@ -24,6 +24,12 @@ emitted = Counter("clarion_emitted", "Items put into mailboxes", ["lane"])
 collapsed = Counter("clarion_collapsed", "Pending notifications superseded under their collapse key", ["lane"])
 throttled = Counter("clarion_throttled", "Notifications over their recipient's limit: stored, not pushed", ["lane"])
 moved = Counter("clarion_moved", "Records sent on to the partition of their recipient", ["lane"])
+early = Counter("clarion_early", "Records that came to a lane before they are due, sent on to be held", ["lane"])
+scheduled = Counter("clarion_scheduled", "Notifications held until they are due")
+released = Counter("clarion_released", "Notifications that were due and sent to their lane", ["lane"])
+release_late_seconds = Histogram(
+    "clarion_release_late_seconds", "From when a notification is due until it is in its lane", buckets=_DELIVERY_S
+)
 expired = Counter("clarion_expired", "Notifications that expired before anybody received them", ["lane"])
 dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters", ["reason"])
 retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])

@@ -1,4 +1,4 @@
-"""The scheduler role: what has expired becomes `expired`, and upstream services are told what ended, on `receipts`.
+"""What ended without its user: what has expired becomes `expired`, and upstreams are told on `receipts`.
 
 Two steps, so that a crash between them loses no announcement: first the state, then the receipt, then the mark goes.
 """
@@ -31,7 +31,7 @@ BEFORE_PURGE: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
-class Scheduler:
+class Endings:
     names: Names
     database: Database
     producer: AIOKafkaProducer

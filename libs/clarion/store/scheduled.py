@@ -1,0 +1,101 @@
+"""Notifications held until they are due: what waits here is in no lane and in no inbox.
+
+A document: `_id`, partition (of `notifications.scheduled`), due, state, recipient, sender, type, lane, created_at,
+expires_at and digest; while it waits also `value` and `headers`, the record for its lane. Released or retracted, it
+stays until `purge_at`, longer than Kafka keeps what it was made of and what was made of it: a redelivery finds it and
+resurrects nothing. What waits is never purged.
+"""
+
+from collections.abc import Collection as Some
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pymongo import ASCENDING, IndexModel
+
+from clarion.contracts import limits
+from clarion.contracts.lanes import Lane
+from clarion.store.database import Collection, Database
+
+
+class Held(StrEnum):
+    WAITING = "waiting"
+    RELEASED = "released"
+    RETRACTED = "retracted"
+
+
+INDEXES: Final = [
+    IndexModel(
+        [("partition", ASCENDING), ("due", ASCENDING)],
+        name="due",
+        partialFilterExpression={"state": Held.WAITING},
+    ),
+    IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+]
+
+KEEP: Final = timedelta(days=limits.KEEP_DAYS)
+_PAYLOAD: Final = {"value": "", "headers": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record for its lane."""
+
+    id: str
+    recipient: str
+    lane: Lane
+    due: datetime
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+def collection(database: Database) -> Collection:
+    return database["scheduled"]
+
+
+async def digests(held: Collection, ids: Some[str]) -> dict[str, bytes]:
+    """What those of `ids` that are held say, each as its digest."""
+    found = await held.find({"_id": {"$in": list(ids)}}, ["digest"]).to_list(None)
+    return {document["_id"]: document["digest"] for document in found}
+
+
+async def due(held: Collection, partitions: Some[int], now: datetime, limit: int) -> list[Due]:
+    """Of what waits in `partitions`, the first `limit` that are due, in that order."""
+    query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING, "due": {"$lte": now}}
+    fields = ["recipient", "lane", "due", "value", "headers"]
+    found = await held.find(query, fields).sort("due", ASCENDING).limit(limit).to_list(None)
+    return [
+        Due(
+            id=document["_id"],
+            recipient=document["recipient"],
+            lane=Lane(document["lane"]),
+            due=document["due"],
+            value=document["value"],
+            headers=[(name, content) for name, content in document["headers"]],
+        )
+        for document in found
+    ]
+
+
+async def next_due(held: Collection, partitions: Some[int]) -> datetime | None:
+    """When the next of what waits in `partitions` is due."""
+    query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING}
+    found = await held.find(query, ["due"]).sort("due", ASCENDING).limit(1).to_list(None)
+    return found[0]["due"] if found else None
+
+
+async def released(held: Collection, ids: Some[str], now: datetime) -> int:
+    """Mark what is in its lane now; what was retracted meanwhile stays so. Returns how many were still waiting."""
+    query = {"_id": {"$in": list(ids)}, "state": Held.WAITING}
+    change = {"state": Held.RELEASED, "released_at": now, "purge_at": now + KEEP}
+    result = await held.update_many(query, {"$set": change, "$unset": _PAYLOAD})
+    return result.modified_count
+
+
+async def settle(held: Collection, partitions: int) -> int:
+    """Put what waits in a partition that the topic has no more, since it was made anew, into one that it has."""
+    query = {"state": Held.WAITING, "partition": {"$gte": partitions}}
+    result = await held.update_many(query, [{"$set": {"partition": {"$mod": ["$partition", partitions]}}}])
+    return result.modified_count

@@ -1,0 +1,68 @@
+"""The scheduler's work on one window: decode → hold, as lanes store. What it holds, `releasing.py` lets go when due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka import AIOKafkaProducer
+
+from clarion.broker.clients import SEND_ERRORS, send_all
+from clarion.contracts import times
+from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.topics import Names
+from clarion.resilience.backoff import retry
+from clarion.store import database, scheduled
+from clarion.store.database import Database
+from clarion.telemetry import metrics
+from services.stream.decoding import conflict, dead_letter
+from services.stream.emitting import dead_letter_records, moved_records
+from services.stream.letters import say_dead
+from services.stream.plans import Plans, decode_plans
+from services.stream.storing import POISON_TRIES, insert_all
+from services.stream.turns import Stage, Turn
+from services.stream.windows import Window
+
+
+@dataclass(slots=True)
+class Holding:
+    generation: int
+    partitions: int
+    names: Names
+    database: Database
+    producer: AIOKafkaProducer
+    came: Callable[[datetime], None]  # told when the first of a window is due
+
+    async def __call__(self, window: Window, turn: Turn) -> None:
+        now = times.now()
+        plans = decode_plans(window.batches, self.generation, self.partitions, now)
+        async with turn.at(Stage.STORE):
+            dead, fresh = await self._hold(plans, turn, now)
+        letters = [*plans.dead, *dead]
+        records = [
+            *moved_records(self.names.scheduled, plans.moved),
+            *dead_letter_records(self.names, letters),
+        ]
+        async with turn.at(Stage.EMIT):
+            await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+        metrics.scheduled.inc(fresh)
+        say_dead(letters)
+
+    async def _hold(self, plans: Plans, turn: Turn, now: datetime) -> tuple[list[DeadLetter], int]:
+        """What can never be held, and how many were not held before. Raises `Lost`."""
+        held = scheduled.collection(self.database)
+        documents = [plan.document(now) for plan in plans.by_id.values()]
+        inserted = await insert_all(held, documents, turn, None)
+        before: dict[str, bytes] = {}
+        if inserted.repeats:
+            before = await retry(lambda: scheduled.digests(held, inserted.repeats), "mongodb", *database.TRANSIENT)
+        dead: list[DeadLetter] = []
+        for id_, reason in inserted.refused.items():
+            plan = plans.by_id[id_]
+            dead.append(dead_letter(plan.record, plan.partition, Reason.UNSTORABLE, reason, now, attempts=POISON_TRIES))
+        for id_, digest in before.items():
+            plan = plans.by_id[id_]
+            if digest != plan.digest:
+                dead.append(conflict(plan.record, plan.partition, id_, now))
+        if documents:
+            self.came(min(document["due"] for document in documents))
+        return dead, len(documents) - len(inserted.repeats) - len(inserted.refused)

@@ -1,0 +1,23 @@
+"""Dead letters are counted and logged: somebody has to look at them."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from clarion.contracts.dead_letters import DeadLetter
+from clarion.telemetry import metrics
+
+log = structlog.get_logger()
+
+
+def say_dead(letters: Iterable[DeadLetter]) -> None:
+    for letter in letters:
+        metrics.dead_lettered.labels(letter.reason).inc()
+        log.warning(
+            "dead letter",
+            reason=letter.reason,
+            error=letter.error,
+            topic=letter.topic,
+            partition=letter.partition,
+            offset=letter.offset,
+        )

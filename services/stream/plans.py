@@ -1,0 +1,104 @@
+"""Records of `notifications.scheduled` → what to hold, and until when. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
+from clarion.broker.record_batches import Record, RecordBatch
+from clarion.contracts import ids, notification, scheduling, times
+from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.notification import Invalid, Notification
+from clarion.store.scheduled import Held
+from services.stream.decoding import Moved, conflict, dead_letter
+
+# Of what ingest accepted by its own clock nothing may be refused here by another.
+_CLOCKS: Final = timedelta(days=1)
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+@dataclass(slots=True)
+class Plan:
+    """A record that decoded: its notification (id and `created_at` set), and the digest of what it says."""
+
+    record: Record
+    partition: Partition
+    notification: Notification
+    id: str
+    digest: bytes
+
+    def document(self, now: datetime) -> dict[str, Any]:
+        item = self.notification
+        document = {
+            "_id": self.id,
+            "partition": self.partition.number,
+            "due": item.deliver_at or now,
+            "state": str(Held.WAITING.value),
+            "recipient": item.recipient,
+            "sender": item.sender,
+            "type": item.type,
+            "lane": str(item.priority.value),
+            "created_at": item.created_at,
+            "digest": self.digest,
+            "value": notification.encode(item),
+            "headers": list(self.record.headers),
+        }
+        if item.expires_at:
+            document["expires_at"] = item.expires_at
+        return document
+
+
+@dataclass(slots=True)
+class Plans:
+    by_id: dict[str, Plan] = field(default_factory=dict[str, Plan])
+    moved: list[Moved] = field(default_factory=list[Moved])
+    dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
+
+
+def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: int, now: datetime) -> Plans:
+    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
+
+    `partitions` is how many `notifications.scheduled` has.
+    """
+    plans = Plans()
+    for batch in batches:
+        for record in batch.records:
+            try:
+                plan = _plan(record, batch.partition, generation, now)
+            except Invalid as error:
+                reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
+                plans.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
+                continue
+            right = partition_of(plan.notification.recipient, partitions)
+            if right != batch.partition.number:
+                plans.moved.append(Moved(plan.notification, right, record.headers))
+            elif plans.by_id.setdefault(plan.id, plan).digest != plan.digest:
+                plans.dead.append(conflict(record, batch.partition, plan.id, now))
+    return plans
+
+
+def _plan(record: Record, partition: Partition, generation: int, now: datetime) -> Plan:
+    item = notification.decode(record.value or b"")
+    if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
+        scheduling.check(item, now)
+    if item.created_at is None:
+        item.created_at = times.from_ms(record.timestamp)
+    if item.id is None:
+        item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
+    return Plan(record, partition, item, item.id, _digest(item))
+
+
+def _digest(item: Notification) -> bytes:
+    """Of what it says, whenever it was created and however its keys are ordered."""
+    moments = [times.rfc3339(moment) if moment else None for moment in (item.expires_at, item.deliver_at)]
+    content = (
+        *(item.recipient, item.sender, item.type, item.message, item.priority, item.data, item.collapse_key),
+        *moments,
+    )
+    return sha256(_encoder.encode(content)).digest()
