@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clarion.broker import topics
-from clarion.client import Publisher, Subscriber
+from clarion.client import HttpPublisher, Publisher, Subscriber
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -57,7 +57,7 @@ async def stored(live: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def publisher(live: Settings) -> AsyncIterator[Publisher]:
+async def publisher(live: Settings) -> AsyncIterator[HttpPublisher]:
     async with Publisher.http(live.ingest_url, token=mint(live, sub="tests", scope=PUBLISH)) as http:
         yield http
 

@@ -5,8 +5,7 @@ Everything heavy is imported inside the command that needs it: `clarion token` s
 
 import asyncio
 import logging
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,10 +13,9 @@ from rich.console import Console
 import clarion
 from clarion.client_commands import publish, tail
 from clarion.lazy_commands import LazyGroup
+from clarion.moments import seconds
 from clarion.security.tokens import TokenError, mint
 from clarion.settings import Settings, SettingsError
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class _Group(LazyGroup):
@@ -100,13 +98,6 @@ def _report(differences: list[str]) -> None:
     typer.echo("all topics are as declared")
 
 
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+)([smhd])", text)
-    if not match or not int(match[1]):
-        raise typer.BadParameter("a number and a unit, as 90s, 15m, 1h or 7d")
-    return float(int(match[1]) * _UNITS[match[2]])
-
-
 @app.command()
 def token(
     sub: Annotated[str, typer.Option(help="The user or service the token is for.")],
@@ -116,9 +107,9 @@ def token(
     ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 15m, 1h, 7d.")] = "1h",
 ) -> None:
     """Print a token signed with CLARION_JWT_SECRET: for development and tests."""
-    seconds = _seconds(ttl)
+    ttl_s = seconds(ttl)
     try:
-        typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=seconds))
+        typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=ttl_s))
     except TokenError as error:
         raise SettingsError(f"{error}: set CLARION_JWT_SECRET (or _FILE), at least 32 bytes") from error
 

@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from clarion.contracts import times
 from clarion.contracts.lanes import Lane
+from clarion.moments import moment
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings, SettingsError
 
@@ -40,6 +42,12 @@ def publish(
     type: Annotated[str, typer.Option(help="What kind it is, as call.missed.")] = "message",  # noqa: A002
     priority: Annotated[Lane, typer.Option(help="Its lane.")] = Lane.NORMAL,
     data: Annotated[str | None, typer.Option(help="A JSON object for the client.", show_default=False)] = None,
+    deliver_at: Annotated[
+        str | None, typer.Option(help="When to deliver it, as 2026-12-24T18:00:00Z.", show_default=False)
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--in", help="Deliver it in so long: 90s, 15m, 1h, 7d.", show_default=False)
+    ] = None,
     via: Annotated[Via, typer.Option(help="Ingest (CLARION_INGEST_URL), or straight to CLARION_KAFKA.")] = Via.HTTP,
     sender: Annotated[str, typer.Option(help="Who sends it; over HTTP, whom the signed token is for.")] = "cli",
     idempotency_key: Annotated[
@@ -51,7 +59,7 @@ def publish(
     from clarion.client import ClientError, Publisher
 
     settings = _settings(token)
-    content = _json_object(data)
+    content, due = _json_object(data), moment(deliver_at, within, times.now())
 
     async def run() -> str:
         if via is Via.KAFKA:
@@ -65,6 +73,7 @@ def publish(
                 message=message,
                 priority=priority,
                 data=content,
+                deliver_at=due,
                 idempotency_key=idempotency_key,
             )
 

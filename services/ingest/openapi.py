@@ -40,7 +40,7 @@ def document() -> dict[str, Any]:
     problems = {str(code): _problem(code, text, problem) for code, text in _PROBLEMS.items()}
     asking = {code: problems[code] for code in ("401", "403")} | {
         "404": _problem(404, "No such notification of this sender, or it is not stored yet.", problem),
-        "503": _problem(503, "MongoDB does not answer. See `Retry-After`.", problem),
+        "503": _problem(503, "MongoDB or Kafka does not answer. See `Retry-After`.", problem),
     }
     return {
         "openapi": "3.1.0",
@@ -73,6 +73,19 @@ def document() -> dict[str, Any]:
                     "operationId": "status",
                     "summary": "What became of a notification. Its sender may ask, or `publish:any`.",
                     "responses": {"200": _answer("Where it stands.", "application/json", status), **asking},
+                },
+                "delete": {
+                    "operationId": "retract",
+                    "summary": "Take a notification back. Its sender may, or `publish:any`.",
+                    "description": (
+                        "What is scheduled is not delivered; what is pending or delivered becomes `retracted` and "
+                        "leaves its user's devices; what ended otherwise stays as it is. To be repeated without harm."
+                    ),
+                    "responses": {
+                        "202": _answer("To be retracted.", "application/json", accepted),
+                        **asking,
+                        "429": problems["429"],
+                    },
                 },
             },
         },

@@ -79,7 +79,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
-            *sent_routes(verifier, find, budget),
+            *sent_routes(verifier, acceptor, find, budget, limit),
             Route("/openapi.json", openapi),
         ],
         exception_handlers=HANDLERS,

@@ -1,4 +1,4 @@
-"""`GET /v1/notifications/{id}`: what became of it, for its sender."""
+"""`/v1/notifications/{id}`, for its sender: what became of it, and taking it back."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -9,26 +9,47 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from clarion.contracts import times
 from clarion.contracts.ids import UUID_PATTERN
+from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import Status
 from clarion.security.tokens import PUBLISH_ANY, Claims, Verifier
+from clarion.telemetry import metrics
+from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.budget import Budget
 from services.ingest.callers import publisher
-from services.ingest.problem_responses import Refused
+from services.ingest.openapi import Accepted
+from services.ingest.problem_responses import Refused, unavailable
+from services.ingest.sender_limit import SenderLimit
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]
 
 _ID: Final = re.compile(UUID_PATTERN)
+_NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s: try again, it does no harm"
 
 
-def sent_routes(verifier: Verifier, find: Find, budget: Budget) -> list[Route]:
+def sent_routes(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
     async def status(request: Request) -> Response:
         claims = await publisher(request, verifier)
         with budget.request():
             found = await _own(request, claims, find)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
-    return [Route("/v1/notifications/{id}", status, methods=["GET"])]
+    async def retract(request: Request) -> Response:
+        claims = await publisher(request, verifier)
+        with budget.request():
+            limit.charge(claims.subject, 1)
+            found = await _own(request, claims, find)
+            receipt = Receipt(found.recipient, Op.RETRACTED, [found.id], times.now())
+            if not await acceptor.tell(receipt):
+                return unavailable(_NOT_ACKNOWLEDGED)
+        metrics.retracted.inc()
+        return Response(msgspec.json.encode(Accepted(id=found.id)), 202, media_type="application/json")
+
+    return [
+        Route("/v1/notifications/{id}", status, methods=["GET"]),
+        Route("/v1/notifications/{id}", retract, methods=["DELETE"]),
+    ]
 
 
 async def _own(request: Request, claims: Claims, find: Find) -> Status:

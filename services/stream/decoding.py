@@ -54,6 +54,7 @@ class Moved:
 class Decoded:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: list[Moved] = field(default_factory=list[Moved])
+    planned: list[str] = field(default_factory=list[str])  # of the entries, those that may have been held before
     early: list[Moved] = field(default_factory=list[Moved])  # not due yet: to be held until then
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     repeats: int = 0  # within this window
@@ -76,13 +77,16 @@ def decode_window(
                 decoded.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
                 continue
             right = partition_of(entry.notification.recipient, partitions)
-            if entry.notification.deliver_at and _is_early(entry, entry.notification.deliver_at, now):
+            due = entry.notification.deliver_at
+            if due and _is_early(entry, due, now):
                 entry.notification.priority = lane
                 decoded.early.append(Moved(entry.notification, right, record.headers))
                 continue
             if right != batch.partition.number:
                 decoded.moved.append(Moved(entry.notification, right, record.headers))
                 continue
+            if due:
+                decoded.planned.append(entry.id)
             first = decoded.entries.setdefault(entry.id, entry)
             if first is entry:
                 continue

@@ -26,6 +26,7 @@ from services.stream.letters import say_dead
 from services.stream.storing import Outcome, store
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
+from services.stream.withdrawing import withdraw
 
 Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 
@@ -58,7 +59,10 @@ class LaneWork:
         """To be awaited while the window holds its turn in `Stage.STORE`."""
         with self.stage("store"):
             stored = notifications.collection(self.database)
-            return await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, times.now())
+            outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, times.now())
+            if decoded.planned:
+                await withdraw(self.database, decoded.planned, outcome)
+        return outcome
 
     async def route(self, outcome: Outcome) -> Mailboxes:
         """After the store [M]: whoever connects later reads what is pending."""

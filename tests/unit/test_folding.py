@@ -9,7 +9,7 @@ from clarion.contracts.receipts import Op, Receipt
 from services.stream.folding import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-OPS = [Op.DELIVERED, Op.READ, Op.UNREAD, Op.EXPIRED]
+OPS = [Op.DELIVERED, Op.READ, Op.UNREAD, Op.RETRACTED, Op.EXPIRED]
 # each id is one user's, as in the store
 OWNERS = {"a1": "ann", "a2": "ann", "b1": "bob"}
 receipts = st.lists(st.tuples(st.sampled_from(OPS), st.sampled_from(sorted(OWNERS))), max_size=30)
@@ -27,8 +27,10 @@ def outcome(steps: list[tuple[Op, list[str], str | None]]) -> dict[str, tuple[st
                 states[id_] = ("delivered", unread)
             elif op is Op.READ and unread:
                 states[id_] = ("read", False)
-            elif op is Op.UNREAD and state != "pending":
+            elif op is Op.UNREAD and state not in ("pending", "retracted"):
                 states[id_] = (state, True)
+            elif op is Op.RETRACTED:
+                states[id_] = ("retracted", False)
     return states
 
 

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from clarion.client import Publisher, Refused, Submission, Unavailable
+from clarion.client import HttpPublisher, Publisher, Refused, Status, Submission, Unavailable
 from clarion.client.http_publisher import HttpTransport
 from clarion.client.tokens import TokenSource
 from clarion.contracts import limits
@@ -33,9 +33,9 @@ class Ingest:
     def keys(self) -> list[str]:
         return [request.headers["idempotency-key"] for request in self.requests]
 
-    def publisher(self, deadline_s: float = 30.0, tokens: TokenSource | None = None) -> Publisher:
+    def publisher(self, deadline_s: float = 30.0, tokens: TokenSource | None = None) -> HttpPublisher:
         found = tokens or TokenSource("t0", None)
-        return Publisher(HttpTransport("http://ingest/", found, deadline_s, httpx.MockTransport(self)))
+        return HttpPublisher(HttpTransport("http://ingest/", found, deadline_s, httpx.MockTransport(self)))
 
 
 def accepted(id_: str = "1") -> httpx.Response:
@@ -189,3 +189,28 @@ async def test_none_of_many_is_no_request() -> None:
 def test_a_publisher_has_one_source_of_tokens() -> None:
     with pytest.raises(ValueError, match="either token or get_token"):
         Publisher.http("http://ingest")
+
+
+async def test_a_sender_asks_and_takes_back_and_waits_as_told() -> None:
+    seen = {"id": "7", "recipient": "bob", "sender": "svc", "type": "a", "priority": "low", "state": "scheduled"}
+    seen |= {"created_at": "2026-11-24T01:02:03Z", "deliver_at": "2026-12-24T18:00:00Z"}
+    ingest = Ingest(problem(503, **{"Retry-After": "0"}), httpx.Response(200, json=seen), accepted("7"))
+    async with ingest.publisher() as p:
+        status = await p.status("7/../x")
+        assert isinstance(status, Status)
+        assert (status.state, status.priority) == ("scheduled", "low")
+        assert status.deliver_at is not None
+        assert status.deliver_at.year == 2026
+        await p.retract("7")
+    asked = [(request.method, request.url.raw_path) for request in ingest.requests]
+    path = b"/v1/notifications/7%2F..%2Fx"
+    assert asked == [("GET", path), ("GET", path), ("DELETE", b"/v1/notifications/7")]
+    assert all(request.headers["authorization"] == "Bearer t0" for request in ingest.requests)
+
+
+async def test_what_is_unknown_has_no_status_and_is_not_taken_back() -> None:
+    async with Ingest(problem(404)).publisher() as p:
+        assert await p.status("7") is None
+        with pytest.raises(Refused) as caught:
+            await p.retract("7")
+    assert caught.value.problem.status == 404

@@ -12,6 +12,7 @@ from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import State, Status
 from clarion.security.tokens import Verifier, mint
 from clarion.settings import Settings
@@ -52,6 +53,7 @@ class Broker:
     def __init__(self, outcome: Exception | bool | None = None) -> None:
         self.outcome = outcome
         self.taken: list[Notification] = []
+        self.told: list[Receipt] = []
         self.entered = asyncio.Event()
         self.go = asyncio.Event()
         self.go.set()
@@ -63,6 +65,12 @@ class Broker:
             raise self.outcome
         self.taken += notifications
         return [self.outcome is not False] * len(notifications)
+
+    async def tell(self, receipt: Receipt) -> bool:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        self.told.append(receipt)
+        return self.outcome is not False
 
 
 def client(
@@ -313,10 +321,38 @@ async def test_a_sender_sees_what_became_of_its_own_and_nobody_elses() -> None:
         assert (await operator.get(f"{ONE}/{MINE.id}")).status_code == 200
 
 
-async def test_who_may_not_publish_sees_nothing() -> None:
-    async with client(scope="subscribe") as c:
-        is_problem(await c.get(f"{ONE}/{MINE.id}"), 403)
-        is_problem(await c.get(f"{ONE}/{MINE.id}", headers={"Authorization": ""}), 401)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_who_may_not_publish_sees_nothing_and_takes_nothing_back(method: str) -> None:
+    broker = Broker()
+    async with client(broker, scope="subscribe") as c:
+        is_problem(await c.request(method, f"{ONE}/{MINE.id}"), 403)
+        is_problem(await c.request(method, f"{ONE}/{MINE.id}", headers={"Authorization": ""}), 401)
+    assert broker.told == []
+
+
+async def test_a_sender_takes_back_its_own_and_nobody_elses() -> None:
+    broker = Broker()
+    async with client(broker) as c, client(broker, sub="other") as other:
+        is_problem(await other.delete(f"{ONE}/{MINE.id}"), 404)
+        is_problem(await c.delete(f"{ONE}/{new_id()}"), 404)
+        assert broker.told == []
+        answer = await c.delete(f"{ONE}/{MINE.id}")
+    assert (answer.status_code, answer.json()) == (202, {"id": MINE.id})
+    [receipt] = broker.told
+    assert (receipt.user, receipt.op, receipt.ids) == ("bob", Op.RETRACTED, [MINE.id])
+
+
+@pytest.mark.parametrize("outcome", [Unavailable("Kafka is down"), False])
+async def test_a_retraction_kafka_does_not_have_is_503(outcome: Exception | bool) -> None:
+    async with client(Broker(outcome)) as c:
+        assert int((await c.delete(f"{ONE}/{MINE.id}")).headers["retry-after"]) > 0
+
+
+async def test_retractions_count_against_the_senders_limit() -> None:
+    async with client(limit=SenderLimit(1, 2)) as c:
+        statuses = [(await c.delete(f"{ONE}/{MINE.id}")).status_code for _ in range(3)]
+        assert statuses == [202, 202, 429]
+        assert (await c.get(f"{ONE}/{MINE.id}")).status_code == 200
 
 
 @pytest.mark.parametrize("id_", ["batch", "x", "%00", MINE.id + "%0A", MINE.id.upper(), MINE.id + "0", "a" * 10_000])
@@ -324,6 +360,7 @@ async def test_what_is_no_id_is_not_looked_up(id_: str) -> None:
     store = Store()
     async with client(store=store) as c:
         is_problem(await c.get(f"{ONE}/{id_}"), 404)
+        is_problem(await c.delete(f"{ONE}/{id_}"), 404)
     assert store.asked == []
 
 

@@ -12,18 +12,20 @@ from clarion.client.errors import (
     TokenRefused,
     Unavailable,
 )
-from clarion.client.publisher import Publisher
+from clarion.client.publisher import HttpPublisher, Publisher
 from clarion.client.subscriber import State, Stats, Subscriber
 from clarion.client.transport import Result
 from clarion.contracts.frames import Received
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Submission
+from clarion.contracts.status import Status
 
 __all__ = [
     "ClientError",
     "CursorStore",
     "Disconnected",
     "Forbidden",
+    "HttpPublisher",
     "InMemory",
     "JsonFile",
     "Lane",
@@ -35,6 +37,7 @@ __all__ = [
     "Result",
     "State",
     "Stats",
+    "Status",
     "Submission",
     "SubscribeError",
     "Subscriber",

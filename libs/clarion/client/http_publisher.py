@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -16,13 +17,14 @@ from clarion.contracts import limits
 from clarion.contracts.ids import new_id
 from clarion.contracts.notification import Submission
 from clarion.contracts.problems import FieldError, Problem
+from clarion.contracts.status import Status
 from clarion.resilience.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 _REQUEST_S: Final = 10.0
 _BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
-# Another try may succeed, and cannot make anything twice: every request has an idempotency key.
+# Another try may succeed, and cannot make anything twice: every POST has an idempotency key.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 _encoder = msgspec.json.Encoder()
@@ -57,7 +59,7 @@ class HttpTransport:
     async def send(self, submission: Submission, key: str | None) -> str:
         body = _encoder.encode(submission)
         deadline = time.monotonic() + self._deadline_s
-        response = await self._post("", "application/json", body, key or _own_key(), deadline)
+        response = await self._ask("POST", "", deadline, _headers("application/json", key or _own_key()), body)
         return msgspec.json.decode(response.content, type=_Accepted).id
 
     async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
@@ -76,7 +78,7 @@ class HttpTransport:
         while True:
             body = b"\n".join(b"" if index in results else line for index, line in enumerate(lines))
             try:
-                response = await self._post("/batch", "application/x-ndjson", body, key, deadline)
+                response = await self._ask("POST", "/batch", deadline, _headers("application/x-ndjson", key), body)
             except Unavailable as error:
                 lost = Result(503, errors=[FieldError("", "unavailable", str(error))])
                 return {index: results.get(index, lost) for index in range(len(lines))}
@@ -90,18 +92,30 @@ class HttpTransport:
             failures += 1
             await asyncio.sleep(delay)
 
-    async def _post(self, path: str, media_type: str, body: bytes, key: str, deadline: float) -> httpx.Response:
-        """Post until there is a verdict. Raises `Refused`, or `Unavailable` after the deadline."""
+    async def status(self, id_: str) -> Status | None:
+        try:
+            response = await self._ask("GET", f"/{quote(id_, safe='')}", time.monotonic() + self._deadline_s)
+        except Refused as error:
+            if error.problem.status == 404:
+                return None
+            raise
+        return msgspec.json.decode(response.content, type=Status)
+
+    async def retract(self, id_: str) -> None:
+        await self._ask("DELETE", f"/{quote(id_, safe='')}", time.monotonic() + self._deadline_s)
+
+    async def _ask(
+        self, method: str, path: str, deadline: float, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> httpx.Response:
+        """Ask until there is a verdict. Raises `Refused`, or `Unavailable` after the deadline."""
         failures, refreshed = 0, False
         while True:
-            headers = {
-                "Authorization": f"Bearer {await self._tokens.current()}",
-                "Content-Type": media_type,
-                "Idempotency-Key": key,
-            }
+            authorised = {"Authorization": f"Bearer {await self._tokens.current()}", **(headers or {})}
             wait_s = 0.0
             try:
-                response = await self._client.post(f"{self._url}/v1/notifications{path}", content=body, headers=headers)
+                response = await self._client.request(
+                    method, f"{self._url}/v1/notifications{path}", content=body, headers=authorised
+                )
             except httpx.TransportError as error:
                 reason = f"{type(error).__name__}: {error}"
             else:
@@ -124,6 +138,10 @@ class HttpTransport:
 
 
 _line_decoder = msgspec.json.Decoder(_LineResult)
+
+
+def _headers(media_type: str, key: str) -> dict[str, str]:
+    return {"Content-Type": media_type, "Idempotency-Key": key}
 
 
 def _own_key() -> str:

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.client.transport import Result, Transport
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Submission
+from clarion.contracts.status import Status
+
+if TYPE_CHECKING:
+    from clarion.client.http_publisher import HttpTransport
 
 DEADLINE_S: Final = 30.0
 
@@ -19,19 +23,18 @@ class Publisher:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    @classmethod
+    @staticmethod
     def http(
-        cls,
         url: str,
         *,
         token: str | None = None,
         get_token: GetToken | None = None,
         deadline_s: float = DEADLINE_S,
-    ) -> Self:
+    ) -> "HttpPublisher":
         """Publish through ingest at `url`. The token's subject is the sender."""
         from clarion.client.http_publisher import HttpTransport
 
-        return cls(HttpTransport(url, TokenSource(token, get_token), deadline_s))
+        return HttpPublisher(HttpTransport(url, TokenSource(token, get_token), deadline_s))
 
     @classmethod
     def kafka(cls, bootstrap: str, *, sender: str, prefix: str = "", deadline_s: float = DEADLINE_S) -> Self:
@@ -86,3 +89,25 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.stop()
+
+
+class HttpPublisher(Publisher):
+    """Ingest also tells what became of a notification, and takes it back."""
+
+    def __init__(self, transport: "HttpTransport") -> None:
+        super().__init__(transport)
+        self._http = transport
+
+    async def status(self, id_: str) -> Status | None:
+        """What became of a notification of this sender; None while it is not stored.
+
+        Raises `Refused`, or `Unavailable`.
+        """
+        return await self._http.status(id_)
+
+    async def retract(self, id_: str) -> None:
+        """Take a notification back, which takes effect soon after; to be repeated without harm.
+
+        Raises `Refused` (404 while it is not stored), or `Unavailable` (it may still be retracted).
+        """
+        await self._http.retract(id_)

@@ -245,12 +245,18 @@ def _unarchived(_: datetime) -> tuple[Document, Any]:
     return {"archived": True}, {"$set": {"archived": False}}
 
 
+def _retracted(at: datetime) -> tuple[Document, Any]:
+    live = [State.PENDING, State.DELIVERED, State.READ, State.THROTTLED]
+    return {"state": {"$in": live}}, {"$set": {"state": State.RETRACTED, "unread": False, "retracted_at": at}}
+
+
 _EFFECTS: Final = {
     Op.DELIVERED: _delivered,
     Op.READ: _read,
     Op.UNREAD: _unread,
     Op.ARCHIVED: _archived,
     Op.UNARCHIVED: _unarchived,
+    Op.RETRACTED: _retracted,
 }
 
 FOLDABLE: Final = frozenset(_EFFECTS)

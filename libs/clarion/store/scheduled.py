@@ -94,6 +94,18 @@ async def released(held: Collection, ids: Some[str], now: datetime) -> int:
     return result.modified_count
 
 
+async def retract(held: Collection, ids: Some[str], user: str, at: datetime, now: datetime) -> None:
+    """Let go of what is to be for `user` and is retracted; what is released already is marked, too, for its lane."""
+    query = {"_id": {"$in": list(ids)}, "recipient": user, "state": {"$ne": Held.RETRACTED}}
+    change = {"state": Held.RETRACTED, "retracted_at": at, "purge_at": now + KEEP}
+    await held.update_many(query, {"$set": change, "$unset": _PAYLOAD})
+
+
+async def retracted(held: Collection, ids: Some[str]) -> set[str]:
+    query = {"_id": {"$in": list(ids)}, "state": Held.RETRACTED}
+    return {document["_id"] for document in await held.find(query, ["_id"]).to_list(None)}
+
+
 async def settle(held: Collection, partitions: int) -> int:
     """Put what waits in a partition that the topic has no more, since it was made anew, into one that it has."""
     query = {"state": Held.WAITING, "partition": {"$gte": partitions}}

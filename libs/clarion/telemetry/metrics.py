@@ -10,6 +10,7 @@ _STAGE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 _COUNT: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 accepted = Counter("clarion_accepted", "Notifications Kafka has acknowledged to ingest", ["lane"])
+retracted = Counter("clarion_retracted", "Notifications taken back by their sender, as Kafka has acknowledged")
 refused = Counter("clarion_refused", "Requests or lines that ingest refused, by HTTP status", ["status"])
 ingest_held_bytes = Gauge("clarion_ingest_held_bytes", "Bytes of bodies and of records not yet acknowledged by Kafka")
 

@@ -1,0 +1,25 @@
+"""What was retracted while its release was on its way to the lane.
+
+The lane stores, then looks for retractions; the receipts role notes a retraction where the notification was held, then
+in what is stored. Whatever the interleaving, one of the two sees the other.
+"""
+
+from collections.abc import Sequence
+
+from clarion.contracts import times
+from clarion.contracts.receipts import Op
+from clarion.resilience.backoff import retry
+from clarion.store import database, notifications, scheduled
+from clarion.store.database import Database
+from clarion.store.notifications import Change
+from services.stream.storing import Outcome
+
+
+async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -> None:
+    """Of the stored ids `planned`, turn the retracted ones into `retracted` and take them out of what is emitted."""
+    held, documents = scheduled.collection(stored), notifications.collection(stored)
+    gone = await retry(lambda: scheduled.retracted(held, planned), "mongodb", *database.TRANSIENT)
+    if gone:
+        change = Change(Op.RETRACTED, tuple(gone), times.now())
+        await retry(lambda: notifications.fold(documents, [change]), "mongodb", *database.TRANSIENT)
+        outcome.items = [item for item in outcome.items if item.id not in gone]
