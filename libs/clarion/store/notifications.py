@@ -31,8 +31,11 @@ INDEXES: Final = [
         name="acknowledged",
         partialFilterExpression={"delivered_at": {"$exists": True}},  # costs an insert nothing
     ),
-    IndexModel([("recipient", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="inbox"),
-    IndexModel([("recipient", ASCENDING)], name="unread", partialFilterExpression={"unread": True}),
+    # counts what is unread without reading documents; a page of all asks for `unread` in [true, false], and merges
+    IndexModel(
+        [("recipient", ASCENDING), ("unread", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+        name="inbox_unread",
+    ),
     IndexModel(
         [("expires_at", ASCENDING)],
         name="expiring",

@@ -1,0 +1,120 @@
+"""Every query of stored notifications is served by its index: the server's own profile of what was asked says so."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from pymongo import DESCENDING
+
+from clarion.contracts import times
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.receipts import Op
+from clarion.settings import Settings
+from clarion.store import database, indexes, notifications
+from clarion.store.database import Database, Document
+from clarion.store.notifications import Change
+
+OTHERS: Final = 2_000
+NOW: Final = times.now()
+
+
+def document(user: str, n: int, at: datetime, **more: object) -> Document:
+    base = {"_id": new_id(), "recipient": user, "lane": "low", "ord": n, "type": "t", "sender": "s", "body": b"{}"}
+    state = {"state": "pending", "unread": True, "created_at": at, "stored_at": at, "purge_at": at + timedelta(days=30)}
+    return base | state | more
+
+
+@pytest.fixture
+async def own(settings: Settings) -> AsyncIterator[Database]:
+    """Many documents of many users, a few of them `ann`'s."""
+    connection = database.connect(settings)
+    await indexes.ensure(connection)
+    many = [document(f"user-{n % 100}", n, NOW - timedelta(minutes=n)) for n in range(OTHERS)]
+    anns = [document("ann", n, NOW - timedelta(minutes=n), collapse_key=f"k{n}") for n in range(8)]
+    seen = [document("ann", 10 + n, NOW, state="delivered", unread=False, delivered_at=NOW) for n in range(4)]
+    late = [document("ann", 20, NOW, expires_at=NOW), document("ann", 21, NOW, state="expired", unannounced=True)]
+    await notifications.collection(connection).insert_many([*many, *anns, *seen, *late])
+    await connection.command("profile", 2)
+    yield connection
+    await connection.command("profile", 0)
+    await connection.client.drop_database(connection.name)
+    database.close(connection)
+
+
+async def asked(own: Database) -> list[Document]:
+    """What the server was asked since the last time, and how it found the answer."""
+    await own.command("profile", 0)
+    kinds = ["query", "command", "update", "remove"]
+    namespace = f"{own.name}.notifications"
+    found = await own["system.profile"].find({"ns": namespace, "op": {"$in": kinds}}).to_list(None)
+    await own["system.profile"].drop()
+    await own.command("profile", 2)
+    return found
+
+
+def plans(found: list[Document]) -> set[str]:
+    return {scan for operation in found for scan in re.findall(r"[A-Z]+(?: {.*?})?", operation["planSummary"])}
+
+
+def by(name: str) -> str:
+    keys = next(index.document["key"] for index in notifications.INDEXES if index.document["name"] == name)
+    return "IXSCAN { " + ", ".join(f"{field}: {direction}" for field, direction in keys.items()) + " }"
+
+
+async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_returns(own: Database) -> None:
+    stored = notifications.collection(own)
+    ids = [d["_id"] async for d in stored.find({"recipient": "ann"}, ["_id"])]
+    await asked(own)
+
+    async def uses(*names: str, most: int) -> None:
+        found = await asked(own)
+        assert found
+        assert plans(found) == {by(name) for name in names}
+        assert all(operation.get("docsExamined", 0) <= most for operation in found)
+        assert not any(operation.get("hasSortStage") for operation in found)
+
+    await notifications.catch_up(stored, "ann", Lane.LOW, after=-1, delivered_since=None, limit=5)
+    await uses("pending", most=5)
+    await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
+    await uses("pending", most=4)
+    assert await notifications.unread(stored, "ann") == 10
+    await uses("inbox_unread", most=0)
+    await notifications.unannounced(stored, 100)
+    await uses("unannounced", most=1)
+    await notifications.collapse(stored, Lane.LOW, [("ann", "k1"), ("ann", "k2")], NOW)
+    await uses("collapse", most=2)
+
+    await notifications.find(stored, ids)
+    for op in notifications.FOLDABLE:
+        await notifications.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
+    await notifications.announced(stored, ids)
+    found = await asked(own)
+    # by ids or, where these are all of a user's, by the user: the server finds out what is less work
+    assert "COLLSCAN" not in plans(found)
+    assert all(operation["docsExamined"] <= len(ids) for operation in found)
+
+
+async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due(own: Database) -> None:
+    stored = notifications.collection(own)
+    hour = timedelta(hours=1)
+    read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=NOW - hour, limit=5)
+    assert [item.ord for item in read][:4] == [10, 11, 12, 13]
+    assert plans(await asked(own)) == {by("pending"), by("acknowledged")}
+    assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
+    found = await asked(own)
+    assert {by("expiring"), by("purge")} <= plans(found)
+    assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
+
+
+async def test_a_page_of_the_inbox_is_read_in_its_order_without_sorting(own: Database) -> None:
+    """Of all, not only of what is unread."""
+    query: dict[str, Any] = {"recipient": "ann", "unread": {"$in": [True, False]}, "created_at": {"$lte": NOW}}
+    newest = notifications.collection(own).find(query).sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(5)
+    assert len(await newest.to_list(None)) == 5
+    [operation] = await asked(own)
+    assert plans([operation]) == {by("inbox_unread")}
+    assert not operation.get("hasSortStage")
+    assert operation["docsExamined"] <= 6
