@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import httpx
 import psutil
 
 
@@ -22,3 +24,17 @@ async def child(command: Sequence[str], env: Mapping[str, str]) -> AsyncGenerato
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def figures_of(admin_port: int) -> dict[str, float]:
+    """The samples of a process's /metrics, by name and labels as they stand there."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        text = (await http.get(f"http://127.0.0.1:{admin_port}/metrics")).text
+    samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}

@@ -164,6 +164,10 @@ class Stack:
         """Start Kafka again after `stop_child("kafka")`, on its port and data."""
         await self._kafka()
 
+    async def start_mongodb(self) -> None:
+        """Start MongoDB again after `stop_child("mongodb")`, on its port and data."""
+        await self._mongodb()
+
     def _changed(self, child: Child, what: str) -> None:
         if what:
             self.notes.append(what)

@@ -45,8 +45,8 @@ class Connection:
         assert self.claims is not None
         return self.claims.subject
 
-    def receipt(self, op: Op, ids: Sequence[str]) -> Receipt:
-        return Receipt(self.user, op, list(ids), times.now(), self.session)
+    def receipt(self, op: Op, ids: Sequence[str], *, unstored: bool = False) -> Receipt:
+        return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
 
     def send(self, frame: ServerFrame) -> None:
         self.write(frames.encode(frame))

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS
+from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
 
 START: Final = -1  # below the first ord
 FRESH_MARGIN: Final = timedelta(seconds=5)
@@ -24,12 +24,13 @@ DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again on catchin
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """An item on its way to a connection; `body` is its encoded JSON."""
+    """An item on its way to a connection; `body` is its encoded JSON. One that is not `stored` has no `ord`."""
 
     id: str
     lane: Lane
     ord: int
     body: bytes
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,22 @@ class Feed:
                 lane.live = False
                 lane.mark = max(lane.mark, item.ord)
         return push, repeats
+
+    def offer_early(self, items: Iterable[Offered]) -> list[Offered]:
+        """What to push of items that are not stored yet: in any state, and moving no cursor [M].
+
+        The rest is dropped: once it is stored, it comes again. A client that takes nothing, or acknowledges nothing,
+        gets no more of them, so that what is sent to it stays bounded.
+        """
+        push: list[Offered] = []
+        size = self._bytes
+        for item in items:
+            size += len(item.body)
+            beyond = self._items + len(push) >= CREDIT_ITEMS + EARLY_ITEMS or size > CREDIT_BYTES + EARLY_BYTES
+            if self.paused or beyond:
+                break
+            push.append(item)
+        return push
 
     def fall_behind(self) -> None:
         """What came may have been missed (a position outside retention): every lane reads from its cursor again [M]."""

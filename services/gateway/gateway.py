@@ -16,7 +16,7 @@ import structlog
 
 from clarion.contracts import frames, order, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.deliveries import Delivery, Items, Sync
+from clarion.contracts.deliveries import Delivery, Items, Sync, Unstored
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.receipts import Op
 from clarion.security.tokens import Verifier
@@ -25,7 +25,7 @@ from clarion.telemetry import metrics
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
-from services.gateway.feed import Feed, Offered, ProtocolViolation
+from services.gateway.feed import START, Feed, Offered, ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
@@ -140,7 +140,9 @@ class Gateway:
     def _acknowledge(self, connection: Connection, handled: Sequence[Offered]) -> None:
         for item in handled:
             metrics.delivered.labels(item.lane).inc()
-        self.outbox.put(connection.receipt(Op.DELIVERED, [item.id for item in handled]))
+        for stored in (True, False):
+            if ids := [item.id for item in handled if item.stored is stored]:
+                self.outbox.put(connection.receipt(Op.DELIVERED, ids, unstored=not stored))
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:
@@ -171,6 +173,9 @@ class Gateway:
                 now_ms = time.time() * 1000
                 for _, item in pairs:
                     _observe_latency(item, now_ms)
+            case Unstored():
+                early = [(e.recipient, Offered(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
+                self.rooms.push_early(early, self.caught_up())
             case Sync():
                 self.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
             case _:

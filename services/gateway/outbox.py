@@ -93,8 +93,8 @@ class Outbox:
 
 
 def _change(receipt: Receipt) -> Change:
-    return Change(Op(receipt.op), tuple(receipt.ids), receipt.at, receipt.user)
+    return Change(Op(receipt.op), tuple(receipt.ids), receipt.at, receipt.user, receipt.unstored)
 
 
 def _same(one: Receipt, other: Receipt) -> bool:
-    return (one.user, one.op, one.session) == (other.user, other.op, other.session)
+    return (one.user, one.op, one.session, one.unstored) == (other.user, other.op, other.session, other.unstored)

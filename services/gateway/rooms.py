@@ -1,7 +1,7 @@
 """One room a user, over all of the user's connections here."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -55,15 +55,29 @@ class Rooms:
 
         Several items for one user go in one frame, encoded once for all of the user's connections.
         """
+        behind: list[Connection] = []
+        for user, offered in self._by_user(items).items():
+            for run in split(offered):
+                behind += self._push(self._rooms.get(user, ()), run, caught_up)
+        return behind
+
+    def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> None:
+        """Give items that are not stored yet to whoever can take them now."""
+        for user, offered in self._by_user(items).items():
+            for connection in list(self._rooms[user]):
+                if connection.greeted:
+                    push = connection.feed.offer_early(offered)
+                    connection.send_items(push, caught_up)
+                    for item in push:
+                        metrics.pushed.labels(item.lane, "unstored").inc()
+
+    def _by_user(self, items: Iterable[tuple[str, Offered]]) -> Mapping[str, list[Offered]]:
+        """Of the users who are here."""
         by_user: defaultdict[str, list[Offered]] = defaultdict(list)
         for user, item in items:
             if user in self._rooms:
                 by_user[user].append(item)
-        behind: list[Connection] = []
-        for user, offered in by_user.items():
-            for run in split(offered):
-                behind += self._push(self._rooms.get(user, ()), run, caught_up)
-        return behind
+        return by_user
 
     def _push(self, room: Sequence[Connection], run: Sequence[Offered], caught_up: datetime | None) -> list[Connection]:
         behind: list[Connection] = []

@@ -34,7 +34,9 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
         if receipt.op not in FOLDABLE:
             continue
         folded.touched.setdefault((receipt.user, receipt.op), []).extend(receipt.ids)
-        if receipt.op is Op.DELIVERED:
+        if receipt.op is Op.DELIVERED and receipt.unstored:
+            folded.changes.append(Change(Op.DELIVERED, tuple(receipt.ids), receipt.at, receipt.user, unstored=True))
+        elif receipt.op is Op.DELIVERED:
             delivered.update(dict.fromkeys(receipt.ids))
             # the later time is the safe one: catching up reads what was delivered since a moment
             latest = max(latest, receipt.at) if latest else receipt.at

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from msgspec import Raw
 
 from clarion.contracts import limits, order
-from clarion.contracts.deliveries import Addressed, Items
+from clarion.contracts.deliveries import Addressed, Early, Items
 from clarion.contracts.lanes import Lane
 
 _OVERHEAD_BYTES = 128  # recipient, lane, ord and punctuation around a body, roughly
@@ -20,7 +20,7 @@ def pack(items: Iterable[Addressed], mailboxes: Mapping[str, Set[int]]) -> Itera
     open_records: dict[int, list[Addressed]] = {}
     sizes: dict[int, int] = {}
     for item in items:
-        size = len(bytes(item.body)) + len(item.recipient) + _OVERHEAD_BYTES
+        size = _size(item)
         for mailbox in mailboxes.get(item.recipient, ()):
             gathered = open_records.setdefault(mailbox, [])
             if gathered and (len(gathered) == limits.ITEMS_PER_RECORD or sizes[mailbox] + size > limits.ITEMS_BYTES):
@@ -31,3 +31,22 @@ def pack(items: Iterable[Addressed], mailboxes: Mapping[str, Set[int]]) -> Itera
             sizes[mailbox] = sizes.get(mailbox, 0) + size
     for mailbox, gathered in open_records.items():
         yield mailbox, Items(gathered)
+
+
+def runs(items: Iterable[Early]) -> Iterator[list[Early]]:
+    """What goes into one record each, within the same limits."""
+    gathered: list[Early] = []
+    total = 0
+    for item in items:
+        size = _size(item)
+        if gathered and (len(gathered) == limits.ITEMS_PER_RECORD or total + size > limits.ITEMS_BYTES):
+            yield gathered
+            gathered, total = [], 0
+        gathered.append(item)
+        total += size
+    if gathered:
+        yield gathered
+
+
+def _size(item: Addressed | Early) -> int:
+    return len(bytes(item.body)) + len(item.recipient) + _OVERHEAD_BYTES

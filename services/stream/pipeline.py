@@ -62,6 +62,7 @@ class Pipeline:
         self._buffered = metrics.buffered_bytes.labels(name)
         self._windows = metrics.windows_in_flight.labels(name)
         self._window_items = metrics.window_items.labels(name)
+        self._put_off = metrics.windows_shelved.labels(name)
         self._lost = metrics.windows_lost.labels(name)
 
     async def hand(self, batch: RecordBatch, ack: Ack, behind: int = 0) -> None:
@@ -93,7 +94,9 @@ class Pipeline:
     async def _do(self, window: Window, turn: Turn, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
         try:
             await self._work(window, turn)
-        except Shelved:
+        except Shelved as reason:
+            log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
+            self._put_off.inc()
             for batch in window.batches:
                 self.shelve(batch)
                 if batch.epoch > self._shelved:

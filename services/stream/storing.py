@@ -5,7 +5,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, colla
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -16,7 +16,7 @@ from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff, retry
 from clarion.resilience.latency_limit import Gate
-from clarion.store import database, notifications, raw_documents
+from clarion.store import database, notifications, raw_documents, stubs
 from clarion.store.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
 from services.stream.decoding import Entry, conflict, dead_letter
@@ -62,6 +62,9 @@ async def store(
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
+    if acknowledged := [entry for entry in entries if _completes(entry, before)]:
+        wholes = raw_documents.encode(acknowledged, lane, now, keep_until)
+        await _retry(lambda: stubs.complete(stored, wholes, now))
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
     keys = {(e.notification.recipient, key) for e in entries if (key := e.notification.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
@@ -72,7 +75,7 @@ async def store(
             outcome.dead.append(
                 dead_letter(entry.record, entry.partition, Reason.UNSTORABLE, reason, now, attempts=POISON_TRIES)
             )
-        elif id_ not in inserted.repeats:
+        elif id_ not in inserted.repeats or _completes(entry, before):
             outcome.fresh += 1
             if entry.is_pushed and id_ not in collapsed:
                 outcome.items.append(address(entry.notification.recipient, lane, entry.ord, id_, entry.body))
@@ -82,6 +85,12 @@ async def store(
             elif _is_due_again(known, now) and id_ not in collapsed:
                 outcome.items.append(address(known.recipient, known.lane, known.ord, known.id, known.body))
     return outcome
+
+
+def _completes(entry: Entry, before: Mapping[str, Stored]) -> bool:
+    """Whether it was acknowledged before it was stored, by the user it is for."""
+    known = before.get(entry.id)
+    return known is not None and known.stub and known.recipient == entry.notification.recipient
 
 
 async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:

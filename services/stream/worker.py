@@ -17,7 +17,7 @@ from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
-from clarion.store import database, indexes, scheduled
+from clarion.store import database, indexes, mailboxes, scheduled
 from clarion.store.database import Database
 from clarion.telemetry.health import watch
 from services.stream.app import make_app
@@ -25,8 +25,10 @@ from services.stream.endings import Endings
 from services.stream.holding import Holding
 from services.stream.lane import LaneWork
 from services.stream.pipeline import Pipeline, Work
+from services.stream.reach import Reach
 from services.stream.receipts import ReceiptsWork
 from services.stream.releasing import Releasing
+from services.stream.urgent import UrgentWork
 from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 
 log = structlog.get_logger()
@@ -38,14 +40,31 @@ _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
 async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
-    async with _connected(process) as (stored, producer):
+    async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
         await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
         os.nice(_NICE[lane])
         gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
         limited = lane is not Lane.URGENT and settings.recipient_rate > 0
         limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if limited else None
         work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate, limit)
-        await _consume(process, _pipeline(process, lane, POLICIES[lane], work), names.notifications(lane))
+        if lane is Lane.URGENT:
+            await _run_urgent(process, work)
+        else:
+            await _consume(process, _pipeline(process, lane, POLICIES[lane], work), names.notifications(lane))
+
+
+async def _run_urgent(process: Process, lane: LaneWork) -> None:
+    """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
+    places = process.settings.windows_in_flight
+    reach = Reach(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
+    work = UrgentWork(lane, places, reach.mailboxes)
+    pipeline = Pipeline(
+        Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places, worth=work.worth_reading_again
+    )
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(reach.run())
+        await _consume(process, pipeline, lane.names.notifications(Lane.URGENT))
+        looking.cancel()
 
 
 async def _check_partitions(producer: AIOKafkaProducer, topic: str, declared: int) -> None:
@@ -88,15 +107,20 @@ async def run_scheduler(process: Process) -> None:
 
 
 @asynccontextmanager
-async def _connected(process: Process) -> AsyncGenerator[tuple[Database, AIOKafkaProducer]]:
+async def _connected(
+    process: Process, *, wait_for_mongodb: bool = True
+) -> AsyncGenerator[tuple[Database, AIOKafkaProducer]]:
     """MongoDB with its indexes and a started producer; waits for both servers, and watches them while it is open."""
     settings, health = process.settings, process.health
     stored = database.connect(settings)
     producer = clients.producer(settings)
     async with asyncio.TaskGroup() as tasks:
         watches = [tasks.create_task(watch(health.dependency("mongodb"), lambda: database.probe(stored)))]
+        indexing = tasks.create_task(retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+        watches.append(indexing)
         try:
-            await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            if wait_for_mongodb:
+                await unless_stopping(process, asyncio.shield(indexing))
             await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
             watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: clients.probe(producer))))
             yield stored, producer

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 import httpx
 
 from clarion.contracts.lanes import Lane
+from tests.children import free_port
 
 LANE: Final = Lane.NORMAL
 LOGS: Final = Path("build/faults")  # of each worker, by its port
@@ -61,7 +61,7 @@ class Worker:
 
 
 async def start(env: Mapping[str, str]) -> Worker:
-    port = _free_port()
+    port = free_port()
     LOGS.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, "-m", "clarion.cli", "stream", "--role", "lane", "--lane", LANE)
     with (LOGS / f"worker-{port}.log").open("wb") as log:
@@ -69,9 +69,3 @@ async def start(env: Mapping[str, str]) -> Worker:
             *command, env={**os.environ, **env, "CLARION_ADMIN_PORT": str(port)}, stdout=log, stderr=log
         )
     return Worker(process, port)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,6 +15,7 @@ from clarion.store import notifications
 from clarion.store.database import Database
 from deploy.local.demo import Demo, killer
 from deploy.local.stack import Stack
+from tests.children import figures_of
 from tests.conftest import until
 
 
@@ -142,7 +143,5 @@ async def test_a_lane_stopped_under_load_finishes_its_windows_and_its_successor_
 
 async def _count(stack: Stack, lane: str, counter: str) -> float:
     """A counter of a lane's process since it started; one that was never touched is 0."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        text = (await http.get(f"http://127.0.0.1:{stack.ports[f'{lane}-admin']}/metrics")).text
-    name = f'{counter}{{lane="{lane}"}} '
-    return next((float(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)), 0.0)
+    figures = await figures_of(stack.ports[f"{lane}-admin"])
+    return figures.get(f'{counter}{{lane="{lane}"}}', 0.0)

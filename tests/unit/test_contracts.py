@@ -1,5 +1,6 @@
 """Frames and records: round trips, bounds, and bytes of every release that must stay readable."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from clarion.contracts import deliveries, frames, limits, notification, order, receipts, times
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names, declare
 
 RELEASES = Path(__file__).parent.parent / "data" / "records"
@@ -74,6 +76,23 @@ def test_ord_sorts_like_its_parts_and_fits_a_bson_integer(g1: int, o1: int, g2: 
     assert order.unpack(one) == (g1, o1)
     assert (one < two) == ((g1, o1) < (g2, o2))
     assert 0 <= one <= order.MAX_ORD
+
+
+@given(st.text(), st.none() | st.datetimes(timezones=st.just(UTC)), st.dictionaries(st.text(), st.text()))
+def test_an_item_before_it_is_stored_is_the_same_without_its_place(
+    message: str, expires_at: datetime | None, data: dict[str, str]
+) -> None:
+    item = Notification(
+        id=new_id(), type="t", message=message, recipient="ann", sender='","ord":[', data=data, expires_at=expires_at,
+        created_at=times.now(),
+    )  # fmt: skip
+    body = deliveries.body(item, Lane.URGENT, order.pack(3, 77))
+    stored, early = (
+        frames.decode_item(msgspec.Raw(body)),
+        frames.decode_item(msgspec.Raw(deliveries.unstored_body(body))),
+    )
+    assert (early.unstored, early.ord, stored.unstored, stored.ord) == (True, None, False, (3, 77))
+    assert msgspec.structs.replace(early, unstored=False, ord=(3, 77)) == stored
 
 
 def test_an_idempotency_key_is_per_sender_and_recipient() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS
-from services.gateway.feed import DELIVERED_REPLAYS, Feed, Offered, ProtocolViolation, Read
+from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
+from services.gateway.feed import DELIVERED_REPLAYS, START, Feed, Offered, ProtocolViolation, Read
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -30,6 +30,7 @@ class Deliveries(RuleBasedStateMachine):
         self.retracted: set[str] = set()
         self.issued: Read | None = None
         self.counter = 0
+        self.early = 0
 
     # ---- events
 
@@ -53,6 +54,18 @@ class Deliveries(RuleBasedStateMachine):
         known = [one for one in self.store[lane] if one not in self.to_offer]
         push, _ = self.feed.offer(known[-2:])
         self._send(push)
+
+    @rule(count=st.integers(1, 30), size=st.sampled_from([50, 5_000]))
+    def some_come_before_they_are_stored(self, count: int, size: int) -> None:
+        early = [Offered(f"early-{n}", Lane.URGENT, START, b"x" * size, False) for n in range(count)]
+        before = self.feed.next_read(), self.feed.is_live()
+        push = self.feed.offer_early(early)
+        assert push == early[: len(push)]
+        assert not (self.feed.paused and push)
+        assert (self.feed.next_read(), self.feed.is_live()) == before, "they move no cursor and no mark [M]"
+        if push:
+            self.feed.send(push)
+            self.early += len(push)
 
     @precondition(lambda self: self.issued is None)
     @rule()
@@ -104,8 +117,8 @@ class Deliveries(RuleBasedStateMachine):
     @invariant()
     def within_the_credit(self) -> None:
         items, size = self.feed.in_flight()
-        assert items <= CREDIT_ITEMS
-        assert size <= CREDIT_BYTES
+        assert items <= CREDIT_ITEMS + EARLY_ITEMS * (self.early > 0)
+        assert size <= CREDIT_BYTES + EARLY_BYTES * (self.early > 0)
 
     def teardown(self) -> None:
         """With time and acknowledgements, everything that was not retracted is sent and every lane is live."""

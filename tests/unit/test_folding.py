@@ -61,5 +61,15 @@ def test_updates_are_bounded() -> None:
     assert max(len(change.ids) for change in fold(found).changes) == IDS_PER_UPDATE
 
 
+def test_what_was_delivered_before_it_was_stored_is_said_of_its_user_and_apart() -> None:
+    early = Receipt("ann", Op.DELIVERED, ["e1", "e2"], START, unstored=True)
+    changes = fold([Receipt("ann", Op.DELIVERED, ["a1"], START), early, Receipt("ann", Op.READ, ["e1"], START)]).changes
+    assert [(c.op, c.ids, c.user, c.unstored) for c in changes] == [
+        (Op.DELIVERED, ("e1", "e2"), "ann", True),
+        (Op.DELIVERED, ("a1",), None, False),
+        (Op.READ, ("e1",), "ann", False),
+    ]
+
+
 def test_what_only_informs_upstream_changes_nothing() -> None:
     assert fold([Receipt("ann", Op.EXPIRED, ["a1"], START)]).changes == []

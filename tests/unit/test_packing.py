@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts import deliveries, limits
-from clarion.contracts.deliveries import Addressed
+from clarion.contracts.deliveries import Addressed, Early, Unstored
 from clarion.contracts.lanes import Lane
-from services.stream.packing import address, pack
+from services.stream.packing import address, pack, runs
 
 USERS = ["ann", "bob", "cleo"]
 items = st.lists(st.tuples(st.sampled_from(USERS), st.integers(2, 20_000)), max_size=160)
@@ -32,6 +32,16 @@ def test_each_mailbox_gets_what_its_users_are_to_get_in_order(
     for mailbox in range(4):
         expected = [n for n, (user, _) in enumerate(wanted) if mailbox in mailboxes.get(user, ())]
         assert got.get(mailbox, []) == expected
+
+
+@given(items)
+def test_runs_hold_everything_in_order_within_the_limits(wanted: list[tuple[str, int]]) -> None:
+    early = [Early(item.recipient, item.lane, item.id, item.body) for item in addressed(wanted)]
+    made = list(runs(early))
+    assert [item for run in made for item in run] == early
+    for run in made:
+        assert 1 <= len(run) <= limits.ITEMS_PER_RECORD
+        assert len(deliveries.encode(Unstored(run))) <= limits.ITEMS_BYTES or len(run) == 1
 
 
 def test_a_body_arrives_byte_for_byte() -> None:

@@ -14,7 +14,10 @@ JsonOrder = tuple[int, int]
 
 
 class Item(msgspec.Struct, gc=False):
-    """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser."""
+    """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser.
+
+    `ord` stays the last field: `unstored_body` cuts it off.
+    """
 
     id: str
     type: str
@@ -42,6 +45,22 @@ class Items(msgspec.Struct, tag_field="kind", tag="items"):
     v: int = 1
 
 
+class Early(msgspec.Struct, gc=False):
+    """An item that goes out before it is stored, to whoever has its recipient; `body` ends as `unstored_body` says."""
+
+    recipient: str
+    lane: Lane
+    id: str
+    body: msgspec.Raw
+
+
+class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
+    """Urgent items while MongoDB is slow or away. They move no cursor [M]: once stored, they come again as `Items`."""
+
+    items: list[Early]
+    v: int = 1
+
+
 class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
     """The server's state changed: `unread` is its count (capped), clients never count by themselves."""
 
@@ -60,7 +79,7 @@ class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
     v: int = 1
 
 
-Delivery = Items | Sync | Fence
+Delivery = Items | Unstored | Sync | Fence
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Delivery)
@@ -98,3 +117,8 @@ def body(notification: Notification, lane: Lane, ord_: int) -> bytes:
         ord=order.unpack(ord_),
     )
     return _encoder.encode(item)
+
+
+def unstored_body(body: bytes) -> bytes:
+    """The same item for a client that gets it early: it says `unstored`, and has no place in the order yet."""
+    return body[: body.rindex(b',"ord":[')] + b',"unstored":true}'

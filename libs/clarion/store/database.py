@@ -1,12 +1,13 @@
 """The connection to MongoDB, and the indexes every collection declares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, WTimeoutError
 
 from clarion.settings import Settings
 
@@ -67,6 +68,18 @@ class WriteFailure:
     error: str
 
 
+@contextmanager
+def racing_upserts() -> Generator[None]:
+    """Of two upserts of one `_id` at once, one may be told of a duplicate key. Raises `Unsure`: try again."""
+    try:
+        yield
+    except BulkWriteError as error:
+        codes = {failed["code"] for failed in error.details["writeErrors"]}
+        if codes == {_DUPLICATE_KEY} and not error.details.get("writeConcernErrors"):
+            raise Unsure("an upsert met another") from error
+        raise
+
+
 async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:
     """One unordered, majority-acknowledged insert; what was refused, and why. Every document brings its `_id`.
 
@@ -100,4 +113,5 @@ __all__ = [
     "connect",
     "insert",
     "probe",
+    "racing_upserts",
 ]

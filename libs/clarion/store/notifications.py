@@ -11,13 +11,13 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateMany, UpdateOne
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
 from clarion.contracts.receipts import Op
 from clarion.contracts.status import State
-from clarion.store import database
+from clarion.store import database, stubs
 from clarion.store.database import Collection, Database, Document, Fields
 
 INDEXES: Final = [
@@ -56,7 +56,7 @@ _KEYS_PER_QUERY: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a lane needs to know of a document that was there before."""
+    """What a lane needs to know of a document that was there before; of a `stub` only the recipient is known."""
 
     id: str
     recipient: str
@@ -67,6 +67,7 @@ class Stored:
     collapse_key: str | None
     deliver_at: datetime | None
     body: bytes
+    stub: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +129,19 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
 
 
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
-    fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body"]
+    fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body", "stub"]
     return {
         document["_id"]: Stored(
             id=document["_id"],
             recipient=document["recipient"],
-            lane=Lane(document["lane"]),
-            ord=document["ord"],
+            lane=Lane(document.get("lane", Lane.URGENT)),
+            ord=document.get("ord", -1),
             state=State(document["state"]),
             delivered_at=document.get("delivered_at"),
             collapse_key=document.get("collapse_key"),
             deliver_at=document.get("deliver_at"),
-            body=document["body"],
+            body=document.get("body", b""),
+            stub=document.get("stub", False),
         )
         async for document in documents.find({"_id": {"$in": list(ids)}}, fields)
     }
@@ -199,19 +201,30 @@ async def fold(documents: Collection, changes: Sequence["Change"]) -> None:
     Raises one of `database.TRANSIENT`; folding the same again is harmless.
     """
     if changes:
-        await documents.bulk_write([change.update() for change in changes], ordered=True)
+        writes = [write for change in changes for write in change.writes()]
+        with database.racing_upserts():
+            await documents.bulk_write(writes, ordered=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One `update_many`: what `op` does to the `ids` of `user`, or of anybody when the ids are known to be right."""
+    """What `op` does to the `ids` of `user`, or of anybody when the ids are known to be right.
+
+    `unstored` ids were delivered before they were stored, and may not be there yet.
+    """
 
     op: Op
     ids: tuple[str, ...]
     at: datetime
     user: str | None = None
+    unstored: bool = False
 
-    def update(self) -> UpdateMany:
+    def writes(self) -> list[UpdateOne | UpdateMany]:
+        if not self.unstored or self.user is None:
+            return [self._update()]
+        return [*(stubs.upsert(id_, self.user, self.at) for id_ in self.ids), self._update()]
+
+    def _update(self) -> UpdateMany:
         query: Document = {"_id": {"$in": list(self.ids)}}
         if self.user is not None:
             query["recipient"] = self.user
@@ -231,7 +244,7 @@ def _read(at: datetime) -> tuple[Document, Any]:
     live = {"$in": ["$state", [State.PENDING, State.DELIVERED]]}
     state = {"$cond": [live, State.READ, "$state"]}
     times = _set_once("read_at", at) | _set_once("delivered_at", at)
-    return {"unread": True}, [{"$set": {"state": state, "unread": False, **times}}]
+    return {"$or": [{"unread": True}, {"stub": True}]}, [{"$set": {"state": state, "unread": False, **times}}]
 
 
 def _unread(_: datetime) -> tuple[Document, Any]:

@@ -17,6 +17,8 @@ ingest_held_bytes = Gauge("clarion_ingest_held_bytes", "Bytes of bodies and of r
 window_items = Histogram("clarion_window_items", "Records in a window", ["lane"], buckets=_COUNT)
 windows_in_flight = Gauge("clarion_windows_in_flight", "Windows being worked on", ["lane"])
 windows_lost = Counter("clarion_windows_lost", "Windows dropped because their partitions were given up", ["lane"])
+windows_shelved = Counter("clarion_windows_shelved", "Windows put off while MongoDB is slow or away", ["lane"])
+unstored = Counter("clarion_unstored", "Urgent items sent to every mailbox before they were stored")
 insert_limit = Gauge("clarion_insert_limit", "Inserts that may be in flight at once, by their own latency", ["lane"])
 stage_seconds = Histogram("clarion_stage_seconds", "Time of a window in a stage", ["lane", "stage"], buckets=_STAGE_S)
 stored = Counter("clarion_stored", "Notifications stored for the first time", ["lane"])

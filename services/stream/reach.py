@@ -1,0 +1,41 @@
+"""Which mailboxes somebody reads: for what goes to all of them while MongoDB cannot say who is where."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from clarion.store import database, mailboxes
+from clarion.store.database import Collection
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class Reach:
+    """The mailboxes that had an owner when MongoDB was last asked; all of them while it never answered.
+
+    A gateway that came since misses nothing but earliness: it gets what is stored.
+    """
+
+    leases: Collection
+    count: int
+    _owned: Sequence[int] = field(default=())
+
+    def mailboxes(self) -> Sequence[int]:
+        return self._owned or range(self.count)
+
+    async def run(self) -> None:
+        """Look for ever; while MongoDB is away, what was seen last stands."""
+        while True:
+            try:
+                leases = await mailboxes.read_all(self.leases)
+            except database.TRANSIENT as error:
+                log.info("mailboxes are not known anew", error=repr(error))
+            else:
+                self._owned = [number for number, lease in leases.items() if lease.owner]
+            await asyncio.sleep(LOOK_EVERY_S)

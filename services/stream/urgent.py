@@ -1,0 +1,142 @@
+"""The urgent lane's work: as any lane's, and live without MongoDB while that is slow or away.
+
+A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on: if MongoDB answers
+in the end, it is routed, emitted and acknowledged as usual. What cannot wait, because enough windows do or one of them
+has waited SHELVE_S, goes live as well and is shelved: its payload is let go, its offsets are not committed, and once
+MongoDB answers, the lane reads them again and stores, routes and emits in full [M]. So an outage costs the memory of a
+few windows, however long it is.
+
+What has gone live is remembered by offset, so that reading it again does not send it again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import structlog
+
+from clarion.broker.commit_tracker import Partition
+from clarion.resilience.backoff import retry
+from clarion.store import database
+from clarion.telemetry import metrics
+from services.stream.decoding import Decoded, Entry
+from services.stream.emitting import unstored_records
+from services.stream.lane import LaneWork
+from services.stream.turns import Shelved, Stage, Turn
+from services.stream.windows import Window
+
+log = structlog.get_logger()
+
+SLOW_S: Final = 0.25
+SHELVE_S: Final = 6.0  # longer than an operation's own deadline: then one has failed
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class UrgentWork:
+    """At most `places` windows wait for MongoDB at once. `mailboxes` are those that somebody reads."""
+
+    lane: LaneWork
+    places: int
+    mailboxes: Callable[[], Sequence[int]]
+    _inside: dict[Turn, Decoded] = field(default_factory=dict[Turn, Decoded])
+    _line: deque[Turn] = field(default_factory=deque[Turn])  # before the places, in the order of their turns
+    _slow: int = 0  # calls that have taken too long, and take on
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
+    _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
+
+    async def __call__(self, window: Window, turn: Turn) -> None:
+        decoded = self.lane.decode(window)
+        await self._enter(turn, decoded)
+        try:
+            async with turn.at(Stage.STORE):
+                outcome = await self._patiently(self.lane.store(decoded, turn))
+            mailboxes = await self._patiently(self.lane.route(outcome))
+        finally:
+            del self._inside[turn]
+            self._moved.set()
+        await self.lane.emit(decoded, outcome, mailboxes, turn)
+
+    async def worth_reading_again(self) -> None:
+        """Until nobody waits for MongoDB any more, and it answers."""
+        log.warning("urgent goes live without MongoDB, and is read again when that is back")
+        while self._inside:
+            await self._next_move()
+        stored = self.lane.database
+        await retry(lambda: database.probe(stored), "mongodb", *database.TRANSIENT)
+
+    async def _enter(self, turn: Turn, decoded: Decoded) -> None:
+        """Wait for a place. Raises `Shelved` when what waits has gone live instead."""
+        self._line.append(turn)
+        try:
+            while not self._may_enter(turn, decoded):
+                await self._next_move()
+        except Shelved:
+            await self._go_live([decoded])
+            raise
+        finally:
+            self._line.remove(turn)
+            self._moved.set()
+        self._inside[turn] = decoded
+        if self._slow:
+            turn.is_slow()
+            await self._go_live([decoded])
+
+    def _may_enter(self, turn: Turn, decoded: Decoded) -> bool:
+        turn.check()
+        if self._line[0] is turn and len(self._inside) < self.places:
+            return True
+        if self._slow and self._unseen(decoded):
+            raise Shelved("as many windows wait for MongoDB as may")
+        return False
+
+    async def _next_move(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    async def _patiently(self, call: Awaitable[T]) -> T:
+        """Await what MongoDB answers; when that takes long, all that wait for it go live. Raises `Shelved`."""
+        asking = asyncio.ensure_future(call)
+        try:
+            await asyncio.wait([asking], timeout=SLOW_S)
+            if not asking.done():
+                await self._outwait(asking)
+            if not asking.done():
+                raise Shelved(f"MongoDB did not answer within {SHELVE_S:g} s")
+            return asking.result()
+        finally:
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait([asking])
+
+    async def _outwait(self, asking: "asyncio.Future[T]") -> None:
+        self._slow += 1
+        try:
+            for turn in self._inside:
+                turn.is_slow()
+            await self._go_live(list(self._inside.values()))
+            self._moved.set()
+            await asyncio.wait([asking], timeout=SHELVE_S - SLOW_S)
+        finally:
+            self._slow -= 1
+
+    async def _go_live(self, windows: Iterable[Decoded]) -> None:
+        """Send what has not gone live yet to every mailbox. Order is not promised for it, and nobody's cursor moves."""
+        entries = [entry for decoded in windows for entry in self._unseen(decoded)]
+        for entry in entries:
+            self._live_up_to[entry.partition] = max(entry.record.offset, self._live_up_to.get(entry.partition, -1))
+        if not entries:
+            return
+        with self.lane.stage("live"):
+            await self.lane.send(list(unstored_records(self.lane.names, self.lane.lane, entries, self.mailboxes())))
+        metrics.unstored.inc(len(entries))
+
+    def _unseen(self, decoded: Decoded) -> list[Entry]:
+        return [
+            entry
+            for entry in decoded.entries.values()
+            if entry.is_pushed and entry.record.offset > self._live_up_to.get(entry.partition, -1)
+        ]

@@ -1,0 +1,106 @@
+"""Acknowledged before it was stored: whichever comes first, receipt or insert, the outcome is the same document."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clarion.contracts import deliveries, notification, order, times
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.receipts import Op
+from clarion.store import notifications, raw_documents
+from clarion.store.database import Database
+from clarion.store.notifications import Change, State
+from services.stream.decoding import Entry, decode_window
+from services.stream.storing import Outcome, store
+from services.stream.turns import Turn
+from tests.unit.records import batch
+
+NOW = times.now()
+
+
+def entry(user: str, message: str = "hello", id_: str | None = None) -> Entry:
+    item = Notification(
+        id=id_ or new_id(), type="t", message=message, recipient=user, sender="s", data={"$set": "$not a path"},
+        created_at=NOW, expires_at=NOW + timedelta(days=90),
+    )  # fmt: skip
+    decoded = decode_window([batch([notification.encode(item)], 41)], Lane.URGENT, 0, 1, NOW)
+    (found,) = decoded.entries.values()
+    return found
+
+
+async def insert(stored: Database, *entries: Entry) -> Outcome:
+    return await store(notifications.collection(stored), Lane.URGENT, entries, Turn(), None, NOW + timedelta(hours=1))
+
+
+async def fold(stored: Database, op: Op, user: str, *ids: str, unstored: bool = False) -> None:
+    await notifications.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
+
+
+async def document(stored: Database, id_: str) -> dict[str, Any]:
+    found = await notifications.collection(stored).find_one({"_id": id_})
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("steps", set(itertools.permutations(["insert", "ack", "read"])), ids=" ".join)
+async def test_the_order_of_insert_and_receipts_makes_no_difference(
+    steps: tuple[str, ...], stored: Database, user: str
+) -> None:
+    """A read that comes before both the insert and the acknowledgement cannot come: the user has acknowledged first."""
+    if steps.index("read") < steps.index("ack"):
+        steps = ("ack", *(step for step in steps if step != "ack"))
+    one = entry(user)
+    for step in steps * 2:  # everything may come again
+        if step == "insert":
+            await insert(stored, one)
+        elif step == "ack":
+            await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
+        else:
+            await fold(stored, Op.READ, user, one.id)
+    found = await document(stored, one.id)
+    (plain,) = raw_documents.encode([one], Lane.URGENT, NOW, NOW)
+    assert found["state"] == State.READ
+    assert not found["unread"]
+    assert found["read_at"] >= NOW
+    assert "stub" not in found
+    fields = ("recipient", "lane", "ord", "body", "type", "sender")
+    assert {key: found[key] for key in fields} == {key: plain[key] for key in fields}
+    assert found["expires_at"] == one.notification.expires_at
+    assert found["purge_at"] >= one.notification.expires_at
+
+
+async def test_a_stub_is_seen_by_no_read_and_the_insert_completes_and_emits_it(stored: Database, user: str) -> None:
+    documents, one = notifications.collection(stored), entry(user)
+    await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
+    stub = await document(stored, one.id)
+    assert stub["purge_at"] > NOW + timedelta(days=29)
+    since = NOW - timedelta(hours=1)
+    assert await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9) == []
+    assert await notifications.unread(documents, user) == 0
+    outcome = await insert(stored, one)
+    assert [item.id for item in outcome.items] == [one.id], "another device may have missed it"
+    assert (outcome.fresh, outcome.dead) == (1, [])
+    assert await notifications.unread(documents, user) == 1
+    # for other devices' catching up it was delivered when it was completed
+    since = NOW + timedelta(minutes=50)
+    (seen,) = await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9)
+    assert (seen.id, seen.ord, seen.pending) == (one.id, order.pack(0, 41), False)
+    assert deliveries.content(seen.body)[3] == {"$set": "$not a path"}
+
+
+async def test_a_stub_of_another_user_is_no_licence_for_the_id(stored: Database, user: str) -> None:
+    one = entry(user)
+    await fold(stored, Op.DELIVERED, f"{user}-else", one.id, unstored=True)
+    outcome = await insert(stored, one)
+    assert (outcome.items, len(outcome.dead)) == ([], 1)
+    assert (await document(stored, one.id))["recipient"] == f"{user}-else"
+
+
+async def test_no_other_receipt_makes_a_document(stored: Database, user: str) -> None:
+    for op in (Op.DELIVERED, Op.READ, Op.UNREAD, Op.ARCHIVED, Op.UNARCHIVED):
+        await fold(stored, op, user, new_id())
+    assert await notifications.collection(stored).count_documents({"recipient": user}) == 0

@@ -1,0 +1,251 @@
+"""The urgent lane without MongoDB: live at once, stored in order in the end, in bounded memory, whatever fails when."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clarion.broker.commit_tracker import CommitTracker, Partition
+from clarion.broker.record_batches import RecordBatch
+from clarion.contracts import deliveries, notification, times
+from clarion.contracts.deliveries import Unstored
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
+from services.stream import urgent
+from services.stream.decoding import Decoded, decode_window
+from services.stream.emitting import Sent
+from services.stream.lane import LaneWork, Mailboxes
+from services.stream.pipeline import Pipeline
+from services.stream.storing import Outcome
+from services.stream.turns import Shelved, Stage, Turn
+from services.stream.urgent import UrgentWork
+from services.stream.windows import Window, WindowPolicy
+from tests.unit.records import TOPIC, batch
+
+PLACES = 2
+PARTITIONS = 2
+POLICY = WindowPolicy(max_records=4, max_age_s=0)
+RECIPIENTS = ["ann", "cat"]  # in this order in partitions 0 and 1 of two
+
+
+@dataclass
+class World:
+    """MongoDB that may be away or slow, and Kafka: what is published, read, committed, and read again."""
+
+    records: list[int]  # of each partition
+    chance: random.Random
+    away: bool = False
+    slow_s: float = 0.0
+    tracker: CommitTracker = field(default_factory=CommitTracker)
+    disowned: int = -1
+    commits: dict[Partition, int] = field(default_factory=dict[Partition, int])
+    stored: list[set[int]] = field(default_factory=lambda: [set() for _ in range(PARTITIONS)])
+    emitted: list[set[int]] = field(default_factory=lambda: [set() for _ in range(PARTITIONS)])
+    live: Counter[str] = field(default_factory=Counter[str])
+    most_inside: int = 0
+    inside: int = 0
+
+    # ---- MongoDB
+
+    async def answer(self) -> None:
+        while self.away:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(self.slow_s * self.chance.random())
+
+    # ---- the lane
+
+    lane = Lane.URGENT
+    names = Names()
+    database = None
+
+    def decode(self, window: Window) -> Decoded:
+        decoded = decode_window(window.batches, Lane.URGENT, 0, PARTITIONS, times.now())
+        assert not decoded.moved, "RECIPIENTS are in their partitions"
+        return decoded
+
+    async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        try:
+            await self.answer()
+            turn.check()
+            for entry in sorted(decoded.entries.values(), key=lambda entry: entry.record.offset):
+                stored = self.stored[entry.partition.number]
+                assert entry.record.offset in stored or set(range(entry.record.offset)) <= stored, "`ord` in order [M]"
+                stored.add(entry.record.offset)
+        finally:
+            self.inside -= 1
+        return Outcome()
+
+    async def route(self, _: Outcome) -> Mailboxes:
+        await self.answer()
+        return {}
+
+    async def emit(self, decoded: Decoded, _: Outcome, __: Mailboxes, turn: Turn) -> None:
+        async with turn.at(Stage.EMIT):
+            for entry in decoded.entries.values():
+                self.emitted[entry.partition.number].add(entry.record.offset)
+
+    async def send(self, records: list[Sent]) -> None:
+        for record in records:
+            delivery = deliveries.decode(record["value"])
+            assert isinstance(delivery, Unstored)
+            self.live.update(item.id for item in delivery.items)
+
+    @contextmanager
+    def stage(self, _: str) -> Generator[None]:
+        yield
+
+    # ---- Kafka
+
+    async def read(self, pipeline: Pipeline) -> None:
+        positions = [0] * PARTITIONS
+        while True:
+            if self.disowned == self.tracker.epoch:
+                for partition, offset in self.commit().items():
+                    positions[partition.number] = offset
+                self.tracker.forget()
+            for number, end in enumerate(self.records):
+                if positions[number] < end:
+                    count = min(self.chance.randint(1, 3), end - positions[number])
+                    taken = self._batch(number, positions[number], count)
+                    positions[number] += count
+                    self.tracker.take(taken.partition, taken.records[0].offset, taken.last, taken.size)
+                    await pipeline.hand(taken, lambda b=taken: self.tracker.ack(b.partition, b.last, b.epoch))
+            await asyncio.sleep(0.001)
+
+    def _batch(self, number: int, first: int, count: int) -> RecordBatch:
+        values = [
+            notification.encode(
+                Notification(type="t", message=f"{number}-{n}", recipient=RECIPIENTS[number], sender="s")
+            )
+            for n in range(first, first + count)
+        ]
+        return replace(batch(list(values), first, number), epoch=self.tracker.epoch)
+
+    def rewind(self, epoch: int) -> None:
+        if epoch == self.tracker.epoch:
+            self.disowned = epoch
+
+    def commit(self) -> dict[Partition, int]:
+        self.commits |= self.tracker.resume_points()
+        return self.commits
+
+
+def make(world: World) -> tuple[Pipeline, UrgentWork]:
+    work = UrgentWork(cast("LaneWork", world), PLACES, lambda: [0])
+
+    async def worth() -> None:
+        while work._inside or world.away:
+            await asyncio.sleep(0.001)
+
+    pipeline = Pipeline("urgent", POLICY, work, windows_in_flight=2 * PLACES, worth=worth)
+    pipeline.owns = lambda epoch: epoch == world.tracker.epoch and epoch != world.disowned
+    pipeline.rewind = world.rewind
+    pipeline.shelve = lambda b: world.tracker.shelve(b.partition, b.last, b.epoch)
+    return pipeline, work
+
+
+@contextmanager
+def quicker() -> Generator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urgent, "SLOW_S", 0.004)
+        patch.setattr(urgent, "SHELVE_S", 0.02)
+        yield
+
+
+weather = st.lists(st.tuples(st.sampled_from(["up", "away", "slow"]), st.integers(1, 40)), max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(weather, st.lists(st.integers(0, 30), min_size=PARTITIONS, max_size=PARTITIONS), st.integers(0, 2**32))
+def test_whatever_mongodb_does_everything_is_stored_in_order_and_goes_live_at_most_once(
+    schedule: list[tuple[str, int]], records: list[int], seed: int
+) -> None:
+    world = World(records, random.Random(seed))
+
+    async def play() -> None:
+        pipeline, _ = make(world)
+        tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(world.read(pipeline))]
+        for what, milliseconds in schedule:
+            world.away, world.slow_s = what == "away", 0.01 if what == "slow" else 0.0
+            await asyncio.sleep(milliseconds / 1_000)
+        world.away, world.slow_s = False, 0.0
+        wanted = {Partition(TOPIC, n): end for n, end in enumerate(records) if end}
+        async with asyncio.timeout(10):
+            while not (wanted.items() <= world.commit().items() and world.tracker.in_flight() == 0):
+                assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]
+                await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    with quicker():
+        asyncio.run(play())
+    for number, end in enumerate(records):
+        assert world.stored[number] == set(range(end))
+        assert world.emitted[number] == set(range(end))
+    assert not world.live or max(world.live.values()) == 1
+    assert world.most_inside <= PLACES
+    assert world.tracker.held_bytes == 0
+
+
+async def test_while_it_is_away_everything_new_goes_live_and_little_is_held() -> None:
+    world = World([400, 400], random.Random(1), away=True)
+    pipeline, work = make(world)
+    with quicker():
+        tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(world.read(pipeline))]
+        async with asyncio.timeout(20):
+            while len(world.live) < 800:
+                await asyncio.sleep(0.001)
+            while pipeline._in_flight or work._inside:
+                await asyncio.sleep(0.001)
+        assert world.tracker.held_bytes == 0
+        assert world.tracker.in_flight() <= PARTITIONS
+        assert world.stored == [set(), set()]
+        world.away = False
+        async with asyncio.timeout(20):
+            while world.emitted != [set(range(400))] * 2:
+                await asyncio.sleep(0.001)
+        assert max(world.live.values()) == 1
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_is_quick_does_not_go_live_early() -> None:
+    world = World([], random.Random(1))
+    _, work = make(world)
+    turn = Turn()
+    window = Window(POLICY, 0.0)
+    window.add(world._batch(0, 0, 2), 0.0)
+    await work(window, turn)
+    assert not world.live
+    assert world.emitted[0] == {0, 1}
+
+
+async def test_what_follows_a_shelved_window_goes_live_and_is_not_stored() -> None:
+    world = World([], random.Random(1))
+    _, work = make(world)
+
+    def shelved() -> None:
+        raise Shelved
+
+    window = Window(POLICY, 0.0)
+    window.add(world._batch(1, 0, 1), 0.0)
+    with pytest.raises(Shelved):
+        await work(window, Turn(check=shelved))
+    assert sum(world.live.values()) == 1
+    assert world.stored == [set(), set()]
+    again = Window(POLICY, 0.0)
+    again.add(world._batch(1, 0, 1), 0.0)
+    await work(again, Turn())
+    assert sum(world.live.values()) == 1, "read again, it is stored and not sent early a second time"
