@@ -107,6 +107,11 @@ def test_times_are_cut_to_milliseconds_and_read_back() -> None:
     assert times.now().microsecond % 1000 == 0
 
 
+def test_a_record_timestamp_that_no_calendar_has_fails_nothing() -> None:
+    assert times.rfc3339(times.from_ms(-1)) == "1970-01-01T00:00:00.000Z"
+    assert times.rfc3339(times.from_ms(2**63 - 1)) == "9999-12-31T23:59:59.999Z"
+
+
 def test_topics_are_declared_once_with_bounds() -> None:
     topics = declare(Names("p-"), lane_partitions=4, delivery_partitions=8)
     assert len({topic.name for topic in topics}) == len(topics) == 9

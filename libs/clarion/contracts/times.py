@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+_LAST_MS: Final = 253_402_300_799_999  # of the year 9999
 _encoder: Final = msgspec.json.Encoder()
 _WITH_FRACTION: Final = len('"2026-11-24T01:02:03.004000Z"')
 
@@ -19,7 +20,8 @@ def truncate(moment: datetime) -> datetime:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """A Kafka record timestamp as a datetime."""
+    """A Kafka record timestamp as a datetime. What no calendar has becomes the nearest it has."""
+    milliseconds = min(max(milliseconds, 0), _LAST_MS)
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
 
 

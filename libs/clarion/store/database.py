@@ -5,9 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference
-from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    OperationFailure,
+    WTimeoutError,
+)
 
 from clarion.settings import Settings
 
@@ -19,11 +27,18 @@ Database = AsyncIOMotorDatabase[Document]
 OPERATION_S: Final = 5.0
 _POOL: Final = 50
 
+_ERROR_CHARS: Final = 500
 _DUPLICATE_KEY: Final = 11000
+# BadValue, FailedToParse, TypeMismatch, InvalidBSON, BSONObjectTooLarge, KeyTooLong: said of a command's content
+_OF_CONTENT: Final = frozenset({2, 9, 14, 22, 10334, 17280})
 
 
 class Unsure(Exception):
     """A write of which it is unknown whether it will last."""
+
+
+class Unacceptable(Exception):
+    """The server takes nothing of a command, because of what is in it: of some document, which it does not name."""
 
 
 # What may pass by itself.
@@ -85,19 +100,26 @@ async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFa
 
     The command itself, since the driver's `insert_many` costs nearly twice its CPU in bookkeeping for each document.
 
-    Raises one of TRANSIENT when it is unknown what was written.
+    Raises one of TRANSIENT when it is unknown what was written, and `Unacceptable` when nothing was, nor ever will be.
     """
     concern = {"w": "majority", "j": True}
-    reply: Document = await documents.database.command(
-        {"insert": documents.name, "documents": batch, "ordered": False, "writeConcern": concern}
-    )
+    try:
+        reply: Document = await documents.database.command(
+            {"insert": documents.name, "documents": batch, "ordered": False, "writeConcern": concern}
+        )
+    except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
+        raise Unacceptable(f"it cannot be sent: {error}") from error
+    except OperationFailure as error:
+        if error.code in _OF_CONTENT:
+            raise Unacceptable(f"{error.code}: {error}"[:_ERROR_CHARS]) from error
+        raise
     if lost := reply.get("writeConcernError"):
         raise Unsure(str(lost))
     return [
         WriteFailure(
             index=failed["index"],
             is_repeat=failed["code"] == _DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"],
-            error=f"{failed['code']}: {failed.get('errmsg', '')}"[:500],
+            error=f"{failed['code']}: {failed.get('errmsg', '')}"[:_ERROR_CHARS],
         )
         for failed in reply.get("writeErrors", [])
     ]
@@ -109,6 +131,7 @@ __all__ = [
     "Database",
     "Document",
     "Fields",
+    "Unacceptable",
     "close",
     "connect",
     "insert",

@@ -96,12 +96,22 @@ class Inserted:
 async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
     """Store a window in one unordered bulk write, majority-acknowledged.
 
+    A document for which the server refuses the whole command is found by halving: it costs the others some more
+    commands, and nothing else.
+
     Raises one of `database.TRANSIENT` when it is unknown what was written: try the same batch again, `_id` makes that
     safe.
     """
     if not batch:
         return Inserted()
-    failures = await database.insert(documents, batch)
+    try:
+        failures = await database.insert(documents, batch)
+    except database.Unacceptable as error:
+        if len(batch) == 1:
+            return Inserted(refused={batch[0]["_id"]: str(error)})
+        middle = len(batch) // 2
+        one, other = await insert(documents, batch[:middle]), await insert(documents, batch[middle:])
+        return Inserted(one.repeats | other.repeats, {**one.refused, **other.refused})
     ids = [batch[failure.index]["_id"] for failure in failures]
     return Inserted(
         repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
