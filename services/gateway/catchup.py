@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from clarion.contracts import times
 from clarion.contracts.frames import Resync
 from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
@@ -78,7 +79,13 @@ class CatchUp:
     async def _read(self, connection: Connection, issued: Read) -> tuple[list[Offered], int]:
         since = connection.feed.delivered_since()
         found = await notifications.catch_up(
-            self.stored, connection.user, issued.lane, after=issued.after, delivered_since=since, limit=issued.limit
+            self.stored,
+            connection.user,
+            issued.lane,
+            after=issued.after,
+            delivered_since=since,
+            limit=issued.limit,
+            now=times.now(),
         )
         offered = [Offered(item.id, item.lane, item.ord, item.body) for item in found]
         return offered, sum(not item.pending for item in found)

@@ -55,9 +55,14 @@ class Decoded:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: list[Moved] = field(default_factory=list[Moved])
     planned: list[str] = field(default_factory=list[str])  # of the entries, those that may have been held before
+    expiring: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when which of the entries expire
     early: list[Moved] = field(default_factory=list[Moved])  # not due yet: to be held until then
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     repeats: int = 0  # within this window
+
+    def gone(self, now: datetime) -> set[str]:
+        """The entries that have expired by now, whether they had when they were decoded or not."""
+        return {id_ for id_, at in self.expiring.items() if at <= now}
 
 
 def decode_window(
@@ -87,6 +92,8 @@ def decode_window(
                 continue
             if due:
                 decoded.planned.append(entry.id)
+            if entry.notification.expires_at:
+                decoded.expiring[entry.id] = entry.notification.expires_at
             first = decoded.entries.setdefault(entry.id, entry)
             if first is entry:
                 continue

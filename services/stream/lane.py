@@ -73,13 +73,15 @@ class LaneWork:
 
     async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, turn: Turn) -> None:
         letters = [*decoded.dead, *outcome.dead]
-        records = [
-            *item_records(self.names, self.lane, outcome.items, mailboxes),
-            *moved_records(self.names.notifications(self.lane), decoded.moved),
-            *moved_records(self.names.scheduled, decoded.early),
-            *dead_letter_records(self.names, letters),
-        ]
         async with turn.at(Stage.EMIT):
+            if gone := decoded.gone(times.now()):  # a long wait for MongoDB may lie behind
+                outcome.items = [item for item in outcome.items if item.id not in gone]
+            records = [
+                *item_records(self.names, self.lane, outcome.items, mailboxes),
+                *moved_records(self.names.notifications(self.lane), decoded.moved),
+                *moved_records(self.names.scheduled, decoded.early),
+                *dead_letter_records(self.names, letters),
+            ]
             with self.stage("emit"):
                 await self.send(records)
         metrics.emitted.labels(self.lane).inc(sum(len(mailboxes.get(item.recipient, ())) for item in outcome.items))

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 import structlog
 
 from clarion.broker.commit_tracker import Partition
+from clarion.contracts import times
 from clarion.resilience.backoff import retry
 from clarion.store import database
 from clarion.telemetry import metrics
@@ -135,8 +136,9 @@ class UrgentWork:
         metrics.unstored.inc(len(entries))
 
     def _unseen(self, decoded: Decoded) -> list[Entry]:
+        gone = decoded.gone(times.now())
         return [
             entry
-            for entry in decoded.entries.values()
-            if entry.is_pushed and entry.record.offset > self._live_up_to.get(entry.partition, -1)
+            for id_, entry in decoded.entries.items()
+            if entry.is_pushed and id_ not in gone and entry.record.offset > self._live_up_to.get(entry.partition, -1)
         ]

@@ -76,7 +76,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
         assert all(operation.get("docsExamined", 0) <= most for operation in found)
         assert not any(operation.get("hasSortStage") for operation in found)
 
-    await notifications.catch_up(stored, "ann", Lane.LOW, after=-1, delivered_since=None, limit=5)
+    await notifications.catch_up(stored, "ann", Lane.LOW, after=-1, delivered_since=None, limit=5, now=NOW)
     await uses("pending", most=5)
     await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
     await uses("pending", most=4)
@@ -100,7 +100,8 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
 async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due(own: Database) -> None:
     stored = notifications.collection(own)
     hour = timedelta(hours=1)
-    read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=NOW - hour, limit=5)
+    since = NOW - hour
+    read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=since, limit=5, now=NOW)
     assert [item.ord for item in read][:4] == [10, 11, 12, 13]
     assert plans(await asked(own)) == {by("pending"), by("acknowledged")}
     assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1

@@ -1,7 +1,7 @@
 """Acknowledged before it was stored: whichever comes first, receipt or insert, the outcome is the same document."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
 from clarion.store import notifications, raw_documents
-from clarion.store.database import Database
-from clarion.store.notifications import Change, State
+from clarion.store.database import Collection, Database
+from clarion.store.notifications import Change, Pending, State
 from services.stream.decoding import Entry, decode_window
 from services.stream.storing import Outcome, store
 from services.stream.turns import Turn
@@ -73,21 +73,23 @@ async def test_the_order_of_insert_and_receipts_makes_no_difference(
     assert found["purge_at"] >= one.notification.expires_at
 
 
+async def replayed(documents: Collection, user: str, since: datetime) -> list[Pending]:
+    return await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9, now=NOW)
+
+
 async def test_a_stub_is_seen_by_no_read_and_the_insert_completes_and_emits_it(stored: Database, user: str) -> None:
     documents, one = notifications.collection(stored), entry(user)
     await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
     stub = await document(stored, one.id)
     assert stub["purge_at"] > NOW + timedelta(days=29)
-    since = NOW - timedelta(hours=1)
-    assert await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9) == []
+    assert await replayed(documents, user, NOW - timedelta(hours=1)) == []
     assert await notifications.unread(documents, user) == 0
     outcome = await insert(stored, one)
     assert [item.id for item in outcome.items] == [one.id], "another device may have missed it"
     assert (outcome.fresh, outcome.dead) == (1, [])
     assert await notifications.unread(documents, user) == 1
     # for other devices' catching up it was delivered when it was completed
-    since = NOW + timedelta(minutes=50)
-    (seen,) = await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9)
+    (seen,) = await replayed(documents, user, NOW + timedelta(minutes=50))
     assert (seen.id, seen.ord, seen.pending) == (one.id, order.pack(0, 41), False)
     assert deliveries.content(seen.body)[3] == {"$set": "$not a path"}
 

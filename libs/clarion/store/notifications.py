@@ -158,10 +158,21 @@ async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
 
 
 async def catch_up(
-    documents: Collection, user: str, lane: Lane, *, after: int, delivered_since: datetime | None, limit: int
+    documents: Collection,
+    user: str,
+    lane: Lane,
+    *,
+    after: int,
+    delivered_since: datetime | None,
+    limit: int,
+    now: datetime,
 ) -> list[Pending]:
-    """The next items of a lane after `after`, in order: pending ones, and those another device acknowledged since."""
-    query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING}
+    """The next items of a lane after `after`, in order: pending ones, and those another device acknowledged since.
+
+    What has expired is left out, whether it is marked so yet or not.
+    """
+    lasting: Document = {"expires_at": {"$not": {"$lte": now}}}  # in this form the planner keeps to the lane's index
+    query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING, **lasting}
     found = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
     if delivered_since is not None:
         query = {
@@ -170,6 +181,7 @@ async def catch_up(
             "lane": lane,
             "ord": {"$gt": after},
             "state": {"$in": [State.DELIVERED, State.READ]},
+            **lasting,
         }
         seen = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
         # one that was acknowledged between the two queries is in both
