@@ -120,3 +120,14 @@ def test_topics_are_declared_once_with_bounds() -> None:
     assert Names().notifications(Lane.URGENT) == "notifications.urgent"
     assert Names("p-").group("low") == "p-clarion.low"
     assert min(int(topic.config.get("max.message.bytes", "1048576")) for topic in topics) > limits.RECORD_BYTES
+
+
+def test_what_is_stored_outlasts_what_kafka_keeps_of_it() -> None:
+    """Or a redelivery would bring back what was purged: a record may be held, released late, and read again."""
+    names = Names()
+    kept = {
+        topic.name: int(topic.config["retention.ms"])
+        for topic in declare(names, lane_partitions=4, delivery_partitions=8)
+    }
+    lanes = [kept[names.notifications(lane)] for lane in LANES]
+    assert max(lanes) + kept[names.scheduled] < limits.KEEP_DAYS * limits.DAY_S * 1000

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from clarion.broker import clients
 from clarion.contracts.topics import Names, Topic, declare
@@ -43,7 +44,8 @@ async def apply(settings: Settings) -> list[str]:
 async def check(settings: Settings) -> list[str]:
     """What differs from the declaration; empty when the broker is as it should be.
 
-    Partition counts decide which partition a recipient's notifications are in, so a difference is an error, not a hint.
+    Partition counts decide which partition a recipient's notifications are in, and retention how long a redelivery may
+    come after what it was of, so a difference is an error, not a hint.
     """
     admin = clients.admin(settings)
     await admin.start()
@@ -55,10 +57,11 @@ async def check(settings: Settings) -> list[str]:
 
 async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> list[str]:
     found = {t["topic"]: t for t in await admin.describe_topics([t.name for t in topics])}
+    configs = await _configs(admin, topics)
     differences: list[str] = []
     for topic in topics:
         description = found.get(topic.name)
-        if description is None or description["error_code"]:
+        if description is None or description["error_code"] or topic.name not in configs:
             differences.append(f"{topic.name} is missing: run `clarion topics apply`")
             continue
         partitions = description["partitions"]
@@ -70,4 +73,23 @@ async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], repl
         replicas = min((len(p["replicas"]) for p in partitions), default=0)
         if replicas < replication:
             differences.append(f"{topic.name} has {replicas} replicas, {replication} are declared")
+        config = configs[topic.name]
+        differences += [
+            f"{topic.name} has {name}={config.get(name)}, {value} is declared: alter it with kafka-configs"
+            for name, value in topic.config.items()
+            if config.get(name) != value
+        ]
     return differences
+
+
+async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+    """What the declared settings of each of `topics` are on the broker; those that are missing are left out."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, t.name, configs=dict.fromkeys(t.config)) for t in topics]
+    answers: list[Any] = await admin.describe_configs(asked)
+    configs: dict[str, dict[str, str]] = {}
+    for code, message, _, topic, entries in (resource for answer in answers for resource in answer.resources):
+        if code == 0:
+            configs[topic] = {name: value for name, value, *_ in entries}
+        elif (error := for_code(code)) is not UnknownTopicOrPartitionError:
+            raise error(f"topic {topic}: {message}")
+    return configs
