@@ -7,29 +7,27 @@ from msgspec import Raw
 
 from clarion.contracts import deliveries, notification, receipts
 from clarion.contracts.dead_letters import DeadLetter
-from clarion.contracts.deliveries import Addressed, Early, Sync, Unstored
+from clarion.contracts.deliveries import Early, Items, Sync, Unstored
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Receipt
 from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
 from services.stream.decoding import Entry, Moved
-from services.stream.packing import pack, runs
+from services.stream.packing import runs
 
 Sent = dict[str, Any]
 
 
-def item_records(
-    names: Names, lane: Lane, items: Iterable[Addressed], mailboxes: Mapping[str, Set[int]]
-) -> Iterator[Sent]:
+def item_records(names: Names, lane: Lane, packed: Iterable[tuple[int, Items]]) -> Iterator[Sent]:
     topic = names.deliveries(lane)
-    for mailbox, record in pack(items, mailboxes):
+    for mailbox, record in packed:
         yield {"topic": topic, "partition": mailbox, "value": deliveries.encode(record)}
 
 
 def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailboxes: Iterable[int]) -> Iterator[Sent]:
     """The same few records for every mailbox, since nobody knows who is where: encoded once."""
-    early = [Early(e.notification.recipient, lane, e.id, Raw(deliveries.unstored_body(e.body))) for e in entries]
+    early = [Early(e.recipient, lane, e.id, Raw(deliveries.unstored_body(e.body))) for e in entries]
     values = [deliveries.encode(Unstored(list(run))) for run in runs(early)]
     for mailbox in mailboxes:
         for value in values:

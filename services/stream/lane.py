@@ -23,6 +23,7 @@ from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, decode_window
 from services.stream.emitting import Sent, dead_letter_records, item_records, moved_records
 from services.stream.letters import say_dead
+from services.stream.packing import pack
 from services.stream.storing import Outcome, store
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
@@ -76,15 +77,16 @@ class LaneWork:
         async with turn.at(Stage.EMIT):
             if gone := decoded.gone(times.now()):  # a long wait for MongoDB may lie behind
                 outcome.items = [item for item in outcome.items if item.id not in gone]
+            packed = list(pack(outcome.items, self.lane, mailboxes))
             records = [
-                *item_records(self.names, self.lane, outcome.items, mailboxes),
+                *item_records(self.names, self.lane, packed),
                 *moved_records(self.names.notifications(self.lane), decoded.moved),
                 *moved_records(self.names.scheduled, decoded.early),
                 *dead_letter_records(self.names, letters),
             ]
             with self.stage("emit"):
                 await self.send(records)
-        metrics.emitted.labels(self.lane).inc(sum(len(mailboxes.get(item.recipient, ())) for item in outcome.items))
+        metrics.emitted.labels(self.lane).inc(sum(len(record.items) for _, record in packed))
         self._count(decoded, outcome)
         say_dead(letters)
 
@@ -101,7 +103,8 @@ class LaneWork:
             self._epoch = epoch
         for entry in decoded.entries.values():
             if not entry.expired:
-                entry.throttled = self.limit.take(entry.notification.recipient, entry.record.timestamp / 1000) > 0
+                entry.throttled = self.limit.take(entry.recipient, entry.record.timestamp / 1000) > 0
+                decoded.throttled += entry.throttled
 
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
         metrics.stored.labels(self.lane).inc(outcome.fresh)
@@ -109,10 +112,10 @@ class LaneWork:
             metrics.insert_limit.labels(self.lane).set(self.gate.limit.calls)
         metrics.repeated.labels(self.lane).inc(outcome.repeated + decoded.repeats)
         metrics.collapsed.labels(self.lane).inc(outcome.collapsed)
-        metrics.throttled.labels(self.lane).inc(sum(entry.throttled for entry in decoded.entries.values()))
+        metrics.throttled.labels(self.lane).inc(decoded.throttled)
         metrics.moved.labels(self.lane).inc(len(decoded.moved))
         metrics.early.labels(self.lane).inc(len(decoded.early))
-        metrics.expired.labels(self.lane).inc(sum(entry.expired for entry in decoded.entries.values()))
+        metrics.expired.labels(self.lane).inc(decoded.expired)
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:

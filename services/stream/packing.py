@@ -1,6 +1,7 @@
 """What goes to whom → few delivery records, each small enough that urgent never waits long behind one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Protocol
 
 from msgspec import Raw
 
@@ -11,23 +12,36 @@ from clarion.contracts.lanes import Lane
 _OVERHEAD_BYTES = 128  # recipient, lane, ord and punctuation around a body, roughly
 
 
-def address(recipient: str, lane: Lane, ord_: int, id_: str, body: bytes) -> Addressed:
-    return Addressed(recipient, lane, order.unpack(ord_), id_, Raw(body))
+class Routable(Protocol):
+    """An item of a lane; `body` is the client's item."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def ord(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
 
 
-def pack(items: Iterable[Addressed], mailboxes: Mapping[str, Set[int]]) -> Iterator[tuple[int, Items]]:
+def pack(items: Iterable[Routable], lane: Lane, mailboxes: Mapping[str, Set[int]]) -> Iterator[tuple[int, Items]]:
     """(mailbox, record) pairs. Each mailbox sees its items in the order given; who is not connected is left out."""
     open_records: dict[int, list[Addressed]] = {}
     sizes: dict[int, int] = {}
     for item in items:
-        size = _size(item)
-        for mailbox in mailboxes.get(item.recipient, ()):
+        online = mailboxes.get(item.recipient)
+        if not online:
+            continue
+        addressed = Addressed(item.recipient, lane, order.unpack(item.ord), item.id, Raw(item.body))
+        size = _size(item.recipient, item.body)
+        for mailbox in online:
             gathered = open_records.setdefault(mailbox, [])
             if gathered and (len(gathered) == limits.ITEMS_PER_RECORD or sizes[mailbox] + size > limits.ITEMS_BYTES):
                 yield mailbox, Items(gathered)
                 gathered = open_records[mailbox] = []
                 sizes[mailbox] = 0
-            gathered.append(item)
+            gathered.append(addressed)
             sizes[mailbox] = sizes.get(mailbox, 0) + size
     for mailbox, gathered in open_records.items():
         yield mailbox, Items(gathered)
@@ -38,7 +52,7 @@ def runs(items: Iterable[Early]) -> Iterator[list[Early]]:
     gathered: list[Early] = []
     total = 0
     for item in items:
-        size = _size(item)
+        size = _size(item.recipient, bytes(item.body))
         if gathered and (len(gathered) == limits.ITEMS_PER_RECORD or total + size > limits.ITEMS_BYTES):
             yield gathered
             gathered, total = [], 0
@@ -48,5 +62,5 @@ def runs(items: Iterable[Early]) -> Iterator[list[Early]]:
         yield gathered
 
 
-def _size(item: Addressed | Early) -> int:
-    return len(bytes(item.body)) + len(item.recipient) + _OVERHEAD_BYTES
+def _size(recipient: str, body: bytes) -> int:
+    return len(body) + len(recipient) + _OVERHEAD_BYTES

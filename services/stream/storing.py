@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from clarion.contracts import limits
 from clarion.contracts.dead_letters import DeadLetter, Reason
-from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff, retry
 from clarion.resilience.latency_limit import Gate
@@ -20,7 +19,6 @@ from clarion.store import database, notifications, raw_documents, stubs
 from clarion.store.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
 from services.stream.decoding import Entry, conflict, dead_letter
-from services.stream.packing import address
 from services.stream.turns import Turn
 
 # A repeat of what was delivered this recently is emitted again: its first emission may have reached the gateway of one
@@ -42,7 +40,7 @@ T = TypeVar("T")
 class Outcome:
     """What to emit in the lane's order, what can never be, and counts."""
 
-    items: list[Addressed] = field(default_factory=list[Addressed])
+    items: list[Entry | Stored] = field(default_factory=list[Entry | Stored])
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     fresh: int = 0
     repeated: int = 0
@@ -62,11 +60,11 @@ async def store(
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
-    if acknowledged := [entry for entry in entries if _completes(entry, before)]:
+    if before and (acknowledged := [entry for entry in entries if _completes(entry, before)]):
         wholes = raw_documents.encode(acknowledged, lane, now, keep_until)
         await _retry(lambda: stubs.complete(stored, wholes, now))
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
-    keys = {(e.notification.recipient, key) for e in entries if (key := e.notification.collapse_key)}
+    keys = {(e.recipient, key) for e in entries if (key := e.notification.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
     outcome = Outcome(repeated=len(inserted.repeats), collapsed=len(collapsed))
     for entry in entries:
@@ -78,19 +76,19 @@ async def store(
         elif id_ not in inserted.repeats or _completes(entry, before):
             outcome.fresh += 1
             if entry.is_pushed and id_ not in collapsed:
-                outcome.items.append(address(entry.notification.recipient, lane, entry.ord, id_, entry.body))
+                outcome.items.append(entry)
         elif known := before.get(id_):
             if not entry.says_the_same(known.recipient, known.collapse_key, known.deliver_at, known.body):
                 outcome.dead.append(conflict(entry.record, entry.partition, id_, now))
             elif _is_due_again(known, now) and id_ not in collapsed:
-                outcome.items.append(address(known.recipient, known.lane, known.ord, known.id, known.body))
+                outcome.items.append(known)
     return outcome
 
 
 def _completes(entry: Entry, before: Mapping[str, Stored]) -> bool:
     """Whether it was acknowledged before it was stored, by the user it is for."""
     known = before.get(entry.id)
-    return known is not None and known.stub and known.recipient == entry.notification.recipient
+    return known is not None and known.stub and known.recipient == entry.recipient
 
 
 async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:

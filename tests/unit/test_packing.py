@@ -1,22 +1,30 @@
 """Items → delivery records for each mailbox: complete, in order, small."""
 
+from typing import NamedTuple
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from clarion.contracts import deliveries, limits
-from clarion.contracts.deliveries import Addressed, Early, Unstored
+from clarion.contracts.deliveries import Early, Unstored
 from clarion.contracts.lanes import Lane
-from services.stream.packing import address, pack, runs
+from services.stream.packing import pack, runs
 
 USERS = ["ann", "bob", "cleo"]
 items = st.lists(st.tuples(st.sampled_from(USERS), st.integers(2, 20_000)), max_size=160)
 routes = st.dictionaries(st.sampled_from(USERS), st.sets(st.integers(0, 3), min_size=1), max_size=3)
 
 
-def addressed(wanted: list[tuple[str, int]]) -> list[Addressed]:
-    return [
-        address(user, Lane.LOW, n, f"id-{n}", b'"' + b"x" * (size - 2) + b'"') for n, (user, size) in enumerate(wanted)
-    ]
+class Routed(NamedTuple):
+    id: str
+    recipient: str
+    ord: int
+    body: bytes
+
+
+def routed(wanted: list[tuple[str, int]]) -> list[Routed]:
+    return [Routed(f"id-{n}", user, n, b'"' + b"x" * (size - 2) + b'"') for n, (user, size) in enumerate(wanted)]
 
 
 @given(items, routes)
@@ -24,7 +32,7 @@ def test_each_mailbox_gets_what_its_users_are_to_get_in_order(
     wanted: list[tuple[str, int]], mailboxes: dict[str, set[int]]
 ) -> None:
     got: dict[int, list[int]] = {}
-    for mailbox, record in pack(addressed(wanted), mailboxes):
+    for mailbox, record in pack(routed(wanted), Lane.LOW, mailboxes):
         assert 1 <= len(record.items) <= limits.ITEMS_PER_RECORD
         size = len(deliveries.encode(record))
         assert size <= limits.ITEMS_BYTES or len(record.items) == 1
@@ -36,7 +44,7 @@ def test_each_mailbox_gets_what_its_users_are_to_get_in_order(
 
 @given(items)
 def test_runs_hold_everything_in_order_within_the_limits(wanted: list[tuple[str, int]]) -> None:
-    early = [Early(item.recipient, item.lane, item.id, item.body) for item in addressed(wanted)]
+    early = [Early(item.recipient, Lane.LOW, item.id, Raw(item.body)) for item in routed(wanted)]
     made = list(runs(early))
     assert [item for run in made for item in run] == early
     for run in made:
@@ -46,7 +54,7 @@ def test_runs_hold_everything_in_order_within_the_limits(wanted: list[tuple[str,
 
 def test_a_body_arrives_byte_for_byte() -> None:
     body = b'{"a": [1,  2], "b":"\\u00fc"}'
-    ((_, record),) = pack([address("ann", Lane.HIGH, 5, "id", body)], {"ann": {2}})
+    ((_, record),) = pack([Routed("id", "ann", 5, body)], Lane.HIGH, {"ann": {2}})
     decoded = deliveries.decode(deliveries.encode(record))
     assert isinstance(decoded, deliveries.Items)
     assert bytes(decoded.items[0].body) == body

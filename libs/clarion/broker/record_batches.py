@@ -99,7 +99,7 @@ class Consumer(driver.Consumer):
 
     def _batch(self, tp: Any, records: Sequence[Record]) -> _BatchMessage:
         partition, last = Partition(tp.topic, tp.partition), records[-1]
-        size = sum(len(record.value or b"") for record in records) + RECORD_OVERHEAD_BYTES * len(records)
+        size = sum([len(record.value or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
         batch = RecordBatch(partition, records, self.tracker.epoch, size)
         self.tracker.take(partition, records[0].offset, last.offset, size)
         return _BatchMessage(tp.topic, tp.partition, last.offset, last.timestamp, batch)
