@@ -1,12 +1,14 @@
 """Kafka clients, each setting with its reason."""
 
 import asyncio
+import random
 from collections.abc import Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings
@@ -72,5 +74,19 @@ async def send_all(
 
 
 async def probe(through: AIOKafkaProducer) -> None:
-    """Ask the broker for something. Raises when it does not answer."""
-    await through.client.fetch_all_metadata()
+    """Ask the brokers, in any order, until one answers. Raises KafkaError when none does.
+
+    About no topics: reading about all those of a large cluster would hold the event loop up at each probe.
+    """
+    client: Any = through.client
+    failure = KafkaError("no broker is known")
+    brokers = list(client.cluster.brokers())
+    random.shuffle(brokers)
+    for broker in brokers:
+        try:
+            await client.send(broker.nodeId, MetadataRequest([]))
+        except KafkaError as error:
+            failure = error
+        else:
+            return
+    raise failure
