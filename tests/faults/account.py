@@ -50,18 +50,20 @@ def account(
     stored: Mapping[str, Said],
     emissions: Sequence[Emission],
     online: frozenset[str],
+    early: Iterable[str] = (),
 ) -> Verdict:
     """Hold the three against each other.
 
     `published` is what Kafka acknowledged, `unsure` the ids of what it may or may not have taken. `online` users must
     have been sent each of theirs at least once; the first emission of each comes in `ord` order for its recipient.
+    `early` are the ids that went live before they were stored: they excuse none of that.
     """
     verdict = Verdict()
     verdict.lost = [id_ for id_ in published if id_ not in stored]
     verdict.changed = [id_ for id_, said in published.items() if id_ in stored and stored[id_] != said]
     known = set(published) | set(unsure)
     times = Counter(emission.id for emission in emissions)
-    verdict.unexpected = [id_ for id_ in {**stored, **times} if id_ not in known]
+    verdict.unexpected = [id_ for id_ in {*stored, *times, *early} if id_ not in known]
     verdict.never_emitted = [id_ for id_, said in published.items() if said.recipient in online and id_ not in times]
     verdict.repeats = sum(count - 1 for count in times.values())
     highest: dict[str, int] = {}

@@ -5,10 +5,12 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from clarion.broker.clients import SESSION_S
+from clarion.contracts.lanes import Lane
 from deploy.local.stack import Stack
+from services.stream.urgent import SHELVE_S
 from tests.faults import workers
 from tests.faults.workers import Worker
 
@@ -23,6 +25,7 @@ class Field:
 
     stack: Stack
     env: Mapping[str, str]
+    lane: Lane
     chance: random.Random
     progress: Callable[[str], None]
     published: Callable[[], int]
@@ -30,8 +33,11 @@ class Field:
     guests: list[Worker] = field(default_factory=list[Worker])
 
     async def replace(self, place: int) -> Worker:
-        self.team[place] = await workers.start(self.env)
+        self.team[place] = await self.start()
         return self.team[place]
+
+    async def start(self) -> Worker:
+        return await workers.start(self.env, self.lane)
 
 
 _PASSING: Final = 5_000  # notifications, after a server is back and before it is killed again
@@ -77,7 +83,7 @@ async def sigterm(at: Field, count: int) -> int:
 async def rebalance(at: Field, count: int) -> int:
     """A third worker joins and leaves: each moves partitions between those who stay."""
     for done in range(0, count, 2):
-        third = await workers.start(at.env)
+        third = await at.start()
         at.guests.append(third)
         await third.first_window()
         await asyncio.sleep(at.chance.uniform(0.2, 1.0))
@@ -128,11 +134,36 @@ async def _server_killed(at: Field, name: str, count: int) -> int:
     return count * len(at.team)
 
 
-KINDS: Final[Mapping[str, tuple[Kind, int]]] = {
-    "SIGKILL": (sigkill, 30),
-    "SIGTERM": (sigterm, 50),
-    "rebalance": (rebalance, 20),
-    "SIGSTOP": (sigstop, 3),
-    "mongod killed": (mongod_killed, 5),
-    "Kafka killed": (kafka_killed, 5),
+async def mongod_paused(at: Field, count: int) -> int:
+    """It answers nobody for longer or shorter than urgent windows wait for it."""
+    for done in range(count):
+        await asyncio.gather(*(worker.first_window() for worker in at.team))
+        at.stack.kill("mongodb", signal.SIGSTOP)
+        await asyncio.sleep(at.chance.uniform(0.3, 1.5 * SHELVE_S))
+        at.stack.kill("mongodb", signal.SIGCONT)
+        resumed = at.published()
+        async with asyncio.timeout(60):
+            while at.published() < resumed + _PASSING:
+                await asyncio.sleep(0.1)
+        at.progress(f"mongod paused {done + 1}/{count}")
+    return count * len(at.team)
+
+
+class Fault(NamedTuple):
+    kind: Kind
+    times: int
+    lane: Lane = Lane.NORMAL
+
+
+KINDS: Final[Mapping[str, Fault]] = {
+    "SIGKILL": Fault(sigkill, 30),
+    "SIGTERM": Fault(sigterm, 50),
+    "rebalance": Fault(rebalance, 20),
+    "SIGSTOP": Fault(sigstop, 3),
+    "mongod killed": Fault(mongod_killed, 5),
+    "Kafka killed": Fault(kafka_killed, 5),
+    # what goes live without MongoDB is stored in full afterwards
+    "urgent: mongod killed": Fault(mongod_killed, 5, Lane.URGENT),
+    "urgent: mongod paused": Fault(mongod_paused, 5, Lane.URGENT),
+    "urgent: SIGKILL": Fault(sigkill, 10, Lane.URGENT),
 }

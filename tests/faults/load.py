@@ -13,14 +13,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from clarion.broker import clients
 from clarion.contracts import deliveries, notification, order
-from clarion.contracts.deliveries import Items
+from clarion.contracts.deliveries import Items, Unstored
 from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, notifications, sessions
 from tests.faults.account import Emission, Said
-from tests.faults.workers import LANE
 
 USERS: Final = 500
 _TICK_S: Final = 0.05
@@ -37,9 +37,11 @@ class Load:
 
     settings: Settings
     rate: float
+    lane: Lane
     published: dict[str, Said] = field(default_factory=dict[str, Said])
     unsure: set[str] = field(default_factory=set[str])
     emissions: list[Emission] = field(default_factory=list[Emission])
+    early: set[str] = field(default_factory=set[str])  # went live before they were stored
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -50,7 +52,7 @@ class Load:
         consumer: Any = clients.mailbox_consumer(self.settings)
         await producer.start()
         await consumer.start()
-        topic = Names(self.settings.prefix).deliveries_bulk
+        topic = Names(self.settings.prefix).deliveries(self.lane)
         consumer.assign([TopicPartition(topic, n) for n in range(self.settings.partitions_deliveries)])
         await consumer.seek_to_beginning()
         tasks = [asyncio.create_task(self._publish(producer)), asyncio.create_task(self._watch(consumer))]
@@ -85,9 +87,11 @@ class Load:
     async def _send(self, producer: AIOKafkaProducer, number: int) -> None:
         id_, user = new_id(), f"user-{number % USERS}"
         said = Said(user, f"number {number}")
-        item = Notification(id=id_, type="fault", message=said.message, recipient=user, sender="tests", priority=LANE)
+        item = Notification(
+            id=id_, type="fault", message=said.message, recipient=user, sender="tests", priority=self.lane
+        )
         self.unsure.add(id_)
-        topic = Names(self.settings.prefix).notifications(LANE)
+        topic = Names(self.settings.prefix).notifications(self.lane)
         future = cast("asyncio.Future[Any]", await producer.send(topic, notification.encode(item), key=user.encode()))
 
         def acknowledged(future: "asyncio.Future[Any]") -> None:
@@ -100,8 +104,15 @@ class Load:
     async def _watch(self, consumer: Any) -> None:
         async for record in consumer:
             delivery = deliveries.decode(record.value)
-            for item in delivery.items if isinstance(delivery, Items) else ():
-                self.emissions.append(Emission(record.partition, item.recipient, item.id, order.pack(*item.ord)))
+            match delivery:
+                case Items(items):
+                    for item in items:
+                        emission = Emission(record.partition, item.recipient, item.id, order.pack(*item.ord))
+                        self.emissions.append(emission)
+                case Unstored(items):
+                    self.early.update(item.id for item in items)
+                case _:
+                    pass
 
     async def _settled(self, connection: database.Database) -> None:
         """Until everything is stored and emitted; when that does not come, the account says what is missing."""

@@ -17,13 +17,13 @@ from typing import Final
 
 from rich.console import Console
 
+from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from services.stream.windows import POLICIES
 from tests import report
 from tests.bench.throughput import own_lane
-from tests.faults import workers
 from tests.faults.account import account
 from tests.faults.kinds import KINDS, Field, Stuck
 from tests.faults.load import Load, online
@@ -53,11 +53,11 @@ async def main(seed: int, kinds: list[str], share: float, least: int) -> int:
 async def one_kind(
     stack: Stack, env: Mapping[str, str], kind: str, chance: random.Random, share: float, least: int, console: Console
 ) -> list[Row]:
-    fault, times = KINDS[kind]
+    fault, times, lane = KINDS[kind]
     began, stuck = time.perf_counter(), ""
     async with own_lane(env) as own:
         settings = Settings.from_env(own)
-        load = Load(settings, RATE)
+        load = Load(settings, RATE, lane)
 
         def passing() -> int:
             return len(load.published)
@@ -65,8 +65,8 @@ async def one_kind(
         def say(note: str) -> None:
             console.print(f"  {note}, {passing():,} published")
 
-        at = Field(stack, own, chance, say, passing)
-        at.team = [await workers.start(own) for _ in range(TEAM)]
+        at = Field(stack, own, lane, chance, say, passing)
+        at.team = [await at.start() for _ in range(TEAM)]
         interrupted = 0
         try:
             async with load.running():
@@ -81,9 +81,9 @@ async def one_kind(
             for worker in (*at.team, *at.guests):
                 worker.kill()
                 await worker.ended()
-        verdict = account(load.published, load.unsure, await load.stored(), load.emissions, online())
-    policy = POLICIES[workers.LANE]
-    bound = interrupted * settings.windows_in_flight * policy.max_records
+        verdict = account(load.published, load.unsure, await load.stored(), load.emissions, online(), load.early)
+    windows = settings.windows_in_flight * (2 if lane is Lane.URGENT else 1)
+    bound = interrupted * windows * POLICIES[lane].max_records
     for wrong, ids in verdict.wrongs().items():
         console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}")
     if stuck:
@@ -95,6 +95,7 @@ async def one_kind(
         *(_none(f"{kind}: {wrong}", len(found.get(wrong, []))) for wrong in sorted(wrongs)),
         _none(f"{kind}: stuck", int(bool(stuck))),
         at_most(f"{kind}: emitted again", verdict.repeats, bound, "items"),
+        *([Row(f"{kind}: went live early", len(load.early), "items")] if lane is Lane.URGENT else []),
         Row(f"{kind}: took", time.perf_counter() - began, "s"),
     ]
 

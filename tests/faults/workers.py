@@ -14,7 +14,6 @@ import httpx
 from clarion.contracts.lanes import Lane
 from tests.children import free_port
 
-LANE: Final = Lane.NORMAL
 LOGS: Final = Path("build/faults")  # of each worker, by its port
 START_S: Final = 60.0
 END_S: Final = 40.0
@@ -25,6 +24,7 @@ _POLL_S: Final = 0.05
 class Worker:
     process: asyncio.subprocess.Process
     port: int
+    lane: Lane
 
     @property
     def is_alive(self) -> bool:
@@ -40,7 +40,7 @@ class Worker:
         return False
 
     async def _windows(self, http: httpx.AsyncClient) -> float:
-        name = f'clarion_window_items_count{{lane="{LANE}"}} '
+        name = f'clarion_window_items_count{{lane="{self.lane}"}} '
         try:
             text = (await http.get(f"http://127.0.0.1:{self.port}/metrics")).text
         except httpx.HTTPError:
@@ -60,12 +60,12 @@ class Worker:
             return await self.process.wait()
 
 
-async def start(env: Mapping[str, str]) -> Worker:
+async def start(env: Mapping[str, str], lane: Lane) -> Worker:
     port = free_port()
     LOGS.mkdir(parents=True, exist_ok=True)
-    command = (sys.executable, "-m", "clarion.cli", "stream", "--role", "lane", "--lane", LANE)
+    command = (sys.executable, "-m", "clarion.cli", "stream", "--role", "lane", "--lane", lane)
     with (LOGS / f"worker-{port}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command, env={**os.environ, **env, "CLARION_ADMIN_PORT": str(port)}, stdout=log, stderr=log
         )
-    return Worker(process, port)
+    return Worker(process, port, lane)
