@@ -18,13 +18,21 @@ from services.stream import reading
 
 
 class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dataclass takes twice as long
-    """A record that decoded: its place, its notification (id and `created_at` set), and the client's item."""
+    """A record that decoded: its place, what is stored of it beside the client's item, and that.
+
+    Not the whole notification: the less a window holds, the faster its next record is read.
+    """
 
     record: Record
     partition: Partition
-    notification: Notification
     id: str
     recipient: str
+    type: str
+    sender: str
+    created_at: datetime
+    expires_at: datetime | None
+    deliver_at: datetime | None
+    collapse_key: str | None
     ord: int
     body: bytes
     expired: bool
@@ -36,8 +44,7 @@ class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dat
 
     def says_the_same(self, recipient: str, collapse_key: str | None, deliver_at: datetime | None, body: bytes) -> bool:
         """Whether another use of the id has the same content, whenever it was created."""
-        item = self.notification
-        mine = (self.recipient, item.collapse_key, item.deliver_at and times.truncate(item.deliver_at))
+        mine = (self.recipient, self.collapse_key, self.deliver_at and times.truncate(self.deliver_at))
         return mine == (recipient, collapse_key, deliver_at and times.truncate(deliver_at)) and (
             self.body == body or deliveries.content(self.body) == deliveries.content(body)
         )
@@ -80,52 +87,76 @@ def decode_window(
     for batch in batches:
         for record in batch.records:
             try:
-                entry = _entry(record, batch.partition, lane, generation, now)
+                item = _notification(record, batch.partition, generation)
             except Invalid as error:
                 reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
                 decoded.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
                 continue
-            right = partition_of(entry.recipient, partitions)
-            due = entry.notification.deliver_at
-            if due and _is_early(entry, due, now):
-                entry.notification.priority = lane
-                decoded.early.append(Moved(entry.notification, right, record.headers))
-                continue
-            if right != batch.partition.number:
-                decoded.moved.append(Moved(entry.notification, right, record.headers))
-                continue
-            if due:
-                decoded.planned.append(entry.id)
-            if entry.notification.expires_at:
-                decoded.expiring[entry.id] = entry.notification.expires_at
-            first = decoded.entries.setdefault(entry.id, entry)
-            if first is entry:
-                if entry.expired:
-                    decoded.expired += 1
-                continue
-            item = entry.notification
-            if first.says_the_same(item.recipient, item.collapse_key, item.deliver_at, entry.body):
-                decoded.repeats += 1
+            right = partition_of(item.recipient, partitions)
+            if item.deliver_at and _is_early(item, item.deliver_at, record, now):
+                item.priority = lane
+                decoded.early.append(Moved(item, right, record.headers))
+            elif right != batch.partition.number:
+                decoded.moved.append(Moved(item, right, record.headers))
             else:
-                decoded.dead.append(conflict(record, batch.partition, entry.id, now))
+                _add(decoded, _entry(item, record, batch.partition, lane, generation, now), now)
     return decoded
 
 
-def _entry(record: Record, partition: Partition, lane: Lane, generation: int, now: datetime) -> Entry:
+def _notification(record: Record, partition: Partition, generation: int) -> Notification:
     item = reading.read(record.value or b"")
     if item.created_at is None:
         item.created_at = times.from_ms(record.timestamp)
     if item.id is None:
         item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
-    ord_ = order.pack(generation, record.offset)
-    body = deliveries.body(item, lane, ord_)
-    expired = item.expires_at is not None and item.expires_at <= now
-    return Entry(record, partition, item, item.id, item.recipient, ord_, body, expired)
+    return item
 
 
-def _is_early(entry: Entry, due: datetime, now: datetime) -> bool:
+def _is_early(item: Notification, due: datetime, record: Record, now: datetime) -> bool:
     """Whether it is to be held until it is due: by this clock it is not, and no scheduler says that it is."""
-    return due > now and not entry.expired and all(name != RELEASED for name, _ in entry.record.headers)
+    return due > now and not _has_expired(item, now) and all(name != RELEASED for name, _ in record.headers)
+
+
+def _has_expired(item: Notification, now: datetime) -> bool:
+    return item.expires_at is not None and item.expires_at <= now
+
+
+def _entry(
+    item: Notification, record: Record, partition: Partition, lane: Lane, generation: int, now: datetime
+) -> Entry:
+    assert item.id is not None
+    assert item.created_at is not None
+    ord_ = order.pack(generation, record.offset)
+    return Entry(
+        record,
+        partition,
+        item.id,
+        item.recipient,
+        item.type,
+        item.sender,
+        item.created_at,
+        item.expires_at,
+        item.deliver_at,
+        item.collapse_key,
+        ord_,
+        deliveries.body(item, lane, ord_),
+        _has_expired(item, now),
+    )
+
+
+def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
+    """To the entries, unless its id is among them: then it is a repeat, or a dead letter."""
+    if entry.deliver_at:
+        decoded.planned.append(entry.id)
+    if entry.expires_at:
+        decoded.expiring[entry.id] = entry.expires_at
+    first = decoded.entries.setdefault(entry.id, entry)
+    if first is entry:
+        decoded.expired += entry.expired
+    elif first.says_the_same(entry.recipient, entry.collapse_key, entry.deliver_at, entry.body):
+        decoded.repeats += 1
+    else:
+        decoded.dead.append(conflict(entry.record, entry.partition, entry.id, now))
 
 
 def dead_letter(

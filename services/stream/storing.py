@@ -64,7 +64,7 @@ async def store(
         wholes = raw_documents.encode(acknowledged, lane, now, keep_until)
         await _retry(lambda: stubs.complete(stored, wholes, now))
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
-    keys = {(e.recipient, key) for e in entries if (key := e.notification.collapse_key)}
+    keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
     outcome = Outcome(repeated=len(inserted.repeats), collapsed=len(collapsed))
     for entry in entries:

@@ -14,4 +14,4 @@ def pack(generation: int, offset: int) -> int:
 
 
 def unpack(order: int) -> tuple[int, int]:
-    return order >> _OFFSET_BITS, order & ((1 << _OFFSET_BITS) - 1)
+    return divmod(order, 1 << _OFFSET_BITS)

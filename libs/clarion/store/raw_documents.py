@@ -14,7 +14,6 @@ from bson.raw_bson import RawBSONDocument
 
 from clarion.contracts.ids import ID_CHARS
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
 from clarion.store.notifications import State
 
 # size, `_id`, `ord`, `created_at`, and the start of `body`, which comes next
@@ -29,10 +28,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class New(Protocol):
-    """A notification whose `created_at` is set, its place, and the client's item."""
+    """A notification, its place, and the client's entry."""
 
-    notification: Notification
     id: str
+    recipient: str
+    type: str
+    sender: str
+    created_at: datetime
+    expires_at: datetime | None
+    deliver_at: datetime | None
+    collapse_key: str | None
     ord: int
     body: bytes
     expired: bool
@@ -46,20 +51,20 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
     named: dict[tuple[str, str], bytes] = {}
     documents: list[RawBSONDocument] = []
     for entry in entries:
-        item, body, id_ = entry.notification, entry.body, entry.id.encode()
+        body, id_ = entry.body, entry.id.encode()
         if len(id_) != ID_CHARS:
             raise ValueError(f"an id has {ID_CHARS} characters: {entry.id!r}")
-        names = named.get((item.type, item.sender))
+        names = named.get((entry.type, entry.sender))
         if names is None:
-            names = _fields({"type": item.type, "sender": item.sender}) + _RECIPIENT
-            named[item.type, item.sender] = names
-        if item.expires_at or item.deliver_at or item.collapse_key or entry.expired or entry.throttled:
+            names = _fields({"type": entry.type, "sender": entry.sender}) + _RECIPIENT
+            named[entry.type, entry.sender] = names
+        if entry.expires_at or entry.deliver_at or entry.collapse_key or entry.expired or entry.throttled:
             rest = _rest(shared | _particulars(entry, keep_until))
         else:
             rest = plain
-        recipient = item.recipient.encode()
+        recipient = entry.recipient.encode()
         size = _HEAD.size + len(body) + len(names) + _LENGTH.size + len(recipient) + len(rest)
-        created_at = _milliseconds(item.created_at or now)
+        created_at = _milliseconds(entry.created_at)
         head = _HEAD.pack(size, _ID, id_, _ORD, entry.ord, _CREATED_AT, created_at, _BODY, len(body), 0)
         raw = b"".join((head, body, names, _LENGTH.pack(len(recipient) + 1), recipient, rest))
         documents.append(RawBSONDocument(raw))
@@ -77,14 +82,14 @@ def _rest(document: dict[str, Any]) -> bytes:
 
 
 def _particulars(entry: New, keep_until: datetime) -> dict[str, Any]:
-    item, pushed = entry.notification, not (entry.expired or entry.throttled)
+    pushed = not (entry.expired or entry.throttled)
     state = State.PENDING if pushed else State.EXPIRED if entry.expired else State.THROTTLED
     fields: dict[str, Any] = {
         "state": str(state.value),
         "unread": not entry.expired,
-        "purge_at": max(item.expires_at, keep_until) if item.expires_at else keep_until,
+        "purge_at": max(entry.expires_at, keep_until) if entry.expires_at else keep_until,
     }
-    optional = {"expires_at": item.expires_at, "deliver_at": item.deliver_at, "collapse_key": item.collapse_key}
+    optional = {"expires_at": entry.expires_at, "deliver_at": entry.deliver_at, "collapse_key": entry.collapse_key}
     fields |= {name: value for name, value in optional.items() if value}
     return fields if pushed else fields | {"unannounced": True}
 
