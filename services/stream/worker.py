@@ -90,7 +90,8 @@ async def run_scheduler(process: Process) -> None:
     async with _connected(process) as (stored, producer):
         await _check_partitions(producer, names.scheduled, settings.partitions_lane)
         held = scheduled.collection(stored)
-        await retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
+        settling = retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
+        await unless_stopping(process, settling)
         releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
         work = Holding(settings.generation, settings.partitions_lane, names, stored, producer, releasing.came)
         pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -21,10 +22,12 @@ from clarion.contracts.status import Status
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
-from clarion.store import notifications, scheduled
+from clarion.store import database, notifications, scheduled
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
+from services.stream.releasing import AT_ONCE
+from tests.children import child, figures_of, free_port
 from tests.conftest import until
 from tests.integration.test_stream import reading, states
 
@@ -170,6 +173,46 @@ async def test_a_scheduler_that_is_killed_loses_nothing_and_delivers_nothing_twi
     async with subscriber(f"{user}-0") as listening, asyncio.timeout(30):
         found = [int((await anext(listening)).message) for _ in range(0, len(wanted), 7)]
     assert sorted(found) == list(range(0, len(wanted), 7))
+
+
+async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_is_killed(settings: Settings) -> None:
+    """Each releases its own; what the dead one had produced and not marked is produced again, and no more than that."""
+    connection, names = database.connect(settings), Names(settings.prefix)
+    collection, start = scheduled.collection(connection), times.now() + timedelta(seconds=8)
+    wanted = [
+        Submission(type="t", message=str(n), recipient=f"u{n % 40}", deliver_at=start + timedelta(milliseconds=10 * n))
+        for n in range(1_500)
+    ]
+    async with Publisher.kafka(settings.kafka, sender="svc", prefix=settings.prefix) as straight:
+        results = await straight.publish_many(wanted)
+    ports = [free_port(), free_port()]
+    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
+    command = ["-m", "clarion.cli", "stream", "--role", "scheduler"]
+    metric = 'clarion_released_total{lane="normal"}'
+
+    async def both_release() -> bool:
+        try:
+            return all([(await figures_of(port)).get(metric) for port in ports])
+        except httpx.TransportError:
+            return False  # not listening yet
+
+    async def all_released() -> bool:
+        return await collection.count_documents({"state": "released"}) == len(wanted)
+
+    async with (
+        child(command, env | {"CLARION_ADMIN_PORT": str(ports[0])}) as first,
+        child(command, env | {"CLARION_ADMIN_PORT": str(ports[1])}),
+    ):
+        await until(both_release)
+        first.kill()
+        await until(all_released, within_s=60)
+    database.close(connection)
+    ids: Counter[str] = Counter()
+    async with reading(settings, names.notifications(Lane.NORMAL)) as consumer, asyncio.timeout(30):
+        while len(ids) < len(wanted):
+            ids.update([str(notification.decode((await consumer.getone()).value).id)])
+    assert set(ids) == {result.id for result in results}
+    assert ids.total() - len(ids) <= AT_ONCE
 
 
 async def test_what_comes_to_a_lane_early_or_to_a_wrong_partition_is_held_and_delivered_once(
