@@ -14,9 +14,9 @@ from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import RETRY
-from clarion.store import database, notifications
+from clarion.store import changes, database
+from clarion.store.changes import Change
 from clarion.store.database import Collection
-from clarion.store.notifications import Change
 from clarion.telemetry import metrics
 
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ class Outbox:
             await send_all(self.producer, records, within_s=SEND_S)
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
-            await notifications.fold(self.stored, [_change(receipt) for receipt in batch])
+            await changes.fold(self.stored, [_change(receipt) for receipt in batch])
 
     async def flush(self) -> None:
         """Wait until everything is sent."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from clarion.contracts.receipts import Op, Receipt
-from clarion.store.notifications import FOLDABLE, Change
+from clarion.store.changes import FOLDABLE, Change
 
 IDS_PER_UPDATE: Final = 1_000
 

@@ -17,7 +17,7 @@ from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import database, notifications, scheduled, sessions
+from clarion.store import changes, database, notifications, scheduled, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import dead_letter
@@ -47,7 +47,7 @@ class ReceiptsWork:
                 if change.op is Op.RETRACTED and change.user is not None:
                     # before what is stored: a lane that is storing its release looks here afterwards
                     await scheduled.retract(held, change.ids, change.user, change.at, times.now())
-            await notifications.fold(stored, folded.changes)
+            await changes.fold(stored, folded.changes)
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
             await retry(store, "mongodb", *database.TRANSIENT)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from clarion.contracts import times
 from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import retry
-from clarion.store import database, notifications, scheduled
+from clarion.store import changes, database, notifications, scheduled
+from clarion.store.changes import Change
 from clarion.store.database import Database
-from clarion.store.notifications import Change
 from services.stream.storing import Outcome
 
 
@@ -21,5 +21,5 @@ async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -
     gone = await retry(lambda: scheduled.retracted(held, planned), "mongodb", *database.TRANSIENT)
     if gone:
         change = Change(Op.RETRACTED, tuple(gone), times.now())
-        await retry(lambda: notifications.fold(documents, [change]), "mongodb", *database.TRANSIENT)
+        await retry(lambda: changes.fold(documents, [change]), "mongodb", *database.TRANSIENT)
         outcome.items = [item for item in outcome.items if item.id not in gone]

@@ -13,9 +13,9 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import database, indexes, notifications
+from clarion.store import changes, database, indexes, notifications
+from clarion.store.changes import Change
 from clarion.store.database import Database, Document
-from clarion.store.notifications import Change
 
 OTHERS: Final = 2_000
 NOW: Final = times.now()
@@ -88,8 +88,8 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await uses("collapse", most=2)
 
     await notifications.find(stored, ids)
-    for op in notifications.FOLDABLE:
-        await notifications.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
+    for op in changes.FOLDABLE:
+        await changes.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
     await notifications.announced(stored, ids)
     found = await asked(own)
     # by ids or, where these are all of a user's, by the user: the server finds out what is less work

@@ -18,9 +18,10 @@ from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import notifications, scheduled, sessions
+from clarion.store import changes, notifications, scheduled, sessions
+from clarion.store.changes import Change
 from clarion.store.database import Database
-from clarion.store.notifications import Change, State
+from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.stream.storing import Outcome
 from services.stream.withdrawing import withdraw
@@ -160,7 +161,7 @@ async def test_whatever_the_interleaving_lane_or_fold_sees_the_other(places: tup
     ]
     fold: list[Callable[[], Awaitable[object]]] = [
         lambda: scheduled.retract(held, [id_], user, now, now),
-        lambda: notifications.fold(documents, [Change(Op.RETRACTED, (id_,), now, user)]),
+        lambda: changes.fold(documents, [Change(Op.RETRACTED, (id_,), now, user)]),
     ]
     for step in range(4):
         await (lane if step in places else fold).pop(0)()
@@ -221,7 +222,7 @@ async def test_a_retraction_is_held_to_its_recipient_and_ends_no_other_end(
     documents = notifications.collection(stored)
     before = await documents.find_one({"_id": mine})
     late = [Change(op, (mine,), times.now(), None) for op in (Op.DELIVERED, Op.READ, Op.UNREAD, Op.RETRACTED)]
-    await notifications.fold(documents, late)
+    await changes.fold(documents, late)
     assert await documents.find_one({"_id": mine}) == before
 
 

@@ -11,9 +11,10 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
-from clarion.store import notifications, raw_documents
+from clarion.store import changes, notifications, raw_documents
+from clarion.store.changes import Change
 from clarion.store.database import Collection, Database
-from clarion.store.notifications import Change, Pending, State
+from clarion.store.notifications import Pending, State
 from services.stream.decoding import Entry, decode_window
 from services.stream.storing import Outcome, store
 from services.stream.turns import Turn
@@ -37,7 +38,7 @@ async def insert(stored: Database, *entries: Entry) -> Outcome:
 
 
 async def fold(stored: Database, op: Op, user: str, *ids: str, unstored: bool = False) -> None:
-    await notifications.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
+    await changes.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
 
 
 async def document(stored: Database, id_: str) -> dict[str, Any]:
