@@ -126,10 +126,7 @@ async def _server_killed(at: Field, name: str, count: int) -> int:
         async with asyncio.timeout(60):
             while at.stack.children[name].restarts == restarts:
                 await asyncio.sleep(0.1)
-        resumed = at.published()
-        async with asyncio.timeout(60):
-            while at.published() < resumed + _PASSING:
-                await asyncio.sleep(0.1)
+        await _let_pass(at)
         at.progress(f"{name} killed {done + 1}/{count}")
     return count * len(at.team)
 
@@ -141,12 +138,16 @@ async def mongod_paused(at: Field, count: int) -> int:
         at.stack.kill("mongodb", signal.SIGSTOP)
         await asyncio.sleep(at.chance.uniform(0.3, 1.5 * SHELVE_S))
         at.stack.kill("mongodb", signal.SIGCONT)
-        resumed = at.published()
-        async with asyncio.timeout(60):
-            while at.published() < resumed + _PASSING:
-                await asyncio.sleep(0.1)
+        await _let_pass(at)
         at.progress(f"mongod paused {done + 1}/{count}")
     return count * len(at.team)
+
+
+async def _let_pass(at: Field) -> None:
+    resumed = at.published()
+    async with asyncio.timeout(60):
+        while at.published() < resumed + _PASSING:
+            await asyncio.sleep(0.1)
 
 
 class Fault(NamedTuple):
