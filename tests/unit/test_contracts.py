@@ -102,6 +102,13 @@ def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
     assert new_id() != new_id()
 
 
+def test_an_id_is_a_uuid_and_nothing_after_it() -> None:
+    item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
+    assert notification.decode(msgspec.json.encode(item)).id == item["id"]
+    with pytest.raises(notification.Invalid):
+        notification.decode(msgspec.json.encode(item | {"id": item["id"] + "\n"}))
+
+
 def test_times_are_cut_to_milliseconds_and_read_back() -> None:
     assert times.rfc3339(times.from_ms(1_795_000_000_007)) == "2026-11-18T11:06:40.007Z"
     assert times.now().microsecond % 1000 == 0
