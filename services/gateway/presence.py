@@ -18,6 +18,29 @@ BATCH: Final = 500
 
 
 @dataclass(slots=True)
+class Notes:
+    """What one lease's sessions shall say, not written yet; a later note for a user replaces an earlier one. Pure."""
+
+    lease: Lease
+    sequence: int = 0  # of the latest write
+    wanted: dict[str, bool] = field(default_factory=dict[str, bool])  # in the order in which they were wanted
+
+    def note(self, user: str, is_present: bool) -> None:
+        self.wanted.pop(user, None)
+        self.wanted[user] = is_present
+
+    def take(self) -> tuple[list[str], list[UpdateOne | DeleteOne]]:
+        """The users whose notes are to be written next, and the writes."""
+        users = list(self.wanted)[:BATCH]
+        return users, [self._change(user, self.wanted.pop(user)) for user in users]
+
+    def _change(self, user: str, is_present: bool) -> UpdateOne | DeleteOne:
+        self.sequence += 1
+        write = sessions.present if is_present else sessions.absent
+        return write(user, self.lease.mailbox, self.lease.epoch, self.sequence)
+
+
+@dataclass(slots=True)
 class Presence:
     """One lease's sessions. `run` writes; `present` and `absent` only note what to write.
 
@@ -26,10 +49,12 @@ class Presence:
 
     collection: Collection
     lease: Lease
-    _sequence: int = 0
-    _wanted: dict[str, bool] = field(default_factory=dict[str, bool])
+    _notes: Notes = field(init=False)
     _waiting: dict[str, asyncio.Future[None]] = field(default_factory=dict[str, "asyncio.Future[None]"])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._notes = Notes(self.lease)
 
     def present(self, user: str) -> "asyncio.Future[None]":
         """Done once the session is stored. Written even when a sibling connection is here already [M]."""
@@ -43,8 +68,7 @@ class Presence:
         self._note(user, False)
 
     def _note(self, user: str, is_present: bool) -> None:
-        self._wanted.pop(user, None)  # to the end: writes keep the order in which they were wanted
-        self._wanted[user] = is_present
+        self._notes.note(user, is_present)
         self._work.set()
 
     async def run(self) -> None:
@@ -52,26 +76,18 @@ class Presence:
             await self._work.wait()
             await self.flush()
             self._work.clear()
-            if self._wanted:
+            if self._notes.wanted:
                 self._work.set()
 
     async def flush(self) -> None:
         """Write what is noted, until nothing is."""
-        while self._wanted:
-            users = list(self._wanted.items())[:BATCH]
+        while self._notes.wanted:
+            users, changes = self._notes.take()
             # whoever waited for a `present` that an `absent` has replaced is gone, and must not wait for ever
-            waiting = [future for user, _ in users if (future := self._waiting.pop(user, None))]
-            for user, _ in users:
-                del self._wanted[user]
-            changes = [self._change(user, is_present) for user, is_present in users]
+            waiting = [future for user in users if (future := self._waiting.pop(user, None))]
             await retry(
                 lambda changes=changes: sessions.write(self.collection, changes), "mongodb", *database.TRANSIENT
             )
             for future in waiting:
                 if not future.done():
                     future.set_result(None)
-
-    def _change(self, user: str, is_present: bool) -> UpdateOne | DeleteOne:
-        self._sequence += 1
-        write = sessions.present if is_present else sessions.absent
-        return write(user, self.lease.mailbox, self.lease.epoch, self._sequence)

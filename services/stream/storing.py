@@ -5,7 +5,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, colla
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -66,6 +66,13 @@ async def store(
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
     keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
+    return settle(entries, inserted, before, collapsed, now)
+
+
+def settle(
+    entries: Iterable[Entry], inserted: Inserted, before: Mapping[str, Stored], collapsed: Set[str], now: datetime
+) -> Outcome:
+    """What to do with each entry: `before` is what was stored under the ids that the insert told as repeats. Pure."""
     outcome = Outcome(repeated=len(inserted.repeats), collapsed=len(collapsed))
     for entry in entries:
         id_ = entry.id

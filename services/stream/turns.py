@@ -45,8 +45,8 @@ class Turn:
         A window that was lost lets the later ones pass, which are lost, too. One that failed does not: storing what
         comes after it would show `ord` out of order before the process ends.
         """
-        for earlier in self._before:
-            await earlier._left[stage].wait()
+        while ahead := self.ahead(stage):
+            await ahead._left[stage].wait()
         try:
             self.check()
             yield
@@ -54,6 +54,10 @@ class Turn:
             self.leave()
             raise
         self._left[stage].set()
+
+    def ahead(self, stage: Stage) -> "Turn | None":
+        """The first earlier window of the same partitions that has not left `stage`."""
+        return next((earlier for earlier in self._before if not earlier._left[stage].is_set()), None)
 
     def check(self) -> None:
         """Raises `Lost` when the window is not ours to store any more: to be asked before each try to do so."""

@@ -19,6 +19,7 @@ from faust.types import TP
 from clarion.broker.clients import SESSION_S
 from clarion.broker.commit_tracker import CommitTracker, Partition
 from clarion.broker.lean_records import Record, take_records_as_they_are
+from clarion.broker.ownership import Ownership
 from clarion.contracts.limits import KIB
 
 log = structlog.get_logger()
@@ -71,8 +72,7 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.tracker: Final = CommitTracker()
         self._room: Final = asyncio.Event()
-        self._disowned = -1  # batches of epochs up to this one are dropped
-        self._heard_at = 0.0
+        self._ownership: Final = Ownership(self.tracker, SESSION_S)
 
     # ---- fetch
 
@@ -85,7 +85,7 @@ class Consumer(driver.Consumer):
         """
         if not self.flow_active:
             await self.can_resume_flow.wait()
-        if self._disowned == self.tracker.epoch:
+        if self._ownership.must_read_again():
             await self._rewind()
         active = self._get_active_partitions()
         if not active or self.tracker.held_bytes >= BUFFER_BYTES:
@@ -111,20 +111,15 @@ class Consumer(driver.Consumer):
     # ---- ownership
 
     def owns(self, epoch: int) -> bool:
-        """Whether what was taken in `epoch` is still ours to work on.
-
-        A worker paused beyond its session timeout wakes with windows in hand whose partitions others have: storing late
-        offsets before the new owner stores earlier ones would let a cursor pass what is still to come. Once it is not,
-        nothing of that epoch is ever again, and the consumer reads on from what was acknowledged.
-        """
-        if epoch == self.tracker.epoch and time.monotonic() - self._heard_at > SESSION_S:
-            self.rewind(epoch)
-        return epoch == self.tracker.epoch and epoch != self._disowned
+        """Whether what was taken in `epoch` is still ours to work on; if not, it is read again."""
+        holds = self._ownership.holds(epoch, time.monotonic())
+        if self._ownership.must_read_again():
+            self._room.set()
+        return holds
 
     def rewind(self, epoch: int) -> None:
         """Drop everything in flight of `epoch`, if it is the present one, and read it again."""
-        if epoch == self.tracker.epoch:
-            self._disowned = epoch
+        if self._ownership.give_up(epoch):
             self._room.set()
 
     def shelve(self, batch: RecordBatch) -> None:
@@ -148,7 +143,7 @@ class Consumer(driver.Consumer):
         async def listening() -> bool:
             success = await beat()
             if success:
-                self._heard_at = time.monotonic()
+                self._ownership.heard(time.monotonic())
             return success
 
         if not getattr(beat, "is_heard", False):
@@ -218,7 +213,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.tracker.forget()
-        self._heard_at = time.monotonic()  # joining is a sign of life, too
+        self._ownership.heard(time.monotonic())  # joining is a sign of life, too
         self._listen_to_heartbeats()
         await super().on_partitions_assigned(assigned, generation_id)
 
