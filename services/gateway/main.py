@@ -30,6 +30,8 @@ from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
+from clarion.web.budget import Budget
+from clarion.web.problem_responses import HANDLERS
 from services.gateway import catchup, lease
 from services.gateway.gateway import Gateway, make
 from services.gateway.lease import LeaseLost
@@ -151,7 +153,9 @@ async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProduce
         except KafkaError as error:
             raise OSError("Kafka does not answer") from error
 
-    app = Starlette(routes=page_routes(assets_path(), settings, publish, DEV_USERS))
+    app = Starlette(
+        routes=page_routes(assets_path(), settings, publish, DEV_USERS, Budget()), exception_handlers=HANDLERS
+    )
 
     def new_socket(**kwargs: Any) -> Socket:
         return Socket(gateway, settings.origin_list, **kwargs)

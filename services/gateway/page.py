@@ -5,7 +5,7 @@ import importlib.resources
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -16,16 +16,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from clarion.contracts import limits
-from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem, field_error
 from clarion.security import tokens
 from clarion.settings import Settings
+from clarion.web.bodies import json_of
+from clarion.web.budget import Budget
+from clarion.web.problem_responses import Unavailable
 
-_T = TypeVar("_T")
 Publish = Callable[[str], Awaitable[None]]
 
 _BODY_BYTES: Final = 4 * limits.KIB  # 128 characters, each at its longest escape, and room to spare
-_BODY_S: Final = 5.0
 _PUBLISH_S: Final = 10.0
+_LATE: Final = f"not published: no answer within {_PUBLISH_S:g} s"
 _TOKEN_TTL_S: Final = 3600
 
 _PAGE_POLICY: Final = (
@@ -57,12 +58,6 @@ class _Recipient(msgspec.Struct, forbid_unknown_fields=True):
     recipient: Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
 
 
-class _Refused(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
-
-
 def assets_path() -> Path:
     """Find the page and the SDK: inside the installed package, or beside the services in a checkout.
 
@@ -76,11 +71,13 @@ def assets_path() -> Path:
     raise FileNotFoundError(f"no page in {installed} nor in {checkout}: install the wheel, or run from a checkout")
 
 
-def page_routes(assets: Path, settings: Settings, publish: Publish, users: Sequence[str]) -> list[BaseRoute]:
+def page_routes(
+    assets: Path, settings: Settings, publish: Publish, users: Sequence[str], budget: Budget
+) -> list[BaseRoute]:
     """`/`, `/page/…`, `/sdk/…`; in dev also `/dev/config`, `/dev/token`, `/dev/send`.
 
     `publish(recipient)` sends one notification of each priority; it raises OSError when that cannot be done now.
-    `users` are those the page offers in dev.
+    `users` are those the page offers in dev. Errors come out as exceptions of `clarion.web`.
     """
     page = _Assets(directory=assets / "page")
 
@@ -92,7 +89,7 @@ def page_routes(assets: Path, settings: Settings, publish: Publish, users: Seque
         Mount("/page", page),
         Mount("/sdk", _Assets(directory=assets / "src")),
     ]
-    return [*routes, *_dev_routes(settings, publish, users)] if settings.dev else routes
+    return [*routes, *_dev_routes(settings, publish, users, budget)] if settings.dev else routes
 
 
 class _Assets(StaticFiles):
@@ -110,31 +107,26 @@ class _Assets(StaticFiles):
         return response
 
 
-def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str]) -> list[BaseRoute]:
+def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budget: Budget) -> list[BaseRoute]:
     async def config(_: Request) -> Response:
         return JSONResponse({"dev": True, "users": list(users)}, headers={"cache-control": "no-store"})
 
     async def token(request: Request) -> Response:
-        try:
-            user = (await _body(request, _User)).user
-        except _Refused as refused:
-            return _answer(refused.problem)
+        # only JSON is taken: a form of another site can be sent without asking, JSON cannot
+        user = (await json_of(request, _User, _BODY_BYTES, budget)).user
         try:
             made = tokens.mint(settings, sub=user, scope=tokens.SUBSCRIBE, ttl_s=_TOKEN_TTL_S)
         except tokens.TokenError as error:
-            return _answer(Problem("No token", 503, f"{error}; set CLARION_JWT_SECRET"))
+            raise Unavailable(f"{error}; set CLARION_JWT_SECRET") from error
         return JSONResponse({"token": made, "expires_in": _TOKEN_TTL_S}, headers={"cache-control": "no-store"})
 
     async def send(request: Request) -> Response:
-        try:
-            recipient = (await _body(request, _Recipient)).recipient
-        except _Refused as refused:
-            return _answer(refused.problem)
+        recipient = (await json_of(request, _Recipient, _BODY_BYTES, budget)).recipient
         try:
             async with asyncio.timeout(_PUBLISH_S):
                 await publish(recipient)
         except OSError as error:  # TimeoutError is one
-            return _answer(Problem("Not published", 503, str(error) or f"no answer within {_PUBLISH_S:g} s; try again"))
+            raise Unavailable(f"not published: {error}" if str(error) else _LATE) from error
         return Response(status_code=202)
 
     return [
@@ -142,34 +134,3 @@ def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str]) -> l
         Route("/dev/token", token, methods=["POST"]),
         Route("/dev/send", send, methods=["POST"]),
     ]
-
-
-async def _body(request: Request, kind: type[_T]) -> _T:
-    """Raises `_Refused`."""
-    # only JSON: a form of another site can be sent without asking, JSON cannot
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Refused(Problem("Unsupported media type", 415, "send application/json"))
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BODY_BYTES:
-                    raise _Refused(Problem("Too large", 413, f"a body is at most {_BODY_BYTES} bytes"))
-    except TimeoutError as error:
-        raise _Refused(Problem("Too slow", 408, f"the body must come within {_BODY_S:g} s")) from error
-    try:
-        return msgspec.json.decode(bytes(body), type=kind)
-    except msgspec.ValidationError as error:
-        raise _Refused(_invalid(field_error(error))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _Refused(Problem("Malformed", 400, f"not valid JSON: {error}")) from error
-
-
-def _invalid(error: FieldError) -> Problem:
-    return Problem("Invalid", 422, f"{error.pointer or 'the body'}: {error.detail}", errors=[error])
-
-
-def _answer(problem: Problem) -> Response:
-    headers = {"cache-control": "no-store"} | ({"retry-after": "2"} if problem.status == 503 else {})
-    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)

@@ -17,17 +17,14 @@ from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency, watch
-from services.ingest.budget import Budget
+from clarion.web.budget import Budget
+from clarion.web.problem_responses import Unavailable
 
 log = structlog.get_logger()
 
 ACKNOWLEDGED_WITHIN_S: Final = 5.0
 _STOP_S: Final = 5.0
 _START_S: Final = 10.0
-
-
-class Unavailable(Exception):
-    """A server does not answer now; of records, the message says whether they may appear later."""
 
 
 class _Record(NamedTuple):

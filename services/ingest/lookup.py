@@ -4,7 +4,7 @@ from clarion.contracts.status import Status
 from clarion.store import database, sender_view
 from clarion.store.database import Database
 from clarion.telemetry.health import Dependency
-from services.ingest.accept import Unavailable
+from clarion.web.problem_responses import Unavailable
 
 
 async def find(stored: Database, mongodb: Dependency, id_: str, sender: str | None) -> Status | None:

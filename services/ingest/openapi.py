@@ -4,11 +4,12 @@ from typing import Any, Final
 
 import msgspec
 
-import clarion
 from clarion.contracts import limits
 from clarion.contracts.notification import Submission
-from clarion.contracts.problems import MEDIA_TYPE, Problem
+from clarion.contracts.problems import Problem
 from clarion.contracts.status import Status
+from clarion.web import openapi
+from clarion.web.openapi import answer, body, problems
 from services.ingest.batch import LineResult
 
 
@@ -30,70 +31,62 @@ _PROBLEMS: Final = {
     429: "More than the sender may publish. See `Retry-After`; in a batch, the lines beyond it have this status.",
     503: "Kafka is down or did not acknowledge in time, or this process is full. See `Retry-After`.",
 }
+_ASKING: Final = {status: _PROBLEMS[status] for status in (401, 403)} | {
+    404: "No such notification of this sender, or it is not stored yet.",
+    503: "MongoDB or Kafka does not answer. See `Retry-After`.",
+}
 
 
 def document() -> dict[str, Any]:
-    references, components = msgspec.json.schema_components(
+    references, schemas = msgspec.json.schema_components(
         [Submission, Accepted, LineResult, Status, Problem], ref_template="#/components/schemas/{name}"
     )
     submission, accepted, line, status, problem = references
-    problems = {str(code): _problem(code, text, problem) for code, text in _PROBLEMS.items()}
-    asking = {code: problems[code] for code in ("401", "403")} | {
-        "404": _problem(404, "No such notification of this sender, or it is not stored yet.", problem),
-        "503": _problem(503, "MongoDB or Kafka does not answer. See `Retry-After`.", problem),
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Clarion ingest", "version": clarion.__version__},
-        "security": [{"bearer": []}],
-        "paths": {
-            "/v1/notifications": {
-                "post": {
-                    "operationId": "publish",
-                    "summary": "Publish a notification to one recipient, or to many.",
-                    "description": "202 comes only after every in-sync replica of Kafka has it.",
-                    "parameters": [_idempotency_key("the same key makes the same ids, so a repeat is not a copy")],
-                    "requestBody": _body("application/json", submission, limits.BODY_BYTES),
-                    "responses": {"202": _answer("Accepted.", "application/json", accepted), **problems},
-                }
+    publishing, asking = problems(_PROBLEMS, problem), problems(_ASKING, problem)
+    paths = {
+        "/v1/notifications": {
+            "post": {
+                "operationId": "publish",
+                "summary": "Publish a notification to one recipient, or to many.",
+                "description": "202 comes only after every in-sync replica of Kafka has it.",
+                "parameters": [_idempotency_key("the same key makes the same ids, so a repeat is not a copy")],
+                "requestBody": body("application/json", submission, limits.BODY_BYTES),
+                "responses": {"202": answer("Accepted.", "application/json", accepted), **publishing},
+            }
+        },
+        "/v1/notifications/batch": {
+            "post": {
+                "operationId": "publishBatch",
+                "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
+                "description": "Each line has a result of its own. Empty lines are passed over, but counted.",
+                "parameters": [_idempotency_key("with the line's number it makes that line's id")],
+                "requestBody": body("application/x-ndjson", submission, limits.BATCH_BYTES),
+                "responses": {"200": answer("A result a line.", "application/x-ndjson", line), **publishing},
+            }
+        },
+        "/v1/notifications/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "get": {
+                "operationId": "status",
+                "summary": "What became of a notification. Its sender may ask, or `publish:any`.",
+                "responses": {"200": answer("Where it stands.", "application/json", status), **asking},
             },
-            "/v1/notifications/batch": {
-                "post": {
-                    "operationId": "publishBatch",
-                    "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
-                    "description": "Each line has a result of its own. Empty lines are passed over, but counted.",
-                    "parameters": [_idempotency_key("with the line's number it makes that line's id")],
-                    "requestBody": _body("application/x-ndjson", submission, limits.BATCH_BYTES),
-                    "responses": {"200": _answer("A result a line.", "application/x-ndjson", line), **problems},
-                }
-            },
-            "/v1/notifications/{id}": {
-                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
-                "get": {
-                    "operationId": "status",
-                    "summary": "What became of a notification. Its sender may ask, or `publish:any`.",
-                    "responses": {"200": _answer("Where it stands.", "application/json", status), **asking},
-                },
-                "delete": {
-                    "operationId": "retract",
-                    "summary": "Take a notification back. Its sender may, or `publish:any`.",
-                    "description": (
-                        "What is scheduled is not delivered; what is pending or delivered becomes `retracted` and "
-                        "leaves its user's devices; what ended otherwise stays as it is. To be repeated without harm."
-                    ),
-                    "responses": {
-                        "202": _answer("To be retracted.", "application/json", accepted),
-                        **asking,
-                        "429": problems["429"],
-                    },
+            "delete": {
+                "operationId": "retract",
+                "summary": "Take a notification back. Its sender may, or `publish:any`.",
+                "description": (
+                    "What is scheduled is not delivered; what is pending or delivered becomes `retracted` and "
+                    "leaves its user's devices; what ended otherwise stays as it is. To be repeated without harm."
+                ),
+                "responses": {
+                    "202": answer("To be retracted.", "application/json", accepted),
+                    **asking,
+                    "429": publishing["429"],
                 },
             },
         },
-        "components": {
-            "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-        },
     }
+    return openapi.document("Clarion ingest", paths, schemas)
 
 
 def _idempotency_key(text: str) -> dict[str, Any]:
@@ -103,18 +96,3 @@ def _idempotency_key(text: str) -> dict[str, Any]:
         "description": text,
         "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_CHARS},
     }
-
-
-def _body(media_type: str, schema: dict[str, Any], limit: int) -> dict[str, Any]:
-    return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
-
-
-def _answer(text: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": text, "content": {media_type: {"schema": schema}}}
-
-
-def _problem(status: int, text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    answer = _answer(text, MEDIA_TYPE, schema)
-    if status in (429, 503):
-        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return answer

@@ -10,20 +10,19 @@ from starlette.routing import Route
 
 from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
-from clarion.security.tokens import Verifier
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Verifier
 from clarion.telemetry import metrics
+from clarion.web.bodies import JSON, body_of
+from clarion.web.budget import Budget
+from clarion.web.callers import caller
+from clarion.web.problem_responses import HANDLERS, Refused, problem, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
-from services.ingest.bodies import body_of
-from services.ingest.budget import Budget
-from services.ingest.callers import publisher
 from services.ingest.openapi import Accepted, document
-from services.ingest.problem_responses import HANDLERS, Refused, unavailable
 from services.ingest.sender_limit import SenderLimit
 from services.ingest.sent import Find, sent_routes
-from services.ingest.submission import decode, notifications_of
+from services.ingest.submission import Rejected, decode, notifications_of
 
-JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 _NOT_ACKNOWLEDGED: Final = (
     f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s; it may still take what was sent: "
@@ -33,7 +32,7 @@ _NOT_ACKNOWLEDGED: Final = (
 
 def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
     async def publish(request: Request) -> Response:
-        claims = await publisher(request, verifier)
+        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
@@ -48,7 +47,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         return Response(msgspec.json.encode(answer), 202, media_type=JSON)
 
     async def publish_batch(request: Request) -> Response:
-        claims = await publisher(request, verifier)
+        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
@@ -82,8 +81,21 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
             *sent_routes(verifier, acceptor, find, budget, limit),
             Route("/openapi.json", openapi),
         ],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, Rejected: _rejected},
     )
+
+
+_REJECTED: Final = {
+    400: "the body is not valid JSON",
+    403: "the token does not allow this",
+    413: "too large",
+    422: "the submission is invalid: see errors",
+}
+
+
+def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    return problem(error.status, _REJECTED[error.status], error.errors)
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -8,8 +8,8 @@ from typing import Final
 from clarion.contracts.notification import Notification
 from clarion.contracts.problems import FieldError
 from clarion.resilience.gcra import RateLimit
+from clarion.web.problem_responses import Refused
 from services.ingest.batch import LineResult
-from services.ingest.problem_responses import Refused
 
 
 class SenderLimit:

@@ -13,13 +13,13 @@ from clarion.contracts import times
 from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import Status
-from clarion.security.tokens import PUBLISH_ANY, Claims, Verifier
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, Verifier
 from clarion.telemetry import metrics
+from clarion.web.budget import Budget
+from clarion.web.callers import caller
+from clarion.web.problem_responses import Refused, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
-from services.ingest.budget import Budget
-from services.ingest.callers import publisher
 from services.ingest.openapi import Accepted
-from services.ingest.problem_responses import Refused, unavailable
 from services.ingest.sender_limit import SenderLimit
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]
@@ -30,13 +30,13 @@ _NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITH
 
 def sent_routes(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
     async def status(request: Request) -> Response:
-        claims = await publisher(request, verifier)
+        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
         with budget.request():
             found = await _own(request, claims, find)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     async def retract(request: Request) -> Response:
-        claims = await publisher(request, verifier)
+        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
         with budget.request():
             limit.charge(claims.subject, 1)
             found = await _own(request, claims, find)

@@ -13,8 +13,8 @@ from clarion.security.tokens import Verifier
 from clarion.store import database
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import Health, watch
+from clarion.web.budget import Budget
 from services.ingest.accept import Acceptor
-from services.ingest.budget import Budget
 from services.ingest.lookup import find
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit

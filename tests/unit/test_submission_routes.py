@@ -16,9 +16,9 @@ from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import State, Status
 from clarion.security.tokens import Verifier, mint
 from clarion.settings import Settings
-from services.ingest import bodies
-from services.ingest.accept import Unavailable
-from services.ingest.budget import Budget
+from clarion.web import bodies
+from clarion.web.budget import Budget
+from clarion.web.problem_responses import Unavailable
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
 

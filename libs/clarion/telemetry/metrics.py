@@ -11,8 +11,8 @@ _COUNT: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 accepted = Counter("clarion_accepted", "Notifications Kafka has acknowledged to ingest", ["lane"])
 retracted = Counter("clarion_retracted", "Notifications taken back by their sender, as Kafka has acknowledged")
-refused = Counter("clarion_refused", "Requests or lines that ingest refused, by HTTP status", ["status"])
-ingest_held_bytes = Gauge("clarion_ingest_held_bytes", "Bytes of bodies and of records not yet acknowledged by Kafka")
+refused = Counter("clarion_refused", "Requests, or lines of one, that were refused, by HTTP status", ["status"])
+held_bytes = Gauge("clarion_held_bytes", "Bytes of bodies, and at ingest of records Kafka has not acknowledged yet")
 
 window_items = Histogram("clarion_window_items", "Records in a window", ["lane"], buckets=_COUNT)
 windows_in_flight = Gauge("clarion_windows_in_flight", "Windows being worked on", ["lane"])

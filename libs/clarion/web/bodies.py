@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from starlette.requests import Request
 
-from clarion.contracts.problems import FieldError
-from services.ingest.budget import Budget
-from services.ingest.problem_responses import Refused
+from clarion.contracts.problems import FieldError, field_error
+from clarion.web.budget import Budget
+from clarion.web.problem_responses import Refused
 
+JSON: Final = "application/json"
 READ_WITHIN_S: Final = 10.0
+
+_T = TypeVar("_T")
 
 
 @asynccontextmanager
@@ -36,6 +40,17 @@ async def body_of(request: Request, media_type: str, limit: int, budget: Budget)
         raise Refused(408, f"the body did not arrive within {READ_WITHIN_S:g} s") from error
     finally:
         budget.release(len(body))
+
+
+async def json_of(request: Request, kind: type[_T], limit: int, budget: Budget) -> _T:
+    """The body as a `kind`. Raises what `body_of` does, and `Refused` (400, 422) that names the field."""
+    async with body_of(request, JSON, limit, budget) as body:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise Refused(422, "the body is invalid: see errors", errors=[field_error(error)]) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refused(400, "the body is not valid JSON", errors=[field_error(error)]) from error
 
 
 def _check_type(request: Request, media_type: str) -> None:

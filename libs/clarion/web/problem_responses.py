@@ -12,28 +12,23 @@ from starlette.types import ExceptionHandler
 
 from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem
 from clarion.telemetry import metrics
-from services.ingest.accept import Unavailable
-from services.ingest.budget import Full
-from services.ingest.submission import Rejected
+from clarion.web.budget import Full
 
 RETRY_AFTER_S: Final = 2
 
-_DETAILS: Final = {
-    400: "the body is not valid JSON",
-    403: "the token does not allow this",
-    413: "too large",
-    422: "the submission is invalid: see errors",
-}
-
 
 class Refused(HTTPException):
-    """A request refused before its content was looked at."""
+    """A request that is refused; `errors` name the fields."""
 
     def __init__(
         self, status: int, detail: str, *, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(status, detail, headers)
         self.errors: Final = errors
+
+
+class Unavailable(Exception):
+    """A server does not answer now; the message says whether what was asked for may still happen."""
 
 
 def problem(
@@ -54,17 +49,12 @@ def _http(_: Request, error: Exception) -> Response:
     return problem(error.status_code, error.detail, errors, dict(error.headers or {}))
 
 
-def _rejected(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Rejected)
-    return problem(error.status, _DETAILS[error.status], error.errors)
-
-
 def _unavailable(_: Request, error: Exception) -> Response:
     return unavailable(str(error))
 
 
 def _full(_: Request, __: Exception) -> Response:
-    return unavailable("this process holds as much as it may; nothing was accepted")
+    return unavailable("this process holds as much as it may; nothing was done")
 
 
 def _gone(_: Request, __: Exception) -> Response:
@@ -73,12 +63,11 @@ def _gone(_: Request, __: Exception) -> Response:
 
 def _unexpected(_: Request, __: Exception) -> Response:
     """The exception itself is logged by the server; what it says is no caller's business."""
-    return problem(500, "an unexpected error; nothing can be said about what was accepted")
+    return problem(500, "an unexpected error; nothing can be said about what was done")
 
 
 HANDLERS: Final[dict[int | type[Exception], ExceptionHandler]] = {
     HTTPException: _http,
-    Rejected: _rejected,
     Unavailable: _unavailable,
     Full: _full,
     ClientDisconnect: _gone,

@@ -1,4 +1,4 @@
-"""How much one ingest process holds at a time. Beyond it a request is refused at once: waiting would only grow."""
+"""How much one process holds at a time. Beyond it a request is refused at once: waiting would only grow."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -46,4 +46,4 @@ class Budget:
 
     def _set(self, held: int) -> None:
         self.held = held
-        metrics.ingest_held_bytes.set(held)
+        metrics.held_bytes.set(held)

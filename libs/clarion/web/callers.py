@@ -1,0 +1,26 @@
+"""Who asks, and whether the token's scope allows it."""
+
+from starlette.requests import Request
+
+from clarion.contracts.problems import FieldError
+from clarion.security.tokens import Claims, KeysUnavailable, TokenError, Verifier
+from clarion.web.problem_responses import RETRY_AFTER_S, Refused
+
+
+async def caller(request: Request, verifier: Verifier, *scopes: str) -> Claims:
+    """Whoever has one of `scopes`. Raises `Refused`: 401, 403, or 503 while the key set cannot be fetched."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+    try:
+        claims = await verifier.verify(token.strip())
+    except TokenError as error:
+        raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
+    except KeysUnavailable as error:
+        raise Refused(503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)}) from error
+    if not any(map(claims.may, scopes)):
+        lacking = scopes[0]
+        challenge = f'Bearer error="insufficient_scope", scope="{lacking}"'
+        error = FieldError("", "scope", f"the token's scope lacks `{lacking}`", lacking)
+        raise Refused(403, "the token does not allow this", errors=[error], headers={"WWW-Authenticate": challenge})
+    return claims

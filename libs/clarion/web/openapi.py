@@ -1,0 +1,43 @@
+"""The parts of which every door's OpenAPI 3.1 document is made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import clarion
+from clarion.contracts.problems import MEDIA_TYPE
+
+Schema = dict[str, Any]
+
+
+def document(title: str, paths: Schema, schemas: Schema) -> Schema:
+    """A document whose every operation wants a bearer token."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": clarion.__version__},
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def body(media_type: str, schema: Schema, limit: int) -> Schema:
+    return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
+
+
+def answer(text: str, media_type: str, schema: Schema) -> Schema:
+    return {"description": text, "content": {media_type: {"schema": schema}}}
+
+
+def problems(texts: Mapping[int, str], schema: Schema) -> Schema:
+    """Responses by status: what each means."""
+    return {str(status): _problem(status, text, schema) for status, text in texts.items()}
+
+
+def _problem(status: int, text: str, schema: Schema) -> Schema:
+    found = answer(text, MEDIA_TYPE, schema)
+    if status in (429, 503):
+        found["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return found
