@@ -6,18 +6,22 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import psutil
 
 
 @asynccontextmanager
-async def child(command: Sequence[str], env: Mapping[str, str]) -> AsyncGenerator[psutil.Process]:
-    """A process of ours that is killed at the end of the block."""
+async def child(
+    command: Sequence[str], env: Mapping[str, str], log: Path | None = None
+) -> AsyncGenerator[psutil.Process]:
+    """A process of ours that is killed at the end of the block. What it says goes to the end of `log`, if given."""
     nothing = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *command), env={**os.environ, **env}, stdout=nothing, stderr=nothing
-    )
+    with (log or Path(os.devnull)).open("ab") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *command), env={**os.environ, **env}, stdout=nothing, stderr=said
+        )
     try:
         yield psutil.Process(process.pid)
     finally:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -36,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_issuer: str = "clarion"
     jwt_audience: str = "clarion"
     origins: str = ""  # exact origins of pages that may connect, separated by commas
-    trusted_proxies: str = ""
+    trusted_proxies: str = ""  # addresses and networks whose Forwarded or X-Forwarded-For is believed, likewise
 
     partitions_lane: Positive = 16
     partitions_deliveries: Positive = 256
@@ -50,6 +51,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sender_burst: Positive = 2_000
     recipient_rate: Annotated[float, Meta(ge=0)] = 10  # a recipient and lane, on record time; urgent has none
     recipient_burst: Positive = 50
+
+    # Of each gateway; 0 is no limit.
+    connections: Annotated[int, Meta(ge=0)] = 18_000  # a process may open 20,000 files
+    connections_per_ip: Annotated[int, Meta(ge=0)] = 100
+    connections_per_user: Positive = 10
+    upgrades_per_s: Annotated[float, Meta(ge=0)] = 500
+    frames_per_s: Positive = 50  # of one client, acknowledgements and pongs apart
+    replay_reads: Positive = 32  # at once
+    drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # over which clients are sent away; the process ends within 35 s
 
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
@@ -67,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return split(self.origins)
 
     @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(text) for text in split(self.trusted_proxies))
+
+    @property
     def gateway_urls(self) -> tuple[str, ...]:
         return split(self.gateway_url)
 
@@ -82,6 +96,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             settings = msgspec.convert({k: v for k, v in values.items() if v is not None}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise SettingsError(_explain(error)) from error
+        try:
+            _ = settings.trusted_networks
+        except ValueError as error:
+            raise SettingsError(f"CLARION_TRUSTED_PROXIES: {error}") from error
         if not settings.dev and not settings.jwt_secret and not settings.jwks_url:
             raise SettingsError(
                 "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "

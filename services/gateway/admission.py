@@ -14,7 +14,8 @@ from clarion.contracts.frames import Hello
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import retry
-from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError, Verifier
+from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError
+from clarion.security.verifier import Verifier
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from services.gateway.catchup import CatchUp
@@ -57,7 +58,7 @@ class Admission:
             return
         # in the room before the session is stored: what comes from now on is marked and read afterwards
         if not self.rooms.join(connection):
-            connection.close(Close.LIMIT, f"at most {limits.CONNECTIONS_PER_USER} connections a user")
+            connection.close(Close.LIMIT, f"at most {self.rooms.per_user} connections a user")
             return
         cursors = _take_over(connection.feed, resume)
         await self._greet(connection, presence.present(connection.user), resumed=bool(cursors))

@@ -1,11 +1,10 @@
-"""Feeds connections from the store: after connecting, and whenever credit returns. A bounded number at once."""
+"""Feeds connections from the store: after connecting, and whenever credit returns. A few at once."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 import structlog
 
@@ -20,12 +19,10 @@ from services.gateway.feed import Offered, Read
 
 log = structlog.get_logger()
 
-AT_ONCE: Final = 32
-
 
 @dataclass(slots=True)
 class CatchUp:
-    """A queue of connections that are behind, each at most once in it, and `AT_ONCE` workers."""
+    """A queue of connections that are behind, each at most once in it; each `run` is one worker."""
 
     stored: Collection
     caught_up: Callable[[], datetime | None]
@@ -43,7 +40,6 @@ class CatchUp:
         return len(self._queue)
 
     async def run(self) -> None:
-        """One of the workers."""
         failures = 0
         while True:
             await self._work.acquire()

@@ -19,12 +19,15 @@ from clarion.contracts.close_codes import Close
 from clarion.contracts.deliveries import Delivery, Items, Sync, Unstored
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.receipts import Op
-from clarion.security.tokens import Verifier
+from clarion.security.tokens import TokenError
+from clarion.security.verifier import Verifier
+from clarion.settings import Settings
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
+from services.gateway.door import SOON_S, Door, Refusal
 from services.gateway.feed import START, Feed, Offered, ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.mailbox import Mailbox
@@ -35,19 +38,21 @@ from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
 
-CONNECTIONS: Final = 18_000
-FRAMES_PER_S: Final = 50
+
+SENT_AWAY_EVERY_S: Final = 0.02  # at least
 
 
 @dataclass(slots=True)
 class Gateway:
     """`mailbox` and `presence` are those of the lease held now; without them sockets are refused."""
 
+    door: Door
     admission: Admission
     rooms: Rooms
     outbox: Outbox
     catch_up: CatchUp
     heartbeats: Heartbeats
+    frames_per_s: int
     mailbox: Mailbox | None = None
     presence: Presence | None = None
     draining: bool = False
@@ -59,19 +64,21 @@ class Gateway:
 
     # ---- sockets (see protocol.Client)
 
-    def refusal(self) -> tuple[int, str] | None:
+    def refusal(self, address: str) -> Refusal | None:
         if self.draining or self.mailbox is None or self.presence is None:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly\n"
-        if len(self._clients) >= CONNECTIONS:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full\n"
-        return None
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
+        return self.door.refusal(address)
 
-    def opened(self, socket: Socket, token: str) -> None:
+    def opened(self, socket: Socket, token: str | TokenError) -> None:
         now = times.now()
+        self.door.enter(socket.address)
         connection = Connection(socket.write, socket.shut, socket.abort, Feed(opened=now, since=now))
         self._clients[socket] = connection
         metrics.connections.labels("open").set(len(self._clients))
-        self._start(connection, self.admission.admit(connection, token))
+        if isinstance(token, TokenError):
+            connection.close(Close.TOKEN, str(token))
+        else:
+            self._start(connection, self.admission.admit(connection, token))
 
     def received(self, socket: Socket, text: bytes) -> None:
         connection = self._clients[socket]
@@ -96,6 +103,7 @@ class Gateway:
 
     def closed(self, socket: Socket) -> None:
         connection = self._clients.pop(socket)
+        self.door.leave(socket.address)
         connection.open = False
         self.heartbeats.forget(connection)
         self._spoken.pop(connection, None)
@@ -134,8 +142,8 @@ class Gateway:
     def _count(self, connection: Connection) -> None:
         """Acknowledgements of what was sent and pongs are free; the rest is limited."""
         self._spoken[connection] += 1
-        if self._spoken[connection] > FRAMES_PER_S:
-            connection.close(Close.LIMIT, f"at most {FRAMES_PER_S} frames a second")
+        if self._spoken[connection] > self.frames_per_s:
+            connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")
 
     def _acknowledge(self, connection: Connection, handled: Sequence[Offered]) -> None:
         for item in handled:
@@ -197,22 +205,22 @@ class Gateway:
             self.presence.absent(connection.user)
 
     async def close_all(self, reason: str, within_s: float) -> None:
-        """Send everybody away, spread over a while, so that not all come back at once."""
+        """Send everybody away, spread over a while, so that not all come back at once; a few are gone sooner."""
         clients = list(self._clients.values())
         random.shuffle(clients)
-        pause = min(within_s / max(len(clients), 1), 0.05)
+        pause = min(within_s / max(len(clients), 1), SENT_AWAY_EVERY_S)
         began = time.monotonic()
         for number, connection in enumerate(clients, 1):
             connection.close(Close.RESTART, reason, retry_ms=random.randint(0, RETRY_MS))  # noqa: S311 - spreads load
             await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
 
 
-def make(verifier: Verifier, stored: Collection, outbox: Outbox) -> Gateway:
+def make(settings: Settings, verifier: Verifier, stored: Collection, outbox: Outbox) -> Gateway:
     """A gateway of its parts, without a mailbox yet."""
-    rooms, catch_up = Rooms(), CatchUp(stored, lambda: gateway.caught_up())
+    rooms, catch_up = Rooms(settings.connections_per_user), CatchUp(stored, lambda: gateway.caught_up())
     heartbeats = Heartbeats(lambda: gateway.caught_up())
     admission = Admission(verifier, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
-    gateway = Gateway(admission, rooms, outbox, catch_up, heartbeats)
+    gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)
     return gateway
 
 

@@ -21,8 +21,9 @@ from clarion.contracts.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
-from clarion.security.tokens import Verifier
+from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.store import database, indexes, mailboxes, notifications, sessions
 from clarion.store.database import Database
@@ -32,7 +33,7 @@ from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
 from clarion.web.problem_responses import HANDLERS
-from services.gateway import catchup, lease
+from services.gateway import lease
 from services.gateway.gateway import Gateway, make
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
@@ -44,8 +45,7 @@ from services.gateway.protocol import Socket
 log = structlog.get_logger()
 
 PORT: Final = 8081
-LEAVE_WITHIN_S: Final = 5.0
-DRAIN_S: Final = 5.0  # over which clients are sent away
+LEAVE_WITHIN_S: Final = 4.0  # each of three steps, after clients are sent away
 DEV_USERS: Final = ("Codertocat", "octocat", "hacktocat", "ann", "bob")
 
 
@@ -55,7 +55,7 @@ async def main(process: Process) -> None:
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     outbox = Outbox(producer, names, documents)
-    gateway = make(Verifier(settings), documents, outbox)
+    gateway = make(settings, Verifier(settings), documents, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.figures.append(lambda: _figures(gateway))
@@ -67,7 +67,7 @@ async def main(process: Process) -> None:
             tasks.create_task(_serve(settings, gateway, producer, names), name="http"),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
             tasks.create_task(gateway.count_anew(), name="frame limit"),
-            *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(catchup.AT_ONCE)),
+            *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(settings.replay_reads)),
         ]
         try:
             await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
@@ -99,7 +99,7 @@ async def _lease_after_lease(
             async with _serving(process, gateway, stored, producer, names, held):
                 process.health.started = True
                 await process.stopping.wait()
-                await _leave(gateway, stored, held)
+                await _leave(process, gateway, stored, held)
         except* LeaseLost as lost:
             log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
             gateway.mailbox = gateway.presence = None  # first: who came now would be in nobody's sessions
@@ -137,13 +137,19 @@ async def _serving(
             task.cancel()
 
 
-async def _leave(gateway: Gateway, stored: Database, held: Lease) -> None:
+async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lease) -> None:
     """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
     gateway.draining = True
     log.info("leaving", connections=len(gateway))
-    await gateway.close_all("restart", within_s=DRAIN_S)
-    await within(LEAVE_WITHIN_S, sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1), "sessions")
-    await within(LEAVE_WITHIN_S, mailboxes.release(mailboxes.collection(stored), held), "lease")
+    await gateway.close_all("restart", within_s=process.settings.drain_s)
+
+    async def put_away() -> None:
+        if gateway.presence is not None:
+            await gateway.presence.settled()  # or a write still under way would come after the sweep
+        await sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1)
+        await mailboxes.release(mailboxes.collection(stored), held)
+
+    await within(LEAVE_WITHIN_S, put_away(), "sessions and lease")
 
 
 async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names) -> None:
@@ -157,15 +163,20 @@ async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProduce
         routes=page_routes(assets_path(), settings, publish, DEV_USERS, Budget()), exception_handlers=HANDLERS
     )
 
+    crowds, trusted = Crowds(settings.connections_per_ip), settings.trusted_networks
+
     def new_socket(**kwargs: Any) -> Socket:
-        return Socket(gateway, settings.origin_list, **kwargs)
+        return Socket(gateway, settings.origin_list, trusted, **kwargs)
+
+    def new_http(**kwargs: Any) -> GuardedHttp:
+        return GuardedHttp(crowds=crowds, trusted=trusted, **kwargs)
 
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port or PORT,
-        http=GuardedHttp,
-        ws=new_socket,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
+        http=new_http,  # pyright: ignore[reportArgumentType] - uvicorn calls both like the classes it expects
+        ws=new_socket,  # pyright: ignore[reportArgumentType]
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -52,6 +52,7 @@ class Presence:
     _notes: Notes = field(init=False)
     _waiting: dict[str, asyncio.Future[None]] = field(default_factory=dict[str, "asyncio.Future[None]"])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._notes = Notes(self.lease)
@@ -69,6 +70,7 @@ class Presence:
 
     def _note(self, user: str, is_present: bool) -> None:
         self._notes.note(user, is_present)
+        self._settled.clear()
         self._work.set()
 
     async def run(self) -> None:
@@ -78,6 +80,13 @@ class Presence:
             self._work.clear()
             if self._notes.wanted:
                 self._work.set()
+            else:
+                self._settled.set()
+
+    async def settled(self) -> None:
+        """Wait until nothing is noted that is not written."""
+        if self._work.is_set():
+            await self._settled.wait()
 
     async def flush(self) -> None:
         """Write what is noted, until nothing is."""

@@ -18,9 +18,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts.frames import SUBPROTOCOL
 from clarion.contracts.limits import FRAME_BYTES
+from clarion.security.addresses import Networks, client_address
+from clarion.security.bearer import presented
 from clarion.security.origins import is_allowed
+from clarion.security.tokens import TokenError
+from services.gateway.door import Refusal
 
 PATH: Final = "/v1/ws"
 HIGH_WATER_BYTES: Final = 64 * 1024
@@ -29,8 +33,8 @@ HIGH_WATER_BYTES: Final = 64 * 1024
 class Client(Interface):
     """What a socket needs of the gateway. Nothing here may block."""
 
-    def refusal(self) -> tuple[int, str] | None: ...
-    def opened(self, socket: "Socket", token: str) -> None: ...
+    def refusal(self, address: str) -> Refusal | None: ...
+    def opened(self, socket: "Socket", token: str | TokenError) -> None: ...
     def received(self, socket: "Socket", text: bytes) -> None: ...
     def writable(self, socket: "Socket", is_writable: bool) -> None: ...
     def closing(self, socket: "Socket", code: int) -> None: ...
@@ -38,11 +42,21 @@ class Client(Interface):
 
 
 class Socket(asyncio.Protocol):
+    """`address` is whom the client is counted for; behind `trusted` proxies it is not the peer's."""
+
     def __init__(
-        self, gateway: Client, origins: tuple[str, ...], config: Any, server_state: Any, app_state: Any
+        self,
+        gateway: Client,
+        origins: tuple[str, ...],
+        trusted: Networks,
+        config: Any,
+        server_state: Any,
+        app_state: Any,
     ) -> None:
         self._gateway = gateway
         self._origins = origins
+        self._trusted = trusted
+        self.address = ""
         self._connections: set[Any] = server_state.connections
         self._handshake: ServerProtocol | None = ServerProtocol(select_subprotocol=_select, max_size=FRAME_BYTES)
         self._protocol: Protocol = self._handshake
@@ -119,12 +133,12 @@ class Socket(asyncio.Protocol):
     def _answer(self, request: Request) -> None:
         handshake = self._handshake
         assert handshake is not None
+        self.address = self._address(request)
         refusal = self._refusal(request)
-        response = handshake.reject(*refusal) if refusal else handshake.accept(request)
-        if refusal and refusal[0] == HTTPStatus.SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = "2"
+        response = handshake.reject(refusal.status, f"{refusal.detail}\n") if refusal else handshake.accept(request)
+        if refusal and refusal.retry_after_s is not None:
+            response.headers["Retry-After"] = str(refusal.retry_after_s)
         handshake.send_response(response)
-        token = _token(request)
         self._flush()
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._close_transport()
@@ -132,14 +146,25 @@ class Socket(asyncio.Protocol):
         self._handshake = None
         self._protocol = Protocol(SERVER, state=State.OPEN, max_size=FRAME_BYTES)
         self.is_open = True
-        self._gateway.opened(self, token)
+        self._gateway.opened(self, _token(request))
 
-    def _refusal(self, request: Request) -> tuple[int, str] | None:
+    def _refusal(self, request: Request) -> Refusal | None:
         if urlsplit(request.path).path != PATH:
-            return HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}\n"
+            return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
         if not is_allowed(request.headers.get("Origin"), self._origins):
-            return HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS\n"
-        return self._gateway.refusal()
+            return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
+        return self._gateway.refusal(self.address)
+
+    def _address(self, request: Request) -> str:
+        assert self._transport is not None
+        peername: Any = self._transport.get_extra_info("peername")
+        headers = request.headers
+        return client_address(
+            str(peername[0]) if peername else "",
+            headers.get_all("Forwarded"),
+            headers.get_all("X-Forwarded-For"),
+            self._trusted,
+        )
 
     def _handle_frame(self, frame: Frame) -> None:
         # not the protocol's state: an acknowledgement and the client's close may come in one segment
@@ -192,13 +217,10 @@ def _select(_: ServerProtocol, offered: Any) -> Subprotocol | None:
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
-def _token(request: Request) -> str:
-    """From the Authorization header or the subprotocols; never from the address, which ends up in logs."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    for header in request.headers.get_all("Sec-WebSocket-Protocol"):
-        for offered in header.split(","):
-            if offered.strip().startswith(BEARER_PREFIX):
-                return offered.strip().removeprefix(BEARER_PREFIX)
-    return ""
+def _token(request: Request) -> str | TokenError:
+    headers = request.headers
+    query = urlsplit(request.path).query
+    try:
+        return presented(headers.get("Authorization", ""), headers.get_all("Sec-WebSocket-Protocol"), query)
+    except TokenError as error:
+        return error

@@ -7,7 +7,6 @@ from typing import Final
 
 from clarion.contracts.frames import Resync, ServerSync, encode
 from clarion.contracts.lanes import Lane
-from clarion.contracts.limits import CONNECTIONS_PER_USER
 from clarion.telemetry import metrics
 from services.gateway.batching import batch_frame, join, split
 from services.gateway.connection import Connection
@@ -15,9 +14,10 @@ from services.gateway.feed import Offered
 
 
 class Rooms:
-    """Bounded by the connections: a room ends with its last one."""
+    """At most `per_user` connections in a room, which ends with its last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_user: int) -> None:
+        self.per_user: Final = per_user
         self._rooms: Final[dict[str, list[Connection]]] = {}
         self._pushed: Final = {lane: metrics.pushed.labels(lane, "live") for lane in Lane}
         self._repeats: Final = {lane: metrics.repeats_dropped.labels(lane) for lane in Lane}
@@ -31,7 +31,7 @@ class Rooms:
     def join(self, connection: Connection) -> bool:
         """False when the user has as many connections as allowed."""
         room = self._rooms.setdefault(connection.user, [])
-        if len(room) >= CONNECTIONS_PER_USER:
+        if len(room) >= self.per_user:
             return False
         room.append(connection)
         connection.joined = True

@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
-from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Verifier
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY
+from clarion.security.verifier import Verifier
 from clarion.telemetry import metrics
 from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget

@@ -13,7 +13,8 @@ from clarion.contracts import times
 from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import Status
-from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims, Verifier
+from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
+from clarion.security.verifier import Verifier
 from clarion.telemetry import metrics
 from clarion.web.budget import Budget
 from clarion.web.callers import caller

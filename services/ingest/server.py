@@ -9,7 +9,7 @@ import uvicorn
 
 from clarion.process import Process
 from clarion.security.guarded_http import GuardedHttp
-from clarion.security.tokens import Verifier
+from clarion.security.verifier import Verifier
 from clarion.store import database
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import Health, watch

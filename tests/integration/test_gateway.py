@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from clarion.client import Publisher, Subscriber
 from clarion.contracts import limits
@@ -18,37 +18,15 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, sessions
 from clarion.store.database import Database
 from deploy.local.stack import Stack
+from tests import gateways
 from tests.conftest import until
-
-RESUME = '{"op":"resume","cursors":{},"since":null}'
+from tests.gateways import RESUME, close_code, frame, greeted
 
 
 @asynccontextmanager
 async def wire(live: Settings, token: str, *, gateway: int = 0, **options: Any) -> AsyncGenerator[ClientConnection]:
-    url = live.gateway_urls[gateway].replace("http", "ws") + "/v1/ws"
-    subprotocols: Any = ["clarion.v1", f"bearer.{token}"]
-    async with connect(
-        url, subprotocols=subprotocols, compression=None, ping_interval=None, max_size=2**20, **options
-    ) as socket:
+    async with gateways.wire(live.gateway_urls[gateway], token, **options) as socket:
         yield socket
-
-
-async def frame(socket: ClientConnection, op: str) -> dict[str, Any]:
-    """The next frame of this kind; others are passed over."""
-    async with asyncio.timeout(20):
-        while True:
-            got = json.loads(await socket.recv())
-            if got["op"] == op:
-                return got
-
-
-async def close_code(socket: ClientConnection) -> int | None:
-    async with asyncio.timeout(20):
-        try:
-            while True:
-                await socket.recv()
-        except ConnectionClosed as closed:
-            return closed.rcvd.code if closed.rcvd else None
 
 
 @pytest.fixture
@@ -81,8 +59,7 @@ async def test_a_bad_frame_gets_its_close_code_and_the_neighbour_is_delivered(
 ) -> None:
     neighbour = f"{user}-neighbour"
     async with subscriber(neighbour) as served, wire(live, token) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         await until(lambda: sessions.route(sessions.collection(stored), [neighbour]))
         await socket.send(message)
         assert await close_code(socket) == code
@@ -93,8 +70,7 @@ async def test_a_bad_frame_gets_its_close_code_and_the_neighbour_is_delivered(
 
 async def test_text_that_is_not_utf8_is_1007_also_in_fragments(live: Settings, token: str) -> None:
     async with wire(live, token) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         await socket.send([b'{"op":"po', b"ng\xff", b'"}'], text=True)
         assert await close_code(socket) == 1007
 
@@ -122,8 +98,7 @@ async def test_tokens_are_checked_after_the_upgrade_since_a_browser_sees_no_refu
 
 async def test_a_connection_ends_with_its_token_unless_it_is_refreshed(live: Settings, user: str) -> None:
     async def opened(socket: ClientConnection) -> None:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
 
     short = mint(live, sub=user, scope=SUBSCRIBE, ttl_s=2)
     async with wire(live, short) as expiring, wire(live, short) as refreshed:
@@ -136,15 +111,14 @@ async def test_a_connection_ends_with_its_token_unless_it_is_refreshed(live: Set
 
 async def test_a_refresh_for_somebody_else_is_4403(live: Settings, token: str) -> None:
     async with wire(live, token) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         await socket.send(json.dumps({"op": "auth", "token": mint(live, sub="somebody", scope=SUBSCRIBE)}))
         assert await close_code(socket) == 4403
 
 
 async def test_a_user_has_ten_connections_and_the_eleventh_is_4429(live: Settings, token: str) -> None:
     async with asyncio.timeout(60):
-        sockets = [connection async for connection in _many(live, token, limits.CONNECTIONS_PER_USER)]
+        sockets = [connection async for connection in _many(live, token, live.connections_per_user)]
         async with wire(live, token) as one_more:
             await one_more.send(RESUME)
             assert await close_code(one_more) == 4429
@@ -156,15 +130,13 @@ async def _many(live: Settings, token: str, count: int) -> AsyncGenerator[Client
     subprotocols: Any = ["clarion.v1", f"bearer.{token}"]
     for _ in range(count):
         socket = await connect(url, subprotocols=subprotocols, compression=None, ping_interval=None)
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         yield socket
 
 
 async def test_fifty_frames_a_second_are_enough(live: Settings, token: str) -> None:
     async with wire(live, token) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         for _ in range(120):
             await socket.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
         assert await close_code(socket) == 4429
@@ -176,8 +148,7 @@ async def test_a_foreign_origin_and_another_path_are_refused_before_the_upgrade(
             pass
     assert refused.value.response.status_code == 403
     async with wire(live, token, origin=live.origin_list[0]) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
     with pytest.raises(InvalidStatus) as refused:
         async with connect(live.gateway_urls[0].replace("http", "ws") + "/elsewhere"):
             pass
@@ -200,19 +171,16 @@ async def test_a_client_that_says_nothing_is_taken_for_fresh_and_may_still_resum
 async def test_the_token_may_come_in_a_header(live: Settings, token: str) -> None:
     url = live.gateway_urls[1].replace("http", "ws") + "/v1/ws"
     async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
 
 
 async def test_a_user_who_leaves_is_no_longer_routed_to(
     live: Settings, token: str, user: str, stored: Database
 ) -> None:
     async with wire(live, token) as one:
-        await one.send(RESUME)
-        await frame(one, "hello")
+        await greeted(one)
         async with wire(live, token) as sibling:
-            await sibling.send(RESUME)
-            await frame(sibling, "hello")
+            await greeted(sibling)
         assert await sessions.route(sessions.collection(stored), [user])
 
     async def is_gone() -> bool:
@@ -226,8 +194,7 @@ async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_anot
 ) -> None:
     held = mailboxes.collection(stored)
     async with wire(live, token) as socket:
-        await socket.send(RESUME)
-        await frame(socket, "hello")
+        await greeted(socket)
         session = await sessions.collection(stored).find_one({"user": user})
         assert session is not None
         before = (await mailboxes.read_all(held))[session["mailbox"]]
@@ -240,8 +207,7 @@ async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_anot
 
     await until(serves_another)
     async with wire(live, token) as again:
-        await again.send(RESUME)
-        await frame(again, "hello")
+        await greeted(again)
 
 
 async def _mailbox_of(stack: Stack, name: str) -> int | None:

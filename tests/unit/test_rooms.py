@@ -15,6 +15,7 @@ from services.gateway.connection import Connection
 from services.gateway.feed import Feed, Offered
 from services.gateway.rooms import Rooms
 
+PER_USER = 3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +42,7 @@ def bodies(frame: frames.ServerFrame) -> list[bytes]:
 
 
 def test_items_ready_together_go_in_one_frame_to_each_device() -> None:
-    rooms = Rooms()
+    rooms = Rooms(PER_USER)
     (phone, on_phone), (laptop, on_laptop), (other, on_other) = device(), device(), device("bob")
     for connection in (phone, laptop, other):
         assert rooms.join(connection)
@@ -55,7 +56,7 @@ def test_items_ready_together_go_in_one_frame_to_each_device() -> None:
 
 
 def test_a_device_that_is_behind_gets_nothing_live_and_is_named() -> None:
-    rooms = Rooms()
+    rooms = Rooms(PER_USER)
     (behind, on_behind), (live, on_live) = device(live=False), device()
     rooms.join(behind)
     rooms.join(live)
@@ -65,8 +66,8 @@ def test_a_device_that_is_behind_gets_nothing_live_and_is_named() -> None:
 
 
 def test_a_room_has_a_limit_and_ends_with_its_last_connection() -> None:
-    rooms = Rooms()
-    joined = [device()[0] for _ in range(limits.CONNECTIONS_PER_USER)]
+    rooms = Rooms(PER_USER)
+    joined = [device()[0] for _ in range(PER_USER)]
     assert all(rooms.join(connection) for connection in joined)
     refused = device()[0]
     assert not rooms.join(refused)
@@ -76,7 +77,7 @@ def test_a_room_has_a_limit_and_ends_with_its_last_connection() -> None:
 
 
 def test_syncs_to_a_full_socket_become_one_resync() -> None:
-    rooms = Rooms()
+    rooms = Rooms(PER_USER)
     connection, written = device()
     rooms.join(connection)
     connection.feed.paused = True

@@ -14,7 +14,8 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import State, Status
-from clarion.security.tokens import Verifier, mint
+from clarion.security.tokens import mint
+from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.web import bodies
 from clarion.web.budget import Budget

@@ -6,7 +6,8 @@ from typing import Any
 import jwt
 import pytest
 
-from clarion.security.tokens import TokenError, Verifier, mint
+from clarion.security.tokens import TokenError, mint
+from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 
 SETTINGS = Settings(env="dev", jwt_secret="s" * 32)

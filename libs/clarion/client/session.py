@@ -1,6 +1,7 @@
 """One connection of a subscriber: the handshake, `resume`, and frames until it ends, with the reason as a value."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,10 @@ HELLO_S: Final = 10.0
 SILENCE_S: Final = 10.0  # beyond the server's ping interval
 CLOSE_S: Final = 2.0
 MAX_FRAME_BYTES: Final = 1024 * 1024
+
+# at debug, websockets writes down headers and frames, tokens included: not into an application's log
+_wire: Final = logging.getLogger("clarion.client.wire")
+_wire.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Session:
                 close_timeout=CLOSE_S,
                 ping_interval=None,  # the server's own messages are the heartbeat
                 compression=None,
+                logger=_wire,
                 max_size=MAX_FRAME_BYTES,
                 proxy=None,
             ) as connection:

@@ -38,7 +38,6 @@ EARLY_BYTES: Final = 64 * KIB  # beyond CREDIT_BYTES, likewise
 PING_S: Final = 25.0
 PONG_S: Final = 10.0
 RESUME_GRACE_S: Final = 0.5  # how long a gateway waits for `resume` before it takes a client for a fresh one
-CONNECTIONS_PER_USER: Final = 10
 UNREAD_CAP: Final = 100
 REMEMBERED_IDS: Final = 10_000  # by an SDK, to drop repeats
 RECONNECT_MIN_S: Final = 0.5

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: a limit on the size of headers and a deadline for them."""
+"""uvicorn's HTTP protocol with what it lacks: limits on the size of headers, on their time, and on sockets."""
 
 import asyncio
 from typing import Any, Final
@@ -6,10 +6,14 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from clarion.contracts import limits
+from clarion.security.addresses import Networks, client_address, is_within
+from clarion.security.crowds import Crowds
 
 HEADERS_WITHIN_S: Final = 10.0
 
-_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_END: Final = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large" + _END
+_TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 10" + _END
 
 
 class _HeadersTooLarge(Exception):
@@ -17,18 +21,31 @@ class _HeadersTooLarge(Exception):
 
 
 class GuardedHttp(HttpToolsProtocol):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
+
+    A socket that becomes a WebSocket leaves its crowd: from then on whoever took it over counts it.
+    """
+
+    def __init__(self, *args: Any, crowds: Crowds | None = None, trusted: Networks = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._crowds = crowds
+        self._trusted = trusted
+        self._inside = ""
         self._in_headers = True
         self._header_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._expect_headers()
+        if self._may_enter():
+            self._expect_headers()
+        else:
+            transport.write(_TOO_MANY)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -56,11 +73,30 @@ class GuardedHttp(HttpToolsProtocol):
         self._disarm()
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        self._leave()
+        super().handle_websocket_upgrade()
+
     def send_400_response(self, msg: str) -> None:
         if self._header_bytes > limits.HEADER_BYTES:
             self._refuse()
         else:
             super().send_400_response(msg)
+
+    def _may_enter(self) -> bool:
+        if self._crowds is None or self.client is None or is_within(self.client[0], self._trusted):
+            return True
+        address = client_address(self.client[0], (), (), ())
+        if self._crowds.is_full(address):
+            return False
+        self._crowds.enter(address)
+        self._inside = address
+        return True
+
+    def _leave(self) -> None:
+        if self._crowds is not None and self._inside:
+            self._crowds.leave(self._inside)
+            self._inside = ""
 
     def _expect_headers(self) -> None:
         self._in_headers = True

@@ -15,7 +15,8 @@ from clarion.telemetry import metrics
 _QUEUE_RECORDS: Final = 10_000
 _REPEAT_AFTER_S: Final = 5.0
 _END_WITHIN_S: Final = 5.0
-_LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx", "httpcore", "pymongo")
+# Told of at most their warnings: at `debug` they write down what went over the wire, tokens included.
+_LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx", "httpcore", "pymongo", "websockets")
 
 
 class _OncePerPlace(logging.Filter):

@@ -42,6 +42,7 @@ lag_records = Gauge("clarion_lag_records", "Records this process has still to ta
 buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet acknowledged", ["lane"])
 
 connections = Gauge("clarion_connections", "Open connections", ["state"])
+upgrades_refused = Counter("clarion_upgrades_refused", "Sockets refused before the upgrade, by HTTP status", ["status"])
 rooms = Gauge("clarion_rooms", "Users with at least one connection here")
 closed = Counter("clarion_closed", "Connections closed, by close code", ["code"])
 delivered = Counter("clarion_delivered", "Notifications acknowledged by a client", ["lane"])

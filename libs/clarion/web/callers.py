@@ -3,17 +3,19 @@
 from starlette.requests import Request
 
 from clarion.contracts.problems import FieldError
-from clarion.security.tokens import Claims, KeysUnavailable, TokenError, Verifier
+from clarion.security.bearer import presented
+from clarion.security.tokens import Claims, KeysUnavailable, TokenError
+from clarion.security.verifier import Verifier
 from clarion.web.problem_responses import RETRY_AFTER_S, Refused
 
 
 async def caller(request: Request, verifier: Verifier, *scopes: str) -> Claims:
     """Whoever has one of `scopes`. Raises `Refused`: 401, 403, or 503 while the key set cannot be fetched."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
     try:
-        claims = await verifier.verify(token.strip())
+        token = presented(request.headers.get("authorization", ""), (), request.url.query)
+        if not token:
+            raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+        claims = await verifier.verify(token)
     except TokenError as error:
         raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
     except KeysUnavailable as error:

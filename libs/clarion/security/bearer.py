@@ -1,0 +1,30 @@
+"""Where a client shows its token: in the Authorization header, or in a subprotocol, since a browser sets no header.
+
+Never in the address, which proxies log, and browsers keep.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from clarion.contracts.frames import BEARER_PREFIX
+from clarion.security.tokens import TokenError
+
+# by its name, or by what it looks like: the header of a JWT is an object, and `{"` is `eyJ` in base64
+_TOKEN_IN_QUERY: Final = re.compile(
+    r"(?:^|[&;])(?:access_?token|id_?token|token|jwt|bearer|auth\w*)=|eyJ", re.IGNORECASE
+)
+
+
+def presented(authorization: str, subprotocols: Iterable[str], query: str) -> str:
+    """The token, empty when there is none. Raises `TokenError` when the address has one: it has leaked already."""
+    if _TOKEN_IN_QUERY.search(query):
+        raise TokenError("a token in the address ends up in logs: send it in the Authorization header or a subprotocol")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    for header in subprotocols:
+        for name in header.split(","):
+            if name.strip().startswith(BEARER_PREFIX):
+                return name.strip().removeprefix(BEARER_PREFIX)
+    return ""

@@ -1,0 +1,106 @@
+"""The gateway's door on a clock of its own: who comes in, and when the others are told to come back."""
+
+from http import HTTPStatus
+
+import msgspec
+import pytest
+
+from clarion.security.bearer import presented
+from clarion.security.tokens import TokenError
+from clarion.settings import Settings
+from services.gateway.door import LONGEST_LINE_S, Door, Refusal
+
+SETTINGS = Settings(env="dev")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def door_of(clock: Clock, **limits: float) -> Door:
+    return Door(msgspec.structs.replace(SETTINGS, **limits), clock)
+
+
+def enter(door: Door, address: str) -> Refusal | None:
+    refusal = door.refusal(address)
+    if refusal is None:
+        door.enter(address)
+    return refusal
+
+
+def test_an_address_and_the_node_have_limits_and_whoever_leaves_makes_room() -> None:
+    door = door_of(Clock(), connections=3, connections_per_ip=2, upgrades_per_s=0)
+    assert [enter(door, "a") for _ in range(2)] == [None, None]
+    crowded = enter(door, "a")
+    assert crowded is not None
+    assert crowded.status is HTTPStatus.TOO_MANY_REQUESTS
+    assert crowded.retry_after_s
+    assert enter(door, "b") is None
+    full = enter(door, "c")
+    assert full is not None
+    assert full.status is HTTPStatus.SERVICE_UNAVAILABLE
+    assert full.retry_after_s
+    door.leave("a")
+    assert enter(door, "a") is None
+    assert len(door) == 3
+
+
+def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_out() -> None:
+    clock = Clock()
+    door = door_of(clock, upgrades_per_s=500, connections_per_ip=0)
+    refusals = [refusal for _ in range(5_000) if (refusal := enter(door, "a"))]
+    assert len(door) == 50
+    assert {refusal.status for refusal in refusals} == {HTTPStatus.SERVICE_UNAVAILABLE}
+    turns = [refusal.retry_after_s or 0 for refusal in refusals]
+    assert turns == sorted(turns)
+    assert max(turns.count(second) for second in set(turns)) <= 501
+    assert max(turns) == 10
+    for _ in range(100):
+        clock.now += 0.01
+        for _ in range(20):
+            enter(door, "a")
+    assert len(door) == 50 + 500
+
+
+def test_nobody_is_told_to_stay_away_for_long() -> None:
+    door = door_of(Clock(), upgrades_per_s=1)
+    refusals = [enter(door, str(n)) for n in range(1_000)]
+    assert max(refusal.retry_after_s or 0 for refusal in refusals if refusal) == LONGEST_LINE_S
+
+
+def test_zero_is_no_limit() -> None:
+    door = door_of(Clock(), connections=0, connections_per_ip=0, upgrades_per_s=0)
+    assert all(enter(door, "a") is None for _ in range(1_000))
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "subprotocols", "expected"),
+    [
+        (f"Bearer {JWT}", [], JWT),
+        (f"bearer  {JWT} ", [], JWT),
+        ("", [f"clarion.v1, bearer.{JWT}"], JWT),
+        ("", ["clarion.v1", f"bearer.{JWT}"], JWT),
+        (f"Bearer {JWT}", ["bearer.other"], JWT),
+        (f"Basic {JWT}", [], ""),
+        ("Bearer", [], ""),
+        ("", ["clarion.v1"], ""),
+    ],
+)
+def test_a_token_comes_by_header_or_subprotocol(authorization: str, subprotocols: list[str], expected: str) -> None:
+    assert presented(authorization, subprotocols, "") == expected
+    assert presented(authorization, subprotocols, "v=1&lang=en&page=token") == expected
+
+
+@pytest.mark.parametrize("query", ["token=x", "a=b&access_token=x", "JWT=x", f"q={JWT}", "authorization=Bearer%20x"])
+def test_a_token_in_the_address_is_refused_even_beside_a_good_one_and_not_repeated(query: str) -> None:
+    with pytest.raises(TokenError, match="header or a subprotocol") as refused:
+        presented(f"Bearer {JWT}", [], query)
+    assert "x" not in str(refused.value).split()
+    assert JWT not in str(refused.value)
