@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench bench-stream faults-stream lock clean
+.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +25,13 @@ check: $(STAMP) ## format, lint, strict types
 format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: bench-stream ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
+bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
 
 bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
 	@$(BIN)/python -m tests.bench.stream $(ARGS)
+
+bench-gateway: $(STAMP) ## the gateway: memory and CPU of idle sockets, CPU of what is delivered and acknowledged
+	@$(BIN)/python -m tests.bench.gateway $(ARGS)
 
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
 	@$(BIN)/python -m tests.faults.stream $(ARGS)

@@ -1,0 +1,104 @@
+"""The servers a gateway bench compares, each as a process of its own, and the sockets it opens to them."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import httpx
+import psutil
+
+from tests.bench import gateway_plain
+from tests.bench.gateway_clients import Board, Count
+from tests.children import child, free_port
+
+ARMS: Final = {
+    "gateway": ["-m", "clarion.cli", "gateway"],
+    "uvicorn": ["-m", "tests.bench.gateway_plain"],
+}
+READY_WITHIN_S: Final = 60.0
+CONNECTED_WITHIN_S: Final = 600.0  # 18,000 on a busy machine
+_POLL_S: Final = 0.05
+
+
+class Lost(Exception):
+    """Something was not received once, or not acknowledged: no figure counts then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A running server; `admin` is 0 where there is none."""
+
+    process: psutil.Process
+    port: int
+    admin: int
+    mailbox: int
+
+    def cpu_s(self) -> float:
+        used = self.process.cpu_times()
+        return used.user + used.system
+
+    async def is_quiet(self) -> bool:
+        """Nobody waits for what the store holds."""
+        return not self.admin or (await _figures(self.admin))["catching_up"] == 0
+
+
+@asynccontextmanager
+async def serving(name: str, env: Mapping[str, str]) -> AsyncGenerator[Arm]:
+    port, admin = free_port(), free_port() if name == "gateway" else 0
+    own = {**env, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
+    async with child(ARMS[name], own) as process:
+        mailbox = await _mailbox(process, port, admin)
+        yield Arm(process, port, admin, mailbox)
+
+
+@asynccontextmanager
+async def connected(arm: Arm, sockets: int, env: Mapping[str, str]) -> AsyncGenerator[Board]:
+    """That many users with a socket each, all greeted, and nobody catching up any more."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "board"
+        board = Board.new(path)
+        command = ["-m", "tests.bench.gateway_clients", str(path), str(arm.port), str(sockets)]
+        async with child(command, env) as process:
+            async with asyncio.timeout(CONNECTED_WITHIN_S):
+                while board[Count.GREETED] < sockets or not await arm.is_quiet():
+                    watch(process)
+                    watch(arm.process)
+                    await asyncio.sleep(_POLL_S)
+            yield board
+            if board[Count.LOST]:
+                raise Lost(f"{board[Count.LOST]} sockets were lost")
+
+
+def watch(process: psutil.Process) -> None:
+    if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        raise RuntimeError(f"process {process.pid} has ended before its work was done")
+
+
+async def _mailbox(process: psutil.Process, port: int, admin: int) -> int:
+    """Wait until the server serves; say which mailbox it reads."""
+    began = time.monotonic()
+    while time.monotonic() - began < READY_WITHIN_S:
+        watch(process)
+        await asyncio.sleep(_POLL_S)
+        try:
+            if admin:
+                found = (await _figures(admin))["mailbox"]
+            else:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                found = gateway_plain.MAILBOX
+        except (OSError, httpx.TransportError):
+            continue
+        if found is not None:
+            return int(found)
+    raise TimeoutError(f"not ready within {READY_WITHIN_S:g} s")
+
+
+async def _figures(admin: int) -> dict[str, Any]:
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        return (await http.get(f"http://127.0.0.1:{admin}/health/metrics")).json()

@@ -1,0 +1,65 @@
+"""What an idle connection costs: resident memory and CPU, after a while of heartbeats only."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+
+from clarion.contracts import limits
+from tests.bench.gateway_arms import ARMS, connected, serving
+from tests.bench.gateway_clients import Count
+from tests.bench.throughput import own_lane
+from tests.report import Row, at_most
+
+IDLE_S: Final = 2 * limits.PING_S  # each connection has two heartbeats in it
+_FIRST: Final = 200  # come and go before anything is measured: what is made once belongs to nobody
+_SETTLE_S: Final = 3.0
+_KB_BAR: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    kb_each: float
+    cpu_s: float  # within IDLE_S
+    pings: int
+
+
+async def measure(env: Mapping[str, str], sizes: list[int], console: Console) -> list[Row]:
+    rows: list[Row] = []
+    for sockets in sizes:
+        found: dict[str, Idle] = {}
+        for arm in ARMS:
+            idle = found[arm] = await _hold(arm, env, sockets)
+            console.print(
+                f"  {arm:8} {sockets:6,} idle: {idle.kb_each:6.1f} KB each, "
+                f"{idle.cpu_s / IDLE_S:5.1%} of a core, {idle.pings:,} heartbeats"
+            )
+        rows += _rows(sockets, found["gateway"], found["uvicorn"])
+    return rows
+
+
+def _rows(sockets: int, gateway: Idle, uvicorn: Idle) -> list[Row]:
+    return [
+        at_most(f"{sockets:,} idle: resident memory of a connection", gateway.kb_each, _KB_BAR, "KB"),
+        Row(f"{sockets:,} idle: the same, uvicorn", uvicorn.kb_each, "KB"),
+        at_most(f"{sockets:,} idle: memory, gateway / uvicorn", gateway.kb_each / uvicorn.kb_each, 0.25),
+        Row(f"{sockets:,} idle: CPU, gateway", 100 * gateway.cpu_s / IDLE_S, "% of a core"),
+        Row(f"{sockets:,} idle: CPU, uvicorn", 100 * uvicorn.cpu_s / IDLE_S, "% of a core"),
+        at_most(f"{sockets:,} idle: CPU, gateway / uvicorn", gateway.cpu_s / uvicorn.cpu_s, 0.5),
+    ]
+
+
+async def _hold(arm: str, env: Mapping[str, str], sockets: int) -> Idle:
+    async with own_lane(env) as own, serving(arm, own) as server:
+        async with connected(server, _FIRST, own):
+            await asyncio.sleep(_SETTLE_S)
+        await asyncio.sleep(_SETTLE_S)
+        empty = server.process.memory_info().rss
+        async with connected(server, sockets, own) as board:
+            await asyncio.sleep(_SETTLE_S)
+            used, pings = server.cpu_s(), board[Count.PINGS]
+            await asyncio.sleep(IDLE_S)
+            full = server.process.memory_info().rss
+            return Idle((full - empty) / sockets / 1024, server.cpu_s() - used, board[Count.PINGS] - pings)
