@@ -142,20 +142,30 @@ def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
     """A frame before hello: True when it was the `resume` that is waited for. Raises ProtocolViolation."""
     if not isinstance(frame, frames.Resume):
         raise ProtocolViolation("say resume, or wait for hello")
-    if connection.decided.is_set():
+    if connection.decided:
         return False
-    connection.resume = frame
-    connection.decided.set()
+    _decide(connection, frame)
     return True
 
 
 async def _first_frame(connection: Connection) -> frames.Resume:
+    """The `resume` that has come, or comes soon; without one the client is taken for fresh."""
+    loop = asyncio.get_running_loop()
+    first = connection.first = connection.first or loop.create_future()
+    late = loop.call_later(limits.RESUME_GRACE_S, _decide, connection, frames.Resume())
     try:
-        async with asyncio.timeout(limits.RESUME_GRACE_S):
-            await connection.decided.wait()
-    except TimeoutError:
-        connection.decided.set()
-    return connection.resume or frames.Resume()
+        return await first
+    finally:
+        late.cancel()
+        connection.first = None
+
+
+def _decide(connection: Connection, frame: frames.Resume) -> None:
+    connection.decided = True
+    if connection.first is None:  # it came before its token was verified
+        connection.first = asyncio.get_running_loop().create_future()
+    if not connection.first.done():
+        connection.first.set_result(frame)
 
 
 def _take_over(feed: Feed, frame: frames.Resume) -> dict[Lane, int]:

@@ -1,10 +1,10 @@
 """One client: who it is, its feed, and a way to write to its socket. The wire itself is `protocol`'s."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from clarion.contracts import frames, times
 from clarion.contracts.close_codes import Close
@@ -18,14 +18,21 @@ from services.gateway.feed import Feed, Offered
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most
 
 
-@dataclass(eq=False, slots=True)
-class Connection:
+class Wire(Protocol):
     """`write` sends a text frame, `shut` starts the close handshake, `abort` ends it; none does anything twice."""
 
-    write: Callable[[bytes], None]
-    shut: Callable[[int, str], None]
-    abort: Callable[[], None]
+    def write(self, text: bytes) -> None: ...
+    def shut(self, code: int, reason: str) -> None: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """`address` is whom it is counted for at the door. Small when idle: what only an arrival needs is dropped then."""
+
+    wire: Wire
     feed: Feed
+    address: str = ""
     session: str = field(default_factory=new_id)
     claims: Claims | None = None
     joined: bool = False  # in its user's room
@@ -36,9 +43,8 @@ class Connection:
     pong_due: bool = False
     resync_owed: bool = False
     open: bool = True
-    tasks: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])  # short ones; it ends them
-    resume: Resume | None = None
-    decided: asyncio.Event = field(default_factory=asyncio.Event)  # resumed, or taken for fresh
+    decided: bool = False  # resumed, or taken for fresh
+    first: "asyncio.Future[Resume] | None" = None  # while `resume` is waited for
 
     @property
     def user(self) -> str:
@@ -49,12 +55,12 @@ class Connection:
         return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
 
     def send(self, frame: ServerFrame) -> None:
-        self.write(frames.encode(frame))
+        self.wire.write(frames.encode(frame))
 
     def send_items(self, items: Sequence[Offered], caught_up: datetime | None) -> None:
         """Write items as batch frames and note them in the feed."""
         for run in split(items):
-            self.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
+            self.wire.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
 
     def close(self, code: Close, reason: str, retry_ms: int | None = None) -> None:
         """Say why and close. `retry_ms` is a hint for when to come back."""
@@ -65,4 +71,4 @@ class Connection:
         elif code >= Close.PROTOCOL:
             self.send(frames.Error(code.name.lower(), reason))
         self.open = False
-        self.shut(code, reason)
+        self.wire.shut(code, reason)

@@ -26,14 +26,13 @@ from clarion.store.database import Collection
 from clarion.telemetry import metrics
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
-from services.gateway.connection import RETRY_MS, Connection
+from services.gateway.connection import RETRY_MS, Connection, Wire
 from services.gateway.door import SOON_S, Door, Refusal
 from services.gateway.feed import START, Feed, Offered, ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
-from services.gateway.protocol import Socket
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
@@ -56,8 +55,11 @@ class Gateway:
     mailbox: Mailbox | None = None
     presence: Presence | None = None
     draining: bool = False
-    _clients: dict[Socket, Connection] = field(default_factory=dict[Socket, Connection])
+    _clients: set[Connection] = field(default_factory=set[Connection])
     _spoken: Counter[Connection] = field(default_factory=Counter[Connection])  # frames in this second
+    _working: dict[Connection, set["asyncio.Task[None]"]] = field(
+        default_factory=dict[Connection, set["asyncio.Task[None]"]]
+    )
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -69,45 +71,45 @@ class Gateway:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
         return self.door.refusal(address)
 
-    def opened(self, socket: Socket, token: str | TokenError) -> None:
+    def opened(self, wire: Wire, address: str) -> Connection:
         now = times.now()
-        self.door.enter(socket.address)
-        connection = Connection(socket.write, socket.shut, socket.abort, Feed(opened=now, since=now))
-        self._clients[socket] = connection
+        self.door.enter(address)
+        connection = Connection(wire, Feed(opened=now, since=now), address)
+        self._clients.add(connection)
         metrics.connections.labels("open").set(len(self._clients))
+        return connection
+
+    def presented(self, connection: Connection, token: str | TokenError) -> None:
         if isinstance(token, TokenError):
             connection.close(Close.TOKEN, str(token))
         else:
             self._start(connection, self.admission.admit(connection, token))
 
-    def received(self, socket: Socket, text: bytes) -> None:
-        connection = self._clients[socket]
+    def received(self, connection: Connection, text: bytes) -> None:
         try:
             self._answer(connection, frames.decode_client(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ProtocolViolation) as error:
             connection.close(Close.PROTOCOL, str(error)[:100])
 
-    def writable(self, socket: Socket, is_writable: bool) -> None:
-        connection = self._clients[socket]
+    def writable(self, connection: Connection, is_writable: bool) -> None:
         connection.feed.paused = not is_writable
         if is_writable:
             self.rooms.settle(connection)
             self._feed_again(connection)
 
-    def closing(self, socket: Socket, code: int) -> None:
+    def closing(self, connection: Connection, code: int) -> None:
         metrics.closed.labels(str(code)).inc()
-        connection = self._clients[socket]
         connection.open = False
         self._leave(connection)
         self.heartbeats.closing(connection)
 
-    def closed(self, socket: Socket) -> None:
-        connection = self._clients.pop(socket)
-        self.door.leave(socket.address)
+    def closed(self, connection: Connection) -> None:
+        self._clients.discard(connection)
+        self.door.leave(connection.address)
         connection.open = False
         self.heartbeats.forget(connection)
         self._spoken.pop(connection, None)
-        for task in connection.tasks:
+        for task in self._working.get(connection, ()):
             task.cancel()
         self._leave(connection)
         metrics.connections.labels("open").set(len(self._clients))
@@ -160,8 +162,17 @@ class Gateway:
     def _start(self, connection: Connection, work: Coroutine[Any, Any, None]) -> None:
         """Something short for one connection, which ends with it. None lasts: what is idle has no task."""
         task = asyncio.create_task(work)
-        connection.tasks.add(task)
-        task.add_done_callback(partial(_done, connection))
+        self._working.setdefault(connection, set()).add(task)
+        task.add_done_callback(partial(self._done, connection))
+
+    def _done(self, connection: Connection, task: "asyncio.Task[None]") -> None:
+        tasks = self._working[connection]
+        tasks.discard(task)
+        if not tasks:
+            del self._working[connection]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a connection's task failed", exc_info=error, session=connection.session)
+            connection.close(Close.INTERNAL, "internal error", retry_ms=RETRY_MS)
 
     async def count_anew(self) -> None:
         """Each second has its own frames."""
@@ -206,7 +217,7 @@ class Gateway:
 
     async def close_all(self, reason: str, within_s: float) -> None:
         """Send everybody away, spread over a while, so that not all come back at once; a few are gone sooner."""
-        clients = list(self._clients.values())
+        clients = list(self._clients)
         random.shuffle(clients)
         pause = min(within_s / max(len(clients), 1), SENT_AWAY_EVERY_S)
         began = time.monotonic()
@@ -225,13 +236,6 @@ def make(settings: Settings, verifier: Verifier, stored: Collection, outbox: Out
 
 
 _OPS: Final = {frames.Read: Op.READ, frames.Unread: Op.UNREAD, frames.Archive: Op.ARCHIVED}
-
-
-def _done(connection: Connection, task: "asyncio.Task[None]") -> None:
-    connection.tasks.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        log.error("a connection's task failed", exc_info=error, session=connection.session)
-        connection.close(Close.INTERNAL, "internal error", retry_ms=RETRY_MS)
 
 
 def _observe_latency(item: Offered, now_ms: float) -> None:

@@ -60,7 +60,7 @@ class Heartbeats:
         for connection in self._expiries.turn(now):
             connection.close(Close.TOKEN, "token expired")
         for connection in self._closings.turn(now):
-            connection.abort()
+            connection.wire.abort()
 
     async def run(self) -> None:
         while True:

@@ -40,7 +40,7 @@ from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
-from services.gateway.protocol import Socket
+from services.gateway.protocol import Site, Socket
 
 log = structlog.get_logger()
 
@@ -164,9 +164,10 @@ async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProduce
     )
 
     crowds, trusted = Crowds(settings.connections_per_ip), settings.trusted_networks
+    site = Site(gateway, settings.origin_list, trusted)
 
     def new_socket(**kwargs: Any) -> Socket:
-        return Socket(gateway, settings.origin_list, trusted, **kwargs)
+        return Socket(site, **kwargs)
 
     def new_http(**kwargs: Any) -> GuardedHttp:
         return GuardedHttp(crowds=crowds, trusted=trusted, **kwargs)

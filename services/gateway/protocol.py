@@ -1,100 +1,126 @@
-"""The wire: a uvicorn WebSocket protocol class over websockets' sans-IO layer. No task, queue or timer per connection.
+"""The wire: a uvicorn WebSocket protocol class (RFC 6455). No task, queue or timer per connection.
 
-uvicorn hands over the upgrade request already read; after the 101 the handshake's object is dropped for a fresh
-`Protocol`, which does not pin the request.
+uvicorn hands over the upgrade request already read. What a connection keeps is small: bytes of a frame that is not all
+there, and a message in fragments, only while there are any.
 """
 
 import asyncio
-import codecs
+from dataclasses import dataclass
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final, cast
 from typing import Protocol as Interface
 from urllib.parse import urlsplit
 
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import SERVER, Protocol, State
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import SUBPROTOCOL
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.addresses import Networks, client_address
-from clarion.security.bearer import presented
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError
+from services.gateway import framing, handshake
+from services.gateway.connection import Connection, Wire
 from services.gateway.door import Refusal
+from services.gateway.framing import Fragments, Frame, Violation
 
 PATH: Final = "/v1/ws"
 HIGH_WATER_BYTES: Final = 64 * 1024
+_REASON_CHARS: Final = 120
 
 
 class Client(Interface):
     """What a socket needs of the gateway. Nothing here may block."""
 
     def refusal(self, address: str) -> Refusal | None: ...
-    def opened(self, socket: "Socket", token: str | TokenError) -> None: ...
-    def received(self, socket: "Socket", text: bytes) -> None: ...
-    def writable(self, socket: "Socket", is_writable: bool) -> None: ...
-    def closing(self, socket: "Socket", code: int) -> None: ...
-    def closed(self, socket: "Socket") -> None: ...
+    def opened(self, wire: Wire, address: str) -> Connection: ...
+    def presented(self, connection: Connection, token: str | TokenError) -> None: ...
+    def received(self, connection: Connection, text: bytes) -> None: ...
+    def writable(self, connection: Connection, is_writable: bool) -> None: ...
+    def closing(self, connection: Connection, code: int) -> None: ...
+    def closed(self, connection: Connection) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all sockets share. Behind `trusted` proxies a client's address is not the peer's."""
+
+    gateway: Client
+    origins: tuple[str, ...]
+    trusted: Networks
+
+
+class State(Enum):
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()  # our close frame is out, theirs is to come
+    ENDED = auto()  # nothing that comes now is looked at
 
 
 class Socket(asyncio.Protocol):
-    """`address` is whom the client is counted for; behind `trusted` proxies it is not the peer's."""
+    __slots__ = (
+        "_buffer",
+        "_connection",
+        "_fragments",
+        "_is_paused",
+        "_pong_owed",
+        "_site",
+        "_sockets",
+        "_state",
+        "_transport",
+    )
 
-    def __init__(
-        self,
-        gateway: Client,
-        origins: tuple[str, ...],
-        trusted: Networks,
-        config: Any,
-        server_state: Any,
-        app_state: Any,
-    ) -> None:
-        self._gateway = gateway
-        self._origins = origins
-        self._trusted = trusted
-        self.address = ""
-        self._connections: set[Any] = server_state.connections
-        self._handshake: ServerProtocol | None = ServerProtocol(select_subprotocol=_select, max_size=FRAME_BYTES)
-        self._protocol: Protocol = self._handshake
+    def __init__(self, site: Site, config: Any, server_state: Any, app_state: Any) -> None:
+        self._site = site
+        self._sockets: set[Any] = server_state.connections
+        self._state = State.CONNECTING
         self._transport: asyncio.Transport | None = None
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
-        self._parts: list[bytes] = []
-        self._told_closing = False
-        self.is_open = False
+        self._connection: Connection | None = None
+        self._buffer: bytearray | None = None
+        self._fragments: Fragments | None = None
+        self._is_paused = False
+        self._pong_owed: bytes | None = None
 
     # ---- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        self._connections.add(self)
+        self._sockets.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
-        self._handle_events()
+        if self._state is State.CONNECTING:
+            self._answer(data)
+        elif self._state is not State.ENDED:
+            try:
+                self._read(data)
+            except Violation as violation:
+                self._fail(violation)
 
     def eof_received(self) -> None:
-        self._protocol.receive_eof()
-        self._handle_events()
+        """Asyncio closes the transport then: whoever has nothing more to say gets nothing more."""
+        self._state = State.ENDED
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        if self.is_open:
-            self.is_open = False
-            self._gateway.closed(self)
+        self._sockets.discard(self)
+        self._state = State.ENDED
         self._transport = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._site.gateway.closed(connection)
 
     def pause_writing(self) -> None:
-        if self.is_open:
-            self._gateway.writable(self, False)
+        self._is_paused = True
+        if self._connection is not None:
+            self._site.gateway.writable(self._connection, False)
 
     def resume_writing(self) -> None:
-        if self.is_open:
-            self._gateway.writable(self, True)
+        self._is_paused = False
+        if self._pong_owed is not None:
+            self._pong(self._pong_owed)
+            self._pong_owed = None
+        if self._connection is not None:
+            self._site.gateway.writable(self._connection, True)
 
     def shutdown(self) -> None:
         """Uvicorn's last word; the gateway's own drain has said good-bye before."""
@@ -104,56 +130,47 @@ class Socket(asyncio.Protocol):
 
     def write(self, text: bytes) -> None:
         """Send a text frame. Nothing happens on a socket that is closing: its close frame was the last."""
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_text(text)
-            self._flush()
+        if self._state is State.OPEN and self._transport is not None:
+            self._transport.write(framing.make(framing.TEXT, text))
 
     def shut(self, code: int, reason: str) -> None:
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason[:120])
+        if self._state is State.OPEN and self._transport is not None:
+            self._transport.write(framing.make_close(code, reason[:_REASON_CHARS]))
+            self._state = State.CLOSING
             self._tell_closing(code)
-            self._flush()
 
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    # ---- wire
+    # ---- the upgrade
 
-    def _handle_events(self) -> None:
-        for event in self._protocol.events_received():
-            if isinstance(event, Request):
-                self._answer(event)
-            elif isinstance(event, Frame):
-                self._handle_frame(event)
-        if self._protocol.parser_exc is not None and self._protocol.close_sent is not None:
-            self._tell_closing(self._protocol.close_sent.code)  # the parser has closed: too large, or not RFC 6455
-        self._flush()
+    def _answer(self, request: bytes) -> None:
+        transport = self._transport
+        assert transport is not None
+        address = ""
 
-    def _answer(self, request: Request) -> None:
-        handshake = self._handshake
-        assert handshake is not None
-        self.address = self._address(request)
-        refusal = self._refusal(request)
-        response = handshake.reject(refusal.status, f"{refusal.detail}\n") if refusal else handshake.accept(request)
-        if refusal and refusal.retry_after_s is not None:
-            response.headers["Retry-After"] = str(refusal.retry_after_s)
-        handshake.send_response(response)
-        self._flush()
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._close_transport()
-            return
-        self._handshake = None
-        self._protocol = Protocol(SERVER, state=State.OPEN, max_size=FRAME_BYTES)
-        self.is_open = True
-        self._gateway.opened(self, _token(request))
+        def refusal(request: Request) -> Refusal | None:
+            nonlocal address
+            address = self._address(request)
+            return self._refusal(request, address)
 
-    def _refusal(self, request: Request) -> Refusal | None:
+        answer = handshake.answer(request, refusal)
+        transport.write(answer.response)
+        if answer.token is None:
+            self._state = State.ENDED
+            transport.close()
+        else:
+            self._state = State.OPEN
+            self._connection = self._site.gateway.opened(self, address)
+            self._site.gateway.presented(self._connection, answer.token)
+
+    def _refusal(self, request: Request, address: str) -> Refusal | None:
         if urlsplit(request.path).path != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
-        if not is_allowed(request.headers.get("Origin"), self._origins):
+        if not is_allowed(request.headers.get("Origin"), self._site.origins):
             return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
-        return self._gateway.refusal(self.address)
+        return self._site.gateway.refusal(address)
 
     def _address(self, request: Request) -> str:
         assert self._transport is not None
@@ -163,64 +180,80 @@ class Socket(asyncio.Protocol):
             str(peername[0]) if peername else "",
             headers.get_all("Forwarded"),
             headers.get_all("X-Forwarded-For"),
-            self._trusted,
+            self._site.trusted,
         )
 
-    def _handle_frame(self, frame: Frame) -> None:
-        # not the protocol's state: an acknowledgement and the client's close may come in one segment
-        if self._told_closing:
-            return
-        if frame.opcode is Opcode.BINARY:
-            self.shut(Close.BINARY, "text frames only")
-        elif frame.opcode in (Opcode.TEXT, Opcode.CONT):
-            self._handle_text(frame)
+    # ---- frames
 
-    def _handle_text(self, frame: Frame) -> None:
-        """Gather fragments. The sans-IO layer bounds a message's size but does not check its UTF-8."""
-        data = bytes(frame.data)
-        try:
-            self._utf8.decode(data, final=frame.fin)
-        except UnicodeDecodeError:
-            self._utf8.reset()
-            self.shut(Close.NOT_UTF8, "not UTF-8")
+    def _read(self, data: bytes | bytearray) -> None:
+        """Handle every frame that is all there; keep what is left."""
+        if self._buffer is not None:
+            self._buffer += data
+            data, self._buffer = self._buffer, None
+        at, end = 0, len(data)
+        while at < end and self._state is not State.ENDED:
+            room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
+            frame = framing.read(data, at, room)
+            if frame is None:
+                self._buffer = bytearray(data[at:]) if at or isinstance(data, bytes) else data
+                return
+            self._handle(frame)
+            at = frame.end
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.opcode == framing.TEXT and frame.is_final and self._fragments is None:
+            # not only while open: an acknowledgement and the client's close may come in one segment
+            if self._state is State.OPEN and self._connection is not None:
+                framing.check_text(frame.payload)
+                self._site.gateway.received(self._connection, frame.payload)
+        elif frame.opcode <= framing.BINARY:
+            self._gather(frame)
+        elif frame.opcode == framing.PING:
+            self._pong(frame.payload)
+        elif frame.opcode == framing.CLOSE:
+            self._close(frame.payload)
+
+    def _gather(self, frame: Frame) -> None:
+        """A message in fragments."""
+        if self._state is not State.OPEN:
             return
-        self._parts.append(data)
-        if frame.fin:
-            text = b"".join(self._parts)
-            self._parts.clear()
-            self._gateway.received(self, text)
+        if (frame.opcode == framing.CONTINUATION) == (self._fragments is None):
+            raise Violation(Close.NOT_RFC_6455, "fragments out of order")
+        if frame.opcode == framing.BINARY:
+            self.shut(Close.BINARY, "text frames only")
+            return
+        fragments = self._fragments = self._fragments or Fragments()
+        text = fragments.add(frame.payload, is_final=frame.is_final)
+        if frame.is_final:
+            self._fragments = None
+            if self._connection is not None:
+                self._site.gateway.received(self._connection, text)
+
+    def _pong(self, payload: bytes) -> None:
+        """To whoever reads nothing the latest is owed, and no more than that (RFC 6455, 5.5.3)."""
+        if self._is_paused:
+            self._pong_owed = payload
+        elif self._state is State.OPEN and self._transport is not None:
+            self._transport.write(framing.make(framing.PONG, payload))
+
+    def _close(self, payload: bytes) -> None:
+        """Theirs: echoed unless it is the answer to ours; then it is the server that closes (RFC 6455, 7.1.1)."""
+        framing.check_close(payload)
+        if self._fragments is not None:
+            raise Violation(Close.NOT_RFC_6455, "an incomplete message")
+        if self._transport is not None:
+            if self._state is State.OPEN:
+                self._transport.write(framing.make(framing.CLOSE, payload))
+            self._transport.close()
+        self._state = State.ENDED
+
+    def _fail(self, violation: Violation) -> None:
+        """Say why, and no more: the other side closes, or is cut off when its time is over."""
+        self.shut(violation.code, str(violation))
+        self._state = State.ENDED
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def _tell_closing(self, code: int) -> None:
-        if self.is_open and not self._told_closing:
-            self._told_closing = True
-            self._gateway.closing(self, code)
-
-    def _flush(self) -> None:
-        transport = self._transport
-        if transport is None:
-            return
-        for data in self._protocol.data_to_send():
-            if data:
-                transport.write(data)
-            elif transport.can_write_eof():
-                transport.write_eof()
-        if self._protocol.state is State.CLOSED or (self._protocol.close_rcvd is not None):
-            self._close_transport()
-
-    def _close_transport(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-def _select(_: ServerProtocol, offered: Any) -> Subprotocol | None:
-    """Header-only clients may offer none; then none is selected."""
-    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
-
-
-def _token(request: Request) -> str | TokenError:
-    headers = request.headers
-    query = urlsplit(request.path).query
-    try:
-        return presented(headers.get("Authorization", ""), headers.get_all("Sec-WebSocket-Protocol"), query)
-    except TokenError as error:
-        return error
+        if self._connection is not None:
+            self._site.gateway.closing(self._connection, code)

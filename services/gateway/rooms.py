@@ -87,7 +87,7 @@ class Rooms:
             if len(push) == len(run):
                 joined = joined or join(run)
                 feed = connection.feed
-                connection.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
+                connection.wire.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
             else:
                 connection.send_items(push, caught_up)
             if len(push) + repeats < len(run):
@@ -105,7 +105,7 @@ class Rooms:
             if connection.feed.paused:
                 connection.resync_owed = True
             else:
-                connection.write(text)
+                connection.wire.write(text)
 
     def settle(self, connection: Connection) -> None:
         """The connection can take more again."""

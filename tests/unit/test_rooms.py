@@ -19,21 +19,30 @@ PER_USER = 3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+class Written:
+    """A wire that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.frames: list[frames.ServerFrame] = []
+
+    def write(self, text: bytes) -> None:
+        self.frames.append(frames.decode_server(text))
+
+    def shut(self, code: int, reason: str) -> None: ...
+    def abort(self) -> None: ...
+
+
 def offered(n: int, size: int = 20) -> Offered:
     return Offered(f"id-{n}", Lane.NORMAL, n, b'{"n":%d,"x":"%b"}' % (n, b"x" * size))
 
 
 def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[frames.ServerFrame]]:
-    written: list[frames.ServerFrame] = []
-
-    def write(text: bytes) -> None:
-        written.append(frames.decode_server(text))
-
+    wire = Written()
     feed = Feed(opened=NOW, since=NOW)
     while live and (issued := feed.next_read()):
         feed.read(issued, [])
     claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(write, lambda code, reason: None, lambda: None, feed, claims=claims), written
+    return Connection(wire, feed, claims=claims), wire.frames
 
 
 def bodies(frame: frames.ServerFrame) -> list[bytes]:

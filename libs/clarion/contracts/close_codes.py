@@ -6,6 +6,7 @@ from typing import Final
 
 class Close(IntEnum):
     GOING_AWAY = 1001
+    NOT_RFC_6455 = 1002
     BINARY = 1003
     NOT_UTF8 = 1007
     TOO_LARGE = 1009

@@ -1,0 +1,129 @@
+"""RFC 6455 frames: a client's are read, ours are made. Pure, and without anything that a connection would have to keep.
+
+websockets' sans-IO `Protocol` does the same, but keeps 1.3 KB for each connection and takes most of the time of an
+acknowledgement. A test feeds both with the same bytes.
+"""
+
+import codecs
+from typing import Final, NamedTuple
+
+from websockets.exceptions import ProtocolError
+from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - C, or Python without it
+
+from clarion.contracts.close_codes import Close as Code
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+_FINAL: Final = 0x80
+_RESERVED: Final = 0x70
+_MASKED: Final = 0x80
+_SIZE_16: Final = 126
+_SIZE_64: Final = 127
+CONTROL_BYTES: Final = 125
+
+
+class Violation(Exception):
+    """The client broke the protocol: `code` is what the connection is closed with."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Frame(NamedTuple):
+    """`end` is where the next one begins."""
+
+    opcode: int
+    is_final: bool
+    payload: bytes
+    end: int
+
+
+def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
+    """The client's frame at `at`; None while some of it is missing.
+
+    `room` is how large a payload of data may be. Raises Violation, as soon as the header shows it.
+    """
+    here = len(data) - at
+    if here < 2:
+        return None
+    first, second, start = data[at], data[at + 1], at + 2
+    opcode, size = first & 0x0F, second & 0x7F
+    if opcode not in _OPCODES:
+        raise Violation(Code.NOT_RFC_6455, "invalid opcode")
+    if not second & _MASKED:
+        raise Violation(Code.NOT_RFC_6455, "a client's frames are masked")
+    if size >= _SIZE_16:
+        start += 2 if size == _SIZE_16 else 8
+        if len(data) < start:
+            return None
+        size = int.from_bytes(data[at + 2 : start])
+    if opcode >= CLOSE:
+        if size > CONTROL_BYTES or not first & _FINAL:
+            raise Violation(Code.NOT_RFC_6455, "a control frame is short and whole")
+    elif size > room:
+        raise Violation(Code.TOO_LARGE, "too large")
+    if first & _RESERVED:
+        raise Violation(Code.NOT_RFC_6455, "reserved bits must be 0")
+    body, end = start + 4, start + 4 + size
+    if len(data) < end:
+        return None
+    return Frame(opcode, first >= _FINAL, apply_mask(data[body:end], data[start:body]), end)
+
+
+def make(opcode: int, payload: bytes) -> bytes:
+    """A whole frame of ours."""
+    size = len(payload)
+    if size < _SIZE_16:
+        return b"%c%c%b" % (_FINAL | opcode, size, payload)
+    if size < 1 << 16:
+        return b"%c%c%b%b" % (_FINAL | opcode, _SIZE_16, size.to_bytes(2), payload)
+    return b"%c%c%b%b" % (_FINAL | opcode, _SIZE_64, size.to_bytes(8), payload)
+
+
+def make_close(code: int, reason: str) -> bytes:
+    return make(CLOSE, code.to_bytes(2) + reason.encode()[: CONTROL_BYTES - 2])
+
+
+def check_close(payload: bytes) -> None:
+    """Raises Violation when a client's close frame says what it may not say."""
+    try:
+        Close.parse(payload)
+    except ProtocolError as error:
+        raise Violation(Code.NOT_RFC_6455, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise Violation(Code.NOT_UTF8, "not UTF-8") from error
+
+
+def check_text(payload: bytes) -> None:
+    """Raises Violation unless it is UTF-8."""
+    if not payload.isascii():
+        Fragments().add(payload, is_final=True)
+
+
+class Fragments:
+    """The text message that is under way in several frames; there is one only while that is so."""
+
+    __slots__ = ("_text", "_utf8")
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def add(self, payload: bytes, *, is_final: bool) -> bytes:
+        """What there is up to here. Raises Violation as soon as it cannot become UTF-8."""
+        try:
+            self._utf8.decode(payload, final=is_final)
+        except UnicodeDecodeError as error:
+            raise Violation(Code.NOT_UTF8, "not UTF-8") from error
+        self._text += payload
+        return bytes(self._text) if is_final else b""
