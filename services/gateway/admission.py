@@ -1,7 +1,7 @@
 """From an open socket to a greeted client: token, resume, room, session, hello, and only then the store is read [M]."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,15 +15,16 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import retry
 from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError
-from clarion.security.verifier import Verifier
 from clarion.store import database, notifications
 from clarion.store.database import Collection
+from services.gateway.arrivals import Arrival
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
 from services.gateway.feed import Feed, ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
+from services.gateway.revocations import REVOKED, Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ RESUME_ACKS: Final = 10_000
 class Admission:
     """`presence` is that of the lease held now, None without one."""
 
-    verifier: Verifier
+    revocations: Revocations
     stored: Collection
     rooms: Rooms
     outbox: Outbox
@@ -46,7 +47,7 @@ class Admission:
     presence: Callable[[], Presence | None]
 
     async def admit(self, connection: Connection, token: str) -> None:
-        claims = await self._verify(connection, token)
+        claims = await self._verified(connection, self.revocations.verifier.verify(token))
         if claims is None:
             return
         connection.claims = claims
@@ -56,14 +57,42 @@ class Admission:
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
         if presence is None or not connection.open:
             return
-        # in the room before the session is stored: what comes from now on is marked and read afterwards
+        # in the room before the session is stored: what comes from now on is marked and read afterwards,
+        # and what is said of its user, such as that a token is revoked, is said to it
         if not self.rooms.join(connection):
             connection.close(Close.LIMIT, f"at most {self.rooms.per_user} connections a user")
             return
+        if self._is_revoked(connection):
+            return
         cursors = _take_over(connection.feed, resume)
-        await self._greet(connection, presence.present(connection.user), resumed=bool(cursors))
-        await self._acknowledge_resumed(connection, cursors)
-        self.catch_up.want(connection)
+        asked = connection.feed.look_back()
+        arriving = presence.present(connection.user, asked.since if asked else None)
+        await self._greet(connection, arriving, resumed=bool(cursors))
+        arrival = await self._arrived(connection, arriving)
+        if not connection.open:
+            return
+        connection.present = True
+        if asked is not None and arrival.delivered is not None:
+            connection.feed.nothing_pending(asked, arrival.delivered)
+        else:
+            await self._acknowledge_resumed(connection, cursors)
+        if not connection.feed.is_live():
+            self.catch_up.want(connection)
+
+    async def _arrived(self, connection: Connection, arriving: "asyncio.Future[Arrival]") -> Arrival:
+        """Once the session is stored; whether its token is still good was asked after that: nothing falls between."""
+        arrival = await asyncio.shield(arriving)
+        if arrival.tokens_from is not None:
+            self.revocations.note(connection.user, arrival.tokens_from)
+        self._is_revoked(connection)
+        return arrival
+
+    def _is_revoked(self, connection: Connection) -> bool:
+        """Whether it is known that its token was revoked; then it is closed."""
+        is_revoked = connection.claims is not None and self.revocations.refuses(connection.claims)
+        if is_revoked:
+            connection.close(Close.TOKEN, REVOKED)
+        return is_revoked
 
     async def resume_late(self, connection: Connection, frame: frames.Resume) -> None:
         """Over a slow network `resume` came after the client was taken for a fresh one."""
@@ -73,7 +102,7 @@ class Admission:
 
     async def refresh(self, connection: Connection, token: str) -> None:
         """`auth`: a new token for the same user. While the key set is away the old one is still good."""
-        claims = await self._verify(connection, token)
+        claims = await self._verified(connection, self.revocations.verify(token))
         if claims is None:
             return
         if claims.subject != connection.user:
@@ -83,10 +112,10 @@ class Admission:
         if connection.open:
             self.heartbeats.renew(connection)
 
-    async def _verify(self, connection: Connection, token: str) -> Claims | None:
+    async def _verified(self, connection: Connection, verifying: Awaitable[Claims]) -> Claims | None:
         """Accepted first and closed then: a browser sees a refused upgrade as 1006."""
         try:
-            claims = await self.verifier.verify(token)
+            claims = await verifying
         except TokenError as error:
             connection.close(Close.TOKEN, str(error))
         except KeysUnavailable as error:
@@ -100,15 +129,17 @@ class Admission:
             connection.close(Close.FORBIDDEN, f"the token lacks the scope {SUBSCRIBE}")
         return None
 
-    async def _greet(self, connection: Connection, session: "asyncio.Future[None]", *, resumed: bool) -> None:
+    async def _greet(self, connection: Connection, arriving: "asyncio.Future[Arrival]", *, resumed: bool) -> None:
         """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on."""
         unread: int | None = None
         try:
             async with asyncio.timeout(STORE_WITHIN_S):
-                await asyncio.shield(session)
+                await self._arrived(connection, arriving)
                 unread = await notifications.unread(self.stored, connection.user)
         except (TimeoutError, *database.TRANSIENT):
             log.warning("greeting without the store", session=connection.session)
+        if not connection.open:
+            return
         connection.greeted = True
         connection.send(
             Hello(
@@ -122,8 +153,6 @@ class Admission:
             )
         )
         self.heartbeats.watch(connection)
-        await asyncio.shield(session)
-        connection.present = True
 
     async def _acknowledge_resumed(self, connection: Connection, cursors: Mapping[Lane, int]) -> None:
         """What is pending at or below a client's cursors was handled: its acknowledgement was lost on the way."""

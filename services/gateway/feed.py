@@ -8,7 +8,7 @@ Rules marked [M] came out of a model of the delivery protocol.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +19,7 @@ from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_I
 START: Final = -1  # below the first ord
 FRESH_MARGIN: Final = timedelta(seconds=5)
 RESUME_MARGIN: Final = timedelta(minutes=15)
+LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
 DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again on catching up; beyond that `resync`
 
 
@@ -41,6 +42,15 @@ class Read:
     after: int
     mark: int
     limit: int
+    falls: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookBack:
+    """How far back a connection that arrives has to look: since when, and how often it had fallen behind then."""
+
+    since: datetime
+    falls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Feed:
     paused: bool = False  # the transport's write buffer is full
     tag: int = 0
     delivered_replays: int = 0
+    falls: int = 0  # how often something may have been missed
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
     _sent: deque[_Sent] = field(default_factory=deque[_Sent])
     _items: int = 0
@@ -121,10 +132,28 @@ class Feed:
 
     def fall_behind(self) -> None:
         """What came may have been missed (a position outside retention): every lane reads from its cursor again [M]."""
+        self.falls += 1
         for lane in self._lanes.values():
             lane.live = False
 
     # ---- catching up
+
+    def look_back(self) -> LookBack | None:
+        """What to ask on its behalf when many arrive at once; None when that is too much to ask about."""
+        since = self.delivered_since()
+        return LookBack(since, self.falls) if since and self.opened - since <= LOOK_BACK_MOST else None
+
+    def nothing_pending(self, asked: LookBack, delivered: Mapping[Lane, int]) -> None:
+        """Go live where nothing is to be read: nothing was pending, and what was `delivered`, up to these, was handled.
+
+        The session was stored before that was asked [M]. As with a read, whatever came in the meantime is marked, and a
+        lane with a mark above its cursor has to read.
+        """
+        since = self.delivered_since()
+        if asked.falls != self.falls or since is None or since < asked.since:
+            return  # something may have been missed meanwhile, or `resume` came late and looks back further
+        for name, lane in self._lanes.items():
+            lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
 
     def next_read(self) -> Read | None:
         """The next read to issue, urgent first; None when every lane is live or there is no credit."""
@@ -133,7 +162,7 @@ class Feed:
                 continue
             limit = self._credit_items(name)
             if limit > 0 and self._bytes < CREDIT_BYTES and not self.paused:
-                return Read(name, lane.cursor, lane.mark, limit)
+                return Read(name, lane.cursor, lane.mark, limit, self.falls)
         return None
 
     def read(self, issued: Read, items: Sequence[Offered], delivered: int = 0) -> list[Offered]:
@@ -148,7 +177,7 @@ class Feed:
                 return send
             lane.cursor = item.ord
             send.append(item)
-        if len(items) < issued.limit:
+        if len(items) < issued.limit and issued.falls == self.falls:
             # what was marked when the read was issued is sent, or was retracted or expired since
             lane.cursor = max(lane.cursor, issued.mark)
             # live in the same step as the read is done: nothing can come between [M]

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -16,11 +16,10 @@ import structlog
 
 from clarion.contracts import frames, order, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.deliveries import Delivery, Items, Sync, Unstored
+from clarion.contracts.deliveries import Control, Delivery, Items, Sync, Unstored
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.receipts import Op
 from clarion.security.tokens import TokenError
-from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
@@ -33,6 +32,7 @@ from services.gateway.heartbeats import Heartbeats
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
+from services.gateway.revocations import Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
@@ -197,8 +197,22 @@ class Gateway:
                 self.rooms.push_early(early, self.caught_up())
             case Sync():
                 self.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
+            case Control():
+                self.revoked(record.user, record.before)
             case _:
                 pass
+
+    def revoked(self, user: str, tokens_from: datetime) -> None:
+        """Earlier tokens of `user` are refused; who is here by one goes in the second after `tokens_from`.
+
+        Not sooner: a client comes back with a new token, and one of the same second would be refused as well.
+        """
+        self.admission.revocations.note(user, tokens_from)
+        for connection in self.rooms.of(user):
+            claims = connection.claims
+            if claims is not None and self.admission.revocations.refuses(claims):
+                connection.claims = replace(claims, expires=min(claims.expires, tokens_from.timestamp()))
+                self.heartbeats.renew(connection)
 
     def caught_up(self) -> datetime | None:
         return self.mailbox.caught_up() if self.mailbox else None
@@ -226,11 +240,11 @@ class Gateway:
             await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
 
 
-def make(settings: Settings, verifier: Verifier, stored: Collection, outbox: Outbox) -> Gateway:
+def make(settings: Settings, revocations: Revocations, stored: Collection, outbox: Outbox) -> Gateway:
     """A gateway of its parts, without a mailbox yet."""
     rooms, catch_up = Rooms(settings.connections_per_user), CatchUp(stored, lambda: gateway.caught_up())
     heartbeats = Heartbeats(lambda: gateway.caught_up())
-    admission = Admission(verifier, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
+    admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
     gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)
     return gateway
 

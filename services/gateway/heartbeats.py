@@ -40,7 +40,7 @@ class Heartbeats:
         self.renew(connection)
 
     def renew(self, connection: Connection) -> None:
-        """Its token is a new one."""
+        """Its token is a new one, or good for less long than it was."""
         assert connection.claims is not None
         self._expiries.put(connection, time.monotonic() + connection.claims.expires - time.time())
 
@@ -58,7 +58,7 @@ class Heartbeats:
         for connection in self._pings.turn(now):
             self._ping(connection, now)
         for connection in self._expiries.turn(now):
-            connection.close(Close.TOKEN, "token expired")
+            connection.close(Close.TOKEN, "token expired or revoked")
         for connection in self._closings.turn(now):
             connection.wire.abort()
 

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -12,6 +13,7 @@ import uvicorn
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from clarion.broker import clients
 from clarion.contracts import times
@@ -25,7 +27,7 @@ from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
-from clarion.store import database, indexes, mailboxes, notifications, sessions
+from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions
 from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
@@ -34,6 +36,8 @@ from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
 from clarion.web.problem_responses import HANDLERS
 from services.gateway import lease
+from services.gateway.arrivals import look_up
+from services.gateway.disconnect import Disconnect, disconnect_routes
 from services.gateway.gateway import Gateway, make
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
@@ -41,6 +45,7 @@ from services.gateway.outbox import Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Site, Socket
+from services.gateway.revocations import Revocations, follow
 
 log = structlog.get_logger()
 
@@ -55,7 +60,10 @@ async def main(process: Process) -> None:
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     outbox = Outbox(producer, names, documents)
-    gateway = make(settings, Verifier(settings), documents, outbox)
+    revoked = revocations.collection(stored)
+    check = Revocations(Verifier(settings), revoked)
+    gateway = make(settings, check, documents, outbox)
+    disconnect = Disconnect(stored, producer, health.dependency("kafka"), names, settings.token_life_s)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.figures.append(lambda: _figures(gateway))
@@ -64,7 +72,10 @@ async def main(process: Process) -> None:
             tasks.create_task(
                 watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
             ),
-            tasks.create_task(_serve(settings, gateway, producer, names), name="http"),
+            tasks.create_task(
+                _serve(settings, gateway, producer, names, disconnect_routes(check, disconnect)), name="http"
+            ),
+            tasks.create_task(follow(revoked, gateway.revoked), name="revocations"),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
             tasks.create_task(gateway.count_anew(), name="frame limit"),
             *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(settings.replay_reads)),
@@ -120,7 +131,7 @@ async def _serving(
 ) -> AsyncGenerator[None]:
     """Everything that lives as long as one lease. Positions are known before anybody may connect."""
     mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
-    presence = Presence(sessions.collection(stored), held)
+    presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
     async with mailbox.positioned(process.settings, producer) as consumers, asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
@@ -152,7 +163,9 @@ async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lea
     await within(LEAVE_WITHIN_S, put_away(), "sessions and lease")
 
 
-async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names) -> None:
+async def _serve(
+    settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names, routes: Sequence[BaseRoute]
+) -> None:
     async def publish(user: str) -> None:
         try:
             await clients.send_all(producer, _one_of_each(names, user))
@@ -160,7 +173,8 @@ async def _serve(settings: Settings, gateway: Gateway, producer: AIOKafkaProduce
             raise OSError("Kafka does not answer") from error
 
     app = Starlette(
-        routes=page_routes(assets_path(), settings, publish, DEV_USERS, Budget()), exception_handlers=HANDLERS
+        routes=[*routes, *page_routes(assets_path(), settings, publish, DEV_USERS, Budget())],
+        exception_handlers=HANDLERS,
     )
 
     crowds, trusted = Crowds(settings.connections_per_ip), settings.trusted_networks

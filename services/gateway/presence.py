@@ -1,7 +1,12 @@
-"""Sessions: tells the stream who is here. Writes are batched: what comes while one is under way goes in the next."""
+"""Sessions: tells the stream who is here. Writes are batched: what comes while one is under way goes in the next.
+
+Once a batch is stored, and only then [M], what its users have waiting is asked for all of them at once.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -11,10 +16,13 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, sessions
 from clarion.store.database import Collection
 from clarion.store.mailboxes import Lease
+from services.gateway.arrivals import Arrival
 
 log = structlog.get_logger()
 
 BATCH: Final = 500
+
+LookUp = Callable[[Mapping[str, datetime | None]], Awaitable[Mapping[str, Arrival]]]
 
 
 @dataclass(slots=True)
@@ -41,6 +49,14 @@ class Notes:
 
 
 @dataclass(slots=True)
+class _Arriving:
+    """`since`: see `Presence.present`."""
+
+    since: datetime | None
+    known: "asyncio.Future[Arrival]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(slots=True)
 class Presence:
     """One lease's sessions. `run` writes; `present` and `absent` only note what to write.
 
@@ -49,21 +65,29 @@ class Presence:
 
     collection: Collection
     lease: Lease
+    look_up: LookUp
     _notes: Notes = field(init=False)
-    _waiting: dict[str, asyncio.Future[None]] = field(default_factory=dict[str, "asyncio.Future[None]"])
+    _arriving: dict[str, _Arriving] = field(default_factory=dict[str, _Arriving])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._notes = Notes(self.lease)
 
-    def present(self, user: str) -> "asyncio.Future[None]":
-        """Done once the session is stored. Written even when a sibling connection is here already [M]."""
+    def present(self, user: str, since: datetime | None) -> "asyncio.Future[Arrival]":
+        """Done once the session is stored. Written even when a sibling connection is here already [M].
+
+        `since` is from when on it matters what was delivered to the user; None when it is not worth asking about.
+        """
         self._note(user, True)
-        future = self._waiting.get(user)
-        if future is None or future.done():
-            future = self._waiting[user] = asyncio.get_running_loop().create_future()
-        return future
+        arriving = self._arriving.get(user)
+        if arriving is None:
+            arriving = self._arriving[user] = _Arriving(since)
+        elif since is None or arriving.since is None:
+            arriving.since = None
+        else:
+            arriving.since = min(arriving.since, since)
+        return arriving.known
 
     def absent(self, user: str) -> None:
         self._note(user, False)
@@ -93,10 +117,14 @@ class Presence:
         while self._notes.wanted:
             users, changes = self._notes.take()
             # whoever waited for a `present` that an `absent` has replaced is gone, and must not wait for ever
-            waiting = [future for user in users if (future := self._waiting.pop(user, None))]
+            arriving = {user: one for user in users if (one := self._arriving.pop(user, None))}
             await retry(
                 lambda changes=changes: sessions.write(self.collection, changes), "mongodb", *database.TRANSIENT
             )
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
+            if not arriving:
+                continue
+            wanted = {user: one.since for user, one in arriving.items()}
+            found = await retry(lambda wanted=wanted: self.look_up(wanted), "mongodb", *database.TRANSIENT)
+            for user, one in arriving.items():
+                if not one.known.done():
+                    one.known.set_result(found[user])

@@ -28,6 +28,9 @@ class Rooms:
     def __iter__(self) -> Iterator[Connection]:
         return (connection for room in self._rooms.values() for connection in room)
 
+    def of(self, user: str) -> Sequence[Connection]:
+        return tuple(self._rooms.get(user, ()))
+
     def join(self, connection: Connection) -> bool:
         """False when the user has as many connections as allowed."""
         room = self._rooms.setdefault(connection.user, [])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -100,11 +101,13 @@ async def test_a_connection_ends_with_its_token_unless_it_is_refreshed(live: Set
     async def opened(socket: ClientConnection) -> None:
         await greeted(socket)
 
+    began = time.time()
     short = mint(live, sub=user, scope=SUBSCRIBE, ttl_s=2)
     async with wire(live, short) as expiring, wire(live, short) as refreshed:
         await asyncio.gather(opened(expiring), opened(refreshed))
         await refreshed.send(json.dumps({"op": "auth", "token": mint(live, sub=user, scope=SUBSCRIBE)}))
         assert await close_code(expiring) == 4401
+        assert time.time() - began < 2 + 8  # in the second after, on a busy machine
         await refreshed.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
         assert (await frame(refreshed, "sync"))["change"] == "read"
 

@@ -13,7 +13,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import changes, database, indexes, notifications
+from clarion.store import arrivals, changes, database, indexes, notifications
 from clarion.store.changes import Change
 from clarion.store.database import Database, Document
 
@@ -56,7 +56,7 @@ async def asked(own: Database) -> list[Document]:
 
 
 def plans(found: list[Document]) -> set[str]:
-    return {scan for operation in found for scan in re.findall(r"[A-Z]+(?: {.*?})?", operation["planSummary"])}
+    return {scan for operation in found for scan in re.findall(r"[A-Z_]+(?: {.*?})?", operation["planSummary"])}
 
 
 def by(name: str) -> str:
@@ -77,9 +77,9 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
         assert not any(operation.get("hasSortStage") for operation in found)
 
     await notifications.catch_up(stored, "ann", Lane.LOW, after=-1, delivered_since=None, limit=5, now=NOW)
-    await uses("pending", most=5)
+    await uses("waiting", most=5)
     await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
-    await uses("pending", most=4)
+    await uses("waiting", most=4)
     assert await notifications.unread(stored, "ann") == 10
     await uses("inbox_unread", most=0)
     await notifications.unannounced(stored, 100)
@@ -103,11 +103,36 @@ async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due
     since = NOW - hour
     read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=since, limit=5, now=NOW)
     assert [item.ord for item in read][:4] == [10, 11, 12, 13]
-    assert plans(await asked(own)) == {by("pending"), by("acknowledged")}
+    assert plans(await asked(own)) == {by("waiting"), by("delivered_since")}
     assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
     found = await asked(own)
     assert {by("expiring"), by("purge")} <= plans(found)
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
+
+
+async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Database) -> None:
+    stored = notifications.collection(own)
+    users, hour_ago = ["ann", "nobody", *(f"user-{n}" for n in range(50))], NOW - timedelta(hours=1)
+    found = await arrivals.waiting(stored, users, hour_ago)
+    assert found.pending == {"ann", *(f"user-{n}" for n in range(50))}
+    assert found.delivered == {"ann": {Lane.LOW: 13}}
+    done = await asked(own)
+    assert plans(done) == {"DISTINCT_SCAN" + by("waiting").removeprefix("IXSCAN"), by("delivered_since")}
+    assert all(operation["docsExamined"] == 0 for operation in done)
+    # a key for each who has something, one more to leave them; and one for each that was delivered
+    assert [operation["keysExamined"] <= 2 * len(users) for operation in done] == [True, True]
+
+    query, pipeline = arrivals.pending_query(users), arrivals.delivered_pipeline(users, hour_ago)
+    pending = await own.command("explain", {"distinct": stored.name, "key": "recipient", "query": query})
+    assert stages(pending["queryPlanner"]["winningPlan"]) == ["PROJECTION_COVERED", "DISTINCT_SCAN"]
+    delivered = await own.command("explain", {"aggregate": stored.name, "pipeline": pipeline, "cursor": {}})
+    plan = delivered.get("queryPlanner") or delivered["stages"][0]["$cursor"]["queryPlanner"]
+    covered = stages(plan["winningPlan"].get("queryPlan", plan["winningPlan"]))
+    assert covered[-2:] == ["PROJECTION_COVERED", "IXSCAN"]
+
+
+def stages(plan: Document) -> list[str]:
+    return [plan["stage"], *(stages(plan["inputStage"]) if "inputStage" in plan else [])]
 
 
 async def test_a_page_of_the_inbox_is_read_in_its_order_without_sorting(own: Database) -> None:

@@ -95,6 +95,13 @@ def test_an_item_before_it_is_stored_is_the_same_without_its_place(
     assert msgspec.structs.replace(early, unstored=False, ord=(3, 77)) == stored
 
 
+def test_a_gateway_is_told_of_a_disconnect_with_its_moment() -> None:
+    told = deliveries.Control("disconnect", "ann", times.now())
+    assert deliveries.decode(deliveries.encode(told)) == told
+    with pytest.raises(msgspec.DecodeError):
+        deliveries.decode(b'{"kind":"control","op":"disconnect","user":"ann","before":"soon"}')
+
+
 def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
     ids = {idempotent_id(s, r, k) for s, r, k in [("a", "b", "c"), ("a", "bc", ""), ("ab", "", "c"), ("b", "a", "c")]}
     assert len(ids) == 4

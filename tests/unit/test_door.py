@@ -95,7 +95,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 )
 def test_a_token_comes_by_header_or_subprotocol(authorization: str, subprotocols: list[str], expected: str) -> None:
     assert presented(authorization, subprotocols, "") == expected
-    assert presented(authorization, subprotocols, "v=1&lang=en&page=token") == expected
+    assert presented(authorization, subprotocols, "v=1&lang=en&page=token&cursor=abceyJdef-_") == expected
 
 
 @pytest.mark.parametrize("query", ["token=x", "a=b&access_token=x", "JWT=x", f"q={JWT}", "authorization=Bearer%20x"])

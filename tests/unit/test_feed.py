@@ -9,7 +9,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
-from services.gateway.feed import DELIVERED_REPLAYS, START, Feed, Offered, ProtocolViolation, Read
+from services.gateway.feed import (
+    DELIVERED_REPLAYS,
+    LOOK_BACK_MOST,
+    START,
+    Feed,
+    LookBack,
+    Offered,
+    ProtocolViolation,
+    Read,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -28,6 +37,7 @@ class Deliveries(RuleBasedStateMachine):
         self.to_offer: list[Offered] = []
         self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
         self.retracted: set[str] = set()
+        self.asked: tuple[LookBack, dict[Lane, int]] | None = None
         self.issued: Read | None = None
         self.counter = 0
         self.early = 0
@@ -80,6 +90,22 @@ class Deliveries(RuleBasedStateMachine):
         found = [one for one in self.store[issued.lane] if one.ord > issued.after][: issued.limit]
         self._send(self.feed.read(issued, found))
 
+    @precondition(lambda self: self.asked is None)
+    @rule()
+    def a_crowd_is_asked_about(self) -> None:
+        """Everybody who arrives at once: here, when all that is stored was delivered, the highest of each lane."""
+        delivered = {lane: stored[-1].ord for lane, stored in self.store.items() if stored}
+        asked = self.feed.look_back()
+        if asked and all(not stored or stored[-1].ord in self.sent[lane] for lane, stored in self.store.items()):
+            self.asked = asked, delivered
+
+    @precondition(lambda self: self.asked is not None)
+    @rule()
+    def nothing_was_pending(self) -> None:
+        assert self.asked is not None
+        self.feed.nothing_pending(*self.asked)
+        self.asked = None
+
     @precondition(lambda self: self.feed.tag)
     @rule(data=st.data())
     def the_client_acknowledges(self, data: st.DataObject) -> None:
@@ -91,6 +117,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def retention_is_overrun(self) -> None:
+        self.to_offer.clear()
         self.feed.fall_behind()
 
     @precondition(lambda self: any(self.store.values()))
@@ -233,3 +260,52 @@ def test_since_moves_only_while_every_lane_is_live() -> None:
         feed.read(issued, [])
     assert feed.advance_since(later) == later
     assert feed.advance_since(NOW) == later
+
+
+def test_whoever_has_nothing_waiting_goes_live_without_a_read() -> None:
+    feed = Feed(opened=NOW, since=NOW)
+    asked = feed.look_back()
+    assert asked is not None
+    assert asked == LookBack(NOW - timedelta(seconds=5), 0)
+    feed.nothing_pending(asked, {})
+    assert feed.is_live()
+    assert push(feed, item(Lane.LOW, 1)) == [item(Lane.LOW, 1)]
+
+
+def test_a_lane_in_which_something_came_or_was_delivered_beyond_the_cursor_has_to_read() -> None:
+    feed = Feed(opened=NOW, since=NOW)
+    feed.resume({Lane.HIGH: 7, Lane.NORMAL: 7}, NOW)
+    asked = feed.look_back()
+    assert asked is not None
+    push(feed, item(Lane.URGENT, 3))
+    feed.nothing_pending(asked, {Lane.HIGH: 7, Lane.NORMAL: 8})
+    reads = [issued.lane for _ in LANES if (issued := feed.next_read()) and not feed.read(issued, [])]
+    assert reads == [Lane.URGENT, Lane.NORMAL]
+
+
+def test_an_answer_is_worth_nothing_once_something_was_missed_or_the_client_looks_back_further() -> None:
+    fell = Feed(opened=NOW, since=NOW)
+    asked = fell.look_back()
+    assert asked is not None
+    fell.fall_behind()
+    fell.nothing_pending(asked, {})
+    assert not fell.is_live()
+    resumed = Feed(opened=NOW, since=NOW)
+    resumed.resume({}, NOW - timedelta(minutes=5))  # came late
+    resumed.nothing_pending(asked, {})
+    assert not resumed.is_live()
+
+
+def test_a_read_that_was_under_way_when_something_was_missed_does_not_make_a_lane_live() -> None:
+    feed = Feed(opened=NOW, since=NOW)
+    issued = feed.next_read()
+    assert issued is not None
+    feed.fall_behind()  # what the mailbox lost may have been stored after the read was answered
+    feed.read(issued, [])
+    assert feed.next_read() == Read(issued.lane, issued.after, issued.mark, issued.limit, 1)
+
+
+def test_a_client_that_was_away_for_long_is_not_asked_about() -> None:
+    feed = Feed(opened=NOW, since=NOW)
+    feed.resume({}, NOW - LOOK_BACK_MOST)
+    assert feed.look_back() is None

@@ -1,9 +1,13 @@
 """What a gateway notes of who is here: the latest word for each user, in order; each write has its own sequence."""
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
 from pymongo import DeleteOne, UpdateOne
 
 from clarion.store.mailboxes import Lease
-from services.gateway.presence import BATCH, Notes
+from services.gateway.arrivals import Arrival
+from services.gateway.presence import BATCH, Notes, Presence
 
 LEASE = Lease(mailbox=3, owner="me", epoch=7, renewals=0)
 
@@ -38,3 +42,37 @@ def test_a_storm_is_written_in_bounded_batches() -> None:
         notes.note(f"user-{number}", True)
     assert len(notes.take()[1]) == BATCH
     assert len(notes.take()[1]) == 1
+
+
+async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earliest_of_a_users_connections() -> None:
+    asked: list[Mapping[str, datetime | None]] = []
+    written: list[int] = []
+
+    async def look_up(wanted: Mapping[str, datetime | None]) -> dict[str, Arrival]:
+        assert written, "not before the sessions are stored [M]"
+        asked.append(wanted)
+        return {user: Arrival({}, None) for user in wanted}
+
+    presence = Presence(_Sessions(written), LEASE, look_up)  # pyright: ignore[reportArgumentType]
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    waiting = [presence.present("ann", late), presence.present("ann", early), presence.present("bob", late)]
+    waiting.append(presence.present("bob", None))
+    presence.absent("eve")
+    await presence.flush()
+    assert asked == [{"ann": early, "bob": None}]
+    assert [future.result() for future in waiting] == [Arrival({}, None)] * 4
+    presence.absent("ann")
+    await presence.flush()
+    assert written == [3, 1]
+    assert len(asked) == 1, "whoever leaves has nothing to read"
+
+
+class _Sessions:
+    """Counts what is written at once."""
+
+    def __init__(self, written: list[int]) -> None:
+        self._written = written
+
+    async def bulk_write(self, changes: Sequence[object], *, ordered: bool) -> None:
+        assert ordered
+        self._written.append(len(changes))

@@ -1,8 +1,9 @@
 """The subscriber against a gateway of its own, in this process, over real sockets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,35 @@ async def test_a_bye_says_how_long_to_stay_away(monkeypatch: pytest.MonkeyPatch)
     async with gateway(first, second) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
     assert 7.0 in waits
+
+
+async def test_a_crowd_that_was_cut_off_together_returns_spread_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def remembered(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(3_600)
+
+    monkeypatch.setattr(subscriber_module.asyncio, "sleep", remembered)
+    crowd, hint_s = 100, 2.0
+
+    async def cut(client: Client) -> None:
+        await client.start()
+        await client.send("bye", reason="restart", retry_ms=int(hint_s * 1000))
+        await client.close(1012)
+
+    async with gateway(*[cut] * crowd) as url, AsyncExitStack() as subscribers:
+        for _ in range(crowd):
+            await subscribers.enter_async_context(Subscriber(url, token="t"))
+        async with asyncio.timeout(20):
+            while len(waits) < crowd:
+                await sleep(0.01)
+    # after the hint, half a second at least, and up to as much again by chance
+    assert all(hint_s + 0.5 <= wait <= hint_s + 1.0 for wait in waits)
+    tenths = Counter(int((wait - hint_s - 0.5) * 20) for wait in waits)
+    assert len(tenths) >= 9
+    assert max(tenths.values()) <= crowd / 3
 
 
 @pytest.mark.parametrize(

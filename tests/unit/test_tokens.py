@@ -51,6 +51,17 @@ async def test_what_proves_nothing_is_refused_without_showing_the_token(token: s
     assert len(token) < 2 or token not in str(caught.value)
 
 
+async def test_a_token_has_a_longest_life_whether_it_says_when_it_was_issued_or_not() -> None:
+    now = time.time()
+    verify = Verifier(Settings(env="dev", jwt_secret="s" * 32, token_life_s=600)).verify
+    assert (await verify(signed(iat=now - 10, exp=now + 580))).issued == now - 10
+    # the earliest moment at which it can have been issued
+    assert (await verify(signed(exp=now + 500))).issued == pytest.approx(now - 100)
+    for too_long in (signed(iat=now - 100, exp=now + 501), signed(exp=now + 700)):
+        with pytest.raises(TokenError, match="longer than 600 s"):
+            await verify(too_long)
+
+
 def test_no_secret_no_token() -> None:
     with pytest.raises(TokenError, match="CLARION_JWT_SECRET"):
         mint(Settings(env="dev"), sub="bob", scope="")

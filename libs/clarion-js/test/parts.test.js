@@ -64,6 +64,15 @@ test("the server's retry hint comes before the jitter, and is believed up to fiv
   assert.equal(Math.round(wait(-5)), 500);
 });
 
+test("a crowd that was cut off together returns spread out", () => {
+  const waits = Array.from({ length: 1_000 }, () =>
+    new Reconnect({ canRefresh: false }).after({ code: 1012, retryMs: 2_000 }, 0).waitMs,
+  );
+  const tenths = Array.from({ length: 10 }, (_, n) => waits.filter((ms) => Math.floor((ms - 2_000) / 50) === n).length);
+  assert.equal(tenths.reduce((sum, count) => sum + count), 1_000);
+  assert.ok(Math.min(...tenths) > 40 && Math.max(...tenths) < 200, `${tenths}`);
+});
+
 const quiet = { onError: (error) => assert.fail(error) };
 
 test("cursors go forward only, by generation before offset", () => {

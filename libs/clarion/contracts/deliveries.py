@@ -1,6 +1,7 @@
 """Records on `deliveries.urgent` and `deliveries`: what one gateway's mailbox receives. One kind a record."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
@@ -79,7 +80,16 @@ class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
     v: int = 1
 
 
-Delivery = Items | Unstored | Sync | Fence
+class Control(msgspec.Struct, tag_field="kind", tag="control"):
+    """Said to gateways, not to clients. `disconnect`: `user`'s tokens issued before `before` are refused."""
+
+    op: Literal["disconnect"]
+    user: str
+    before: datetime
+    v: int = 1
+
+
+Delivery = Items | Unstored | Sync | Fence | Control
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Delivery)

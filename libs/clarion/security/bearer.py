@@ -10,9 +10,9 @@ from typing import Final
 from clarion.contracts.frames import BEARER_PREFIX
 from clarion.security.tokens import TokenError
 
-# by its name, or by what it looks like: the header of a JWT is an object, and `{"` is `eyJ` in base64
+# by its name, or by what it looks like: a JWT begins with an object, `{"` is `eyJ` in base64, and has three parts
 _TOKEN_IN_QUERY: Final = re.compile(
-    r"(?:^|[&;])(?:access_?token|id_?token|token|jwt|bearer|auth\w*)=|eyJ", re.IGNORECASE
+    r"(?:^|[&;])(?:access_?token|id_?token|token|jwt|bearer|auth\w*)=|eyJ[\w-]*\.[\w-]+\.", re.IGNORECASE
 )
 
 

@@ -24,11 +24,12 @@ class KeysUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`expires` is seconds since the epoch."""
+    """`expires` and `issued` are seconds since the epoch."""
 
     subject: str
     scopes: frozenset[str]
     expires: float
+    issued: float = 0.0
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes

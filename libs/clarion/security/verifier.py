@@ -1,5 +1,6 @@
 """Whether a token proves its subject."""
 
+import time
 from typing import Any, Final
 
 import jwt
@@ -21,6 +22,7 @@ class Verifier:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._secret = settings.jwt_secret
+        self._longest_life_s = settings.token_life_s
         self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
 
     async def verify(self, token: str) -> Claims:
@@ -67,4 +69,9 @@ class Verifier:
         subject, scope = claims["sub"], claims.get("scope", "")
         if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not isinstance(scope, str):
             raise TokenError("token refused: sub must be 1 to 128 characters and scope a string")
-        return Claims(subject, frozenset(scope.split()), float(claims["exp"]))
+        # of a token that does not say when it was issued, the earliest moment is taken
+        expires, life_s = float(claims["exp"]), self._longest_life_s
+        issued = float(claims.get("iat", expires - life_s))
+        if expires - issued > life_s or issued > time.time() + _LEEWAY_S:
+            raise TokenError(f"token refused: it lives for longer than {life_s} s")
+        return Claims(subject, frozenset(scope.split()), expires, issued)

@@ -21,13 +21,14 @@ from clarion.store.database import Collection, Database, Document, Fields
 
 INDEXES: Final = [
     IndexModel(
-        [("recipient", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
-        name="pending",
+        # the state is always the same here; without it a query for it would have to look into the documents
+        [("recipient", ASCENDING), ("state", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
+        name="waiting",
         partialFilterExpression={"state": State.PENDING},
     ),
     IndexModel(
-        [("recipient", ASCENDING), ("delivered_at", DESCENDING)],
-        name="acknowledged",
+        [("recipient", ASCENDING), ("delivered_at", DESCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
+        name="delivered_since",
         partialFilterExpression={"delivered_at": {"$exists": True}},  # costs an insert nothing
     ),
     # counts what is unread without reading documents; a page of all asks for `unread` in [true, false], and merges

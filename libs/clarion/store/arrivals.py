@@ -1,0 +1,42 @@
+"""What users who arrive at once have waiting: two covered queries for all of them, instead of several for each."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from clarion.contracts.lanes import Lane
+from clarion.contracts.status import State
+from clarion.store.database import Collection, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who has anything pending, and the highest `ord` that was delivered of each lane since the moment asked about."""
+
+    pending: Set[str]
+    delivered: Mapping[str, Mapping[Lane, int]]
+
+
+async def waiting(documents: Collection, users: Sequence[str], delivered_since: datetime) -> Waiting:
+    """Answered from indexes alone: of what is pending, a key a user; of what was delivered, a key each.
+
+    It may say more than there is to read (what has expired is still pending here), never less.
+    """
+    pending: list[str] = await documents.distinct("recipient", pending_query(users))
+    delivered: dict[str, dict[Lane, int]] = {}
+    async for found in documents.aggregate(delivered_pipeline(users, delivered_since)):
+        user, lane = found["_id"]["recipient"], found["_id"].get("lane")
+        if lane is not None:  # a stub has none: what it stands for is not stored yet
+            delivered.setdefault(user, {})[Lane(lane)] = found["ord"]
+    return Waiting(frozenset(pending), delivered)
+
+
+def pending_query(users: Sequence[str]) -> Document:
+    return {"recipient": {"$in": list(users)}, "state": State.PENDING}
+
+
+def delivered_pipeline(users: Sequence[str], since: datetime) -> list[Document]:
+    return [
+        {"$match": {"recipient": {"$in": list(users)}, "delivered_at": {"$gte": since}}},
+        {"$group": {"_id": {"recipient": "$recipient", "lane": "$lane"}, "ord": {"$max": "$ord"}}},
+    ]

@@ -1,0 +1,41 @@
+"""Whose tokens are refused, if they were issued before a moment. Kept for as long as such a token may live."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+
+from clarion.store.database import Collection, Database, racing_upserts
+
+INDEXES: Final = [
+    IndexModel([("before", ASCENDING)], name="latest"),
+    IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+]
+
+_LATEST: Final = 10_000
+
+
+def collection(database: Database) -> Collection:
+    return database["revocations"]
+
+
+async def revoke(revocations: Collection, user: str, before: datetime, keep_until: datetime) -> None:
+    """Refuse tokens of `user` issued before a moment. A later moment that is stored already stands.
+
+    Majority-acknowledged. Raises one of `database.TRANSIENT`; doing it again is harmless.
+    """
+    change = {"$max": {"before": before, "purge_at": keep_until}}
+    with racing_upserts():
+        await revocations.bulk_write([UpdateOne({"_id": user}, change, upsert=True)])
+
+
+async def of(revocations: Collection, users: Sequence[str]) -> dict[str, datetime]:
+    """From when on tokens are good, of those users who have had some revoked."""
+    return {d["_id"]: d["before"] async for d in revocations.find({"_id": {"$in": list(users)}}, ["before"])}
+
+
+async def since(revocations: Collection, moment: datetime) -> dict[str, datetime]:
+    """Of what was revoked since, the latest 10,000."""
+    latest = revocations.find({"before": {"$gte": moment}}, ["before"]).sort("before", DESCENDING).limit(_LATEST)
+    return {d["_id"]: d["before"] async for d in latest}

@@ -1,0 +1,89 @@
+"""`POST /v1/users/{id}/disconnect`: a user's tokens issued until now are refused, at every gateway.
+
+First it is stored, since whoever connects is looked up there; then all gateways are told. One that does not hear of it,
+as without Kafka, finds it by itself (`revocations.follow`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clarion.broker import clients
+from clarion.contracts import deliveries, limits, times
+from clarion.contracts.deliveries import Control
+from clarion.contracts.problems import FieldError
+from clarion.contracts.topics import Names
+from clarion.security.tokens import OPERATE
+from clarion.store import database, mailboxes, revocations
+from clarion.store.database import Database
+from clarion.telemetry.health import Dependency
+from clarion.web.callers import TokenCheck, caller
+from clarion.web.problem_responses import Refused, Unavailable
+from services.gateway.revocations import seconds_after
+
+log = structlog.get_logger()
+
+TOLD_WITHIN_S: Final = 5.0
+_CLOCKS: Final = timedelta(minutes=1)  # and a verifier's leeway
+
+
+class Disconnected(msgspec.Struct):
+    """Tokens issued before `tokens_from` are refused."""
+
+    tokens_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """`token_life_s`: for how long a token that was issued by now may live."""
+
+    stored: Database
+    producer: AIOKafkaProducer
+    kafka: Dependency
+    names: Names
+    token_life_s: int
+
+    async def __call__(self, user: str) -> datetime:
+        """From when on tokens of `user` are good again. Raises one of `database.TRANSIENT`; then try again."""
+        tokens_from = seconds_after(times.now())
+        keep_until = tokens_from + timedelta(seconds=self.token_life_s) + _CLOCKS
+        await revocations.revoke(revocations.collection(self.stored), user, tokens_from, keep_until)
+        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        await self._tell(user, tokens_from, [number for number, lease in leases.items() if lease.owner])
+        return tokens_from
+
+    async def _tell(self, user: str, tokens_from: datetime, owned: list[int]) -> None:
+        value = deliveries.encode(Control("disconnect", user, tokens_from))
+        records = [{"topic": self.names.deliveries_urgent, "partition": number, "value": value} for number in owned]
+        try:
+            if not self.kafka.up:
+                raise TimeoutError("Kafka is down")
+            await clients.send_all(self.producer, records, within_s=TOLD_WITHIN_S)
+        except clients.SEND_ERRORS as error:
+            log.warning("gateways are not told of a disconnect: they will find it", error=repr(error))
+
+
+def disconnect_routes(check: TokenCheck, disconnect: Disconnect) -> list[Route]:
+    async def answer(request: Request) -> Response:
+        operator = await caller(request, check, OPERATE)
+        user: str = request.path_params["user"]
+        if len(user) > limits.NAME_CHARS:
+            error = FieldError("", "too_long", "a user's name is too long", limits.NAME_CHARS)
+            raise Refused(422, "no user has that name", errors=[error])
+        try:
+            tokens_from = await disconnect(user)
+        except database.TRANSIENT as error:
+            raise Unavailable("MongoDB did not answer; it may be done, or not: try again") from error
+        log.info("user disconnected", user=user, operator=operator.subject)
+        return Response(
+            msgspec.json.encode(Disconnected(times.rfc3339(tokens_from))), 202, media_type="application/json"
+        )
+
+    return [Route("/v1/users/{user:path}/disconnect", answer, methods=["POST"])]

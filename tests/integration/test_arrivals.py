@@ -1,0 +1,112 @@
+"""A storm of connects: what it costs MongoDB, and that nobody misses anything by it."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+
+from clarion.broker import clients
+from clarion.contracts import deliveries, order, times
+from clarion.contracts.deliveries import Items
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
+from clarion.security.tokens import SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database, notifications, sessions
+from clarion.store.database import Database, Document
+from tests.conftest import until
+from tests.gateways import Own, frame, gateway, greeted, wire
+
+CROWD: Final = 150
+
+
+def document(user: str, ord_: int, **more: object) -> Document:
+    now = times.now()
+    item = Notification(
+        id=new_id(), type="t", message=str(ord_), recipient=user, sender="s", created_at=now, priority=Lane.NORMAL
+    )
+    body = deliveries.body(item, Lane.NORMAL, order.pack(0, ord_))
+    base: Document = {"_id": item.id, "recipient": user, "lane": "normal", "ord": ord_, "type": "t", "sender": "s"}
+    state: Document = {"state": "pending", "unread": True, "created_at": now, "stored_at": now, "body": body}
+    return base | state | {"purge_at": now + timedelta(days=30)} | more
+
+
+async def asked(stored: Database) -> Counter[str]:
+    """What the notifications were asked since the profile began."""
+    await stored.command("profile", 0)
+    found = await stored["system.profile"].find({"ns": f"{stored.name}.notifications"}).to_list(None)
+    return Counter(next(iter(operation["command"])) for operation in found if "command" in operation)
+
+
+async def connected(own: Own, user: str, into: AsyncExitStack) -> ClientConnection:
+    socket = await into.enter_async_context(wire(own.url, mint(own.settings, sub=user, scope=SUBSCRIBE)))
+    await greeted(socket)
+    return socket
+
+
+async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_read(
+    settings: Settings, tmp_path: Path
+) -> None:
+    stored = database.connect(settings)
+    limits = {"connections_per_ip": 0, "upgrades_per_s": 0}
+    async with gateway(settings, tmp_path, **limits) as own, AsyncExitStack() as crowd:
+        # what was delivered long ago, or is somebody else's, is nothing to read
+        old = document("user-0", 5, state="delivered", delivered_at=times.now() - timedelta(hours=1))
+        await notifications.collection(stored).insert_many([old, document("somebody else", 6)])
+        await stored.command("profile", 2)
+        sockets = await asyncio.gather(*(connected(own, f"user-{n}", crowd) for n in range(CROWD)))
+        assert await sessions.collection(stored).count_documents({}) == CROWD
+
+        # all are live: what comes is pushed
+        producer = clients.producer(settings)
+        await producer.start()
+        mailbox = (await own.figures())["mailbox"]
+        for n in range(0, CROWD, 10):
+            new = document(f"user-{n}", 10 + n)
+            place = order.unpack(10 + n)
+            addressed = deliveries.Addressed(f"user-{n}", Lane.NORMAL, place, new["_id"], msgspec.Raw(new["body"]))
+            await producer.send_and_wait(
+                Names(settings.prefix).deliveries_bulk, deliveries.encode(Items([addressed])), partition=mailbox
+            )
+        await producer.stop()
+        for n in range(0, CROWD, 10):
+            assert [item["message"] for item in (await frame(sockets[n], "batch"))["items"]] == [str(10 + n)]
+        operations = await asked(stored)
+    assert operations["distinct"] <= CROWD / 2, "a query for many"
+    assert operations["find"] == 0, "nobody reads"
+    # unread counts are aggregates, too
+    assert operations["aggregate"] == CROWD + operations["distinct"]
+    await _forget(stored)
+
+
+async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settings, tmp_path: Path) -> None:
+    stored = database.connect(settings)
+    limits = {"connections_per_ip": 0, "upgrades_per_s": 0}
+    async with gateway(settings, tmp_path, **limits) as own, AsyncExitStack() as crowd:
+        just_now = {"state": "delivered", "delivered_at": times.now() + timedelta(minutes=1)}
+        waiting = [document(f"user-{n}", n) for n in range(0, CROWD, 3)]
+        on_another_device = [document(f"user-{n}", n, **just_now) for n in range(1, CROWD, 3)]
+        await notifications.collection(stored).insert_many([*waiting, *on_another_device])
+        sockets = await asyncio.gather(*(connected(own, f"user-{n}", crowd) for n in range(CROWD)))
+        for n, socket in enumerate(sockets):
+            if n % 3 < 2:
+                assert [item["message"] for item in (await frame(socket, "batch"))["items"]] == [str(n)]
+
+        async def all_are_done() -> bool:
+            return (await own.figures())["catching_up"] == 0
+
+        await until(all_are_done)
+    await _forget(stored)
+
+
+async def _forget(stored: Database) -> None:
+    await stored.command("profile", 0)
+    await stored.client.drop_database(stored.name)
+    database.close(stored)

@@ -1,0 +1,117 @@
+"""An operator disconnects a user: at every gateway, whatever way that hears of it, for as long as a token may live."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from clarion.contracts import times
+from clarion.security.tokens import OPERATE, SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database, revocations
+from clarion.store.database import Database
+from services.gateway.revocations import seconds_after
+from tests.gateways import close_code, frame, gateway, greeted, wire
+
+CLOSED_WITHIN_S = 30.0
+
+
+async def disconnect(url: str, user: str, token: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+        return await http.post(f"/v1/users/{user}/disconnect", headers={"Authorization": f"Bearer {token}"})
+
+
+async def next_second() -> None:
+    await asyncio.sleep(1.01 - time.time() % 1)
+
+
+async def refused(url: str, token: str) -> None:
+    async with wire(url, token) as socket:
+        await socket.send('{"op":"resume","cursors":{},"since":null}')
+        assert await close_code(socket) == 4401
+
+
+async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_token_only(
+    live: Settings, user: str, stored: Database
+) -> None:
+    old = mint(live, sub=user, scope=SUBSCRIBE)
+    neighbour = mint(live, sub=f"{user}-neighbour", scope=SUBSCRIBE)
+    one, other = live.gateway_urls
+    async with wire(one, old) as here, wire(other, old) as there, wire(other, neighbour) as beside:
+        for socket in (here, there, beside):
+            await greeted(socket)
+        began = time.monotonic()
+        answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))
+        assert answer.status_code == 202
+        assert answer.json()["tokens_from"] > times.rfc3339(times.now())
+        assert await asyncio.gather(close_code(here), close_code(there)) == [4401, 4401]
+        assert time.monotonic() - began < 5  # told, not only found
+        await beside.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
+        assert (await frame(beside, "sync"))["change"] == "read"
+    for url in (one, other):
+        await refused(url, old)
+    await next_second()
+    fresh = mint(live, sub=user, scope=SUBSCRIBE)
+    for url in (one, other):
+        async with wire(url, fresh) as socket:
+            await greeted(socket)
+    kept = await revocations.collection(stored).find_one({"_id": user})
+    assert kept is not None
+    assert (kept["purge_at"] - times.now()).total_seconds() > live.token_life_s
+
+
+async def test_only_an_operator_may_and_its_token_is_looked_at_as_any_other(live: Settings, user: str) -> None:
+    url = live.gateway_urls[0]
+    assert (await disconnect(url, user, mint(live, sub="ops", scope=SUBSCRIBE))).status_code == 403
+    assert (await disconnect(url, user, "nonsense")).status_code == 401
+    operator = mint(live, sub=f"{user}-ops", scope=OPERATE)
+    assert (await disconnect(url, "x" * 129, operator)).status_code == 422
+    async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
+        headers = {"Authorization": f"Bearer {operator}"}
+        answer = await http.post(f"/v1/users/{user}/disconnect?token={operator}", headers=headers)
+        assert (answer.status_code, "address" in answer.json()["detail"]) == (401, True)
+    assert (await disconnect(url, f"{user}-ops", operator)).status_code == 202
+    assert (await disconnect(url, user, operator)).status_code == 401
+
+
+async def test_a_refresh_with_a_revoked_token_does_not_keep_a_connection(live: Settings, user: str) -> None:
+    old = mint(live, sub=user, scope=SUBSCRIBE)
+    await next_second()
+    async with wire(live.gateway_urls[1], old) as socket:
+        await greeted(socket)
+        assert (await disconnect(live.gateway_urls[0], user, mint(live, sub="ops", scope=OPERATE))).status_code == 202
+        await socket.send(json.dumps({"op": "auth", "token": mint(live, sub=user, scope=SUBSCRIBE, ttl_s=7_000)}))
+        assert await close_code(socket) == 4401
+
+
+@pytest.mark.parametrize("how", ["a gateway that was not told finds it", "a gateway that starts later looks it up"])
+async def test_it_is_found_in_the_store(how: str, settings: Settings, tmp_path: Path) -> None:
+    stored = database.connect(settings)
+    old = mint(settings, sub="ann", scope=SUBSCRIBE)
+
+    async def revoke() -> None:
+        tokens_from = seconds_after(times.now())
+        await revocations.revoke(revocations.collection(stored), "ann", tokens_from, tokens_from)
+
+    if how.startswith("a gateway that starts"):
+        await revoke()
+    async with gateway(settings, tmp_path) as own:
+        if how.startswith("a gateway that was not"):
+            async with wire(own.url, old) as socket:
+                await greeted(socket)
+                began = time.monotonic()
+                await revoke()
+                assert await asyncio.wait_for(_closed(socket), CLOSED_WITHIN_S) == 4401
+                assert time.monotonic() - began < CLOSED_WITHIN_S
+        await refused(own.url, old)
+    await stored.client.drop_database(stored.name)
+    database.close(stored)
+
+
+async def _closed(socket: ClientConnection) -> int | None:
+    await socket.wait_closed()
+    return socket.close_code
