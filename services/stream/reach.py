@@ -17,7 +17,7 @@ LOOK_EVERY_S: Final = 10.0
 
 @dataclass(slots=True)
 class Reach:
-    """The mailboxes that had an owner when MongoDB was last asked; all of them while it never answered.
+    """The mailboxes that had an owner when MongoDB was last asked; all of them if it never answered, or none had.
 
     A gateway that came since misses nothing but earliness: it gets what is stored.
     """
