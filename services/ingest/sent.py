@@ -33,6 +33,7 @@ def sent_routes(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budg
     async def status(request: Request) -> Response:
         claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
         with budget.request():
+            limit.charge(claims.subject, 1)
             found = await _own(request, claims, find)
         return Response(msgspec.json.encode(found), media_type="application/json")
 

@@ -9,7 +9,7 @@ import msgspec
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
-from clarion.contracts import deliveries, ids, order, times
+from clarion.contracts import deliveries, ids, notification, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
@@ -104,6 +104,8 @@ def decode_window(
 
 
 def _notification(record: Record, partition: Partition, generation: int) -> Notification:
+    if record.headers:
+        notification.check_headers(record.headers)
     item = reading.read(record.value or b"")
     if item.created_at is None:
         item.created_at = times.from_ms(record.timestamp)
@@ -146,13 +148,13 @@ def _entry(
 
 def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
     """To the entries, unless its id is among them: then it is a repeat, or a dead letter."""
-    if entry.deliver_at:
-        decoded.planned.append(entry.id)
-    if entry.expires_at:
-        decoded.expiring[entry.id] = entry.expires_at
     first = decoded.entries.setdefault(entry.id, entry)
     if first is entry:
         decoded.expired += entry.expired
+        if entry.deliver_at:
+            decoded.planned.append(entry.id)
+        if entry.expires_at:
+            decoded.expiring[entry.id] = entry.expires_at
     elif first.says_the_same(entry.recipient, entry.collapse_key, entry.deliver_at, entry.body):
         decoded.repeats += 1
     else:

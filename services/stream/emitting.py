@@ -14,7 +14,7 @@ from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
 from services.stream.decoding import Entry, Moved
-from services.stream.packing import runs
+from services.stream.packing import Routable, runs
 
 Sent = dict[str, Any]
 
@@ -34,6 +34,17 @@ def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailbox
             yield {"topic": names.deliveries(lane), "partition": mailbox, "value": value}
 
 
+def late_records(
+    names: Names, lane: Lane, late: Iterable[Routable], mailboxes: Mapping[str, Set[int]]
+) -> Iterator[Sent]:
+    """Once more, and whatever the cursor: what became visible after its followers may have been passed by one."""
+    for item in late:
+        early = Early(item.recipient, lane, item.id, Raw(deliveries.unstored_body(item.body)))
+        value = deliveries.encode(Unstored([early]))
+        for mailbox in mailboxes.get(item.recipient, ()):
+            yield {"topic": names.deliveries(lane), "partition": mailbox, "value": value}
+
+
 def sync_records(names: Names, syncs: Iterable[Sync], mailboxes: Mapping[str, Set[int]]) -> Iterator[Sent]:
     for sync in syncs:
         value = deliveries.encode(sync)
@@ -45,7 +56,7 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
     for letter in letters:
         yield {
             "topic": names.dead_letters,
-            "key": letter.key,
+            "key": letter.partition_key(),
             "value": letter.payload(),
             "headers": letter.headers(),
         }

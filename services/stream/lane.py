@@ -21,7 +21,7 @@ from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import Sent, dead_letter_records, item_records, moved_records
+from services.stream.emitting import Sent, dead_letter_records, item_records, late_records, moved_records
 from services.stream.letters import say_dead
 from services.stream.packing import pack
 from services.stream.storing import Outcome, store
@@ -80,6 +80,7 @@ class LaneWork:
             packed = list(pack(outcome.items, self.lane, mailboxes))
             records = [
                 *item_records(self.names, self.lane, packed),
+                *late_records(self.names, self.lane, [i for i in outcome.items if i.id in outcome.late], mailboxes),
                 *moved_records(self.names.notifications(self.lane), decoded.moved),
                 *moved_records(self.names.scheduled, decoded.early),
                 *dead_letter_records(self.names, letters),

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -19,34 +19,40 @@ log = structlog.get_logger()
 
 Work = Callable[[Window, Turn], Awaitable[None]]
 Ack = Callable[[], Any]
-Worth = Callable[[], Awaitable[object]]
 
 DRAIN_S: Final = 8.0  # below the session timeout: a rebalance must not wait longer for this worker
 STUCK_S: Final = 120.0
+
+
+class _Flight(NamedTuple):
+    """A window that is being worked on: its number in the order they were begun, and since when."""
+
+    number: int
+    since: float
 
 
 class Pipeline:
     """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics.
 
     What is handed over and not yet acknowledged is bounded by the consumer, in bytes; so nothing here needs a bound but
-    the windows in flight. Work that shelves a window (raises `Shelved`) brings `worth`: it ends when reading again is
-    worth a try.
+    the windows in flight. Work may shelve a window (raise `Shelved`): it and all that are begun after it in its epoch
+    are put off, and read again once all that were begun before it are done.
     """
 
-    def __init__(
-        self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1, worth: Worth | None = None
-    ) -> None:
+    def __init__(self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1) -> None:
         self.name = name
         self.owns: Callable[[int], bool] = lambda epoch: True  # of the consumer that hands batches over
         self.rewind: Callable[[int], None] = lambda epoch: None
         self.shelve: Callable[[RecordBatch], None] = lambda batch: None
-        self._worth = worth
         self._shelved = -1  # the latest epoch of which a window was shelved
+        self._shelved_from = 0  # the number of the first of them
         self.assigned: Callable[[], set[Partition]] = set
         self.policy: Final = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
-        self._in_flight: Final[dict[Window, float]] = {}  # since when
+        self._in_flight: Final[dict[Window, _Flight]] = {}
+        self._begun = 0
+        self._ended: Final = asyncio.Event()  # some window
         self._unfinished = 0  # batches handed over
         self._behind: dict[Partition, int] = {}  # records still to take, as the latest batch of each partition said
         self._handed_at = time.monotonic()
@@ -62,7 +68,7 @@ class Pipeline:
         self._buffered = metrics.buffered_bytes.labels(name)
         self._windows = metrics.windows_in_flight.labels(name)
         self._window_items = metrics.window_items.labels(name)
-        self._put_off = metrics.windows_shelved.labels(name)
+        self._postponed = metrics.windows_shelved.labels(name)
         self._lost = metrics.windows_lost.labels(name)
 
     async def hand(self, batch: RecordBatch, ack: Ack, behind: int = 0) -> None:
@@ -85,8 +91,9 @@ class Pipeline:
             while True:
                 await self._slots.acquire()
                 window, acks = await self._gather()
-                turn = self._turns.join(window.partitions, partial(self._check, window), self._changed.set)
-                self._in_flight[window] = time.monotonic()
+                self._begun += 1
+                flight = self._in_flight[window] = _Flight(self._begun, time.monotonic())
+                turn = self._turns.join(window.partitions, partial(self._check, window, flight), self._changed.set)
                 self._windows.set(len(self._in_flight))
                 self._window_items.observe(window.records)
                 tasks.create_task(self._do(window, turn, acks, tasks))
@@ -96,12 +103,8 @@ class Pipeline:
             await self._work(window, turn)
         except Shelved as reason:
             log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
-            self._put_off.inc()
-            for batch in window.batches:
-                self.shelve(batch)
-                if batch.epoch > self._shelved:
-                    self._shelved = batch.epoch
-                    tasks.create_task(self._read_again(batch.epoch))
+            self._postponed.inc()
+            self._put_off(window, self._in_flight[window], tasks)
         except Lost as reason:
             for epoch in {batch.epoch for batch in window.batches}:
                 self.rewind(epoch)
@@ -116,11 +119,12 @@ class Pipeline:
         self._buffered.dec(window.size)
         self._slots.release()
         self._changed.set()
+        self._ended.set()
         self._unfinished -= len(window.batches)
         if not self._unfinished:
             self._idle.set()
 
-    def _check(self, window: Window) -> None:
+    def _check(self, window: Window, flight: "_Flight") -> None:
         """Raises `Lost` when `window` must not be stored: another has its partitions, or what is before it comes later.
 
         Each epoch is asked for, since a window may hold batches from before and after a rebalance.
@@ -128,12 +132,24 @@ class Pipeline:
         epochs = {batch.epoch for batch in window.batches}
         if not all(map(self.owns, epochs)):
             raise Lost("its partitions were given up, or are to be read again")
-        if self._shelved in epochs:
+        if self._shelved in epochs and flight.number > self._shelved_from:
             raise Shelved("what came before it was shelved")
 
+    def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
+        for batch in window.batches:
+            self.shelve(batch)
+        epoch = max(batch.epoch for batch in window.batches)
+        if epoch > self._shelved:
+            self._shelved, self._shelved_from = epoch, flight.number
+            tasks.create_task(self._read_again(epoch))
+        elif epoch == self._shelved:
+            self._shelved_from = min(self._shelved_from, flight.number)
+
     async def _read_again(self, epoch: int) -> None:
-        assert self._worth is not None, "only work that can tell when it is worth a try may shelve"
-        await self._worth()
+        """Once all that came before is done: the rewind costs nothing of it, and there is room for what follows."""
+        while any(flight.number < self._shelved_from for flight in self._in_flight.values()):
+            self._ended.clear()
+            await self._ended.wait()
         self.rewind(epoch)
 
     async def _gather(self) -> tuple[Window, list[Ack]]:
@@ -226,4 +242,4 @@ class Pipeline:
         self._behind = {partition: left for partition, left in self._behind.items() if partition in assigned}
 
     def _oldest_s(self) -> float:
-        return time.monotonic() - min(self._in_flight.values()) if self._in_flight else 0.0
+        return time.monotonic() - min(f.since for f in self._in_flight.values()) if self._in_flight else 0.0

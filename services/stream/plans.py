@@ -84,6 +84,7 @@ def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: in
 
 
 def _plan(record: Record, partition: Partition, generation: int, now: datetime) -> Plan:
+    notification.check_headers(record.headers)
     item = notification.decode(record.value or b"")
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
         scheduling.check(item, now)

@@ -37,10 +37,10 @@ def read(value: bytes) -> Notification:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return notification.decode(value)  # says what is wrong
     is_plain = (
-        (item.id is None or _is_uuid(item.id))
+        notification.is_harmless(value, item.data)  # first: what is remembered of types is small
+        and (item.id is None or _is_uuid(item.id))
         and _is_type(item.type)
         and notification.is_in_utc(item)
-        and notification.is_harmless(value, item.data)
     )
     return item if is_plain else notification.decode(value)
 

@@ -23,7 +23,7 @@ from clarion.telemetry import metrics
 from services.stream.emitting import released_records
 
 EVERY: Final = timedelta(seconds=1)
-AT_ONCE: Final = 200  # of at most 256 KiB each, with their headers
+AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each
 
 
 @dataclass(slots=True)

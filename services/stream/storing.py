@@ -26,7 +26,7 @@ from services.stream.turns import Turn
 EMIT_AGAIN: Final = timedelta(minutes=15)
 
 # A refused document may be refused for a passing reason. Its partition waits meanwhile, since `ord` must become visible
-# in order, so the tries come quickly.
+# in order, so the tries come quickly. Within its window it comes late all the same: see `emitting.late_records`.
 POISON_TRIES: Final = 8
 _POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
 
@@ -41,6 +41,7 @@ class Outcome:
     """What to emit in the lane's order, what can never be, and counts."""
 
     items: list[Entry | Stored] = field(default_factory=list[Entry | Stored])
+    late: frozenset[str] = frozenset()  # became visible after what follows it: a cursor may have passed it
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     fresh: int = 0
     repeated: int = 0
@@ -73,7 +74,7 @@ def settle(
     entries: Iterable[Entry], inserted: Inserted, before: Mapping[str, Stored], collapsed: Set[str], now: datetime
 ) -> Outcome:
     """What to do with each entry: `before` is what was stored under the ids that the insert told as repeats. Pure."""
-    outcome = Outcome(repeated=len(inserted.repeats), collapsed=len(collapsed))
+    outcome = Outcome(late=inserted.late, repeated=len(inserted.repeats), collapsed=len(collapsed))
     for entry in entries:
         id_ = entry.id
         if reason := inserted.refused.get(id_):
@@ -115,6 +116,7 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn
 
     inserted = await _retry(lambda: insert(documents))
     repeats, refused = inserted.repeats, inserted.refused
+    at_first = frozenset(refused)
     for failures in range(POISON_TRIES - 1):
         if not refused:
             break
@@ -122,7 +124,7 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn
         again = [document for document in documents if document["_id"] in refused]
         inserted = await _retry(lambda again=again: insert(again))
         repeats, refused = repeats | inserted.repeats, inserted.refused
-    return Inserted(repeats, refused)
+    return Inserted(repeats, refused, late=at_first - set(refused))
 
 
 async def _retry(call: Callable[[], Awaitable[T]]) -> T:

@@ -13,7 +13,7 @@ class Lost(Exception):
 
 
 class Shelved(Lost):
-    """A window is put off: it and all that follow it in its epoch are read again, once that is worth a try."""
+    """A window is put off: it and all that follow it in its epoch are read again, once those before it are done."""
 
 
 class Stage(Enum):

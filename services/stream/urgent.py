@@ -1,10 +1,10 @@
 """The urgent lane's work: as any lane's, and live without MongoDB while that is slow or away.
 
-A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on: if MongoDB answers
-in the end, it is routed, emitted and acknowledged as usual. What cannot wait, because enough windows do or one of them
-has waited SHELVE_S, goes live as well and is shelved: its payload is let go, its offsets are not committed, and once
-MongoDB answers, the lane reads them again and stores, routes and emits in full [M]. So an outage costs the memory of a
-few windows, however long it is.
+A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on, as in any lane:
+when MongoDB answers in the end, it is routed, emitted and acknowledged as usual. What cannot wait, because enough
+windows do, goes live as well and is shelved: its payload is let go, its offsets are not committed, and once those that
+wait are done, the lane reads them again and stores, routes and emits in full [M]. So an outage costs the memory of a
+few windows, however long it is, and a MongoDB that is only slow is never asked for the same twice.
 
 What has gone live is remembered by offset, so that reading it again does not send it again.
 """
@@ -15,23 +15,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import structlog
-
 from clarion.broker.commit_tracker import Partition
 from clarion.contracts import times
-from clarion.resilience.backoff import retry
-from clarion.store import database
 from clarion.telemetry import metrics
 from services.stream.decoding import Decoded, Entry
 from services.stream.emitting import unstored_records
-from services.stream.lane import LaneWork
+from services.stream.lane import LaneWork, Mailboxes
+from services.stream.storing import Outcome
 from services.stream.turns import Shelved, Stage, Turn
 from services.stream.windows import Window
 
-log = structlog.get_logger()
-
 SLOW_S: Final = 0.25
-SHELVE_S: Final = 6.0  # longer than an operation's own deadline: then one has failed
 
 T = TypeVar("T")
 
@@ -43,8 +37,9 @@ class UrgentWork:
     lane: LaneWork
     places: int
     mailboxes: Callable[[], Sequence[int]]
-    _inside: dict[Turn, Decoded] = field(default_factory=dict[Turn, Decoded])
+    _inside: set[Turn] = field(default_factory=set[Turn])  # who has a place
     _line: deque[Turn] = field(default_factory=deque[Turn])  # before the places, in the order of their turns
+    _unsent: dict[Turn, Decoded] = field(default_factory=dict[Turn, Decoded])  # had a place, and is not emitted yet
     _slow: int = 0  # calls that have taken too long, and take on
     _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
     _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
@@ -52,39 +47,43 @@ class UrgentWork:
     async def __call__(self, window: Window, turn: Turn) -> None:
         decoded = self.lane.decode(window)
         await self._enter(turn, decoded)
+        self._unsent[turn] = decoded
         try:
+            outcome, mailboxes = await self._stored_and_routed(turn, decoded)
+            await self.lane.emit(decoded, outcome, mailboxes, turn)
+        finally:
+            del self._unsent[turn]
+
+    async def _stored_and_routed(self, turn: Turn, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
+        """In a place, which is left then."""
+        try:
+            if self._slow:
+                turn.is_slow()
+                await self._go_live([decoded])
             async with turn.at(Stage.STORE):
                 outcome = await self._patiently(self.lane.store(decoded, turn))
-            mailboxes = await self._patiently(self.lane.route(outcome))
+            return outcome, await self._patiently(self.lane.route(outcome))
         finally:
-            del self._inside[turn]
+            self._inside.remove(turn)
             self._moved.set()
-        await self.lane.emit(decoded, outcome, mailboxes, turn)
-
-    async def worth_reading_again(self) -> None:
-        """Until nobody waits for MongoDB any more, and it answers."""
-        log.warning("urgent goes live without MongoDB, and is read again when that is back")
-        while self._inside:
-            await self._next_move()
-        stored = self.lane.database
-        await retry(lambda: database.probe(stored), "mongodb", *database.TRANSIENT)
 
     async def _enter(self, turn: Turn, decoded: Decoded) -> None:
         """Wait for a place. Raises `Shelved` when what waits has gone live instead."""
+        try:
+            await self._take_place(turn, decoded)
+        except Shelved:
+            await self._go_live([decoded])
+            raise
+
+    async def _take_place(self, turn: Turn, decoded: Decoded) -> None:
         self._line.append(turn)
         try:
             while not self._may_enter(turn, decoded):
                 await self._next_move()
-        except Shelved:
-            await self._go_live([decoded])
-            raise
+            self._inside.add(turn)
         finally:
             self._line.remove(turn)
             self._moved.set()
-        self._inside[turn] = decoded
-        if self._slow:
-            turn.is_slow()
-            await self._go_live([decoded])
 
     def _may_enter(self, turn: Turn, decoded: Decoded) -> bool:
         turn.check()
@@ -99,14 +98,12 @@ class UrgentWork:
         await self._moved.wait()
 
     async def _patiently(self, call: Awaitable[T]) -> T:
-        """Await what MongoDB answers; when that takes long, all that wait for it go live. Raises `Shelved`."""
+        """Await what MongoDB answers, however long that takes; when it is long, all that is not sent yet goes live."""
         asking = asyncio.ensure_future(call)
         try:
             await asyncio.wait([asking], timeout=SLOW_S)
             if not asking.done():
                 await self._outwait(asking)
-            if not asking.done():
-                raise Shelved(f"MongoDB did not answer within {SHELVE_S:g} s")
             return asking.result()
         finally:
             if not asking.done():
@@ -116,11 +113,11 @@ class UrgentWork:
     async def _outwait(self, asking: "asyncio.Future[T]") -> None:
         self._slow += 1
         try:
-            for turn in self._inside:
+            for turn in self._unsent:
                 turn.is_slow()
-            await self._go_live(list(self._inside.values()))
+            await self._go_live(list(self._unsent.values()))
             self._moved.set()
-            await asyncio.wait([asking], timeout=SHELVE_S - SLOW_S)
+            await asyncio.wait([asking])
         finally:
             self._slow -= 1
 

@@ -58,9 +58,7 @@ async def _run_urgent(process: Process, lane: LaneWork) -> None:
     places = process.settings.windows_in_flight
     reach = Reach(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
     work = UrgentWork(lane, places, reach.mailboxes)
-    pipeline = Pipeline(
-        Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places, worth=work.worth_reading_again
-    )
+    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(reach.run())
         await _consume(process, pipeline, lane.names.notifications(Lane.URGENT))

@@ -1,13 +1,27 @@
 """A document that spoils the whole insert command is found, refused alone, and costs its neighbours nothing."""
 
+import asyncio
+import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bson import Binary
 
+from clarion.contracts import deliveries, notification, times
+from clarion.contracts.deliveries import Unstored
 from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
+from clarion.resilience.backoff import Backoff
 from clarion.store import notifications
 from clarion.store.database import Database, Fields
+from services.stream.decoding import decode_window
+from services.stream.emitting import late_records
+from services.stream.storing import store
+from services.stream.turns import Turn
+from tests.unit.records import batch
 
 
 def plain(user: str) -> dict[str, Any]:
@@ -24,6 +38,41 @@ def unencodable(user: str) -> Fields:
 
 def unknown_type(user: str) -> Fields:
     return plain(user) | {"body": object()}
+
+
+async def test_what_only_a_later_try_takes_is_told_as_late_and_goes_out_whatever_the_cursor(
+    stored: Database, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It became visible after its followers: a client that caught up meanwhile has a cursor beyond it."""
+    documents, refusing = notifications.collection(stored), asyncio.Event()
+
+    class Waiting(Backoff):
+        def delay(self, failures: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+            refusing.set()
+            return 0.05
+
+    monkeypatch.setattr("services.stream.storing._POISON", Waiting())
+    items = [
+        Notification(id=new_id(), type="t", message=str(n), recipient=name, sender="s", created_at=times.now())
+        for n, name in enumerate([user, f"{user}-late", user])
+    ]
+    window = batch([notification.encode(item) for item in items])
+    entries = list(decode_window([window], Lane.URGENT, 0, 1, times.now()).entries.values())
+    await stored.command({"collMod": "notifications", "validator": {"recipient": {"$ne": f"{user}-late"}}})
+    try:
+        storing = asyncio.create_task(store(documents, Lane.URGENT, entries, Turn(), None, times.now()))
+        await refusing.wait()
+    finally:
+        await stored.command({"collMod": "notifications", "validator": {}})
+    outcome = await storing
+    assert [item.id for item in outcome.items] == [item.id for item in items]
+    assert outcome.late == {items[1].id}
+    late = [item for item in outcome.items if item.id in outcome.late]
+    (record,) = late_records(Names(), Lane.URGENT, late, {user: {1}, f"{user}-late": {2}})
+    assert record["partition"] == 2
+    delivery = deliveries.decode(record["value"])
+    assert isinstance(delivery, Unstored)
+    assert [item.id for item in delivery.items] == [items[1].id]
 
 
 @pytest.mark.parametrize("spoil", [too_large, unencodable, unknown_type])

@@ -1,5 +1,6 @@
 """A window's records → entries and dead letters: one bad record harms none of its neighbours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.store.notifications import State
 from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import moved_records
+from services.stream.emitting import dead_letter_records, moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -84,6 +85,27 @@ def test_a_repeat_in_one_window_counts_once_and_another_content_is_a_conflict() 
     decoded = decode([good(id=id_), good(id=id_), good(id=id_, message="other")])
     assert (len(decoded.entries), decoded.repeats) == (1, 1)
     assert [letter.reason for letter in decoded.dead] == [Reason.ID_CONFLICT]
+
+
+def test_an_id_used_twice_takes_neither_expiry_nor_plan_from_the_one_that_is_refused() -> None:
+    """Else the first would not be emitted once the other has expired, and a cursor would pass it."""
+    same = new_id()
+    other = good(id=same, message="other", expires_at=NOW + timedelta(seconds=1), deliver_at=NOW - timedelta(seconds=1))
+    decoded = decode([good(id=same), other])
+    assert [letter.reason for letter in decoded.dead] == [Reason.ID_CONFLICT]
+    assert (decoded.gone(NOW + timedelta(hours=1)), decoded.planned) == (set(), [])
+
+
+def test_headers_that_are_too_large_to_be_sent_on_make_a_dead_letter_with_a_key_that_can_be() -> None:
+    """A compressed batch brings in what no topic takes as it is: sending it would be tried for ever."""
+    taken = batch([good(message="before"), good(message="huge"), good(message="after")], first=7)
+    huge = replace(taken.records[1], headers=(("h", b"x" * limits.HEADERS_BYTES),), key=b"k" * 2**20)  # type: ignore[type-var]
+    fitting = replace(taken.records[2], headers=(("h", b"x" * (limits.HEADERS_BYTES - 1)),))  # type: ignore[type-var]
+    decoded = decode_window([replace(taken, records=[taken.records[0], huge, fitting])], Lane.NORMAL, 0, 1, NOW)
+    assert len(decoded.entries) == 2
+    assert [letter.reason for letter in decoded.dead] == [Reason.INVALID]
+    (sent,) = dead_letter_records(Names(), decoded.dead)
+    assert len(sent["key"]) == limits.DEAD_LETTER_KEY_BYTES
 
 
 def test_a_repeat_is_told_by_its_content_whenever_it_was_created_and_however_its_keys_are_ordered() -> None:

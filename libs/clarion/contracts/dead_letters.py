@@ -35,6 +35,9 @@ class DeadLetter:
     def payload(self) -> bytes:
         return self.value[: limits.DEAD_LETTER_BYTES]
 
+    def partition_key(self) -> bytes | None:
+        return self.key and self.key[: limits.DEAD_LETTER_KEY_BYTES]
+
     def headers(self) -> Sequence[tuple[str, bytes]]:
         facts = {
             "reason": self.reason,

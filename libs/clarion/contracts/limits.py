@@ -12,6 +12,7 @@ NAME_CHARS: Final = 128  # recipient, sender, collapse key
 DATA_BYTES: Final = 16 * KIB  # of compact JSON
 DATA_DEPTH: Final = 32  # deeper JSON would overflow some client's parser: one record must not break its reader
 RECORD_BYTES: Final = 32 * KIB
+HEADERS_BYTES: Final = 64 * KIB  # of a record, which is sent on with them: together far below what a topic takes
 DELIVER_AHEAD_DAYS: Final = 365
 KEEP_DAYS: Final = 30  # stored documents; longer than Kafka keeps records, or a replay would bring back what was purged
 
@@ -45,3 +46,4 @@ RECONNECT_MAX_S: Final = 30.0
 
 # Dead letters
 DEAD_LETTER_BYTES: Final = 512 * KIB
+DEAD_LETTER_KEY_BYTES: Final = 1 * KIB

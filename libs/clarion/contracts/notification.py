@@ -109,6 +109,13 @@ def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
     )
 
 
+def check_headers(headers: Iterable[tuple[str, bytes]]) -> None:
+    """What a compressed batch has brought in may be too large to be sent on. Raises `Invalid`."""
+    size, most = sum(len(name) + len(content or b"") for name, content in headers), limits.HEADERS_BYTES
+    if size > most:
+        raise Invalid("", "too_large", most, f"a record has at most {most} bytes of headers, this one {size}")
+
+
 def check_moments(content: Content) -> None:
     """Times must exist in UTC, too: `9999-12-31T23:59:59-01:00` does not. Raises `Invalid`."""
     for name in ("created_at", "expires_at", "deliver_at"):

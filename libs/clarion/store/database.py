@@ -1,4 +1,4 @@
-"""The connection to MongoDB, and the indexes every collection declares."""
+"""The connection to MongoDB, its errors, and what every collection needs of its driver."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager

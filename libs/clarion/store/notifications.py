@@ -87,10 +87,11 @@ def collection(within: Database) -> Collection:
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """`repeats` were there before; `refused` can never be stored, with the server's reason."""
+    """`repeats` were there before; `late` only another try took; `refused` can never be stored, with the reason."""
 
     repeats: frozenset[str] = frozenset()
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    late: frozenset[str] = frozenset()
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:

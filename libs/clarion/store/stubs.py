@@ -12,6 +12,7 @@ from typing import Final
 from pymongo import UpdateOne
 
 from clarion.contracts import limits
+from clarion.contracts.status import State
 from clarion.store.database import Collection, Fields
 
 _KEEP: Final = timedelta(days=limits.KEEP_DAYS)
@@ -19,7 +20,7 @@ _KEEP: Final = timedelta(days=limits.KEEP_DAYS)
 
 def upsert(id_: str, user: str, at: datetime) -> UpdateOne:
     """`user` has acknowledged `id_`. Changes nothing when the notification is stored, or the stub is there."""
-    stub = {"recipient": user, "state": "delivered", "delivered_at": at, "stub": True, "purge_at": at + _KEEP}
+    stub = {"recipient": user, "state": State.DELIVERED, "delivered_at": at, "stub": True, "purge_at": at + _KEEP}
     return UpdateOne({"_id": id_}, {"$setOnInsert": stub}, upsert=True)
 
 
