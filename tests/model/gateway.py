@@ -1,0 +1,139 @@
+"""A gateway with its lease and positions, and one device's connection to it."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple, Self
+
+from pymongo import DeleteOne, UpdateOne
+
+from clarion.contracts.lanes import Lane
+from clarion.store.mailboxes import Lease
+from services.gateway.arrivals import Arrival
+from services.gateway.feed import Feed, LookBack, Offered, Read
+from services.gateway.presence import Notes
+from tests.model.weather import weather
+from tests.model.world import Part, World
+
+UNKNOWN: Final = -1  # a position that is yet to be found out, where a rule is left out
+
+
+@dataclass(slots=True)
+class Gateway(Part):
+    """`life` counts its processes. It serves while it has `notes`. `late` session writes have timed out."""
+
+    life: int = 0
+    lease: Lease | None = None
+    notes: Notes | None = None
+    has_swept: bool = False
+    is_asleep: bool = False
+    is_cut_off: bool = False  # from MongoDB
+    positions: dict[str, int] = field(default_factory=dict[str, int])  # in its mailbox's partitions, by topic
+    at_end: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when it last was
+    late: tuple[UpdateOne | DeleteOne, ...] = ()
+
+    @property
+    def caught_up(self) -> datetime | None:
+        return min(self.at_end.values(), default=None)
+
+    def copy(self) -> Self:
+        return type(self)(
+            self.life,
+            self.lease,
+            self.notes and Notes(self.notes.lease, self.notes.sequence, dict(self.notes.wanted)),
+            self.has_swept,
+            self.is_asleep,
+            self.is_cut_off,
+            dict(self.positions),
+            dict(self.at_end),
+            self.late,
+        )
+
+    def key(self) -> Hashable:
+        lease = self.lease and (self.lease.mailbox, self.lease.epoch, self.lease.owner)
+        notes = self.notes and (self.notes.sequence, tuple(self.notes.wanted.items()))
+        late = tuple(repr((isinstance(write, DeleteOne), write._filter)) for write in self.late)
+        flags = (self.has_swept, self.is_asleep, self.is_cut_off)
+        return self.life, lease, notes, flags, tuple(self.positions.items()), tuple(self.at_end.items()), late
+
+
+class Frame(NamedTuple):
+    """A batch, or without a tag a ping."""
+
+    tag: int | None
+    items: tuple[Offered, ...]
+    since: datetime
+
+    def key(self) -> Hashable:
+        return self.tag, tuple((item.id, item.stored) for item in self.items), self.since
+
+
+class Answer(NamedTuple):
+    """A catch-up read as the store answered it; the gateway does not know it yet."""
+
+    issued: Read
+    items: tuple[Offered, ...]
+    delivered: int
+
+
+@dataclass(slots=True)
+class Connection(Part):
+    """As the gateway sees it, and what is on its way: frames down, an acknowledgement up."""
+
+    user: str
+    feed: Feed
+    resumed: dict[Lane, int]  # the cursors it came with
+    is_open: bool = True  # at the device
+    asked: LookBack | None = None  # what is asked on its behalf when its session is stored
+    arrival: Arrival | None = None  # the answer; the connection does not know it yet
+    is_stored: bool = False  # its session
+    is_present: bool = False  # it knows, and may read the store
+    answer: Answer | None = None
+    down: tuple[Frame, ...] = ()
+    up: int = 0
+    sent: dict[Lane, int] = field(default_factory=dict[Lane, int])  # the last `ord`
+
+    def copy(self) -> Self:
+        return type(self)(
+            self.user,
+            _copy(self.feed),
+            self.resumed,
+            self.is_open,
+            self.asked,
+            self.arrival,
+            self.is_stored,
+            self.is_present,
+            self.answer,
+            self.down,
+            self.up,
+            dict(self.sent),
+        )
+
+    def key(self) -> Hashable:
+        feed = self.feed
+        lanes = tuple((lane.cursor, lane.mark, lane.live) for lane in feed._lanes.values())
+        sent = tuple((sent.tag, tuple(item.id for item in sent.items)) for sent in feed._sent)
+        rest = (feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
+        answer = self.answer and (self.answer.issued, tuple(item.id for item in self.answer.items))
+        down = tuple(frame.key() for frame in self.down)
+        delivered = self.arrival and self.arrival.delivered
+        arrival = self.arrival is None, delivered is not None and tuple(delivered.items())
+        mine = (self.is_open, self.asked, arrival, self.is_stored, self.is_present, answer, down, self.up)
+        return self.user, lanes, sent, rest, mine, tuple(self.resumed.items()), tuple(self.sent.items())
+
+
+def _copy(feed: Feed) -> Feed:
+    other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
+    other._lanes = {name: type(lane)(lane.cursor, lane.mark, lane.live) for name, lane in feed._lanes.items()}
+    other._sent = feed._sent.copy()
+    other._items, other._bytes = feed._items, feed._bytes
+    return other
+
+
+def reaches_mongodb(w: World, gateway: Gateway) -> bool:
+    return weather(w).mongodb and not gateway.is_cut_off and not gateway.is_asleep
+
+
+def connections(w: World, gateway: int) -> list[tuple[int, Connection]]:
+    """(device, connection) pairs."""
+    return [(device, found) for (its_gateway, device), found in w.each(Connection) if its_gateway == gateway]

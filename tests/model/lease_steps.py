@@ -1,0 +1,109 @@
+"""What gateways do about their mailbox: lease it, fence off whoever had it, sweep sessions, find that it is lost."""
+
+from clarion.store import mailboxes, sessions
+from clarion.store.mailboxes import TAKE_AFTER_S, Lease
+from services.gateway.lease import Observed
+from services.gateway.presence import Notes
+from tests.model.device import Device
+from tests.model.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb
+from tests.model.kafka import Delivery, MailboxLog, topic
+from tests.model.mongo import Collection, answered
+from tests.model.step import Step, Steps
+from tests.model.weather import now
+from tests.model.world import World
+
+CLOSES = "a higher fence or epoch closes everybody"
+
+
+def steps(w: World) -> Steps:
+    for number, gateway in w.each(Gateway):
+        if gateway.is_asleep:
+            continue
+        if gateway.lease is None:
+            if reaches_mongodb(w, gateway):
+                for mailbox in _candidates(w):
+                    yield Step("gateway {0} leases mailbox {1}", acquire, (number, mailbox))
+            continue
+        if gateway.notes is None:
+            yield Step("gateway {0} writes its fence and serves", serve, (number,))
+        if not reaches_mongodb(w, gateway):
+            if gateway.notes and not w.keeps("a lease that merely ran out closes nobody"):
+                yield Step("gateway {0} closes everybody, since its lease ran out", lose, (number,))
+        elif not _is_held(w, gateway.lease):
+            if w.keeps(CLOSES):
+                yield Step("gateway {0} finds that its lease is lost, and closes everybody", lose, (number,))
+        elif gateway.notes and not gateway.has_swept and _has_to_sweep(w, gateway.lease):
+            yield Step("gateway {0} sweeps the sessions of earlier owners", sweep, (number,))
+
+
+def _candidates(w: World) -> list[int]:
+    """As a gateway sees them that has looked on for the lease time, while every owner that could has renewed."""
+    before = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
+    renewing = [
+        gateway.lease.mailbox
+        for _, gateway in w.each(Gateway)
+        if gateway.lease and reaches_mongodb(w, gateway) and _is_held(w, gateway.lease)
+    ]
+    after = {
+        number: Lease(number, lease.owner, lease.epoch, lease.renewals + renewing.count(number))
+        for number, lease in before.items()
+    }
+    observed = Observed()
+    observed.look(before, 0.0)
+    observed.look(after, TAKE_AFTER_S)
+    return observed.candidates(w.scenario.mailboxes, after, TAKE_AFTER_S)
+
+
+def _is_held(w: World, lease: Lease) -> bool:
+    document = w.get(Collection, "mailboxes").documents[lease.mailbox]
+    return (document["owner"], document["epoch"]) == (lease.owner, lease.epoch)
+
+
+def _has_to_sweep(w: World, lease: Lease) -> bool:
+    return any(
+        session["mailbox"] == lease.mailbox and session["epoch"] < lease.epoch
+        for session in w.get(Collection, "sessions").documents.values()
+    )
+
+
+def acquire(w: World, number: int, mailbox: int) -> None:
+    leases, gateway = w.change(Collection, "mailboxes").driver, w.change(Gateway, number)
+    owner = f"gateway {number}, life {gateway.life}"
+    if seen := answered(mailboxes.read_all(leases)).get(mailbox):
+        gateway.lease = answered(mailboxes.take(leases, seen, owner))
+    else:
+        gateway.lease = answered(mailboxes.create(leases, mailbox, owner))
+
+
+def serve(w: World, number: int) -> None:
+    gateway = w.change(Gateway, number)
+    lease = gateway.lease
+    assert lease is not None
+    gateway.notes = Notes(lease)
+    for name in {topic(lane): None for lane in w.scenario.lanes}:
+        log = w.change(MailboxLog, lease.mailbox, name)
+        if w.keeps("a new owner writes a fence"):
+            log.records += (Delivery("fence", lease.epoch),)
+        gateway.positions[name] = log.end if w.keeps("a position is known before clients come") else UNKNOWN
+        gateway.at_end[name] = now(w)
+
+
+def sweep(w: World, number: int) -> None:
+    gateway = w.change(Gateway, number)
+    assert gateway.lease is not None
+    answered(sessions.sweep(w.change(Collection, "sessions").driver, gateway.lease.mailbox, gateway.lease.epoch))
+    gateway.has_swept = True
+
+
+def lose(w: World, number: int) -> None:
+    """Everybody is closed, and a new lease is sought."""
+    close_all(w, number)
+    gateway = w.get(Gateway, number)
+    w.put(Gateway(gateway.life, is_cut_off=gateway.is_cut_off, late=gateway.late), number)
+
+
+def close_all(w: World, number: int) -> None:
+    for device, connection in connections(w, number):
+        if connection.is_open:
+            w.change(Device, device).gateway = None
+        w.remove(Connection, number, device)

@@ -1,0 +1,78 @@
+"""What a mailbox brings its gateway, and what becomes of it."""
+
+from services.gateway.feed import START, Offered
+from tests.model.connection_steps import send
+from tests.model.gateway import UNKNOWN, Connection, Gateway, connections
+from tests.model.kafka import MailboxLog
+from tests.model.lease_steps import CLOSES, lose
+from tests.model.step import Step, Steps
+from tests.model.weather import now
+from tests.model.world import World
+
+FIRST_POSITION = "out of retention, first a new position, then everybody catches up"
+
+
+def steps(w: World) -> Steps:
+    for number, gateway in w.each(Gateway):
+        if gateway.is_asleep or gateway.lease is None:
+            continue
+        for name, position in gateway.positions.items():
+            log = w.get(MailboxLog, gateway.lease.mailbox, name)
+            if position == UNKNOWN:
+                yield Step("gateway {0} goes to the end of its {1} mailbox", go_to_end, (number, name))
+            elif position < log.start:
+                yield Step("gateway {0} finds its {1} position outside retention", skip, (number, name))
+            elif position < log.end:
+                yield Step("gateway {0} reads {1} record {2}", read, (number, name, position))
+            elif gateway.at_end[name] < now(w):
+                yield Step("gateway {0} finds nothing new in its {1} mailbox", find_nothing, (number, name))
+
+
+def read(w: World, number: int, name: str, position: int) -> None:
+    gateway = w.change(Gateway, number)
+    lease = gateway.lease
+    assert lease is not None
+    log = w.get(MailboxLog, lease.mailbox, name)
+    record = log.records[position - log.start]
+    gateway.positions[name] = position + 1
+    if position + 1 == log.end:
+        gateway.at_end[name] = now(w)
+    if record.kind == "fence":
+        if record.content > lease.epoch and w.keeps(CLOSES):
+            lose(w, number)
+    elif record.routed_for in {None, lease.epoch}:
+        for id_ in record.content:
+            _deliver(w, number, id_, is_early=record.kind == "unstored")
+
+
+def _deliver(w: World, number: int, id_: str, *, is_early: bool) -> None:
+    lane, entry = w.scenario.by_id[id_]
+    for device, connection in connections(w, number):
+        if connection.user != entry.recipient:
+            continue
+        feed = w.change(Connection, number, device).feed
+        if is_early:
+            push = feed.offer_early([Offered(id_, lane, START, entry.body, stored=False)])
+        else:
+            push, _ = feed.offer([Offered(id_, lane, entry.ord, entry.body)])
+        send(w, number, device, push)
+
+
+def find_nothing(w: World, number: int, name: str) -> None:
+    w.change(Gateway, number).at_end[name] = now(w)
+
+
+def skip(w: World, number: int, name: str) -> None:
+    if w.keeps("who fell out of retention catches up"):
+        for device, _ in connections(w, number):
+            w.change(Connection, number, device).feed.fall_behind()
+    if w.keeps(FIRST_POSITION):
+        go_to_end(w, number, name)
+    else:
+        w.change(Gateway, number).positions[name] = UNKNOWN
+
+
+def go_to_end(w: World, number: int, name: str) -> None:
+    gateway = w.change(Gateway, number)
+    assert gateway.lease is not None
+    gateway.positions[name] = w.get(MailboxLog, gateway.lease.mailbox, name).end

@@ -1,0 +1,16 @@
+"""The delivery protocol keeps its promises in every state that is reached: nothing lost, in order, to nobody else."""
+
+import pytest
+
+from tests.model import scenarios
+from tests.model.explorer import explore
+from tests.model.scenario import Scenario
+
+pytestmark = pytest.mark.timeout(0)  # an exploration ends by itself
+
+
+@pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
+def test_nothing_is_broken_while(scenario: Scenario, seconds: float) -> None:
+    found = explore(scenario, seconds)
+    print(f"\n{scenario.name}\n{found}")
+    assert not found.broken, f"{scenario.name}\n{found}"
