@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
 from clarion.contracts.times import rfc3339
@@ -25,4 +26,10 @@ def join(items: Sequence[Offered]) -> bytes:
 
 
 def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:
-    return b'{"op":"batch","tag":%d,"items":[%b],"since":"%b"}' % (tag, joined, rfc3339(since).encode())
+    return b'{"op":"batch","tag":%d,"items":[%b],"since":"%b"}' % (tag, joined, _encoded(since))
+
+
+@lru_cache(16)
+def _encoded(since: datetime) -> bytes:
+    """The same moment for all who are live."""
+    return rfc3339(since).encode()

@@ -7,11 +7,12 @@ has a queue: what it cannot take now stays in the store.
 Rules marked [M] came out of a model of the delivery protocol.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
@@ -23,8 +24,7 @@ LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that ea
 DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again on catching up; beyond that `resync`
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True, gc=False):
     """An item on its way to a connection; `body` is its encoded JSON. One that is not `stored` has no `ord`."""
 
     id: str
@@ -53,10 +53,9 @@ class LookBack:
     falls: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     tag: int
-    items: tuple[Offered, ...]
+    items: Sequence[Offered]
     size: int
 
 
@@ -81,7 +80,7 @@ class Feed:
     delivered_replays: int = 0
     falls: int = 0  # how often something may have been missed
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
-    _sent: deque[_Sent] = field(default_factory=deque[_Sent])
+    _sent: list[_Sent] = field(default_factory=list[_Sent])
     _items: int = 0
     _bytes: int = 0
 
@@ -101,13 +100,14 @@ class Feed:
     def offer(self, items: Iterable[Offered]) -> tuple[list[Offered], int]:
         """The items to push now, and how many were repeats. The rest is marked, to be read when there is credit."""
         push: list[Offered] = []
-        repeats = 0
+        repeats = size = 0
         for item in items:
             lane = self._lanes[item.lane]
             if item.ord <= lane.cursor:
                 repeats += 1
-            elif lane.live and self._may_send(item, push):
+            elif lane.live and self._may_send(item, len(push), size):
                 lane.cursor = item.ord
+                size += len(item.body)
                 push.append(item)
             else:
                 lane.live = False
@@ -170,12 +170,14 @@ class Feed:
         lane = self._lanes[issued.lane]
         self.delivered_replays += delivered
         send: list[Offered] = []
+        size = 0
         for item in items:
             if item.ord <= lane.cursor:
                 continue
-            if not self._may_send(item, send):
+            if not self._may_send(item, len(send), size):
                 return send
             lane.cursor = item.ord
+            size += len(item.body)
             send.append(item)
         if len(items) < issued.limit and issued.falls == self.falls:
             # what was marked when the read was issued is sent, or was retracted or expired since
@@ -192,7 +194,10 @@ class Feed:
         return max(margin, self.opened - FRESH_MARGIN) if self.fresh else margin
 
     def is_live(self) -> bool:
-        return all(lane.live for lane in self._lanes.values())
+        for lane in self._lanes.values():  # noqa: SIM110 - asked twice a notification: a generator costs twice as much
+            if not lane.live:
+                return False
+        return True
 
     def advance_since(self, caught_up: datetime | None) -> datetime:
         """Move `since` to when the mailbox was last read to its end, while live; return it."""
@@ -205,8 +210,10 @@ class Feed:
     def send(self, items: Sequence[Offered]) -> int:
         """Note a frame with these items; return its tag."""
         self.tag += 1
-        size = sum(len(item.body) for item in items)
-        self._sent.append(_Sent(self.tag, tuple(items), size))
+        size = 0
+        for item in items:
+            size += len(item.body)
+        self._sent.append(_Sent(self.tag, items, size))
         self._items += len(items)
         self._bytes += size
         return self.tag
@@ -216,11 +223,15 @@ class Feed:
         if tag > self.tag:
             raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
         handled: list[Offered] = []
-        while self._sent and self._sent[0].tag <= tag:
-            sent = self._sent.popleft()
+        frames = 0
+        for sent in self._sent:
+            if sent.tag > tag:
+                break
+            frames += 1
             self._items -= len(sent.items)
             self._bytes -= sent.size
             handled.extend(sent.items)
+        del self._sent[:frames]
         return handled
 
     def in_flight(self) -> tuple[int, int]:
@@ -231,8 +242,7 @@ class Feed:
         reserved = 0 if lane is Lane.URGENT else CREDIT_URGENT_ITEMS
         return CREDIT_ITEMS - reserved - self._items
 
-    def _may_send(self, item: Offered, pending: Sequence[Offered]) -> bool:
-        if self.paused or self._credit_items(item.lane) <= len(pending):
+    def _may_send(self, item: Offered, pending: int, pending_bytes: int) -> bool:
+        if self.paused or self._credit_items(item.lane) <= pending:
             return False
-        size = self._bytes + sum(len(other.body) for other in pending) + len(item.body)
-        return size <= CREDIT_BYTES
+        return self._bytes + pending_bytes + len(item.body) <= CREDIT_BYTES

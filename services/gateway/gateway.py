@@ -122,15 +122,15 @@ class Gateway:
         if not connection.greeted and take_first(connection, frame):
             return
         match frame:
+            case frames.Ack():
+                if handled := connection.feed.ack(frame.tag):
+                    self._acknowledge(connection, handled)
+                    return
             case frames.Resume():
                 if not is_first:
                     raise ProtocolViolation("resume comes first")
                 self._start(connection, self.admission.resume_late(connection, frame))
                 return
-            case frames.Ack():
-                if handled := connection.feed.ack(frame.tag):
-                    self._acknowledge(connection, handled)
-                    return
             case frames.Read() | frames.Unread() | frames.Archive():
                 op = _OPS[type(frame)]
                 if not self.outbox.put(connection.receipt(op, frame.ids)):
@@ -149,10 +149,13 @@ class Gateway:
 
     def _acknowledge(self, connection: Connection, handled: Sequence[Offered]) -> None:
         for item in handled:
-            metrics.delivered.labels(item.lane).inc()
-        for stored in (True, False):
-            if ids := [item.id for item in handled if item.stored is stored]:
-                self.outbox.put(connection.receipt(Op.DELIVERED, ids, unstored=not stored))
+            metrics.delivered.add(item.lane)
+        stored = [item.id for item in handled if item.stored]
+        if stored:
+            self.outbox.put(connection.receipt(Op.DELIVERED, stored))
+        if len(stored) < len(handled):
+            early = [item.id for item in handled if not item.stored]
+            self.outbox.put(connection.receipt(Op.DELIVERED, early, unstored=True))
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:
@@ -256,4 +259,4 @@ def _observe_latency(item: Offered, now_ms: float) -> None:
     """From publishing to the frame, when the id tells when it was made (UUIDv7 begins with milliseconds)."""
     if item.id[14:15] == "7":
         made_ms = int(item.id[:8] + item.id[9:13], 16)
-        metrics.delivery_seconds.labels(item.lane).observe(max(0.0, now_ms - made_ms) / 1000)
+        metrics.delivery_seconds.observe(item.lane, max(0.0, now_ms - made_ms) / 1000)

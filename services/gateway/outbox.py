@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
+from clarion.broker.clients import SEND_ERRORS
+from clarion.broker.keyed_batches import send_keyed
 from clarion.contracts import receipts
 from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op, Receipt
@@ -37,6 +38,7 @@ class Outbox:
 
     def __post_init__(self) -> None:
         self._empty.set()
+        metrics.receipts_buffered.set_function(self.__len__)
 
     def put(self, receipt: Receipt) -> bool:
         """Take a receipt; False when there is no room. A `delivered` that is lost only means a repeat."""
@@ -47,10 +49,10 @@ class Outbox:
         if len(self._queue) >= CAPACITY:
             metrics.receipts_dropped.inc()
             return False
+        if not self._queue:
+            self._empty.clear()
+            self._work.set()
         self._queue.append(receipt)
-        metrics.receipts_buffered.set(len(self._queue))
-        self._empty.clear()
-        self._work.set()
         return True
 
     async def run(self) -> None:
@@ -71,15 +73,11 @@ class Outbox:
                 log.warning("receipts wait: neither Kafka nor MongoDB takes them", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
-            metrics.receipts_buffered.set(len(self._queue))
 
     async def _deliver(self, batch: list[Receipt]) -> None:
-        records = [
-            {"topic": self.names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}
-            for receipt in batch
-        ]
+        records = [(receipt.user, receipts.encode(receipt)) for receipt in batch]
         try:
-            await send_all(self.producer, records, within_s=SEND_S)
+            await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
             await changes.fold(self.stored, [_change(receipt) for receipt in batch])

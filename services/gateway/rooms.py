@@ -1,6 +1,6 @@
 """One room a user, over all of the user's connections here."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,6 @@ class Rooms:
     def __init__(self, per_user: int) -> None:
         self.per_user: Final = per_user
         self._rooms: Final[dict[str, list[Connection]]] = {}
-        self._pushed: Final = {lane: metrics.pushed.labels(lane, "live") for lane in Lane}
         self._repeats: Final = {lane: metrics.repeats_dropped.labels(lane) for lane in Lane}
 
     def __len__(self) -> int:
@@ -59,9 +58,12 @@ class Rooms:
         Several items for one user go in one frame, encoded once for all of the user's connections.
         """
         behind: list[Connection] = []
+        pushed: Counter[Lane] = Counter()
         for user, offered in self._by_user(items).items():
             for run in split(offered):
-                behind += self._push(self._rooms.get(user, ()), run, caught_up)
+                behind += self._push(self._rooms.get(user, ()), run, caught_up, pushed)
+        for lane, count in pushed.items():
+            metrics.pushed.add(lane, "live", count=count)
         return behind
 
     def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> None:
@@ -72,7 +74,7 @@ class Rooms:
                     push = connection.feed.offer_early(offered)
                     connection.send_items(push, caught_up)
                     for item in push:
-                        metrics.pushed.labels(item.lane, "unstored").inc()
+                        metrics.pushed.add(item.lane, "unstored")
 
     def _by_user(self, items: Iterable[tuple[str, Offered]]) -> Mapping[str, list[Offered]]:
         """Of the users who are here."""
@@ -82,7 +84,9 @@ class Rooms:
                 by_user[user].append(item)
         return by_user
 
-    def _push(self, room: Sequence[Connection], run: Sequence[Offered], caught_up: datetime | None) -> list[Connection]:
+    def _push(
+        self, room: Iterable[Connection], run: Sequence[Offered], caught_up: datetime | None, pushed: Counter[Lane]
+    ) -> list[Connection]:
         behind: list[Connection] = []
         joined: bytes | None = None
         for connection in list(room):
@@ -96,7 +100,7 @@ class Rooms:
             if len(push) + repeats < len(run):
                 behind.append(connection)
             for item in push:
-                self._pushed[item.lane].inc()
+                pushed[item.lane] += 1
             if repeats:
                 self._repeats[run[0].lane].inc(repeats)
         return behind

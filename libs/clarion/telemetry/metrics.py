@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from clarion.telemetry.tallies import Spread, Tally
+
 # Buckets around the objectives (publish → frame, p99): urgent 250 ms, high 500 ms, normal 1 s, low 5 s.
 _DELIVERY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
 _STAGE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -45,11 +47,11 @@ connections = Gauge("clarion_connections", "Open connections", ["state"])
 upgrades_refused = Counter("clarion_upgrades_refused", "Sockets refused before the upgrade, by HTTP status", ["status"])
 rooms = Gauge("clarion_rooms", "Users with at least one connection here")
 closed = Counter("clarion_closed", "Connections closed, by close code", ["code"])
-delivered = Counter("clarion_delivered", "Notifications acknowledged by a client", ["lane"])
-delivery_seconds = Histogram(
-    "clarion_delivery_seconds", "From created to the frame written, live pushes only", ["lane"], buckets=_DELIVERY_S
+delivered = Tally("clarion_delivered", "Notifications acknowledged by a client", ["lane"])
+delivery_seconds = Spread(
+    "clarion_delivery_seconds", "From created to the frame written, live pushes only", "lane", _DELIVERY_S
 )
-pushed = Counter("clarion_pushed", "Items written to connections", ["lane", "how"])
+pushed = Tally("clarion_pushed", "Items written to connections", ["lane", "how"])
 repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")

@@ -1,0 +1,55 @@
+"""Tallies say to Prometheus what its own counters and histograms would say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+
+from clarion.telemetry.tallies import Spread, Tally
+
+BUCKETS = (0.005, 0.25, 1, 10)
+
+
+def samples(registry: CollectorRegistry) -> set[str]:
+    """Without when a series began: a tally does not say it."""
+    lines = generate_latest(registry).decode().splitlines()
+    return {line for line in lines if "_created" not in line}
+
+
+def told_by(collector: Tally | Spread) -> CollectorRegistry:
+    REGISTRY.unregister(collector)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry
+
+
+def test_a_tally_counts_as_a_counter_does() -> None:
+    tally = Tally("tally_test", "words", ["lane", "how"])
+    registry = told_by(tally)
+    expected = CollectorRegistry()
+    counter = Counter("tally_test", "words", ["lane", "how"], registry=expected)
+    for lane, how, count in [("low", "live", 1), ("high", "live", 2), ("low", "live", 40), ("low", "replay", 1)]:
+        tally.add(lane, how, count=count)
+        counter.labels(lane, how).inc(count)
+    assert samples(registry) == samples(expected)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["low", "high"]), st.sampled_from([0.0, 0.005, 0.1, 1.0, 3.0, 10.5])), max_size=9
+    )
+)
+def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float]]) -> None:
+    spread = Spread("spread_test", "words", "lane", BUCKETS)
+    registry = told_by(spread)
+    expected = CollectorRegistry()
+    histogram = Histogram("spread_test", "words", ["lane"], buckets=BUCKETS, registry=expected)
+    for lane, value in observed:
+        spread.observe(lane, value)
+        histogram.labels(lane).observe(value)
+    assert samples(registry) == samples(expected)
+
+
+def test_a_name_is_taken_once() -> None:
+    with pytest.raises(ValueError, match="Duplicated"):
+        Tally("clarion_delivered", "again", [])
