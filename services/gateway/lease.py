@@ -68,6 +68,15 @@ async def acquire(
         await asyncio.sleep(POLL_S)
 
 
+async def confirm(collection: Collection, lease: Lease) -> None:
+    """To be awaited between the fence and the first client [M].
+
+    Who slept before writing its fence may have been overtaken: then its fence stands behind the newer one, and it never
+    reads that. Waits while MongoDB is away. Raises LeaseLost.
+    """
+    _check(await retry(lambda: mailboxes.renew(collection, lease), "mongodb", *database.TRANSIENT), lease)
+
+
 async def keep(collection: Collection, lease: Lease) -> None:
     """Renew for ever. Raises LeaseLost when somebody else has it; a MongoDB that is away closes nobody [M]."""
     while True:
@@ -77,5 +86,9 @@ async def keep(collection: Collection, lease: Lease) -> None:
         except database.TRANSIENT as error:
             log.warning("lease not renewed", mailbox=lease.mailbox, error=repr(error))
             continue
-        if renewed is None:
-            raise LeaseLost(f"mailbox {lease.mailbox} has another owner")
+        _check(renewed, lease)
+
+
+def _check(renewed: Lease | None, lease: Lease) -> None:
+    if renewed is None:
+        raise LeaseLost(f"mailbox {lease.mailbox} has another owner")

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +19,13 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
+from services.gateway.at_end import AtEnd
 from services.gateway.lease import LeaseLost
 
 log = structlog.get_logger()
 
 POLL_MS: Final = 200
 YIELD_S: Final = 0.002  # bulk gives way to urgent at least this often
-_AT_END_MARGIN: Final = timedelta(seconds=1)  # how old a consumer's knowledge of its partition's end may be
 
 Handle = Callable[[Delivery], None]
 Behind = Callable[[], None]
@@ -39,11 +39,12 @@ class Mailbox:
         self._topics: Final = (names.deliveries(Lane.URGENT), names.deliveries_bulk)
         self._handle = handle
         self._behind = behind
-        self._at_end: dict[str, datetime] = {}
+        self._at_end: Final = {topic: AtEnd() for topic in self._topics}
 
     def caught_up(self) -> datetime | None:
-        """When both topics were last read to their ends; None while that was never so."""
-        return min(self._at_end.values()) if len(self._at_end) == len(self._topics) else None
+        """Until when both topics are known to have been read to their ends; None while that was never so."""
+        known = [end.until_ms for end in self._at_end.values()]
+        return None if None in known else times.from_ms(min(ms for ms in known if ms is not None))
 
     @asynccontextmanager
     async def positioned(self, settings: Settings, producer: Any) -> AsyncGenerator[list[Any]]:
@@ -70,7 +71,6 @@ class Mailbox:
         """Read one topic for ever. Raises LeaseLost on a higher fence."""
         (partition,) = consumer.assignment()
         while True:
-            asked = times.now()
             try:
                 fetched: Any = await consumer.getmany(timeout_ms=POLL_MS)
             except OffsetOutOfRangeError:
@@ -78,8 +78,9 @@ class Mailbox:
                 continue
             if records := fetched.get(partition):
                 await self._take(records)
-            if consumer.highwater(partition) == await consumer.position(partition):
-                self._at_end[partition.topic] = asked - _AT_END_MARGIN
+            position = await consumer.position(partition)
+            is_at_end = consumer.highwater(partition) == position
+            self._at_end[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
 
     async def _take(self, records: Sequence[Any]) -> None:
         gave_way = time.monotonic()

@@ -132,20 +132,22 @@ async def _serving(
     """Everything that lives as long as one lease. Positions are known before anybody may connect."""
     mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
     presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
-    async with mailbox.positioned(process.settings, producer) as consumers, asyncio.TaskGroup() as tasks:
-        running = [
-            tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
-            tasks.create_task(presence.run(), name="presence"),
-            *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
-        ]
-        gateway.mailbox, gateway.presence = mailbox, presence
-        swept = await retry(
-            lambda: sessions.sweep(presence.collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT
-        )
-        log.info("serving", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
-        yield
-        for task in running:
-            task.cancel()
+    async with mailbox.positioned(process.settings, producer) as consumers:
+        await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held))
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
+                tasks.create_task(presence.run(), name="presence"),
+                *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
+            ]
+            gateway.mailbox, gateway.presence = mailbox, presence
+            swept = await retry(
+                lambda: sessions.sweep(presence.collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT
+            )
+            log.info("serving", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
+            yield
+            for task in running:
+                task.cancel()
 
 
 async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lease) -> None:
