@@ -6,7 +6,7 @@ from tests.model.device import Device
 from tests.model.device_steps import connect
 from tests.model.gateway import Connection, Gateway
 from tests.model.kafka import LaneLog, MailboxLog, Receipts, topic
-from tests.model.lease_steps import acquire, serve
+from tests.model.lease_steps import acquire, fence, serve
 from tests.model.mongo import Collection
 from tests.model.scenario import Scenario
 from tests.model.stream_steps import assign
@@ -35,6 +35,7 @@ def beginning(scenario: Scenario) -> World:
         w.put(Gateway(), number)
         if number < scenario.mailboxes:
             acquire(w, number, number)
+            fence(w, number)
             serve(w, number)
     for lane in scenario.lanes:
         assign(w, lane, 0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
+from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.database import Database
@@ -163,7 +164,11 @@ def _write(w: World, connection: Connection, frame: Frame) -> None:
 
 
 def caught_up(w: World, gateway: Gateway) -> datetime | None:
-    return gateway.caught_up if w.keeps("`since` moves only up to where the mailbox was read to its end") else now(w)
+    """As `Mailbox.caught_up`; where time cannot pass, it always is."""
+    known = [end.at_end.until_ms for end in gateway.ends.values()]
+    if not known or not w.keeps("`since` moves only up to where the mailbox was read to its end"):
+        return now(w)
+    return None if None in known else times.from_ms(min(ms for ms in known if ms is not None))
 
 
 def _has_news(w: World, gateway: Gateway, connection: Connection) -> bool:

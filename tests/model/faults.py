@@ -97,7 +97,7 @@ def expel(w: World, lane: Lane, number: int) -> None:
 
 def _of_gateways(w: World) -> Steps:
     for number, gateway in w.each(Gateway):
-        if gateway.lease is None:
+        if gateway.lease is None or not w.scenario.befalls(number):
             continue
         yield Step("GATEWAY {0} CRASHES", crash_gateway, (number,), "gateway crashes")
         if not gateway.is_cut_off:
@@ -152,7 +152,7 @@ def overrun(w: World, number: int) -> None:
 
 def _of_devices(w: World) -> Steps:
     for number, device in w.each(Device):
-        if w.scenario.frail is not None and number not in w.scenario.frail:
+        if not w.scenario.befalls(number):
             continue
         if device.gateway is not None:
             yield Step("THE LINK OF DEVICE {0} IS CUT", hang_up, (number,), "link is cut")
@@ -161,7 +161,7 @@ def _of_devices(w: World) -> Steps:
         elif device.since:
             yield Step("DEVICE {0} FORGETS ITS CURSORS", forget, (number,), "device forgets")
     for at, connection in w.each(Connection):
-        if not connection.feed.paused:
+        if not connection.feed.paused and w.scenario.befalls(at[1]):
             yield Step("DEVICE {1}'S SOCKET AT GATEWAY {0} FILLS", fill_socket, at, "socket fills")
 
 

@@ -10,12 +10,33 @@ from pymongo import DeleteOne, UpdateOne
 from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
 from services.gateway.arrivals import Arrival
+from services.gateway.at_end import AtEnd
 from services.gateway.feed import Feed, LookBack, Offered, Read
 from services.gateway.presence import Notes
-from tests.model.weather import weather
+from tests.model.weather import now_ms, weather
 from tests.model.world import Part, World
 
 UNKNOWN: Final = -1  # a position that is yet to be found out, where a rule is left out
+
+
+@dataclass(slots=True)
+class End:
+    """What a gateway's consumer knows of its partition's end; only where the clock matters.
+
+    `told` as of the latest answer, which came at `answered_ms`; `coming` is an answer that is on its way.
+    """
+
+    told: int
+    answered_ms: int
+    coming: int | None = None
+    at_end: AtEnd = field(default_factory=AtEnd)
+
+    def copy(self) -> Self:
+        at_end = AtEnd(self.at_end.until_ms, self.at_end._answered_ms)
+        return type(self)(self.told, self.answered_ms, self.coming, at_end)
+
+    def key(self) -> Hashable:
+        return self.told, self.answered_ms, self.coming, self.at_end.until_ms, self.at_end._answered_ms
 
 
 @dataclass(slots=True)
@@ -29,12 +50,8 @@ class Gateway(Part):
     is_asleep: bool = False
     is_cut_off: bool = False  # from MongoDB
     positions: dict[str, int] = field(default_factory=dict[str, int])  # in its mailbox's partitions, by topic
-    at_end: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when it last was
+    ends: dict[str, End] = field(default_factory=dict[str, End])  # of those partitions, as Kafka told
     late: tuple[UpdateOne | DeleteOne, ...] = ()
-
-    @property
-    def caught_up(self) -> datetime | None:
-        return min(self.at_end.values(), default=None)
 
     def copy(self) -> Self:
         return type(self)(
@@ -45,7 +62,7 @@ class Gateway(Part):
             self.is_asleep,
             self.is_cut_off,
             dict(self.positions),
-            dict(self.at_end),
+            {name: end.copy() for name, end in self.ends.items()},
             self.late,
         )
 
@@ -54,7 +71,8 @@ class Gateway(Part):
         notes = self.notes and (self.notes.sequence, tuple(self.notes.wanted.items()))
         late = tuple(repr((isinstance(write, DeleteOne), write._filter)) for write in self.late)
         flags = (self.has_swept, self.is_asleep, self.is_cut_off)
-        return self.life, lease, notes, flags, tuple(self.positions.items()), tuple(self.at_end.items()), late
+        ends = tuple((name, end.key()) for name, end in self.ends.items())
+        return self.life, lease, notes, flags, tuple(self.positions.items()), ends, late
 
 
 class Frame(NamedTuple):
@@ -132,6 +150,11 @@ def _copy(feed: Feed) -> Feed:
 
 def reaches_mongodb(w: World, gateway: Gateway) -> bool:
     return weather(w).mongodb and not gateway.is_cut_off and not gateway.is_asleep
+
+
+def settled_end(w: World, end: int) -> End:
+    """Of a consumer that has just been answered."""
+    return End(end, now_ms(w), at_end=AtEnd(now_ms(w), now_ms(w)))
 
 
 def connections(w: World, gateway: int) -> list[tuple[int, Connection]]:

@@ -5,13 +5,14 @@ from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.lease import Observed
 from services.gateway.presence import Notes
 from tests.model.device import Device
-from tests.model.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb
+from tests.model.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb, settled_end
 from tests.model.kafka import Delivery, MailboxLog, topic
 from tests.model.mongo import Collection, answered
 from tests.model.step import Step, Steps
-from tests.model.weather import now
+from tests.model.weather import has_clock
 from tests.model.world import World
 
+CONFIRMS = "a lease is confirmed between the fence and the first client"
 CLOSES = "a higher fence or epoch closes everybody"
 
 
@@ -24,8 +25,12 @@ def steps(w: World) -> Steps:
                 for mailbox in _candidates(w):
                     yield Step("gateway {0} leases mailbox {1}", acquire, (number, mailbox))
             continue
-        if gateway.notes is None:
-            yield Step("gateway {0} writes its fence and serves", serve, (number,))
+        if not gateway.positions:
+            yield Step("gateway {0} writes its fence, and has a position", fence, (number,))
+        elif gateway.notes is None and not w.keeps(CONFIRMS):
+            yield Step("gateway {0} serves", serve, (number,))
+        elif gateway.notes is None and reaches_mongodb(w, gateway) and _is_held(w, gateway.lease):
+            yield Step("gateway {0} confirms its lease, and serves", serve, (number,))
         if not reaches_mongodb(w, gateway):
             if gateway.notes and not w.keeps("a lease that merely ran out closes nobody"):
                 yield Step("gateway {0} closes everybody, since its lease ran out", lose, (number,))
@@ -75,17 +80,23 @@ def acquire(w: World, number: int, mailbox: int) -> None:
         gateway.lease = answered(mailboxes.create(leases, mailbox, owner))
 
 
-def serve(w: World, number: int) -> None:
+def fence(w: World, number: int) -> None:
     gateway = w.change(Gateway, number)
     lease = gateway.lease
     assert lease is not None
-    gateway.notes = Notes(lease)
     for name in {topic(lane): None for lane in w.scenario.lanes}:
         log = w.change(MailboxLog, lease.mailbox, name)
         if w.keeps("a new owner writes a fence"):
             log.records += (Delivery("fence", lease.epoch),)
         gateway.positions[name] = log.end if w.keeps("a position is known before clients come") else UNKNOWN
-        gateway.at_end[name] = now(w)
+        if has_clock(w, number):
+            gateway.ends[name] = settled_end(w, log.end)
+
+
+def serve(w: World, number: int) -> None:
+    gateway = w.change(Gateway, number)
+    assert gateway.lease is not None
+    gateway.notes = Notes(gateway.lease)
 
 
 def sweep(w: World, number: int) -> None:

@@ -2,11 +2,11 @@
 
 from services.gateway.feed import START, Offered
 from tests.model.connection_steps import send
-from tests.model.gateway import UNKNOWN, Connection, Gateway, connections
+from tests.model.gateway import UNKNOWN, Connection, End, Gateway, connections
 from tests.model.kafka import MailboxLog
 from tests.model.lease_steps import CLOSES, lose
 from tests.model.step import Step, Steps
-from tests.model.weather import now
+from tests.model.weather import now_ms
 from tests.model.world import World
 
 FIRST_POSITION = "out of retention, first a new position, then everybody catches up"
@@ -14,7 +14,7 @@ FIRST_POSITION = "out of retention, first a new position, then everybody catches
 
 def steps(w: World) -> Steps:
     for number, gateway in w.each(Gateway):
-        if gateway.is_asleep or gateway.lease is None:
+        if gateway.is_asleep or gateway.lease is None or gateway.notes is None:
             continue
         for name, position in gateway.positions.items():
             log = w.get(MailboxLog, gateway.lease.mailbox, name)
@@ -22,10 +22,32 @@ def steps(w: World) -> Steps:
                 yield Step("gateway {0} goes to the end of its {1} mailbox", go_to_end, (number, name))
             elif position < log.start:
                 yield Step("gateway {0} finds its {1} position outside retention", skip, (number, name))
-            elif position < log.end:
+            elif position < (gateway.ends[name].told if name in gateway.ends else log.end):
                 yield Step("gateway {0} reads {1} record {2}", read, (number, name, position))
-            elif gateway.at_end[name] < now(w):
-                yield Step("gateway {0} finds nothing new in its {1} mailbox", find_nothing, (number, name))
+            elif name in gateway.ends:
+                yield from _answers(w, number, name, gateway.ends[name], log.end)
+
+
+def _answers(w: World, number: int, name: str, end: End, is_now: int) -> Steps:
+    """Kafka tells how far a partition goes; that may be on its way for long."""
+    if end.coming is not None:
+        yield Step("gateway {0} is told that its {1} mailbox ends at {2}", be_told, (number, name, end.coming))
+    elif end.told < is_now or end.answered_ms <= now_ms(w):
+        yield Step("Kafka tells gateway {0} that its {1} mailbox ends at {2}", tell, (number, name, is_now))
+
+
+def tell(w: World, number: int, name: str, is_now: int) -> None:
+    w.change(Gateway, number).ends[name].coming = is_now
+
+
+def be_told(w: World, number: int, name: str, told: int) -> None:
+    """Two answers in one hour are a moment apart."""
+    gateway = w.change(Gateway, number)
+    end = gateway.ends[name]
+    end.told, end.coming = told, None
+    end.answered_ms = max(now_ms(w), min(end.answered_ms, now_ms(w)) + 1)
+    if gateway.positions[name] == told:
+        end.at_end.look(end.answered_ms, True)
 
 
 def read(w: World, number: int, name: str, position: int) -> None:
@@ -35,8 +57,8 @@ def read(w: World, number: int, name: str, position: int) -> None:
     log = w.get(MailboxLog, lease.mailbox, name)
     record = log.records[position - log.start]
     gateway.positions[name] = position + 1
-    if position + 1 == log.end:
-        gateway.at_end[name] = now(w)
+    if end := gateway.ends.get(name):
+        end.at_end.look(end.answered_ms, end.told == position + 1)
     if record.kind == "fence":
         if record.content > lease.epoch and w.keeps(CLOSES):
             lose(w, number)
@@ -56,10 +78,6 @@ def _deliver(w: World, number: int, id_: str, *, is_early: bool) -> None:
         else:
             push, _ = feed.offer([Offered(id_, lane, entry.ord, entry.body)])
         send(w, number, device, push)
-
-
-def find_nothing(w: World, number: int, name: str) -> None:
-    w.change(Gateway, number).at_end[name] = now(w)
 
 
 def skip(w: World, number: int, name: str) -> None:

@@ -16,6 +16,7 @@ from clarion.broker.ownership import Ownership
 from clarion.contracts.status import State
 from clarion.store import sessions, stubs
 from clarion.store.notifications import Stored
+from services.gateway.at_end import AtEnd
 from services.gateway.feed import Feed
 from services.stream import storing
 from tests.model import scenarios
@@ -107,6 +108,13 @@ def _since_moves_always(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Feed, "advance_since", advance)
 
 
+def _answers_are_always_fresh(patch: pytest.MonkeyPatch) -> None:
+    def look(end: AtEnd, answered_ms: int | None, is_at_end: bool) -> None:
+        end.until_ms = answered_ms if is_at_end else end.until_ms
+
+    patch.setattr(AtEnd, "look", look)
+
+
 def _early_moves_the_cursor(patch: pytest.MonkeyPatch) -> None:
     def moving(feed: Feed, items: Any) -> Any:
         push = list(items)
@@ -176,9 +184,11 @@ RULES: Final = [
     Rule("live at once only when no mark exceeds the cursor", scenarios.ONE, _arrival_ignores_marks),
     Rule("`since` moves only while a connection is live", scenarios.HOUR_SOCKET, _since_moves_always),
     Rule("`since` moves only up to where the mailbox was read to its end", scenarios.HOUR_SOCKET),
+    Rule("an answer is good for when the one before it came", scenarios.HOUR_SOCKET, _answers_are_always_fresh),
     Rule("the stream routes to every session it reads", scenarios.TAKEOVER),
     Rule("a gateway pushes whatever is for its rooms", scenarios.TAKEOVER),
     Rule("a new owner writes a fence", scenarios.CUT_OFF),
+    Rule("a lease is confirmed between the fence and the first client", scenarios.NO_FENCE_YET),
     Rule("a position is known before clients come", scenarios.ONE),
     Rule("a higher fence or epoch closes everybody", scenarios.TAKEOVER),
     Rule("a lease that merely ran out closes nobody", scenarios.LASTING_OUTAGE),

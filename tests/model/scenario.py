@@ -35,10 +35,13 @@ class Scenario:
     credit: int | None = None  # items a connection, one of them for urgent only; the real figures without
     at_home: bool = False  # each device connects to the gateway of its own number only
     is_settled: bool = False  # in the beginning devices are connected, each at home, and live
-    frail: tuple[int, ...] | None = None  # the devices that faults of devices befall; all of them without
+    frail: tuple[int, ...] | None = None  # the devices and gateways that faults befall; all of them without
     faults: Mapping[str, int] = field(default_factory=dict[str, int])
     lasts: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
+
+    def befalls(self, number: int) -> bool:
+        return self.frail is None or number in self.frail
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:

@@ -38,6 +38,12 @@ CUT_OFF: Final = Scenario(
     lasts=frozenset({"gateway is cut off"}),
 )
 RESTART: Final = Scenario("a gateway crashes twice", gateways=2, faults={"gateway crashes": 2})
+NO_FENCE_YET: Final = Scenario(
+    "a gateway has a lease and no fence, and is cut off from MongoDB for good",
+    gateways=2,
+    faults={"gateway crashes": 1, "gateway is cut off": 1},
+    lasts=frozenset({"gateway is cut off"}),
+)
 LATE_WRITES: Final = Scenario("session writes land late", faults={"session write times out": 1, "link is cut": 1})
 RETENTION: Final = Scenario("a mailbox overruns", faults={"gateway sleeps": 1, "mailbox overruns": 1})
 RETENTION_TWO: Final = replace(RETENTION, name="a mailbox overruns, and more comes", published=_TWO)

@@ -32,6 +32,15 @@ def now(w: World) -> datetime:
     return OPENING + timedelta(hours=weather(w).hours)
 
 
+def now_ms(w: World) -> int:
+    return int(now(w).timestamp() * 1000)
+
+
+def has_clock(w: World, gateway: int) -> bool:
+    """Whether it matters when a gateway read its mailbox: else none of what keeps that is kept."""
+    return "hour passes" in w.scenario.faults and w.scenario.befalls(gateway)
+
+
 def is_calm(w: World) -> bool:
     """Whether nothing has gone wrong so far."""
     return weather(w).left == w.scenario.faults

@@ -35,7 +35,6 @@ class Window:
         routes = tuple((user, tuple(sorted(found))) for user, found in self.mailboxes.items())
         return (
             self.offset,
-            self.epoch,
             self.done,
             self.is_live,
             tuple(item.id for item in self.items),
@@ -104,7 +103,8 @@ class Worker(Part):
         )
         flags = (self.is_asleep, self.is_silent, self.shelved_from, self.ownership.must_read_again())
         windows = tuple(window.key() for window in self.windows)
-        return self.tracker.epoch, progress, self.position, windows, flags, self.live_up_to
+        # epochs only grow, and everything in hand is of the present one
+        return progress, self.position, windows, flags, self.live_up_to
 
 
 def _copy(tracker: CommitTracker) -> CommitTracker:
