@@ -1,6 +1,6 @@
 import pytest
 
-SECONDS = 3.0  # for each scenario that cannot be explored to its end; enough of those in a minute
+SECONDS = 2.0  # for each scenario that cannot be explored to its end; enough of those in a minute
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

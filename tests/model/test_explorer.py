@@ -14,7 +14,7 @@ from tests.model.world import World
 
 pytestmark = pytest.mark.timeout(0)
 
-EXPANDED = 1_000
+EXPANDED = 700
 
 
 def followers(w: World) -> dict[str, Hashable]:
