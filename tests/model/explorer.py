@@ -37,27 +37,22 @@ class Found:
 
 
 def explore(scenario: Scenario, within_s: float) -> Found:
-    with _credit(scenario.credit), _no_collections():
+    with unhurried(scenario):
         return Exploration(scenario).run(within_s)
 
 
 @contextmanager
-def _credit(items: int | None) -> Generator[None]:
+def unhurried(scenario: Scenario) -> Generator[None]:
+    """With the scenario's credit, and no garbage collection: states have no cycles, looking for some takes its time."""
     with pytest.MonkeyPatch.context() as patch:
-        if items is not None:
-            patch.setattr(feed, "CREDIT_ITEMS", items)
+        if scenario.credit is not None:
+            patch.setattr(feed, "CREDIT_ITEMS", scenario.credit)
             patch.setattr(feed, "CREDIT_URGENT_ITEMS", 1)
-        yield
-
-
-@contextmanager
-def _no_collections() -> Generator[None]:
-    """States have no cycles: looking for some takes a quarter of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
 
 def steps_from(w: World) -> Steps:

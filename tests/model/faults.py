@@ -58,8 +58,8 @@ def _of_workers(w: World) -> Steps:
         if worker.position is None:
             continue
         yield Step("{0} WORKER {1} CRASHES", crash_worker, (lane, number), "worker crashes")
-        for window in worker.windows:
-            for mailbox in packed(window, lane):
+        for window in worker.windows[:1]:  # whose turn it is
+            for mailbox in packed(window, lane) if worker.copy().may_go_on(window) else ():
                 text = "{0} WORKER {1} EMITS OFFSET {2} TO MAILBOX {3} ONLY, AND CRASHES"
                 yield Step(text, crash_emitting, (lane, number, window.offset, mailbox), "worker crashes emitting")
         if not worker.is_asleep:

@@ -92,5 +92,40 @@ HOUR_LINK: Final = Scenario(
 HOUR_SOCKET: Final = replace(
     HOUR_LINK, name="an hour passes, and a socket fills", faults={"hour passes": 1, "socket fills": 1}
 )
-
 ALL: Final = [value for value in list(globals().values()) if isinstance(value, Scenario)]
+
+# Too large to explore: for random ways through them.
+_EVERYWHERE: Final = (*_TWO, *_URGENT * 2, ("bob", Lane.NORMAL), *_ONE)
+EVERYTHING: Final = Scenario(
+    "everything at once",
+    published=_EVERYWHERE,
+    devices=(*_BOTH, "bob"),
+    gateways=3,
+    mailboxes=2,
+    workers=2,
+    windows=3,
+    credit=3,
+    faults={
+        "worker crashes": 1,
+        "worker crashes emitting": 1,
+        "worker sleeps": 2,
+        "worker is expelled": 2,
+        "gateway crashes": 1,
+        "gateway sleeps": 2,
+        "gateway is cut off": 1,
+        "mailbox overruns": 1,
+        "session write times out": 2,
+        "link is cut": 2,
+        "socket fills": 2,
+        "mongodb is away": 2,
+        "one is retracted": 1,
+    },
+)
+CROWDED_HOURS: Final = replace(
+    EVERYTHING,
+    name="everything at once, over hours",
+    is_settled=True,
+    devices=_BOTH,
+    faults={"gateway sleeps": 1, "mailbox overruns": 1, "link is cut": 2, "socket fills": 2, "hour passes": 3},
+)
+LARGE: Final = [EVERYTHING, CROWDED_HOURS]

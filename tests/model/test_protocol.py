@@ -5,8 +5,16 @@ import pytest
 from tests.model import scenarios
 from tests.model.explorer import explore
 from tests.model.scenario import Scenario
+from tests.model.wandering import wander
 
 pytestmark = pytest.mark.timeout(0)  # an exploration ends by itself
+
+
+@pytest.mark.parametrize("scenario", scenarios.LARGE, ids=lambda scenario: scenario.name)
+def test_no_random_way_breaks_anything_through(scenario: Scenario, seconds: float) -> None:
+    found = wander(scenario, seconds)
+    print(f"\n{scenario.name}: {found.states} ways, {found.steps} steps")
+    assert not found.broken, f"{scenario.name}\n{found}"
 
 
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
