@@ -1,7 +1,6 @@
-"""Receipts on their way to Kafka: bounded, coalesced, in order for each user."""
+"""Receipts on their way to Kafka: while a batch is sent, the next one gathers."""
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,7 +10,6 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.keyed_batches import send_keyed
 from clarion.contracts import receipts
-from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import RETRY
@@ -19,11 +17,11 @@ from clarion.store import changes, database
 from clarion.store.changes import Change
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
+from services.gateway.receipt_queue import ReceiptQueue
 
 log = structlog.get_logger()
 
-CAPACITY: Final = 10_000
-BATCH: Final = 500
+BATCH: Final = 1_000
 SEND_S: Final = 5.0
 
 
@@ -32,7 +30,7 @@ class Outbox:
     producer: AIOKafkaProducer
     names: Names
     stored: Collection
-    _queue: deque[Receipt] = field(default_factory=deque[Receipt])
+    _queue: ReceiptQueue = field(default_factory=ReceiptQueue)
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,17 +40,11 @@ class Outbox:
 
     def put(self, receipt: Receipt) -> bool:
         """Take a receipt; False when there is no room. A `delivered` that is lost only means a repeat."""
-        last = self._queue[-1] if self._queue else None
-        if last and _same(last, receipt) and len(last.ids) + len(receipt.ids) <= IDS_PER_FRAME:
-            last.ids.extend(receipt.ids)
-            return True
-        if len(self._queue) >= CAPACITY:
+        if not self._queue.put(receipt):
             metrics.receipts_dropped.inc()
             return False
-        if not self._queue:
-            self._empty.clear()
-            self._work.set()
-        self._queue.append(receipt)
+        self._empty.clear()
+        self._work.set()
         return True
 
     async def run(self) -> None:
@@ -63,13 +55,13 @@ class Outbox:
                 self._empty.set()
                 self._work.clear()
                 await self._work.wait()
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            batch = self._queue.take(BATCH)
             try:
                 await self._deliver(batch)
                 failures = 0
             except database.TRANSIENT as error:
                 # both are away: keep them, in order, and try again
-                self._queue.extendleft(reversed(batch))
+                self._queue.give_back(batch)
                 log.warning("receipts wait: neither Kafka nor MongoDB takes them", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
@@ -92,7 +84,3 @@ class Outbox:
 
 def _change(receipt: Receipt) -> Change:
     return Change(Op(receipt.op), tuple(receipt.ids), receipt.at, receipt.user, receipt.unstored)
-
-
-def _same(one: Receipt, other: Receipt) -> bool:
-    return (one.user, one.op, one.session, one.unstored) == (other.user, other.op, other.session, other.unstored)
