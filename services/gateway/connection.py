@@ -1,6 +1,7 @@
 """One client: who it is, its feed, and a way to write to its socket. The wire itself is `protocol`'s."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,7 @@ class Connection:
     present: bool = False  # its session is stored: only now may the store be read [M]
     greeted: bool = False  # hello is sent
     heard: bool = False  # a frame has come
+    beat_at: float = math.inf  # when a ping, or its answer, is due
     pinged: bool = False
     pong_due: bool = False
     resync_owed: bool = False

@@ -59,8 +59,7 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
     size: int
 
 
-@dataclass(slots=True)
-class _Lane:
+class _Lane(msgspec.Struct, gc=False):
     cursor: int = START
     mark: int = START
     live: bool = False

@@ -1,8 +1,8 @@
 """The upgrade, by websockets' sans-IO `ServerProtocol`. It is used for this and dropped: it would pin the request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from websockets.http11 import Request
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 def answer(data: bytes, refusal: Callable[[Request], Refusal | None]) -> Answer:
     """Answer an upgrade request, which is all there, unless `refusal` has a reason not to."""
-    protocol = ServerProtocol(select_subprotocol=_select)
+    protocol = _Upgrade()
     try:
         protocol.receive_data(data)
         token = _decide(protocol, refusal)
@@ -46,9 +46,11 @@ def _decide(protocol: ServerProtocol, refusal: Callable[[Request], Refusal | Non
     return None
 
 
-def _select(_: ServerProtocol, offered: Any) -> Subprotocol | None:
-    """Header-only clients may offer none; then none is selected."""
-    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+class _Upgrade(ServerProtocol):
+    # a method, not the argument of that name, which would bind it to itself: one more thing to collect
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        """Header-only clients may offer none; then none is selected."""
+        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
 
 
 def _token(request: Request) -> str | TokenError:

@@ -18,7 +18,7 @@ class Rooms:
 
     def __init__(self, per_user: int) -> None:
         self.per_user: Final = per_user
-        self._rooms: Final[dict[str, list[Connection]]] = {}
+        self._rooms: Final[dict[str, tuple[Connection, ...]]] = {}
         self._repeats: Final = {lane: metrics.repeats_dropped.labels(lane) for lane in Lane}
 
     def __len__(self) -> int:
@@ -28,25 +28,26 @@ class Rooms:
         return (connection for room in self._rooms.values() for connection in room)
 
     def of(self, user: str) -> Sequence[Connection]:
-        return tuple(self._rooms.get(user, ()))
+        return self._rooms.get(user, ())
 
     def join(self, connection: Connection) -> bool:
         """False when the user has as many connections as allowed."""
-        room = self._rooms.setdefault(connection.user, [])
+        room = self._rooms.get(connection.user, ())
         if len(room) >= self.per_user:
             return False
-        room.append(connection)
+        self._rooms[connection.user] = (*room, connection)
         connection.joined = True
         metrics.rooms.set(len(self._rooms))
         return True
 
     def leave(self, connection: Connection) -> bool:
         """True when that was the user's last connection here."""
-        room = self._rooms.get(connection.user, [])
+        room = self._rooms.get(connection.user, ())
         if connection.joined:
-            room.remove(connection)
+            room = tuple(other for other in room if other is not connection)
             connection.joined = False
         if room:
+            self._rooms[connection.user] = room
             return False
         self._rooms.pop(connection.user, None)
         metrics.rooms.set(len(self._rooms))
@@ -69,7 +70,7 @@ class Rooms:
     def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> None:
         """Give items that are not stored yet to whoever can take them now."""
         for user, offered in self._by_user(items).items():
-            for connection in list(self._rooms[user]):
+            for connection in self._rooms[user]:
                 if connection.greeted:
                     push = connection.feed.offer_early(offered)
                     connection.send_items(push, caught_up)
@@ -89,7 +90,7 @@ class Rooms:
     ) -> list[Connection]:
         behind: list[Connection] = []
         joined: bytes | None = None
-        for connection in list(room):
+        for connection in room:
             push, repeats = connection.feed.offer(run)
             if len(push) == len(run):
                 joined = joined or join(run)

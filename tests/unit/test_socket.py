@@ -1,5 +1,6 @@
 """The wire against websockets' own sans-IO protocol: the same bytes in, the same messages and answers out."""
 
+import gc
 import struct
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import CLIENT, SERVER, Protocol, State
+from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from clarion.contracts import times
@@ -368,6 +371,18 @@ def test_the_answer_to_an_upgrade_is_one_that_websockets_takes() -> None:
     assert client.state is State.OPEN
     assert client.subprotocol == "clarion.v1"
     assert not client.extensions, "no compression: what is compressed cannot be shared, and its window costs memory"
+
+
+def test_nothing_of_the_upgrade_is_left_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        socket, _, _ = opened()
+        left = [type(one) for one in gc.get_objects() if isinstance(one, (ServerProtocol, Request))]
+    finally:
+        gc.enable()
+    assert left == []
+    socket.connection_lost(None)
 
 
 @pytest.mark.parametrize(

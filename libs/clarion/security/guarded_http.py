@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any, Final
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 
 from clarion.contracts import limits
 from clarion.security.addresses import Networks, client_address, is_within
@@ -36,7 +38,12 @@ class GuardedHttp(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        super().connection_made(transport)
+        # not uvicorn's own: it asks a socket object, which keeps both addresses for as long as the connection lasts
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
+        self.scheme = "https" if is_ssl(transport) else "http"
         if self._may_enter():
             self._expect_headers()
         else:
@@ -76,6 +83,8 @@ class GuardedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._leave()
         super().handle_websocket_upgrade()
+        # it holds its protocol, with the request in it, until the garbage collector comes
+        self.parser = None  # pyright: ignore[reportAttributeAccessIssue] - as uvicorn does it when a connection is lost
 
     def send_400_response(self, msg: str) -> None:
         if self._header_bytes > limits.HEADER_BYTES:
@@ -117,3 +126,8 @@ class GuardedHttp(HttpToolsProtocol):
     def _refuse(self) -> None:
         self.transport.write(_TOO_LARGE)
         self.transport.close()
+
+
+def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
+    found: Any = transport.get_extra_info(name)
+    return (str(found[0]), int(found[1])) if found else None

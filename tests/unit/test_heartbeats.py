@@ -1,0 +1,139 @@
+"""Heartbeats, expiry and close deadlines on a clock of the test's own: one wheel for all of them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from clarion.contracts import frames
+from clarion.contracts.limits import PING_S, PONG_S
+from clarion.security.tokens import Claims
+from services.gateway import heartbeats
+from services.gateway.connection import Connection
+from services.gateway.feed import Feed
+from services.gateway.heartbeats import CLOSE_WITHIN_S, Heartbeats
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BOOTED_AT = 1_700_000_000.0  # on the calendar
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.said: list[frames.ServerFrame] = []
+        self.codes: list[int] = []
+        self.is_aborted = False
+
+    def write(self, text: bytes) -> None:
+        self.said.append(frames.decode_server(text))
+
+    def shut(self, code: int, reason: str) -> None:
+        self.codes.append(code)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+class Clock:
+    """`time` as the heartbeats see it; `run` turns their wheel every second."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.beats = Heartbeats(lambda: None)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return BOOTED_AT + self.now
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 1
+            self.beats.turn(self.now)
+
+    def connect(self, *, token_s: float = 3_600) -> tuple[Connection, Wire]:
+        wire = Wire()
+        claims = Claims("ann", frozenset(), self.time() + token_s, self.time())
+        connection = Connection(wire, Feed(opened=NOW, since=NOW), claims=claims)
+        self.beats.watch(connection)
+        return connection, wire
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(heartbeats, "time", clock)
+    return clock
+
+
+def pings(wire: Wire) -> int:
+    return sum(isinstance(frame, frames.Ping) for frame in wire.said)
+
+
+def test_a_ping_comes_every_ping_time_while_it_is_answered(clock: Clock) -> None:
+    connection, wire = clock.connect()
+    answered = 0
+    for _ in range(int(10 * PING_S)):
+        clock.run(1)
+        if pings(wire) > answered:
+            answered = pings(wire)
+            connection.pong_due = False
+    assert 9 <= answered <= 10
+    assert wire.codes == []
+
+
+def test_whoever_does_not_answer_is_closed_in_time_and_then_cut_off(clock: Clock) -> None:
+    connection, wire = clock.connect()
+    while not pings(wire):
+        clock.run(1)
+    clock.run(PONG_S - 1)
+    assert wire.codes == []
+    clock.run(3)
+    assert wire.codes == [4408]
+    clock.beats.closing(connection)  # as the gateway says when the close frame is out
+    clock.run(CLOSE_WITHIN_S - 1)
+    assert not wire.is_aborted
+    clock.run(3)
+    assert wire.is_aborted
+
+
+@pytest.mark.parametrize("token_s", [3.0, PING_S * 2 + 5])
+def test_a_token_ends_its_connection_within_two_seconds_whatever_else_is_due(clock: Clock, token_s: float) -> None:
+    connection, wire = clock.connect(token_s=token_s)
+    for _ in range(int(token_s) - 1):
+        clock.run(1)
+        connection.pong_due = False
+    assert wire.codes == []
+    clock.run(3)
+    assert wire.codes == [4401]
+
+
+def test_a_new_token_keeps_it_and_asks_for_no_answer_before_its_time(clock: Clock) -> None:
+    connection, wire = clock.connect(token_s=PING_S)
+    while not pings(wire):
+        clock.run(1)
+    assert connection.claims is not None
+    connection.claims = Claims("ann", frozenset(), clock.time() + 1, clock.time())
+    clock.beats.renew(connection)
+    connection.claims = Claims("ann", frozenset(), clock.time() + 3_600, clock.time())
+    clock.run(PONG_S - 2)
+    assert wire.codes == [], "the wheel turned for a token that was replaced, not for the ping"
+    connection.pong_due = False
+    clock.run(2 * PONG_S)
+    assert wire.codes == []
+
+
+def test_a_token_that_is_good_for_less_long_ends_it_then(clock: Clock) -> None:
+    connection, wire = clock.connect()
+    connection.claims = Claims("ann", frozenset(), clock.time() + 2, clock.time())
+    clock.beats.renew(connection)
+    clock.run(4)
+    assert wire.codes == [4401]
+
+
+def test_a_connection_that_is_gone_is_forgotten(clock: Clock) -> None:
+    connection, wire = clock.connect(token_s=2)
+    clock.beats.forget(connection)
+    clock.run(100)
+    assert wire.said == []
+    assert wire.codes == []
