@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from clarion.contracts import limits, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Ping
+from clarion.contracts.frames import Ping, encode
 from services.gateway.connection import Connection
 from services.gateway.wheel import Wheel
 
@@ -59,6 +60,8 @@ class Heartbeats:
                 self._beat(connection, now)
             if connection.open:
                 self._wait(connection, now)
+            else:
+                self.closing(connection)  # also when its socket was closing before, and cannot get rid of what it holds
 
     async def run(self) -> None:
         while True:
@@ -72,13 +75,19 @@ class Heartbeats:
         if not connection.pinged:
             connection.pinged = connection.pong_due = True
             since = connection.feed.advance_since(self.caught_up())
-            connection.send(Ping(times.rfc3339(since)))
+            connection.wire.write(_ping(since))
             connection.beat_at = now + limits.PONG_S
         elif connection.pong_due:
             connection.close(Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
         else:
             connection.pinged = False
             connection.beat_at = now + limits.PING_S - limits.PONG_S
+
+
+@lru_cache(16)
+def _ping(since: datetime) -> bytes:
+    """The same for all who are live."""
+    return encode(Ping(times.rfc3339(since)))
 
 
 def _expires_in(connection: Connection) -> float:

@@ -222,8 +222,9 @@ class Socket(asyncio.Protocol):
         if frame.opcode == framing.BINARY:
             self.shut(Close.BINARY, "text frames only")
             return
-        fragments = self._fragments = self._fragments or Fragments()
-        text = fragments.add(frame.payload, is_final=frame.is_final)
+        if self._fragments is None:
+            self._fragments = Fragments()
+        text = self._fragments.add(frame.payload, is_final=frame.is_final)
         if frame.is_final:
             self._fragments = None
             if self._connection is not None:

@@ -16,7 +16,7 @@ from clarion.settings import Settings
 REQUEST_S: Final = 20.0
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
 HEARTBEAT_S: Final = 3.0
-FETCH_WAIT_MS: Final = 100
+FETCH_WAIT_MS: Final = 250  # a broker with nothing to tell answers then; mailboxes must know their end within a second
 PARTITION_FETCH_BYTES: Final = 512 * KIB
 
 # A future of an idempotent producer never fails by itself: aiokafka retries such a batch for ever.
