@@ -72,6 +72,7 @@ class Admission:
         if not connection.open:
             return
         connection.present = True
+        self.rooms.settle(connection)
         if asked is not None and arrival.delivered is not None:
             connection.feed.nothing_pending(asked, arrival.delivered)
         else:
@@ -153,6 +154,7 @@ class Admission:
             )
         )
         self.heartbeats.watch(connection)
+        connection.resync_owed |= unread is None
 
     async def _acknowledge_resumed(self, connection: Connection, cursors: Mapping[Lane, int]) -> None:
         """What is pending at or below a client's cursors was handled: its acknowledgement was lost on the way."""

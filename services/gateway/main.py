@@ -12,7 +12,6 @@ import structlog
 import uvicorn
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from clarion.broker import clients
@@ -34,11 +33,14 @@ from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
-from clarion.web.problem_responses import HANDLERS
+from clarion.web.callers import TokenCheck
 from services.gateway import lease
 from services.gateway.arrivals import look_up
 from services.gateway.disconnect import Disconnect, disconnect_routes
 from services.gateway.gateway import Gateway, make
+from services.gateway.http import make_app
+from services.gateway.inbox import Inbox
+from services.gateway.inbox_routes import inbox_routes
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
@@ -64,6 +66,7 @@ async def main(process: Process) -> None:
     check = Revocations(Verifier(settings), revoked)
     gateway = make(settings, check, documents, outbox)
     disconnect = Disconnect(stored, producer, health.dependency("kafka"), names, settings.token_life_s)
+    inbox = Inbox(documents, health.dependency("mongodb"), health.dependency("kafka"), producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.figures.append(lambda: _figures(gateway))
@@ -73,7 +76,7 @@ async def main(process: Process) -> None:
                 watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
             ),
             tasks.create_task(
-                _serve(settings, gateway, producer, names, disconnect_routes(check, disconnect)), name="http"
+                _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect)), name="http"
             ),
             tasks.create_task(follow(revoked, gateway.revoked), name="revocations"),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
@@ -166,18 +169,17 @@ async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lea
 
 
 async def _serve(
-    settings: Settings, gateway: Gateway, producer: AIOKafkaProducer, names: Names, routes: Sequence[BaseRoute]
+    settings: Settings, gateway: Gateway, check: TokenCheck, inbox: Inbox, routes: Sequence[BaseRoute]
 ) -> None:
     async def publish(user: str) -> None:
         try:
-            await clients.send_all(producer, _one_of_each(names, user))
+            await clients.send_all(inbox.producer, _one_of_each(inbox.names, user))
         except KafkaError as error:
             raise OSError("Kafka does not answer") from error
 
-    app = Starlette(
-        routes=[*routes, *page_routes(assets_path(), settings, publish, DEV_USERS, Budget())],
-        exception_handlers=HANDLERS,
-    )
+    budget = Budget()
+    page = page_routes(assets_path(), settings, publish, DEV_USERS, budget)
+    app = make_app(settings, [*inbox_routes(check, inbox, budget), *routes, *page])
 
     crowds, trusted = Crowds(settings.connections_per_ip), settings.trusted_networks
     site = Site(gateway, settings.origin_list, trusted)

@@ -72,7 +72,7 @@ class Outbox:
             await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
-            await changes.fold(self.stored, [_change(receipt) for receipt in batch])
+            await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
 
     async def flush(self) -> None:
         """Wait until everything is sent."""

@@ -11,7 +11,7 @@ from clarion.contracts.receipts import Receipt
 CAPACITY: Final = 10_000  # receipts
 CAPACITY_IDS: Final = 100_000  # in all of them
 
-_kind: Final = attrgetter("op", "session", "unstored")
+_kind: Final = attrgetter("op", "session", "unstored", "folded")
 
 
 class ReceiptQueue:

@@ -107,16 +107,19 @@ class Rooms:
         return behind
 
     def sync(self, user: str, frame: ServerSync) -> None:
-        """Tell a user's connections. One that cannot take more is owed a single `resync`, however many there were."""
+        """Tell a user's connections. One that cannot take more is owed a single `resync`, however many there were.
+
+        So is one that has no `hello` yet: the count in that may have been read before this one.
+        """
         text = encode(frame)
         for connection in self._rooms.get(user, ()):
-            if connection.feed.paused:
+            if connection.feed.paused or not connection.greeted:
                 connection.resync_owed = True
             else:
                 connection.wire.write(text)
 
     def settle(self, connection: Connection) -> None:
-        """The connection can take more again."""
-        if connection.resync_owed and not connection.feed.paused:
+        """The connection can take more again, or has its `hello`."""
+        if connection.resync_owed and connection.greeted and not connection.feed.paused:
             connection.resync_owed = False
             connection.send(Resync())

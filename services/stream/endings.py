@@ -1,4 +1,4 @@
-"""What ended without its user: what has expired becomes `expired`, and upstreams are told on `receipts`.
+"""What ended by itself: what has expired leaves its user's inbox, and whoever reads `receipts` is told.
 
 Two steps, so that a crash between them loses no announcement: first the state, then the receipt, then the mark goes.
 """
@@ -49,8 +49,8 @@ class Endings:
         expired = await notifications.expire(stored, now=now, purged_before=now + BEFORE_PURGE, limit=AT_ONCE)
         found = await notifications.unannounced(stored, AT_ONCE)
         ended: defaultdict[tuple[str, Op], list[str]] = defaultdict(list)
-        for id_, user, state in found:
-            ended[user, Op(state)].append(id_)
+        for id_, user, op in found:
+            ended[user, op].append(id_)
         receipts = [Receipt(user, op, ids, now) for (user, op), ids in ended.items()]
         await send_all(self.producer, receipt_records(self.names, receipts))
         await notifications.announced(stored, [id_ for id_, _, _ in found])

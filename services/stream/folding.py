@@ -9,6 +9,13 @@ from clarion.contracts.receipts import Op, Receipt
 from clarion.store.changes import FOLDABLE, Change
 
 IDS_PER_UPDATE: Final = 1_000
+# What ended by itself is folded already, but the user's devices show it, or count it: what to tell them.
+TOLD: Final = {
+    Op.EXPIRED: Op.EXPIRED,
+    Op.LAPSED: Op.EXPIRED,
+    Op.COLLAPSED: Op.COLLAPSED,
+    Op.THROTTLED: Op.THROTTLED,
+}
 
 
 @dataclass(slots=True)
@@ -31,9 +38,11 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
     others: list[Receipt] = []
     folded = Folded()
     for receipt in receipts:
-        if receipt.op not in FOLDABLE:
+        if receipt.op not in FOLDABLE and receipt.op not in TOLD:
             continue
-        folded.touched.setdefault((receipt.user, receipt.op), []).extend(receipt.ids)
+        folded.touched.setdefault((receipt.user, TOLD.get(receipt.op, receipt.op)), []).extend(receipt.ids)
+        if receipt.folded or receipt.op in TOLD:
+            continue
         if receipt.op is Op.DELIVERED and receipt.unstored:
             folded.changes.append(Change(Op.DELIVERED, tuple(receipt.ids), receipt.at, receipt.user, unstored=True))
         elif receipt.op is Op.DELIVERED:

@@ -51,8 +51,8 @@ class ReceiptsWork:
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
             await retry(store, "mongodb", *database.TRANSIENT)
-        for (_, op), ids in folded.touched.items():
-            metrics.folded.labels(op).inc(len(ids))
+        for change in folded.changes:
+            metrics.folded.labels(change.op).inc(len(change.ids))
         syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
         records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
         async with turn.at(Stage.EMIT):

@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from pymongo import DESCENDING
 
-from clarion.contracts import times
+from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import arrivals, changes, database, indexes, notifications
+from clarion.store import arrivals, changes, database, inbox, indexes, notifications
 from clarion.store.changes import Change
 from clarion.store.database import Database, Document
 
@@ -35,7 +34,10 @@ async def own(settings: Settings) -> AsyncIterator[Database]:
     many = [document(f"user-{n % 100}", n, NOW - timedelta(minutes=n)) for n in range(OTHERS)]
     anns = [document("ann", n, NOW - timedelta(minutes=n), collapse_key=f"k{n}") for n in range(8)]
     seen = [document("ann", 10 + n, NOW, state="delivered", unread=False, delivered_at=NOW) for n in range(4)]
-    late = [document("ann", 20, NOW, expires_at=NOW), document("ann", 21, NOW, state="expired", unannounced=True)]
+    late = [
+        document("ann", 20, NOW, expires_at=NOW),
+        document("ann", 21, NOW, state="expired", unread=None, unannounced=True),
+    ]
     await notifications.collection(connection).insert_many([*many, *anns, *seen, *late])
     await connection.command("profile", 2)
     yield connection
@@ -80,7 +82,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await uses("waiting", most=5)
     await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
     await uses("waiting", most=4)
-    assert await notifications.unread(stored, "ann") == 10
+    assert await notifications.unread(stored, "ann") == 9
     await uses("inbox_unread", most=0)
     await notifications.unannounced(stored, 100)
     await uses("unannounced", most=1)
@@ -106,7 +108,7 @@ async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due
     assert plans(await asked(own)) == {by("waiting"), by("delivered_since")}
     assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
     found = await asked(own)
-    assert {by("expiring"), by("purge")} <= plans(found)
+    assert {by("lapsing"), by("purge")} <= plans(found)
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
 
 
@@ -136,11 +138,44 @@ def stages(plan: Document) -> list[str]:
 
 
 async def test_a_page_of_the_inbox_is_read_in_its_order_without_sorting(own: Database) -> None:
-    """Of all, not only of what is unread."""
-    query: dict[str, Any] = {"recipient": "ann", "unread": {"$in": [True, False]}, "created_at": {"$lte": NOW}}
-    newest = notifications.collection(own).find(query).sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(5)
-    assert len(await newest.to_list(None)) == 5
-    [operation] = await asked(own)
-    assert plans([operation]) == {by("inbox_unread")}
-    assert not operation.get("hasSortStage")
-    assert operation["docsExamined"] <= 6
+    first = await page(own, limit=5, now=NOW - timedelta(seconds=1))
+    assert await read_by("inbox_unread", own) == 6  # one more, to know whether there is more
+    after = first.items[-1].place
+    second = await page(own, limit=5, after=after)
+    assert await read_by("inbox_unread", own) <= 7  # and the one that expired just now
+    places = [item.place for item in (*first.items, *second.items)]
+    assert places == sorted(places, reverse=True)
+    unread = await page(own, limit=5, after=after, unread_only=True)
+    assert [item.unread for item in unread.items] == [True] * 5
+    assert await read_by("inbox_unread", own) <= 7
+    assert len(await inbox.unread_ids(notifications.collection(own), "ann", 500)) == 9
+    assert await read_by("inbox_unread", own) == 0
+
+
+async def test_what_left_the_inbox_costs_a_page_nothing(own: Database) -> None:
+    gone = [document("ann", 1_000 + n, NOW, state="collapsed", unread=None) for n in range(300)]
+    archived = [document("ann", 2_000 + n, NOW, state="read", unread=None, archived=True) for n in range(300)]
+    await notifications.collection(own).insert_many([*gone, *archived])
+    await asked(own)
+    found = await page(own, limit=100)
+    assert (len(found.items), found.has_more) == (12, False)
+    assert await read_by("inbox_unread", own) == 13  # and the one that has expired just now
+    found = await page(own, limit=100, archived=True)
+    assert (len(found.items), found.has_more) == (100, True)
+    assert await read_by("archive", own) == 101
+    await page(own, limit=100, archived=True, after=found.items[-1].place)
+    assert await read_by("archive", own) <= 101
+
+
+async def page(own: Database, **asked: Any) -> inbox.Page:
+    everything: dict[str, Any] = {"unread_only": False, "archived": False, "after": None, "now": NOW}
+    everything |= {"most_bytes": limits.INBOX_PAGE_BYTES, **asked}
+    return await inbox.page(notifications.collection(own), "ann", **everything)
+
+
+async def read_by(name: str, own: Database) -> int:
+    """How many documents the queries read that were asked since the last time, all of them by the index."""
+    found = await asked(own)
+    assert plans(found) == {by(name)}
+    assert not any(operation.get("hasSortStage") for operation in found)
+    return sum(operation.get("docsExamined", 0) for operation in found)

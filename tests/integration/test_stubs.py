@@ -11,7 +11,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
-from clarion.store import changes, notifications, raw_documents
+from clarion.store import changes, inbox, notifications, raw_documents
 from clarion.store.changes import Change
 from clarion.store.database import Collection, Database
 from clarion.store.notifications import Pending, State
@@ -72,6 +72,56 @@ async def test_the_order_of_insert_and_receipts_makes_no_difference(
     assert {key: found[key] for key in fields} == {key: plain[key] for key in fields}
     assert found["expires_at"] == one.expires_at
     assert found["purge_at"] >= one.expires_at
+
+
+MARKS = {
+    "read": Op.READ, "unread": Op.UNREAD, "archive": Op.ARCHIVED, "unarchive": Op.UNARCHIVED, "retract": Op.RETRACTED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "read unread",
+        "read archive",
+        "archive read",
+        "archive unarchive",
+        "archive unarchive unread",
+        "unread",
+        "read unread retract",
+        "archive retract unarchive",
+        "retract read archive unread",
+    ],
+)
+async def test_marks_before_the_insert_end_as_they_do_after_it_and_are_seen_by_no_read(
+    marks: str, stored: Database, user: str
+) -> None:
+    documents = notifications.collection(stored)
+    ends: list[tuple[object, ...]] = []
+    for place in range(len(marks.split()) + 1):
+        one = entry(user)
+        await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
+        steps = [*marks.split()[:place], "insert", *marks.split()[place:]]
+        for step in steps:
+            if step == "insert":
+                assert await notifications.unread(documents, user) == 0
+                for archived in (False, True):
+                    assert (await page(documents, user, archived=archived)).items == []
+                await insert(stored, one)
+            else:
+                await fold(stored, MARKS[step], user, one.id)
+        found = await document(stored, one.id)
+        counted = await notifications.unread(documents, user)
+        shown = [[item.unread for item in (await page(documents, user, archived=a)).items] for a in (False, True)]
+        ends.append((found["state"], found["unread"], counted, *shown))
+        await documents.delete_many({"recipient": user})
+    assert len(set(map(repr, ends))) == 1, ends
+
+
+async def page(documents: Collection, user: str, *, archived: bool) -> inbox.Page:
+    return await inbox.page(
+        documents, user, unread_only=False, archived=archived, after=None, limit=9, most_bytes=10**6, now=NOW
+    )
 
 
 async def replayed(documents: Collection, user: str, since: datetime) -> list[Pending]:

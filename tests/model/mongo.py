@@ -191,7 +191,8 @@ def _updated(document: Mapping[str, Any], change: Any, *, inserting: bool = Fals
             case "$inc":
                 after |= {key: after.get(key, 0) + value for key, value in operand.items()}
             case "$unset":
-                after.pop(operand, None)
+                for gone in [operand] if isinstance(operand, str) else operand:  # as a stage, or as an update
+                    after.pop(gone, None)
             case "$replaceWith":
                 after = _merged(after, operand["$mergeObjects"])
             case _:

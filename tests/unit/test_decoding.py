@@ -131,7 +131,7 @@ def test_an_expired_one_is_stored_as_expired_and_still_to_be_announced() -> None
     (entry,) = decode([good(expires_at=NOW)]).entries.values()
     [document] = raw_documents.encode([entry], Lane.NORMAL, NOW, NOW)
     assert entry.expired
-    assert (document["state"], document["unread"], document["unannounced"]) == (State.EXPIRED, False, True)
+    assert (document["state"], document["unread"], document["unannounced"]) == (State.EXPIRED, None, True)
 
 
 def test_a_document_carries_its_place_and_the_clients_item() -> None:

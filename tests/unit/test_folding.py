@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,5 +72,27 @@ def test_what_was_delivered_before_it_was_stored_is_said_of_its_user_and_apart()
     ]
 
 
-def test_what_only_informs_upstream_changes_nothing() -> None:
-    assert fold([Receipt("ann", Op.EXPIRED, ["a1"], START)]).changes == []
+@pytest.mark.parametrize(
+    ("op", "told"),
+    [
+        (Op.EXPIRED, Op.EXPIRED),
+        (Op.LAPSED, Op.EXPIRED),
+        (Op.COLLAPSED, Op.COLLAPSED),
+        (Op.THROTTLED, Op.THROTTLED),
+    ],
+)
+def test_what_ended_by_itself_changes_nothing_and_is_told(op: Op, told: Op) -> None:
+    folded = fold([Receipt("ann", op, ["a1"], START)])
+    assert (folded.changes, folded.touched) == ([], {("ann", told): ["a1"]})
+
+
+def test_what_is_folded_already_is_only_told() -> None:
+    before = Receipt("ann", Op.UNREAD, ["a1"], START)
+    folded = fold([Receipt("ann", Op.READ, ["a1"], START, folded=True), before])
+    assert [change.op for change in folded.changes] == [Op.UNREAD]
+    assert folded.touched == {("ann", Op.READ): ["a1"], ("ann", Op.UNREAD): ["a1"]}
+
+
+def test_what_only_informs_upstream_is_nothing_to_a_user() -> None:
+    folded = fold([Receipt("ann", Op.DEAD, ["a1"], START)])
+    assert (folded.changes, folded.touched) == ([], {})

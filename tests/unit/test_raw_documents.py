@@ -69,7 +69,7 @@ def fields(entry: New, lane: Lane) -> dict[str, Any]:
         "type": entry.type,
         "sender": entry.sender,
         "state": "pending" if pushed else "expired" if entry.expired else "throttled",
-        "unread": not entry.expired,
+        "unread": None if entry.expired else True,
         "created_at": entry.created_at,
         "stored_at": NOW,
         "purge_at": max(entry.expires_at, KEEP_UNTIL) if entry.expires_at else KEEP_UNTIL,

@@ -89,7 +89,7 @@ def test_syncs_to_a_full_socket_become_one_resync() -> None:
     rooms = Rooms(PER_USER)
     connection, written = device()
     rooms.join(connection)
-    connection.feed.paused = True
+    connection.greeted = connection.feed.paused = True
     for n in range(5):
         rooms.sync("ann", frames.ServerSync(Op.READ, [f"id-{n}"], n))
     assert written == []
@@ -99,6 +99,21 @@ def test_syncs_to_a_full_socket_become_one_resync() -> None:
     rooms.settle(connection)
     rooms.settle(connection)
     assert written == [frames.Resync()]
+
+
+def test_syncs_before_hello_become_one_resync_after_it_since_its_count_may_be_older() -> None:
+    rooms = Rooms(PER_USER)
+    connection, written = device()
+    rooms.join(connection)
+    for n in range(5):
+        rooms.sync("ann", frames.ServerSync(Op.READ, [f"id-{n}"], n))
+    rooms.settle(connection)  # its socket can take more: no reason to say anything yet
+    assert written == []
+    connection.greeted = True
+    rooms.settle(connection)
+    assert written == [frames.Resync()]
+    rooms.sync("ann", frames.ServerSync(Op.READ, ["id-6"], 6))
+    assert written[1:] == [frames.ServerSync(Op.READ, ["id-6"], 6)]
 
 
 @given(st.lists(st.integers(1, 40_000), max_size=120))

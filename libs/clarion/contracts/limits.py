@@ -24,6 +24,13 @@ RECIPIENTS: Final = 1_000
 IDEMPOTENCY_KEY_CHARS: Final = 255
 HEADER_BYTES: Final = 16 * KIB
 
+# Inbox
+INBOX_PAGE: Final = 50
+INBOX_PAGE_MOST: Final = 200
+INBOX_PAGE_BYTES: Final = 1024 * KIB  # a page of large ones is shorter: what a process holds stays bounded
+MARKED_BYTES: Final = 32 * KIB  # IDS_PER_FRAME ids, and room to spare
+READ_ALL_BATCHES: Final = 20  # of IDS_PER_FRAME each; whoever has more asks again
+
 # Delivery records: small, so that an urgent one never waits behind a large bulk one
 ITEMS_PER_RECORD: Final = 50
 ITEMS_BYTES: Final = 64 * KIB

@@ -17,14 +17,18 @@ class Op(StrEnum):
     ARCHIVED = "archived"
     UNARCHIVED = "unarchived"
     RETRACTED = "retracted"
-    EXPIRED = "expired"
+    EXPIRED = "expired"  # before anybody received it
+    LAPSED = "lapsed"  # the same, of what was received: it leaves the inbox
     COLLAPSED = "collapsed"
     THROTTLED = "throttled"
     DEAD = "dead"
 
 
 class Receipt(msgspec.Struct, omit_defaults=True):
-    """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored."""
+    """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored.
+
+    `folded`: it is in the store already, what remains is to tell the user's devices.
+    """
 
     user: str
     op: Op
@@ -32,6 +36,7 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     at: Annotated[datetime, Meta(tz=True)]
     session: str | None = None
     unstored: bool = False
+    folded: bool = False
     v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that it is on the wire
 
 

@@ -43,6 +43,9 @@ def _set_once(field: str, at: datetime) -> Document:
     return {field: {"$ifNull": [f"${field}", at]}}
 
 
+_UNTOUCHED: Final = {"stub": True, "unread": {"$exists": False}}  # a stub of which nothing else is known
+
+
 def _delivered(at: datetime) -> tuple[Document, Any]:
     return {"state": State.PENDING}, {"$set": {"state": State.DELIVERED, "delivered_at": at}}
 
@@ -51,26 +54,29 @@ def _read(at: datetime) -> tuple[Document, Any]:
     live = {"$in": ["$state", [State.PENDING, State.DELIVERED]]}
     state = {"$cond": [live, State.READ, "$state"]}
     times = _set_once("read_at", at) | _set_once("delivered_at", at)
-    return {"$or": [{"unread": True}, {"stub": True}]}, [{"$set": {"state": state, "unread": False, **times}}]
+    return {"$or": [{"unread": True}, _UNTOUCHED]}, [{"$set": {"state": state, "unread": False, **times}}]
 
 
 def _unread(_: datetime) -> tuple[Document, Any]:
-    return {"state": {"$in": [State.DELIVERED, State.READ, State.THROTTLED]}}, {"$set": {"unread": True}}
+    # a stub becomes as it was made: it must not count as unread [M]
+    return {"unread": False}, [{"$set": {"unread": {"$cond": ["$stub", "$$REMOVE", True]}}}]
 
 
 def _archived(at: datetime) -> tuple[Document, Any]:
     times = _set_once("archived_at", at) | _set_once("delivered_at", at)
     state = {"$cond": [{"$eq": ["$state", State.PENDING]}, State.DELIVERED, "$state"]}
-    return {}, [{"$set": {"state": state, "archived": True, "unread": False, **times}}]
+    inside = {"$or": [{"unread": {"$type": "bool"}}, _UNTOUCHED]}
+    return inside, [{"$set": {"state": state, "archived": True, "unread": None, **times}}]
 
 
 def _unarchived(_: datetime) -> tuple[Document, Any]:
-    return {"archived": True}, {"$set": {"archived": False}}
+    return {"archived": True}, {"$set": {"archived": False, "unread": False}}
 
 
 def _retracted(at: datetime) -> tuple[Document, Any]:
     live = [State.PENDING, State.DELIVERED, State.READ, State.THROTTLED]
-    return {"state": {"$in": live}}, {"$set": {"state": State.RETRACTED, "unread": False, "retracted_at": at}}
+    change = {"state": State.RETRACTED, "unread": None, "retracted_at": at}
+    return {"state": {"$in": live}}, {"$set": change, "$unset": {"archived": ""}}
 
 
 _EFFECTS: Final = {

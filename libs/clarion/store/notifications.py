@@ -1,8 +1,8 @@
 """Stored notifications: insert, route repeats, replay, expire. What receipts do to them is in `changes.py`.
 
-A document: `_id`, recipient, lane, ord, type, sender, state, unread, created_at, stored_at, expires_at, purge_at,
-deliver_at, collapse_key and body, the client's item as encoded JSON, so that
-neither replay nor the gateway encodes anything again.
+A document: `_id`, recipient, lane, ord, type, sender, state, unread (see `inbox.py`), archived, created_at, stored_at,
+expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded JSON, so that neither replay nor
+the gateway encodes anything again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +15,12 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
+from clarion.contracts.receipts import Op
 from clarion.contracts.status import State
 from clarion.store import database
 from clarion.store.database import Collection, Database, Document, Fields
+
+_IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
 
 INDEXES: Final = [
     IndexModel(
@@ -37,9 +40,14 @@ INDEXES: Final = [
         name="inbox_unread",
     ),
     IndexModel(
+        [("recipient", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+        name="archive",
+        partialFilterExpression={"archived": True},  # costs an insert nothing
+    ),
+    IndexModel(
         [("expires_at", ASCENDING)],
-        name="expiring",
-        partialFilterExpression={"state": State.PENDING, "expires_at": {"$exists": True}},
+        name="lapsing",
+        partialFilterExpression={"unread": _IN_INBOX, "expires_at": {"$exists": True}},
     ),
     IndexModel(
         [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING)],
@@ -134,7 +142,7 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
     newest = {(document["recipient"], document["collapse_key"]): document["_id"] for document in found}
     older = {document["_id"] for document in found} - set(newest.values())
     if older:
-        change = {"state": State.COLLAPSED, "unread": False, "collapsed_at": now, "unannounced": True}
+        change = {"state": State.COLLAPSED, "unread": None, "collapsed_at": now, "unannounced": True}
         await documents.update_many({"_id": {"$in": list(older)}, "state": State.PENDING}, {"$set": change})
     return older
 
@@ -219,22 +227,41 @@ async def unread(documents: Collection, user: str) -> int:
 
 
 async def expire(documents: Collection, *, now: datetime, purged_before: datetime, limit: int) -> int:
-    """Turn up to `limit` of what is pending beyond its `expires_at`, or about to be purged, into `expired`."""
+    """Take what is beyond its `expires_at`, or unread and about to be purged, out of the inboxes; `limit` of each.
+
+    What nobody received becomes `expired`; the rest keeps its state.
+    """
     due: set[str] = set()
-    for late in ({"expires_at": {"$lte": now}}, {"purge_at": {"$lte": purged_before}}):
-        query: Document = {"state": State.PENDING, **late}
-        due.update([d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)])
+    for late in (
+        {"unread": _IN_INBOX, "expires_at": {"$lte": now}},
+        {"unread": True, "purge_at": {"$lte": purged_before}},
+    ):
+        due.update([d["_id"] async for d in documents.find(late, ["_id"]).limit(limit)])
     if not due:
         return 0
-    change = {"state": State.EXPIRED, "unread": False, "expired_at": now, "unannounced": True}
-    result = await documents.update_many({"_id": {"$in": list(due)}, "state": State.PENDING}, {"$set": change})
+    was_missed = {"$and": ["$unread", {"$in": ["$state", [State.PENDING, State.THROTTLED]]}]}
+    change = {
+        "state": {"$cond": [was_missed, State.EXPIRED, "$state"]},
+        "unread": None,
+        "expired_at": now,
+        "unannounced": True,
+    }
+    result = await documents.update_many({"_id": {"$in": list(due)}, "unread": _IN_INBOX}, [{"$set": change}])
     return result.modified_count
 
 
-async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, State]]:
-    """(id, recipient, state) of what ended without its user, and is not yet told on `receipts`."""
+async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, Op]]:
+    """(id, recipient, what to tell) of what ended by itself, and is not yet told on `receipts`."""
     found = await documents.find({"unannounced": True}, ["recipient", "state"]).limit(limit).to_list(None)
-    return [(document["_id"], document["recipient"], State(document["state"])) for document in found]
+    return [(d["_id"], d["recipient"], _ENDINGS.get(State(d["state"]), Op.LAPSED)) for d in found]
+
+
+_ENDINGS: Final = {
+    State.EXPIRED: Op.EXPIRED,
+    State.COLLAPSED: Op.COLLAPSED,
+    State.THROTTLED: Op.THROTTLED,
+    State.RETRACTED: Op.RETRACTED,
+}
 
 
 async def announced(documents: Collection, ids: Sequence[str]) -> None:

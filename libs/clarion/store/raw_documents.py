@@ -86,7 +86,7 @@ def _particulars(entry: New, keep_until: datetime) -> dict[str, Any]:
     state = State.PENDING if pushed else State.EXPIRED if entry.expired else State.THROTTLED
     fields: dict[str, Any] = {
         "state": str(state.value),
-        "unread": not entry.expired,
+        "unread": None if entry.expired else True,
         "purge_at": max(entry.expires_at, keep_until) if entry.expires_at else keep_until,
     }
     optional = {"expires_at": entry.expires_at, "deliver_at": entry.deliver_at, "collapse_key": entry.collapse_key}

@@ -1,0 +1,103 @@
+"""The inbox: pages, the unread count, and marks over HTTP.
+
+A mark is stored first, then told on `receipts`: the receipts role alone tells a user's devices, one change after the
+other, so that none of them is left with a count that was true before the last one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from clarion.broker.clients import SEND_ERRORS, send_all
+from clarion.contracts import limits, receipts, times
+from clarion.contracts.inbox import EncodedPage, Place, ReadAll, Unread, encode_cursor, encoded_item
+from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.topics import Names
+from clarion.store import changes, database, inbox, notifications
+from clarion.store.changes import Change
+from clarion.store.database import Collection
+from clarion.telemetry import metrics
+from clarion.telemetry.health import Dependency
+from clarion.web.stored import asking
+from services.gateway.outbox import Outbox
+
+log = structlog.get_logger()
+
+TELL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Raises `Unavailable` wherever MongoDB does not answer; without Kafka it works, and devices hear of it later."""
+
+    stored: Collection
+    mongodb: Dependency
+    kafka: Dependency
+    producer: AIOKafkaProducer
+    names: Names
+    outbox: Outbox
+
+    async def page(
+        self, user: str, *, unread_only: bool, archived: bool, after: Place | None, limit: int
+    ) -> EncodedPage:
+        with asking(self.mongodb):
+            page = await inbox.page(
+                self.stored,
+                user,
+                unread_only=unread_only,
+                archived=archived,
+                after=after,
+                limit=limit,
+                most_bytes=limits.INBOX_PAGE_BYTES,
+                now=times.now(),
+            )
+        items = [encoded_item(item.body, unread=item.unread) for item in page.items]
+        return EncodedPage(items, encode_cursor(page.items[-1].place) if page.has_more else None)
+
+    async def unread(self, user: str) -> Unread:
+        with asking(self.mongodb):
+            return Unread(await notifications.unread(self.stored, user))
+
+    async def mark(self, user: str, op: Op, ids: Sequence[str]) -> Unread:
+        """Mark what of `ids` is in the user's inbox. To be repeated without harm."""
+        with asking(self.mongodb):
+            await self._store(user, op, ids)
+        return await self.unread(user)
+
+    async def read_all(self, user: str) -> ReadAll:
+        """Read what is unread, the newest first, in bounded batches, and a bounded number of them."""
+        more = False
+        with asking(self.mongodb):
+            for _ in range(limits.READ_ALL_BATCHES):
+                ids = await inbox.unread_ids(self.stored, user, limits.IDS_PER_FRAME)
+                if ids:
+                    await self._store(user, Op.READ, ids)
+                more = len(ids) == limits.IDS_PER_FRAME
+                if not more:
+                    break
+        return ReadAll((await self.unread(user)).unread, more)
+
+    async def _store(self, user: str, op: Op, ids: Sequence[str]) -> None:
+        now = times.now()
+        try:
+            await changes.fold(self.stored, [Change(op, tuple(ids), now, user)])
+        except database.TRANSIENT:
+            # it may be stored or not: whoever reads `receipts` makes sure of it, and tells the devices
+            self.outbox.put(Receipt(user, op, list(ids), now))
+            raise
+        metrics.folded.labels(op).inc(len(ids))
+        await self._tell(Receipt(user, op, list(ids), now, folded=True))
+
+    async def _tell(self, receipt: Receipt) -> None:
+        """Before the caller is answered, so that what it was told is told to others even when this process dies."""
+        if self.kafka.up:
+            record = {"topic": self.names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}
+            try:
+                await send_all(self.producer, [record], within_s=TELL_S)
+            except SEND_ERRORS as error:
+                log.warning("a mark is told later: Kafka does not take it", error=repr(error))
+            else:
+                return
+        self.outbox.put(receipt)

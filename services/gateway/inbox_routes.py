@@ -1,0 +1,103 @@
+"""`/v1/inbox…`: who asks, is there room, what is asked for; `inbox.py` answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clarion.contracts import limits
+from clarion.contracts.inbox import Marked, Place, decode_cursor
+from clarion.contracts.problems import FieldError
+from clarion.contracts.receipts import Op
+from clarion.security.tokens import SUBSCRIBE
+from clarion.web.bodies import JSON, json_of
+from clarion.web.budget import Budget
+from clarion.web.callers import TokenCheck, caller
+from clarion.web.problem_responses import Refused
+from services.gateway.inbox import Inbox
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+MARKS: Final = {"read": Op.READ, "unread": Op.UNREAD, "archive": Op.ARCHIVED, "unarchive": Op.UNARCHIVED}
+_PARAMETERS: Final = frozenset({"cursor", "limit", "unread", "archived"})
+_TRUTH: Final = {"true": True, "false": False}
+
+
+def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget) -> list[Route]:
+    async def page(request: Request) -> Response:
+        claims = await caller(request, check, SUBSCRIBE)
+        asked = request.query_params
+        for name in set(asked) - _PARAMETERS:
+            raise _invalid(name, "unknown_parameter", "there is none of that name", ", ".join(sorted(_PARAMETERS)))
+        limit, after = _limit(asked), _after(asked)
+        unread_only, archived = _truth(asked, "unread"), _truth(asked, "archived")
+        if unread_only and archived:
+            raise _invalid("unread", "excluded", "what is archived is never unread: ask for one or the other")
+        with budget.request():
+            found = await inbox.page(
+                claims.subject, unread_only=unread_only, archived=archived, after=after, limit=limit
+            )
+        return _answer(found)
+
+    async def count(request: Request) -> Response:
+        claims = await caller(request, check, SUBSCRIBE)
+        with budget.request():
+            return _answer(await inbox.unread(claims.subject))
+
+    def marking(op: Op) -> Endpoint:
+        async def mark(request: Request) -> Response:
+            claims = await caller(request, check, SUBSCRIBE)
+            with budget.request():
+                marked = await json_of(request, Marked, limits.MARKED_BYTES, budget)
+                return _answer(await inbox.mark(claims.subject, op, marked.ids))
+
+        return mark
+
+    async def read_all(request: Request) -> Response:
+        claims = await caller(request, check, SUBSCRIBE)
+        with budget.request():
+            return _answer(await inbox.read_all(claims.subject))
+
+    return [
+        Route("/v1/inbox", page, methods=["GET"]),
+        Route("/v1/inbox/count", count, methods=["GET"]),
+        *(Route(f"/v1/inbox/{verb}", marking(op), methods=["POST"]) for verb, op in MARKS.items()),
+        Route("/v1/inbox/read-all", read_all, methods=["POST"]),
+    ]
+
+
+def _answer(found: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(found), headers={"Cache-Control": "no-store"}, media_type=JSON)
+
+
+def _limit(asked: Mapping[str, str]) -> int:
+    text = asked.get("limit", str(limits.INBOX_PAGE))
+    if not (text.isdecimal() and len(text) < 5 and 1 <= int(text) <= limits.INBOX_PAGE_MOST):
+        most = limits.INBOX_PAGE_MOST
+        raise _invalid("limit", "out_of_range", f"a page has 1 to {most} notifications", most)
+    return int(text)
+
+
+def _after(asked: Mapping[str, str]) -> Place | None:
+    if "cursor" not in asked:
+        return None
+    try:
+        return decode_cursor(asked["cursor"])
+    except ValueError as error:
+        detail = "give `next` of a page as it was, or none to start at the newest"
+        raise _invalid("cursor", "invalid", detail) from error
+
+
+def _truth(asked: Mapping[str, str], name: str) -> bool:
+    text = asked.get(name, "false")
+    if text not in _TRUTH:
+        raise _invalid(name, "unknown_value", "it is true or false", "true|false")
+    return _TRUTH[text]
+
+
+def _invalid(name: str, code: str, cure: str, limit: int | str | None = None) -> Refused:
+    error = FieldError("", code, f"the parameter `{name[:50]}`: {cure}", limit)
+    return Refused(422, "a parameter is invalid: see errors", errors=[error])

@@ -1,0 +1,74 @@
+"""The cursor of a page, and the document that describes the inbox."""
+
+import base64
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarion.contracts import times
+from clarion.contracts.ids import new_id
+from clarion.contracts.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
+from clarion.contracts.lanes import Lane
+from services.gateway.openapi import document
+
+FIRST = datetime(1, 1, 1, 0, 0, 1)  # noqa: DTZ001 - as hypothesis wants it
+moments = st.datetimes(FIRST, timezones=st.just(UTC)).map(times.truncate)
+
+
+@given(moments)
+def test_a_cursor_is_read_as_it_was_written(moment: datetime) -> None:
+    place = Place(moment, new_id())
+    text = encode_cursor(place)
+    assert decode_cursor(text) == place
+    assert text.isascii()
+    assert not set(text) & set("+/=&? ")
+
+
+GOOD = encode_cursor(Place(datetime(2026, 1, 1, tzinfo=UTC), new_id()))
+
+
+@given(st.one_of(st.text(), st.text(alphabet="abcDEF019-_=", max_size=90)))
+def test_what_no_page_gave_is_no_cursor(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whichever of its kinds
+        decode_cursor(text)
+
+
+@pytest.mark.parametrize("milliseconds", [-62_135_596_800_000, 253_402_300_800_001, 10**15 - 1])
+def test_a_time_no_calendar_has_is_refused(milliseconds: int) -> None:
+    text = base64.urlsafe_b64encode(f"{milliseconds}.{new_id()}".encode()).decode()
+    with pytest.raises(ValueError, match="calendar"):
+        decode_cursor(text.rstrip("="))
+
+
+@pytest.mark.parametrize("text", [GOOD[:-4], GOOD + "AAAA", GOOD[1:], "A" * 10_000, GOOD + "\n"])
+def test_a_damaged_cursor_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        decode_cursor(text)
+
+
+def test_an_item_is_the_clients_with_what_the_inbox_adds() -> None:
+    item: dict[str, object] = {
+        "id": "i",
+        "type": "t",
+        "message": "m",
+        "sender": "s",
+        "data": {},
+        "created_at": "c",
+        "lane": "low",
+    }
+    body = msgspec.json.encode(item | {"ord": [0, 7]})
+    for unread in (True, False):
+        found = msgspec.json.decode(encoded_item(body, unread=unread), type=InboxItem)
+        assert (found.id, found.lane, found.ord, found.unread) == ("i", Lane.LOW, (0, 7), unread)
+
+
+def test_the_document_knows_every_path_and_what_it_refers_to() -> None:
+    found = document()
+    inbox = ("", "/count", "/read", "/unread", "/archive", "/unarchive", "/read-all")
+    assert set(found["paths"]) == {"/v1/users/{user}/disconnect", *(f"/v1/inbox{path}" for path in inbox)}
+    text = msgspec.json.encode(found).decode()
+    names = {piece.split('"')[0] for piece in text.split("#/components/schemas/")[1:]}
+    assert names <= set(found["components"]["schemas"])
