@@ -6,7 +6,7 @@ import logging
 import random
 from typing import Final
 
-from clarion.client import Lane, Publisher, PublishError
+from clarion.client import Lane, Publisher, RequestError
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
@@ -39,6 +39,6 @@ async def run(settings: Settings) -> None:
                         data=notification.data,
                         collapse_key=notification.collapse_key,
                     )
-                except PublishError as error:
+                except RequestError as error:
                     log.warning("not published: %s", error)
                 await asyncio.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - the rhythm of a demonstration

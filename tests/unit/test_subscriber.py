@@ -18,6 +18,7 @@ from clarion.client import session as session_module
 from clarion.client import subscriber as subscriber_module
 from clarion.client.cursor_store import Position
 from clarion.client.session import websocket_url
+from clarion.contracts.frames import ServerSync
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff
 
@@ -70,8 +71,11 @@ class Client:
 
 
 @asynccontextmanager
-async def gateway(*scripts: Script) -> AsyncGenerator[str]:
-    """Each connection plays the next script. What a script asserts comes out of the block."""
+async def gateway(*scripts: Script, unread: Callable[[], Awaitable[int]] | None = None) -> AsyncGenerator[str]:
+    """Each connection plays the next script. What a script asserts comes out of the block.
+
+    `unread` answers who asks for the count over HTTP.
+    """
     waiting = iter(scripts)
     failures: list[BaseException] = []
 
@@ -85,7 +89,14 @@ async def gateway(*scripts: Script) -> AsyncGenerator[str]:
             failures.append(error)
             raise
 
-    async with serve(play, "127.0.0.1", 0, subprotocols=["clarion.v1"], ping_interval=None) as server:  # pyright: ignore[reportArgumentType]
+    async def answer(connection: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/v1/ws" or unread is None:
+            return None
+        assert request.path == "/v1/inbox/count"
+        return connection.respond(HTTPStatus.OK, f'{{"unread": {await unread()}}}')
+
+    options: Any = {"subprotocols": ["clarion.v1"], "ping_interval": None, "process_request": answer}
+    async with serve(play, "127.0.0.1", 0, **options) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     if failures:
@@ -359,6 +370,49 @@ async def test_another_gateway_takes_over_when_one_is_gone() -> None:
 
     async with gateway(script) as url, Subscriber(["http://127.0.0.1:1", url], token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
+
+
+async def test_after_resync_the_count_is_asked_for() -> None:
+    async def script(client: Client) -> None:
+        await client.start(unread=None, degraded=True)
+        await client.send("resync")
+        await client.stay()
+
+    async def unread() -> int:
+        return 5
+
+    async with gateway(script, unread=unread) as url, Subscriber(url, token="t") as s, asyncio.timeout(5):
+        while s.unread_count is None:
+            await asyncio.sleep(0.01)
+        assert s.unread_count == 5
+
+
+async def test_what_is_told_while_the_count_is_asked_for_counts() -> None:
+    asked, answered, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def script(client: Client) -> None:
+        await client.start(unread=7)
+        await client.send("resync")
+        await asked.wait()
+        await client.send("sync", change="read", ids=[], unread=6)
+        await client.stay()
+
+    async def unread() -> int:
+        asked.set()
+        await told.wait()
+        answered.set()
+        return 7
+
+    def on_sync(frame: Any) -> None:
+        if isinstance(frame, ServerSync):
+            told.set()
+
+    async with gateway(script, unread=unread) as url, Subscriber(url, token="t", on_sync=on_sync) as s:
+        async with asyncio.timeout(5):
+            await answered.wait()
+            while not s._counting or not s._counting.done():
+                await asyncio.sleep(0.01)
+        assert s.unread_count == 6
 
 
 async def test_commands_and_the_servers_count() -> None:

@@ -16,6 +16,29 @@ export interface Notification {
   readonly unstored?: boolean;
 }
 
+/** A notification as its user's inbox has it. */
+export interface InboxItem extends Notification {
+  readonly unread: boolean;
+}
+
+export interface InboxPage {
+  /** Newest first. */
+  readonly items: readonly InboxItem[];
+  /** The cursor of the page after this one; null on the last. */
+  readonly next: string | null;
+}
+
+export interface InboxQuery {
+  /** `next` of the page before. Default: start at the newest. */
+  cursor?: string;
+  /** At most 200. Default: 50. */
+  limit?: number;
+  /** Only what is unread. */
+  unread?: boolean;
+  /** The archive instead; what is there is never unread. */
+  archived?: boolean;
+}
+
 export type State =
   | { readonly name: "connecting" }
   /** Live. `degraded`: the server works without its store. */
@@ -32,6 +55,7 @@ export type Change =
   | "archived"
   | "unarchived"
   | "retracted"
+  /** Whether it was delivered before or not. */
   | "expired"
   | "collapsed"
   | "throttled"
@@ -44,13 +68,28 @@ export interface Sync {
   readonly unread: number;
 }
 
-export type ErrorCode = "handler" | "token" | "protocol" | "server" | "storage" | "overflow" | "listener";
+export type ErrorCode = "handler" | "token" | "protocol" | "server" | "storage" | "overflow" | "http" | "listener";
+
+/** What is wrong with a request to the inbox, as the server names it. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly limit?: number | string;
+}
 
 export class ClarionError extends Error {
   readonly code: ErrorCode;
   /** With code `handler`: what was not handled. */
   readonly item?: Notification;
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; item?: Notification });
+  /** With code `http`: what the server answered; none when it could not be reached. */
+  readonly status?: number;
+  readonly errors?: readonly FieldError[];
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown; item?: Notification; status?: number; errors?: readonly FieldError[] },
+  );
 }
 
 export interface Events {
@@ -86,6 +125,7 @@ interface CommonOptions {
   handlerTimeoutMs?: number;
   /** For runtimes without one, and for tests. */
   WebSocket?: new (url: string, protocols: string[]) => WebSocket;
+  fetch?: typeof globalThis.fetch;
   /** For tests: uniform in [0, 1). */
   random?: () => number;
 }
@@ -118,6 +158,17 @@ export class Clarion implements AsyncIterable<Notification> {
   read(ids: string | Iterable<string>): void;
   unread(ids: string | Iterable<string>): void;
   archive(ids: string | Iterable<string>): void;
+  /**
+   * A page of what is kept for the user, over HTTP: to show history, and again whenever `resync` comes.
+   *
+   * This and the two calls below work in any state but `closed`. They try for 30 s while the server has no verdict,
+   * then reject with a ClarionError of code `http` (or `token`); to do them again is harmless.
+   */
+  inbox(query?: InboxQuery): Promise<InboxPage>;
+  /** Take back from the archive, as read. Resolves with the new count. */
+  unarchive(ids: string | Iterable<string>): Promise<number>;
+  /** Mark everything as read, however much. Resolves with the new count: what came meanwhile is unread. */
+  readAll(): Promise<number>;
   /** Do not wait for the next try. */
   retryNow(): void;
   close(): void;

@@ -1,8 +1,9 @@
-import { within } from "./deadline.js";
+import { Credentials } from "./credentials.js";
 import { Delivery } from "./delivery.js";
 import { Emitter } from "./emitter.js";
 import { ClarionError } from "./errors.js";
-import { HANDLER_TIMEOUT_MS, TOKEN_TIMEOUT_MS } from "./limits.js";
+import { Inbox } from "./inbox.js";
+import { HANDLER_TIMEOUT_MS } from "./limits.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { Progress } from "./progress.js";
@@ -12,7 +13,6 @@ import { CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } f
 export { ClarionError } from "./errors.js";
 
 const EVENTS = ["notification", "state", "unread", "sync", "resync", "error"];
-const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/; // also what a subprotocol may hold: anything else makes WebSocket throw
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
@@ -22,7 +22,9 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
 export class Clarion {
   #url;
   #WebSocket;
-  #getToken;
+  #credentials;
+  #inbox;
+  #countsTold = 0;
   #events = new Emitter(EVENTS);
   #outbox = new Outbox();
   #progress;
@@ -36,14 +38,15 @@ export class Clarion {
   #onOnline = () => this.retryNow();
 
   constructor(options) {
-    const { url, token, getToken, storage, user, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
-    if ((token === undefined) === (getToken === undefined)) throw new TypeError("give either token or getToken");
+    const { url, storage, user, random, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
     if (storage && !user) throw new TypeError("storage needs user: progress is kept under a key of the user's own");
     const onError = (error) => this.#events.emit("error", error);
     this.#url = socketUrl(url);
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
-    this.#getToken = getToken ?? (() => token);
-    this.#reconnect = new Reconnect({ canRefresh: getToken !== undefined, random: options.random });
+    this.#credentials = new Credentials(options);
+    const fetch = options.fetch ?? globalThis.fetch?.bind(globalThis);
+    this.#inbox = new Inbox({ url: this.#url, fetch, credentials: this.#credentials, random });
+    this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
     this.#progress = new Progress({ storage, user, onError });
     this.#delivery = new Delivery({
       handlers: () => this.#events.listeners("notification"),
@@ -85,6 +88,18 @@ export class Clarion {
 
   archive(ids) {
     this.#mark("archive", ids);
+  }
+
+  inbox(asked) {
+    return this.#inbox.page(asked);
+  }
+
+  async unarchive(ids) {
+    return this.#inbox.mark("unarchive", idList(ids));
+  }
+
+  readAll() {
+    return this.#inbox.readAll();
   }
 
   /** End the wait before the next try. */
@@ -141,13 +156,13 @@ export class Clarion {
   async #connection(refresh) {
     let token;
     try {
-      token = await within(TOKEN_TIMEOUT_MS, Promise.resolve(this.#getToken({ refresh })), "getToken");
+      token = await this.#credentials.ask({ refresh });
     } catch (cause) {
       this.#events.emit("error", new ClarionError("token", "getToken failed: trying again", { cause }));
       return { code: CLOSE_NETWORK, reason: "no token", hadNoToken: true };
     }
     if (this.#isClosed) return { code: CLOSE_NORMAL };
-    if (typeof token !== "string" || !JWT.test(token)) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
+    if (token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
     return new Promise((onEnd) => {
       this.#link = new Link({
         WebSocket: this.#WebSocket,
@@ -172,7 +187,7 @@ export class Clarion {
         this.#reconnect.opened(Date.now());
         this.#outbox.opened((reply) => this.#link?.send(reply));
         this.#setState({ name: "open", resumed: frame.resumed, degraded: frame.degraded });
-        this.#setUnread(frame.unread);
+        this.#told(frame.unread);
         break;
       case "batch":
         this.#receiveBatch(frame);
@@ -180,10 +195,11 @@ export class Clarion {
       case "sync":
         this.#outbox.synced(frame.change, frame.ids);
         this.#events.emit("sync", { change: frame.change, ids: frame.ids, unread: frame.unread });
-        this.#setUnread(frame.unread);
+        this.#told(frame.unread);
         break;
       case "resync":
         this.#outbox.resend();
+        this.#countAnew();
         this.#events.emit("resync", undefined);
         break;
       case "ping":
@@ -221,8 +237,7 @@ export class Clarion {
   }
 
   #mark(op, ids) {
-    const list = typeof ids === "string" ? [ids] : [...ids];
-    for (const id of list) if (!ID.test(id)) throw new TypeError(`not a notification id: ${id}`);
+    const list = idList(ids);
     if (this.#isClosed) throw new Error("this Clarion is closed");
     this.#outbox.mark(op, list);
   }
@@ -230,6 +245,22 @@ export class Clarion {
   #setState(state) {
     this.#state = Object.freeze(state);
     this.#events.emit("state", this.#state);
+  }
+
+  #told(count) {
+    this.#countsTold++;
+    this.#setUnread(count);
+  }
+
+  /** A count was not told. What is told while this one is asked for is at least as good: each change is told after it. */
+  async #countAnew() {
+    const before = ++this.#countsTold;
+    try {
+      const count = await this.#inbox.count();
+      if (before === this.#countsTold) this.#setUnread(count);
+    } catch (error) {
+      if (!this.#isClosed) this.#events.emit("error", error);
+    }
   }
 
   #setUnread(count) {
@@ -252,6 +283,7 @@ export class Clarion {
     this.#isClosed = true;
     globalThis.removeEventListener?.("online", this.#onOnline);
     this.#link?.end({ code, reason });
+    this.#inbox.close();
     this.#cutWait();
     this.#setState({ name: "closed", code, reason: reason || REASONS[code] || `closed by the server (${code})` });
   }
@@ -262,6 +294,12 @@ const REASONS = {
   [CLOSE_TOKEN]: "the token was refused",
   4403: "not allowed",
 };
+
+function idList(ids) {
+  const list = typeof ids === "string" ? [ids] : [...ids];
+  for (const id of list) if (!ID.test(id)) throw new TypeError(`not a notification id: ${id}`);
+  return list;
+}
 
 /** ws or http, absolute or relative to the page; without a path it is the gateway's own. */
 function socketUrl(url) {

@@ -6,6 +6,8 @@ export const RETRY_HINT_MAX_MS = 300_000; // the longest `bye.retry_ms` that is 
 export const STABLE_MS = 10_000; // a connection that lived this long after `hello` forgives earlier failures
 
 export const CONNECT_TIMEOUT_MS = 10_000; // socket, handshake and `hello`; the gateway's own handshake limit
+export const REQUEST_TIMEOUT_MS = 10_000; // for one try of a request to the inbox …
+export const REQUEST_DEADLINE_MS = 30_000; // … and for all of them
 export const TOKEN_TIMEOUT_MS = 10_000; // for `getToken`
 export const HANDLER_TIMEOUT_MS = 60_000; // for one notification; a promise that never settles must not stop all others
 export const SILENCE_GRACE_MS = 10_000; // no frame for `ping_s` and this: the connection is dead

@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { Clarion } from "../src/clarion.js";
-import { fakeSockets, id, item, settle, TOKEN } from "./fake_socket.js";
+import { fakeSockets, fakeTime, id, item, settle, TOKEN } from "./fake_socket.js";
 
-let made = [];
-beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
-afterEach(() => {
-  made.forEach((clarion) => clarion.close());
-  made = [];
-  mock.timers.reset();
-});
+const made = fakeTime();
 
 /** A Clarion on fake sockets, with what it told. */
 async function connect(options = {}, { handler = () => {} } = {}) {

@@ -1,3 +1,5 @@
+import { afterEach, beforeEach, mock } from "node:test";
+
 /** A WebSocket whose other end is the test. */
 export function fakeSockets() {
   const sockets = [];
@@ -70,3 +72,14 @@ export const item = (n, more = {}) => ({
 });
 
 export const TOKEN = "aaa.bbb.ccc";
+
+/** Time moves by `mock.timers` only. Whatever a test puts into the list is closed after it. */
+export function fakeTime() {
+  const made = [];
+  beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
+  afterEach(() => {
+    made.splice(0).forEach((clarion) => clarion.close());
+    mock.timers.reset();
+  });
+  return made;
+}

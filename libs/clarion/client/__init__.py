@@ -1,4 +1,4 @@
-"""The Python SDK: `Publisher` sends notifications, `Subscriber` receives one user's."""
+"""The Python SDK: `Publisher` sends notifications, `Subscriber` receives one user's, `Inbox` has the kept ones."""
 
 from clarion.client.cursor_store import CursorStore, InMemory, JsonFile
 from clarion.client.errors import (
@@ -6,16 +6,18 @@ from clarion.client.errors import (
     Disconnected,
     Forbidden,
     NotConnected,
-    PublishError,
     Refused,
+    RequestError,
     SubscribeError,
     TokenRefused,
     Unavailable,
 )
+from clarion.client.inbox import Inbox
 from clarion.client.publisher import HttpPublisher, Publisher
 from clarion.client.subscriber import State, Stats, Subscriber
 from clarion.client.transport import Result
 from clarion.contracts.frames import Received
+from clarion.contracts.inbox import InboxItem, InboxPage
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Submission
 from clarion.contracts.status import Status
@@ -27,13 +29,16 @@ __all__ = [
     "Forbidden",
     "HttpPublisher",
     "InMemory",
+    "Inbox",
+    "InboxItem",
+    "InboxPage",
     "JsonFile",
     "Lane",
     "NotConnected",
-    "PublishError",
     "Publisher",
     "Received",
     "Refused",
+    "RequestError",
     "Result",
     "State",
     "Stats",

@@ -1,7 +1,7 @@
 """What the SDK raises.
 
 ClientError
-├── PublishError
+├── RequestError        of publishing, and of the inbox
 │   ├── Refused         never accepted as it is: `problem` names the fields
 │   └── Unavailable     not accepted within the deadline; it may still have been taken
 └── SubscribeError
@@ -20,18 +20,18 @@ class ClientError(Exception):
     pass
 
 
-class PublishError(ClientError):
+class RequestError(ClientError):
     pass
 
 
-class Refused(PublishError):
+class Refused(RequestError):
     def __init__(self, problem: Problem) -> None:
         fields = "; ".join(f"{error.pointer or 'body'}: {error.detail}" for error in problem.errors)
         super().__init__(f"{problem.status} {problem.detail}" + (f" ({fields})" if fields else ""))
         self.problem: Final = problem
 
 
-class Unavailable(PublishError):
+class Unavailable(RequestError):
     pass
 
 

@@ -1,31 +1,22 @@
 """Publishing through ingest."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from clarion.client.errors import Refused, Unavailable
+from clarion.client.http import BACKOFF, Http, retry_after
 from clarion.client.tokens import TokenSource
 from clarion.client.transport import Result
 from clarion.contracts import limits
 from clarion.contracts.ids import new_id
 from clarion.contracts.notification import Submission
-from clarion.contracts.problems import FieldError, Problem
+from clarion.contracts.problems import FieldError
 from clarion.contracts.status import Status
-from clarion.resilience.backoff import Backoff
-
-log = logging.getLogger(__name__)
-
-_REQUEST_S: Final = 10.0
-_BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
-# Another try may succeed, and cannot make anything twice: every POST has an idempotency key.
-_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 _encoder = msgspec.json.Encoder()
 
@@ -45,21 +36,18 @@ class HttpTransport:
     def __init__(
         self, url: str, tokens: TokenSource, deadline_s: float, through: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._url = url.rstrip("/")
-        self._tokens = tokens
-        self._deadline_s = deadline_s
-        self._client = httpx.AsyncClient(timeout=_REQUEST_S, trust_env=False, transport=through)
+        self._http = Http([f"{url.rstrip('/')}/v1/notifications"], tokens, deadline_s, through)
 
     async def start(self) -> None:
         pass  # connections are opened when needed
 
     async def stop(self) -> None:
-        await self._client.aclose()
+        await self._http.stop()
 
     async def send(self, submission: Submission, key: str | None) -> str:
         body = _encoder.encode(submission)
-        deadline = time.monotonic() + self._deadline_s
-        response = await self._ask("POST", "", deadline, _headers("application/json", key or _own_key()), body)
+        headers = _headers("application/json", key or _own_key())
+        response = await self._http.ask("POST", "", self._http.deadline(), headers=headers, body=body)
         return msgspec.json.decode(response.content, type=_Accepted).id
 
     async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
@@ -73,12 +61,13 @@ class HttpTransport:
 
     async def _send_chunk(self, lines: Sequence[bytes]) -> Mapping[int, Result]:
         """Send until each line has a verdict. Settled lines are blanked: the numbers, and so the ids, stay the same."""
-        key, deadline, failures = _own_key(), time.monotonic() + self._deadline_s, 0
+        key, deadline, failures = _own_key(), self._http.deadline(), 0
         results: dict[int, Result] = {}
         while True:
             body = b"\n".join(b"" if index in results else line for index, line in enumerate(lines))
             try:
-                response = await self._ask("POST", "/batch", deadline, _headers("application/x-ndjson", key), body)
+                headers = _headers("application/x-ndjson", key)
+                response = await self._http.ask("POST", "/batch", deadline, headers=headers, body=body)
             except Unavailable as error:
                 lost = Result(503, errors=[FieldError("", "unavailable", str(error))])
                 return {index: results.get(index, lost) for index in range(len(lines))}
@@ -86,7 +75,7 @@ class HttpTransport:
             for found in map(_line_decoder.decode, response.content.splitlines()):
                 settled = pending if found.status in (429, 503) else results
                 settled[found.line - 1] = Result(found.status, found.id, found.errors)
-            delay = _retry_after(response) + _BACKOFF.delay(failures)
+            delay = retry_after(response) + BACKOFF.delay(failures)
             if not pending or time.monotonic() + delay > deadline:
                 return results | pending
             failures += 1
@@ -94,7 +83,7 @@ class HttpTransport:
 
     async def status(self, id_: str) -> Status | None:
         try:
-            response = await self._ask("GET", f"/{quote(id_, safe='')}", time.monotonic() + self._deadline_s)
+            response = await self._http.ask("GET", f"/{quote(id_, safe='')}", self._http.deadline())
         except Refused as error:
             if error.problem.status == 404:
                 return None
@@ -102,39 +91,7 @@ class HttpTransport:
         return msgspec.json.decode(response.content, type=Status)
 
     async def retract(self, id_: str) -> None:
-        await self._ask("DELETE", f"/{quote(id_, safe='')}", time.monotonic() + self._deadline_s)
-
-    async def _ask(
-        self, method: str, path: str, deadline: float, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> httpx.Response:
-        """Ask until there is a verdict. Raises `Refused`, or `Unavailable` after the deadline."""
-        failures, refreshed = 0, False
-        while True:
-            authorised = {"Authorization": f"Bearer {await self._tokens.current()}", **(headers or {})}
-            wait_s = 0.0
-            try:
-                response = await self._client.request(
-                    method, f"{self._url}/v1/notifications{path}", content=body, headers=authorised
-                )
-            except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
-            else:
-                if response.is_success:
-                    return response
-                if response.status_code == 401 and self._tokens.refreshable and not refreshed:
-                    self._tokens.refused()
-                    refreshed = True
-                    continue
-                if response.status_code not in _RETRIED:
-                    raise Refused(_problem(response))
-                reason = f"{response.status_code} {_problem(response).detail}"
-                wait_s = _retry_after(response)
-            delay = wait_s + _BACKOFF.delay(failures)
-            failures += 1
-            if time.monotonic() + delay > deadline:
-                raise Unavailable(f"{self._url} did not accept it within {self._deadline_s:g} s: {reason}")
-            log.debug("trying again in %.2f s: %s", delay, reason)
-            await asyncio.sleep(delay)
+        await self._http.ask("DELETE", f"/{quote(id_, safe='')}", self._http.deadline())
 
 
 _line_decoder = msgspec.json.Decoder(_LineResult)
@@ -164,17 +121,3 @@ def _chunks(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
         size += len(line) + 1
     if start < len(lines):
         yield start, len(lines)
-
-
-def _retry_after(response: httpx.Response) -> float:
-    """Seconds; the other form of the header, a date, is not what ingest sends."""
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else 0.0
-
-
-def _problem(response: httpx.Response) -> Problem:
-    """What the server says, or, when a proxy in between answered, what can be told from the status."""
-    try:
-        return msgspec.json.decode(response.content, type=Problem)
-    except msgspec.DecodeError:
-        return Problem(response.reason_phrase, response.status_code, response.text[:200])

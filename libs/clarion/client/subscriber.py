@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from clarion.client.cursor_store import CursorStore, InMemory, Position
-from clarion.client.errors import Disconnected, Forbidden, NotConnected, TokenRefused
+from clarion.client.errors import ClientError, Disconnected, Forbidden, NotConnected, TokenRefused
+from clarion.client.inbox import Inbox
 from clarion.client.progress import Overrun, Progress
 from clarion.client.session import Ended, Session, websocket_url
 from clarion.client.tokens import GetToken, TokenSource
@@ -20,6 +21,7 @@ from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Received, Resync, ServerFrame, ServerSync
 from clarion.contracts.frames import Error as ServerError
 from clarion.contracts.frames import Unread as MarkUnread
+from clarion.contracts.inbox import InboxPage
 from clarion.resilience.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Subscriber:
         if not self._urls:
             raise ValueError("no gateway's address was given")
         self._tokens = TokenSource(token, get_token)
+        self._inbox = Inbox(url, tokens=self._tokens)
         self._storage = storage or InMemory()
         self._on_state = on_state
         self._on_sync = on_sync
@@ -80,6 +83,8 @@ class Subscriber:
         self._arrived = asyncio.Event()
         self._live = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._counts_told = 0
         self._failure: BaseException | None = None
         self._failures = 0
         self._token_refusals = 0
@@ -100,9 +105,10 @@ class Subscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._acknowledge()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        for task in filter(None, (self._running, self._counting)):
+            task.cancel()
+            await asyncio.wait([task])
+        await self._inbox.close()
         await self._save()
 
     def _ended(self, running: asyncio.Task[None]) -> None:
@@ -155,6 +161,22 @@ class Subscriber:
 
     async def archive(self, ids: Sequence[str]) -> None:
         await self._command(Archive, ids)
+
+    # ---- the inbox, over HTTP: see `Inbox` for what its calls raise
+
+    async def inbox(
+        self, cursor: str | None = None, *, limit: int = limits.INBOX_PAGE, unread: bool = False, archived: bool = False
+    ) -> InboxPage:
+        """A page of what is kept for the user, as `Inbox.page` says: to show history, and whenever `Resync` comes."""
+        return await self._inbox.page(cursor, limit=limit, unread=unread, archived=archived)
+
+    async def unarchive(self, ids: Sequence[str]) -> int:
+        """Take back from the archive, as read; returns the new count."""
+        return await self._inbox.unarchive(ids)
+
+    async def read_all(self) -> int:
+        """Mark everything as read, however much; returns the new count."""
+        return await self._inbox.read_all()
 
     async def _command(self, make: type[Read] | type[MarkUnread] | type[Archive], ids: Sequence[str]) -> None:
         for start in range(0, len(ids), limits.IDS_PER_FRAME):
@@ -217,18 +239,42 @@ class Subscriber:
                 self._arrived.set()
             case Hello():
                 self._failures = self._token_refusals = 0
-                self.unread_count = frame.unread
+                self._told(frame.unread)
                 self._live.set()
                 self._enter(State.LIVE)
             case ServerSync() | Resync():
                 if isinstance(frame, ServerSync):
-                    self.unread_count = frame.unread
+                    self._told(frame.unread)
+                else:
+                    self._count_anew()
                 if self._on_sync is not None:
                     self._on_sync(frame)
             case ServerError():
                 log.warning("the server says: %s %s", frame.code, frame.detail)
             case _:
                 pass
+
+    def _told(self, unread: int | None) -> None:
+        self._counts_told += 1
+        if unread is not None:  # else the store did not answer: `Resync` comes when it does
+            self.unread_count = unread
+
+    def _count_anew(self) -> None:
+        """A count was not told, or was told too early."""
+        if self._counting is not None:
+            self._counting.cancel()  # it may have been answered before what was not told
+        self._counting = asyncio.create_task(self._count(), name="clarion unread count")
+
+    async def _count(self) -> None:
+        """Ask for the count; what a frame tells meanwhile is at least as good, since each change is told after it."""
+        before = self._counts_told
+        try:
+            count = await self._inbox.unread_count()
+        except ClientError as error:
+            log.warning("the unread count is not known anew: %s", error)
+            return
+        if before == self._counts_told:
+            self.unread_count = count
 
     def _enter(self, state: State) -> None:
         if state is not self.state:

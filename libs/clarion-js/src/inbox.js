@@ -1,0 +1,150 @@
+import { backoff } from "./backoff.js";
+import { ClarionError } from "./errors.js";
+import { IDS_PER_FRAME, REQUEST_DEADLINE_MS, REQUEST_TIMEOUT_MS, RETRY_HINT_MAX_MS } from "./limits.js";
+
+// Another try may succeed, and does no harm: marks are idempotent.
+const NONE = 0; // no answer
+const RETRIED = new Set([NONE, 408, 429, 500, 502, 503, 504]);
+
+/** The inbox over HTTP. What it rejects with is a ClarionError of code `http`: `status`, and `errors` that name fields. */
+export class Inbox {
+  #url;
+  #fetch;
+  #credentials;
+  #random;
+  #isClosed = false;
+  #stops = new Set();
+
+  /** `url`: of the socket; the inbox is its neighbour. */
+  constructor({ url, fetch, credentials, random = Math.random }) {
+    this.#url = new URL("inbox", url);
+    this.#url.protocol = { "ws:": "http:", "wss:": "https:" }[this.#url.protocol] ?? this.#url.protocol;
+    this.#fetch = fetch;
+    this.#credentials = credentials;
+    this.#random = random;
+  }
+
+  page({ cursor, limit, unread, archived } = {}) {
+    const asked = Object.entries({ cursor, limit, unread, archived }).filter(([, value]) => value != null);
+    return this.#ask("GET", `?${new URLSearchParams(asked)}`);
+  }
+
+  async count() {
+    return (await this.#ask("GET", "/count")).unread;
+  }
+
+  /** Returns the new count. */
+  async mark(verb, ids) {
+    if (ids.length === 0) return this.count();
+    let count;
+    for (let start = 0; start < ids.length; start += IDS_PER_FRAME) {
+      count = (await this.#ask("POST", `/${verb}`, { ids: ids.slice(start, start + IDS_PER_FRAME) })).unread;
+    }
+    return count;
+  }
+
+  async readAll() {
+    for (;;) {
+      const { unread, more } = await this.#ask("POST", "/read-all");
+      if (!more) return unread;
+    }
+  }
+
+  /** What is under way rejects, and whatever is asked from now on. */
+  close() {
+    this.#isClosed = true;
+    for (const stop of this.#stops) stop();
+  }
+
+  async #ask(method, path, content) {
+    const deadline = Date.now() + REQUEST_DEADLINE_MS;
+    let refresh = false;
+    for (let failures = 0; ; ) {
+      const token = await this.#token(refresh);
+      const answer = await this.#try(method, path, { token, content });
+      if (answer.content !== undefined) return answer.content;
+      if (answer.status === 401 && this.#credentials.canRefresh && !refresh) {
+        refresh = true;
+        continue;
+      }
+      const wait = answer.retryMs + backoff(failures++, this.#random);
+      if (!RETRIED.has(answer.status) || Date.now() + wait > deadline) throw failure(answer);
+      await this.#wait(wait);
+    }
+  }
+
+  async #token(refresh) {
+    if (this.#isClosed) throw closed();
+    let token;
+    try {
+      token = await (refresh ? this.#credentials.ask({ refresh }) : this.#credentials.last());
+    } catch (cause) {
+      throw new ClarionError("token", "getToken failed", { cause });
+    }
+    if (this.#isClosed) throw closed();
+    if (token === null) throw new ClarionError("token", "this is not a JWT");
+    return token;
+  }
+
+  /** `{content}`, or `{status, retryMs, text}`, or without any answer `{status: 0, retryMs, cause}`. */
+  async #try(method, path, { token, content }) {
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const timer = setTimeout(stop, REQUEST_TIMEOUT_MS);
+    this.#stops.add(stop);
+    const headers = { authorization: `Bearer ${token}` };
+    if (content) headers["content-type"] = "application/json";
+    const how = { method, headers, body: content && JSON.stringify(content), signal: controller.signal };
+    try {
+      const answer = await this.#fetch(this.#url.href + path, { ...how, credentials: "omit", cache: "no-store" });
+      const text = await answer.text(); // the whole of it, within the same time
+      if (answer.ok) return { content: JSON.parse(text) };
+      return { status: answer.status, retryMs: retryAfterMs(answer), text };
+    } catch (cause) {
+      if (this.#isClosed) throw closed();
+      return { status: NONE, retryMs: 0, cause };
+    } finally {
+      clearTimeout(timer);
+      this.#stops.delete(stop);
+    }
+  }
+
+  #wait(ms) {
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        clearTimeout(timer);
+        reject(closed());
+      };
+      const timer = setTimeout(() => {
+        this.#stops.delete(stop);
+        resolve();
+      }, ms);
+      this.#stops.add(stop);
+    });
+  }
+}
+
+function closed() {
+  return new ClarionError("http", "this Clarion is closed");
+}
+
+function retryAfterMs(answer) {
+  const seconds = Number(answer.headers.get("retry-after"));
+  return Number.isFinite(seconds) ? Math.min(seconds * 1000, RETRY_HINT_MAX_MS) : 0;
+}
+
+function failure({ status, text, cause }) {
+  if (status === NONE) return new ClarionError("http", `the inbox cannot be reached: ${cause.message}`, { cause });
+  const { detail = `the inbox answered ${status}`, errors = [] } = problemOf(text);
+  const message = [detail, ...errors.map((error) => error.detail)].join("; ");
+  return new ClarionError("http", message, { status, errors });
+}
+
+/** What the server says; nothing when a proxy in between answered. */
+function problemOf(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
