@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import re
 from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
 
-from clarion.client import Publisher
+from clarion.client import HttpPublisher, Inbox, Publisher
 from clarion.contracts.lanes import LANES
+from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
 from clarion.store.database import Database
@@ -64,6 +66,68 @@ async def test_a_user_who_was_away_finds_what_came_and_nobody_elses(
     await watch(page, live, user, gateway=1)
     await expect(page.locator("#list").get_by_text("came while away")).to_be_visible(timeout=15_000)
     await expect(page.locator("#list").get_by_text("for another")).to_have_count(0)
+
+
+async def test_a_reload_shows_what_is_kept_and_what_is_read_of_it(
+    page: Page, live: Settings, user: str, publisher: Publisher
+) -> None:
+    await watch(page, live, user)
+    for message in ("one", "two"):
+        await publisher.publish(recipient=user, type="t", message=message, priority="urgent")
+    await expect(page.locator("#list > li")).to_have_count(2, timeout=15_000)
+    await page.get_by_role("button", name="Mark read: one").click()
+    await expect(page.locator("#unread-count")).to_have_text("1", timeout=15_000)
+    await watch(page, live, user, gateway=1)
+    rows = page.locator("#list > li")
+    await expect(rows).to_have_count(2, timeout=15_000)
+    await expect(rows.filter(has_text="one")).to_have_class(re.compile("is-read"))
+    await expect(rows.filter(has_text="two")).not_to_have_class(re.compile("is-read"))
+    await page.get_by_role("button", name="Mark all read").click()
+    await expect(page.locator("#list > li.is-read")).to_have_count(2)
+    await expect(page.locator("#unread")).to_be_hidden(timeout=15_000)
+
+
+async def test_what_is_taken_back_leaves_open_pages_at_once_and_others_when_they_return(
+    page: Page, live: Settings, user: str, publisher: HttpPublisher, stack: Stack, stored: Database
+) -> None:
+    await watch(page, live, user)
+    kept, gone, later = [
+        await publisher.publish(recipient=user, type="t", message=message, priority="urgent")
+        for message in ("kept", "gone", "gone meanwhile")
+    ]
+    rows = page.locator("#list > li")
+    await expect(rows).to_have_count(3, timeout=15_000)
+    await publisher.retract(gone)
+    await expect(rows).to_have_count(2, timeout=15_000)
+    stack.kill("gateway-1")
+    await expect(page.locator("#status")).not_to_have_attribute("data-state", "open", timeout=15_000)
+    await publisher.retract(later)
+
+    async def is_retracted() -> bool:
+        return (await notifications.find(notifications.collection(stored), [later]))[later].state is State.RETRACTED
+
+    await until(is_retracted)
+    await expect(page.locator("#status")).to_have_attribute("data-state", "open", timeout=60_000)
+    await expect(rows).to_have_count(1, timeout=15_000)
+    await expect(rows).to_have_attribute("data-id", kept)
+    await expect(page.locator("#notice")).to_be_hidden()
+
+
+async def test_what_is_marked_elsewhere_shows_here(page: Page, live: Settings, user: str, publisher: Publisher) -> None:
+    await watch(page, live, user)
+    one, two = [await publisher.publish(recipient=user, type="t", message=m, priority="high") for m in ("one", "two")]
+    rows = page.locator("#list > li")
+    await expect(rows).to_have_count(2, timeout=15_000)
+    async with Inbox(live.gateway_urls[1], token=mint(live, sub=user, scope=SUBSCRIBE)) as inbox:
+        assert await inbox.read([one]) == 1
+        await expect(rows.filter(has_text="one")).to_have_class(re.compile("is-read"), timeout=15_000)
+        await expect(page.locator("#unread-count")).to_have_text("1")
+        assert await inbox.archive([two]) == 0
+        await expect(rows).to_have_count(1, timeout=15_000)
+        assert [item.id for item in (await inbox.page(archived=True)).items] == [two]
+        await inbox.unarchive([two])
+        await expect(rows).to_have_count(2, timeout=15_000)
+        await expect(rows.filter(has_text="two")).to_have_class(re.compile("is-read"))
 
 
 async def test_a_message_is_text_and_never_markup(page: Page, live: Settings, user: str, publisher: Publisher) -> None:

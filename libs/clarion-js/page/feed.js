@@ -1,9 +1,10 @@
 import { LANES } from "./format.js";
-import { makeRow, setCurrent, showRead, showTime } from "./row.js";
+import { makeRow, setCurrent, showAway, showRead, showTime } from "./row.js";
 
 export const SHOWN_ROWS = 200;
 const HIDDEN_FLUSH_MS = 250; // a hidden page gets no animation frames
 const TICK_MS = 10_000;
+const GONE = "gone";
 
 /**
  * The list: newest first, at most SHOWN_ROWS, filled once an animation frame however much arrives.
@@ -12,17 +13,18 @@ const TICK_MS = 10_000;
  */
 export class Feed {
   #list;
-  #rows = []; // {id, at, row, isRead}, newest first, as in the list
+  #rows = []; // {id, at, row, isRead, isStored}, newest first, as in the list
   #byId = new Map();
   #arrived = [];
   #isScheduled = false;
   #current = null;
+  #reading = null; // of the inbox, under way: {shown, told}
   #onMark;
   #onChange;
   #onShown;
 
   only = null; // a lane, or null for all
-  cut = 0; // how many left the list, or never got in, since it was cleared
+  hasOlder = false; // some left the list, or never got in
 
   constructor({ list, onMark, onChange, onShown }) {
     this.#list = list;
@@ -55,7 +57,8 @@ export class Feed {
     this.#rows = [];
     this.#byId.clear();
     this.#current = null;
-    this.cut = 0;
+    this.#reading = null;
+    this.hasOlder = false;
     this.#list.replaceChildren();
     this.#onChange();
   }
@@ -69,18 +72,46 @@ export class Feed {
 
   setRead(ids, isRead) {
     this.#flush();
-    for (const entry of this.#known(ids)) {
-      entry.isRead = isRead;
-      showRead(entry.row, isRead);
-    }
+    this.#note(ids, isRead);
+    for (const entry of this.#known(ids)) this.#setRead(entry, isRead);
     this.#onChange();
   }
 
   remove(ids) {
     this.#flush();
+    this.#note(ids, GONE);
     const gone = new Set(this.#known(ids));
     this.#rows = this.#rows.filter((entry) => !gone.has(entry));
     for (const entry of gone) this.#detach(entry);
+    this.#onChange();
+  }
+
+  /** The inbox is about to be read: from here on, what is told is newer than what the reading will bring. */
+  startReading() {
+    this.#flush();
+    // what came before it was stored may not be in the inbox yet
+    const shown = this.#rows.filter((entry) => entry.isStored).map((entry) => entry.id);
+    this.#reading = { shown, told: new Map() };
+    return this.#reading;
+  }
+
+  /** Show what the inbox has, the newest first, and nothing that it should have and has not. */
+  reconcile(reading, items, isAll) {
+    if (reading !== this.#reading) return; // another user's
+    this.#flush();
+    this.#reading = null;
+    const kept = new Set(items.map((item) => item.id));
+    const oldest = isAll ? -Infinity : Date.parse(items.at(-1).created_at);
+    const missing = this.#known(reading.shown).filter((entry) => entry.at > oldest && !kept.has(entry.id));
+    this.remove(missing.map((entry) => entry.id));
+    const now = Date.now();
+    for (const item of [...items].reverse()) {
+      const isRead = reading.told.get(item.id) ?? !item.unread;
+      if (isRead === GONE) continue;
+      this.#insert(item, { at: Date.parse(item.created_at), isRead, now });
+    }
+    this.hasOlder ||= !isAll;
+    this.#cutRows();
     this.#onChange();
   }
 
@@ -109,33 +140,56 @@ export class Feed {
     const now = Date.now();
     const arrived = this.#arrived;
     this.#arrived = [];
-    for (const { item, at, isAway } of arrived) this.#insert(item, at, isAway, now);
+    for (const { item, at, isAway } of arrived) {
+      this.#insert(item, { at, now, isNew: true });
+      if (isAway) showAway(this.#byId.get(item.id).row);
+    }
+    this.#cutRows();
+    this.#onChange();
+    this.#onShown(arrived.map((one) => one.item));
+  }
+
+  #cutRows() {
     for (const entry of this.#rows.splice(SHOWN_ROWS)) {
-      this.cut++;
+      this.hasOlder = true;
       this.#detach(entry);
     }
     // nobody is in the list: the Tab key enters it at the newest
     if (!this.#list.contains(document.activeElement)) this.#makeCurrent(this.#visible()[0]?.row ?? null);
-    this.#onChange();
-    this.#onShown(arrived.map((one) => one.item));
+  }
+
+  #note(ids, what) {
+    if (this.#reading) for (const id of ids) this.#reading.told.set(id, what);
   }
 
   /** More arrived than the list can show: what would be cut is not even made. */
   #cutArrived() {
     if (this.#arrived.length <= SHOWN_ROWS) return;
     this.#arrived.sort((one, other) => one.at - other.at);
-    this.cut += this.#arrived.length - SHOWN_ROWS;
+    this.hasOlder = true;
     this.#arrived = this.#arrived.slice(-SHOWN_ROWS);
   }
 
-  #insert(item, at, isAway, now) {
-    if (this.#byId.has(item.id)) return;
-    const entry = { id: item.id, at, row: makeRow(item, { isAway, now }), isRead: false };
+  /** What is shown already only learns whether it is read, and whether it is stored; live ones tell neither. */
+  #insert(item, { at, now, isRead, isNew = false }) {
+    const known = this.#byId.get(item.id);
+    if (known) {
+      known.isStored ||= !item.unstored;
+      if (isRead !== undefined) this.#setRead(known, isRead);
+      return;
+    }
+    const entry = { id: item.id, at, row: makeRow(item, { now, isNew }), isRead: false, isStored: !item.unstored };
+    if (isRead) this.#setRead(entry, isRead);
     const older = this.#rows.findIndex((other) => other.at <= at);
     const index = older === -1 ? this.#rows.length : older;
     this.#list.insertBefore(entry.row, this.#rows[index]?.row ?? null);
     this.#rows.splice(index, 0, entry);
     this.#byId.set(item.id, entry);
+  }
+
+  #setRead(entry, isRead) {
+    entry.isRead = isRead;
+    showRead(entry.row, isRead);
   }
 
   #detach({ id, row }) {

@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { devConfig, devSend, devToken } from "./dev_server.js";
 import { Feed, SHOWN_ROWS } from "./feed.js";
 import { LANE_LABELS, LANES, stateText, unreadLabel } from "./format.js";
+import { History } from "./history.js";
 
 const OTHER = "\u0000other"; // no user can be called so: the value of "Someone else…"
 const by = (id) => document.getElementById(id);
@@ -17,6 +18,7 @@ const feed = new Feed({
 });
 const chips = new Map();
 let clarion = null;
+let kept = null; // of the same user
 let state = { name: "idle" };
 let hint = "";
 let again = null; // connects as before, where that can help
@@ -29,10 +31,15 @@ function connect(credentials) {
   let openedAt = Infinity; // until the first connection stands, everything has waited
   const mine = new Clarion({ url: "/v1/ws", ...credentials });
   clarion = mine;
+  kept = new History({
+    feed,
+    read: (query) => mine.inbox(query),
+    onError: (error) => mine === clarion && showNotice(`What is kept cannot be shown. ${error.message}`),
+  });
   mine.on("notification", (item) => feed.add(item, openedAt));
   mine.on("unread", (count) => mine === clarion && showUnread(count));
-  mine.on("sync", onSync);
-  mine.on("resync", () => showNotice("More changed than could be told live; older changes may be missing here."));
+  mine.on("sync", (sync) => mine === clarion && onSync(sync));
+  mine.on("resync", () => mine === clarion && kept.refresh());
   mine.on("error", (error) => {
     console.warn(error);
     showNotice(error.message);
@@ -42,6 +49,7 @@ function connect(credentials) {
     if (next.name === "open") {
       openedAt = Date.now();
       showNotice("");
+      kept.refresh(); // what changed while nothing could be told
     }
     showState(next);
   });
@@ -50,6 +58,7 @@ function connect(credentials) {
 function onSync({ change, ids }) {
   if (change === "read" || change === "unread") feed.setRead(ids, change === "read");
   if (["archived", "retracted", "expired", "collapsed"].includes(change)) feed.remove(ids);
+  if (["unarchived", "throttled"].includes(change)) kept.refresh(); // in the inbox, and never pushed
 }
 
 // ---- what is shown
@@ -83,19 +92,19 @@ function showCounts() {
     number.textContent = counts[lane];
     chip.setAttribute("aria-pressed", String((feed.only ?? "all") === lane));
   }
-  by("read-all").disabled = clarion === null || state.name === "closed" || !feed.hasUnreadShown();
+  const hasUnread = feed.hasUnreadShown() || (feed.only === null && clarion?.unreadCount > 0);
+  by("read-all").disabled = clarion === null || state.name === "closed" || !hasUnread;
   by("list").classList.toggle("is-blank", counts.visible === 0);
   by("empty").hidden = counts.visible > 0;
   showEmpty(counts);
-  by("cut").hidden = feed.cut === 0;
-  by("cut").textContent = `The newest ${SHOWN_ROWS} are shown; ${feed.cut.toLocaleString()} older ones left this view.`;
+  by("cut").hidden = !feed.hasOlder;
+  by("cut").textContent = `The newest ${SHOWN_ROWS} are shown; older ones are kept.`;
 }
 
 function showEmpty(counts) {
   const isFiltered = counts.all > 0;
   by("empty-title").textContent = isFiltered ? `Nothing ${LANE_LABELS[feed.only]?.toLowerCase()} here` : "All quiet";
-  const kept = clarion?.unreadCount ? "The unread ones from before are counted above; this view shows what is new. " : "";
-  by("empty-hint").textContent = isFiltered ? "Choose All to see the other priorities." : kept + hint;
+  by("empty-hint").textContent = isFiltered ? "Choose All to see the other priorities." : hint;
 }
 
 function showNotice(text) {
@@ -190,14 +199,23 @@ function startProduction() {
   });
 }
 
+/** Of one priority, those that are shown; of all, also those that are not. */
+async function readAll() {
+  const ids = feed.readShown();
+  if (feed.only !== null) return tell(() => clarion.read(ids));
+  try {
+    await clarion.readAll();
+  } catch (error) {
+    showNotice(`Not marked. ${error.message}`);
+    kept.refresh();
+  }
+}
+
 async function start() {
   makeFilters();
   showCounts();
   by("retry").addEventListener("click", () => (state.name === "closed" ? again() : clarion.retryNow()));
-  by("read-all").addEventListener("click", () => {
-    const ids = feed.readShown();
-    if (ids.length > 0) tell(() => clarion.read(ids));
-  });
+  by("read-all").addEventListener("click", readAll);
   setInterval(() => state.name === "waiting" && showStatusText(), 250);
   try {
     const config = await devConfig();

@@ -1,15 +1,14 @@
 import { absolute, LANE_LABELS, relative, safeLink } from "./format.js";
 
 /** One notification as a list item. All text goes in as text: what it says was written by others. */
-export function makeRow(item, { isAway, now }) {
-  const row = element("li", "row is-new");
+export function makeRow(item, { now, isNew }) {
+  const row = element("li", isNew ? "row is-new" : "row");
   row.dataset.lane = item.lane;
   row.dataset.id = item.id;
   row.tabIndex = -1;
 
   const meta = element("div", "row-meta");
   meta.append(element("span", "lane", LANE_LABELS[item.lane] ?? item.lane), element("span", "type", item.type));
-  if (isAway) meta.append(element("span", "away", "while you were away"));
 
   const message = element("p", "message");
   const href = safeLink(item.data?.url);
@@ -25,6 +24,11 @@ export function makeRow(item, { isAway, now }) {
   row.append(meta, makeTime(item, now), message, from, mark);
   showRead(row, false);
   return row;
+}
+
+/** It was made before the page was connected, and came since. */
+export function showAway(row) {
+  if (!row.querySelector(".away")) row.querySelector(".row-meta").append(element("span", "away", "while you were away"));
 }
 
 export function showRead(row, isRead) {
