@@ -1,9 +1,13 @@
 """Receipts on their way to Kafka: while a batch is sent, the next one gathers."""
 
 import asyncio
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 
@@ -17,7 +21,7 @@ from clarion.store import changes, database
 from clarion.store.changes import Change
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
-from services.gateway.receipt_queue import ReceiptQueue
+from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
 
 log = structlog.get_logger()
 
@@ -31,6 +35,8 @@ class Outbox:
     names: Names
     stored: Collection
     _queue: ReceiptQueue = field(default_factory=ReceiptQueue)
+    _untold: deque[Receipt] = field(default_factory=deque[Receipt])  # folded directly: devices do not know of it yet
+    _untold_users: set[str] = field(default_factory=set[str])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -48,17 +54,19 @@ class Outbox:
         return True
 
     async def run(self) -> None:
-        """Send for ever. While Kafka is away, what does not go out within SEND_S is folded into MongoDB directly."""
+        """Send for ever. While Kafka is away, what does not go out within SEND_S is folded into MongoDB directly.
+
+        When it is back, that is sent, too: as folded, so that the users' devices are told.
+        """
         failures = 0
         while True:
             if not self._queue:
                 self._empty.set()
                 self._work.clear()
-                await self._work.wait()
+                await self._wait(failures)
             batch = self._queue.take(BATCH)
             try:
-                await self._deliver(batch)
-                failures = 0
+                failures = 0 if await self._deliver(batch) else failures + 1
             except database.TRANSIENT as error:
                 # both are away: keep them, in order, and try again
                 self._queue.give_back(batch)
@@ -66,13 +74,38 @@ class Outbox:
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
 
-    async def _deliver(self, batch: list[Receipt]) -> None:
-        records = [(receipt.user, receipts.encode(receipt)) for receipt in batch]
+    async def _wait(self, failures: int) -> None:
+        """Wait for work; while something is untold, not for longer than Kafka may be worth another try."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETRY.delay(failures) if self._untold else None):
+                await self._work.wait()
+
+    async def _deliver(self, batch: list[Receipt]) -> bool:
+        """Whether Kafka took it."""
+        untold = list(islice(self._untold, BATCH))
+        records = [(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)]
         try:
             await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
             await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
+            self._tell_later(batch)
+            return False
+        for _ in untold:
+            self._untold_users.discard(self._untold.popleft().user)
+        return True
+
+    def _tell_later(self, batch: list[Receipt]) -> None:
+        for receipt in batch:
+            is_count = receipt.op is Op.DELIVERED  # of which only the count is told, once a user
+            if is_count and receipt.user in self._untold_users:
+                continue
+            if len(self._untold) >= CAPACITY:
+                metrics.receipts_dropped.inc()
+                continue
+            ids = [] if is_count else receipt.ids
+            self._untold.append(msgspec.structs.replace(receipt, ids=ids, folded=True))
+            self._untold_users.add(receipt.user)
 
     async def flush(self) -> None:
         """Wait until everything is sent."""

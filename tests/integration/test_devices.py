@@ -240,11 +240,18 @@ async def test_marks_made_while_kafka_is_away_are_told_when_it_is_back(
                 answer = await http.post("/inbox/read", json={"ids": ids[:1]})
                 assert answer.json() == {"unread": 1}
                 assert (await http.get("/inbox", params={"unread": "true"})).json()["items"][0]["id"] == ids[1]
+            await devices[2].subscriber.archive(ids[1:])  # folded directly
+
+            async def is_archived() -> bool:
+                return (await http.get("/inbox/count")).json() == {"unread": 0}
+
+            await until(is_archived)
+            assert told(devices) == {2}
         finally:
             await stack.start_kafka()
 
         async def all_heard() -> bool:
-            return all(ids[0] in one.heard(Op.READ) for one in devices)
+            return all(ids[0] in one.heard(Op.READ) and ids[1] in one.heard(Op.ARCHIVED) for one in devices)
 
         await until(all_heard, within_s=60)
-        assert await all_know(devices, stored, user) == 1
+        assert await all_know(devices, stored, user) == 0
