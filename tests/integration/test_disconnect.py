@@ -25,6 +25,11 @@ async def disconnect(url: str, user: str, token: str) -> httpx.Response:
         return await http.post(f"/v1/users/{user}/disconnect", headers={"Authorization": f"Bearer {token}"})
 
 
+async def inbox_status(url: str, token: str) -> int:
+    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+        return (await http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"})).status_code
+
+
 async def next_second() -> None:
     await asyncio.sleep(1.01 - time.time() % 1)
 
@@ -44,6 +49,7 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
     async with wire(one, old) as here, wire(other, old) as there, wire(other, neighbour) as beside:
         for socket in (here, there, beside):
             await greeted(socket)
+        assert [await inbox_status(url, old) for url in (one, other)] == [200, 200]
         began = time.monotonic()
         answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))
         assert answer.status_code == 202
@@ -54,9 +60,11 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
         assert (await frame(beside, "sync"))["change"] == "read"
     for url in (one, other):
         await refused(url, old)
+        assert await inbox_status(url, old) == 401
     await next_second()
     fresh = mint(live, sub=user, scope=SUBSCRIBE)
     for url in (one, other):
+        assert await inbox_status(url, fresh) == 200
         async with wire(url, fresh) as socket:
             await greeted(socket)
     kept = await revocations.collection(stored).find_one({"_id": user})

@@ -179,6 +179,9 @@ async def test_no_log_has_a_token_wherever_it_was_shown(settings: Settings, tmp_
         async with httpx.AsyncClient(trust_env=False, base_url=own.url) as http:
             for path in (f"/v1/{token()}", f"/?token={token()}", f"/dev/token?jwt={token()}"):
                 await http.get(path, headers={"Authorization": f"Bearer {token()}", "Cookie": f"session={token()}"})
+            for path in ("/v1/inbox", f"/v1/inbox?cursor={token()}", f"/v1/users/{token()}/disconnect"):
+                assert (await http.get(path, headers={"Authorization": f"Bearer {token('publish')}"})).is_client_error
+            await http.post("/v1/inbox/read", json={"ids": [token()]}, headers={"Authorization": f"Bearer {token()}"})
             await http.post("/dev/token", json={"user": "", "token": token()})
     said = own.log.read_text()
     assert "serving" in said
