@@ -22,7 +22,7 @@ def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
 
 
 def join(items: Sequence[Offered]) -> bytes:
-    return b",".join(item.body for item in items)
+    return b",".join([item.body for item in items])
 
 
 def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:

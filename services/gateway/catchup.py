@@ -63,7 +63,7 @@ class CatchUp:
                 send = feed.read(issued, found, delivered)
                 connection.send_items(send, self.caught_up())
                 for item in send:
-                    metrics.pushed.add(item.lane, "replay")
+                    metrics.pushed.of(item.lane, "replay").n += 1
                 if delivered and feed.delivered_since() is None:
                     connection.send(Resync())
                 if found and not send:

@@ -18,6 +18,7 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
 
 START: Final = -1  # below the first ord
+_URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as the rest of a check of credit
 FRESH_MARGIN: Final = timedelta(seconds=5)
 RESUME_MARGIN: Final = timedelta(minutes=15)
 LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
@@ -200,8 +201,8 @@ class Feed:
 
     def advance_since(self, caught_up: datetime | None) -> datetime:
         """Move `since` to when the mailbox was last read to its end, while live; return it."""
-        if caught_up is not None and self.is_live():
-            self.since = max(self.since, caught_up)
+        if caught_up is not None and caught_up > self.since and self.is_live():
+            self.since = caught_up
         return self.since
 
     # ---- sending and credit
@@ -222,15 +223,11 @@ class Feed:
         if tag > self.tag:
             raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
         handled: list[Offered] = []
-        frames = 0
-        for sent in self._sent:
-            if sent.tag > tag:
-                break
-            frames += 1
+        while self._sent and self._sent[0].tag <= tag:
+            sent = self._sent.pop(0)  # there are never many
             self._items -= len(sent.items)
             self._bytes -= sent.size
-            handled.extend(sent.items)
-        del self._sent[:frames]
+            handled += sent.items
         return handled
 
     def in_flight(self) -> tuple[int, int]:
@@ -238,7 +235,7 @@ class Feed:
         return self._items, self._bytes
 
     def _credit_items(self, lane: Lane) -> int:
-        reserved = 0 if lane is Lane.URGENT else CREDIT_URGENT_ITEMS
+        reserved = 0 if lane is _URGENT else CREDIT_URGENT_ITEMS
         return CREDIT_ITEMS - reserved - self._items
 
     def _may_send(self, item: Offered, pending: int, pending_bytes: int) -> bool:

@@ -5,7 +5,7 @@ acknowledgement. A test feeds both with the same bytes.
 """
 
 import codecs
-from typing import Final, NamedTuple
+from typing import Final
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - C, or Python without it
@@ -36,13 +36,8 @@ class Violation(Exception):
         self.code = code
 
 
-class Frame(NamedTuple):
-    """`end` is where the next one begins."""
-
-    opcode: int
-    is_final: bool
-    payload: bytes
-    end: int
+# opcode, whether it is final, payload, where the next one begins: a plain tuple, as each acknowledgement makes one
+Frame = tuple[int, bool, bytes, int]
 
 
 def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
@@ -74,7 +69,7 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     body, end = start + 4, start + 4 + size
     if len(data) < end:
         return None
-    return Frame(opcode, first >= _FINAL, apply_mask(data[body:end], data[start:body]), end)
+    return opcode, first >= _FINAL, apply_mask(data[body:end], data[start:body]), end
 
 
 def make(opcode: int, payload: bytes) -> bytes:
@@ -101,10 +96,9 @@ def check_close(payload: bytes) -> None:
         raise Violation(Code.NOT_UTF8, "not UTF-8") from error
 
 
-def check_text(payload: bytes) -> None:
-    """Raises Violation unless it is UTF-8."""
-    if not payload.isascii():
-        Fragments().add(payload, is_final=True)
+def check_utf8(payload: bytes) -> None:
+    """Raises Violation unless it is."""
+    Fragments().add(payload, is_final=True)
 
 
 class Fragments:

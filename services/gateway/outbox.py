@@ -26,6 +26,7 @@ from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
 log = structlog.get_logger()
 
 BATCH: Final = 1_000
+GATHER_S: Final = 0.02  # a request of few receipts costs as much as one of many, and nobody waits for them
 SEND_S: Final = 5.0
 
 
@@ -49,8 +50,9 @@ class Outbox:
         if not self._queue.put(receipt):
             metrics.receipts_dropped.inc()
             return False
-        self._empty.clear()
-        self._work.set()
+        if not self._work.is_set():
+            self._empty.clear()
+            self._work.set()
         return True
 
     async def run(self) -> None:
@@ -64,6 +66,7 @@ class Outbox:
                 self._empty.set()
                 self._work.clear()
                 await self._wait(failures)
+            await asyncio.sleep(GATHER_S)
             batch = self._queue.take(BATCH)
             try:
                 failures = 0 if await self._deliver(batch) else failures + 1

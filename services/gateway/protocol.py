@@ -22,7 +22,7 @@ from clarion.security.tokens import TokenError
 from services.gateway import framing, handshake
 from services.gateway.connection import Connection, Wire
 from services.gateway.door import Refusal
-from services.gateway.framing import Fragments, Frame, Violation
+from services.gateway.framing import Fragments, Violation
 
 PATH: Final = "/v1/ws"
 HIGH_WATER_BYTES: Final = 64 * 1024
@@ -197,35 +197,38 @@ class Socket(asyncio.Protocol):
             if frame is None:
                 self._buffer = bytearray(data[at:]) if at or isinstance(data, bytes) else data
                 return
-            self._handle(frame)
-            at = frame.end
+            opcode, is_final, payload, at = frame
+            if opcode == framing.TEXT and is_final and self._fragments is None:
+                # not only while open: an acknowledgement and the client's close may come in one segment
+                if self._state is State.OPEN and self._connection is not None:
+                    if not payload.isascii():
+                        framing.check_utf8(payload)
+                    self._site.gateway.received(self._connection, payload)
+            else:
+                self._handle(opcode, payload, is_final=is_final)
 
-    def _handle(self, frame: Frame) -> None:
-        if frame.opcode == framing.TEXT and frame.is_final and self._fragments is None:
-            # not only while open: an acknowledgement and the client's close may come in one segment
-            if self._state is State.OPEN and self._connection is not None:
-                framing.check_text(frame.payload)
-                self._site.gateway.received(self._connection, frame.payload)
-        elif frame.opcode <= framing.BINARY:
-            self._gather(frame)
-        elif frame.opcode == framing.PING:
-            self._pong(frame.payload)
-        elif frame.opcode == framing.CLOSE:
-            self._close(frame.payload)
+    def _handle(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
+        """What is rarer than a message in one frame."""
+        if opcode <= framing.BINARY:
+            self._gather(opcode, payload, is_final=is_final)
+        elif opcode == framing.PING:
+            self._pong(payload)
+        elif opcode == framing.CLOSE:
+            self._close(payload)
 
-    def _gather(self, frame: Frame) -> None:
+    def _gather(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
         """A message in fragments."""
         if self._state is not State.OPEN:
             return
-        if (frame.opcode == framing.CONTINUATION) == (self._fragments is None):
+        if (opcode == framing.CONTINUATION) == (self._fragments is None):
             raise Violation(Close.NOT_RFC_6455, "fragments out of order")
-        if frame.opcode == framing.BINARY:
+        if opcode == framing.BINARY:
             self.shut(Close.BINARY, "text frames only")
             return
         if self._fragments is None:
             self._fragments = Fragments()
-        text = self._fragments.add(frame.payload, is_final=frame.is_final)
-        if frame.is_final:
+        text = self._fragments.add(payload, is_final=is_final)
+        if is_final:
             self._fragments = None
             if self._connection is not None:
                 self._site.gateway.received(self._connection, text)

@@ -1,6 +1,6 @@
 """One room a user, over all of the user's connections here."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ class Rooms:
     def __init__(self, per_user: int) -> None:
         self.per_user: Final = per_user
         self._rooms: Final[dict[str, tuple[Connection, ...]]] = {}
+        self._pushed: Final = {lane: metrics.pushed.of(lane, "live") for lane in Lane}
         self._repeats: Final = {lane: metrics.repeats_dropped.labels(lane) for lane in Lane}
 
     def __len__(self) -> int:
@@ -59,12 +60,9 @@ class Rooms:
         Several items for one user go in one frame, encoded once for all of the user's connections.
         """
         behind: list[Connection] = []
-        pushed: Counter[Lane] = Counter()
         for user, offered in self._by_user(items).items():
-            for run in split(offered):
-                behind += self._push(self._rooms.get(user, ()), run, caught_up, pushed)
-        for lane, count in pushed.items():
-            metrics.pushed.add(lane, "live", count=count)
+            for run in split(offered) if len(offered) > 1 else (offered,):
+                self._push(self._rooms.get(user, ()), run, caught_up, behind)
         return behind
 
     def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> None:
@@ -75,7 +73,7 @@ class Rooms:
                     push = connection.feed.offer_early(offered)
                     connection.send_items(push, caught_up)
                     for item in push:
-                        metrics.pushed.add(item.lane, "unstored")
+                        metrics.pushed.of(item.lane, "unstored").n += 1
 
     def _by_user(self, items: Iterable[tuple[str, Offered]]) -> Mapping[str, list[Offered]]:
         """Of the users who are here."""
@@ -86,25 +84,23 @@ class Rooms:
         return by_user
 
     def _push(
-        self, room: Iterable[Connection], run: Sequence[Offered], caught_up: datetime | None, pushed: Counter[Lane]
-    ) -> list[Connection]:
-        behind: list[Connection] = []
+        self, room: Iterable[Connection], run: Sequence[Offered], caught_up: datetime | None, behind: list[Connection]
+    ) -> None:
         joined: bytes | None = None
         for connection in room:
-            push, repeats = connection.feed.offer(run)
+            feed = connection.feed
+            push, repeats = feed.offer(run)
+            for item in push:
+                self._pushed[item.lane].n += 1
             if len(push) == len(run):
                 joined = joined or join(run)
-                feed = connection.feed
                 connection.wire.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
-            else:
-                connection.send_items(push, caught_up)
+                continue
+            connection.send_items(push, caught_up)
             if len(push) + repeats < len(run):
                 behind.append(connection)
-            for item in push:
-                pushed[item.lane] += 1
             if repeats:
                 self._repeats[run[0].lane].inc(repeats)
-        return behind
 
     def sync(self, user: str, frame: ServerSync) -> None:
         """Tell a user's connections. One that cannot take more is owed a single `resync`, however many there were.

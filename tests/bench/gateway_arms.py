@@ -30,6 +30,21 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Cpu:
+    """Seconds in the process itself, and in the kernel for it: half of a lean server's time is the kernel's."""
+
+    user_s: float
+    kernel_s: float
+
+    @property
+    def all_s(self) -> float:
+        return self.user_s + self.kernel_s
+
+    def since(self, before: "Cpu") -> "Cpu":
+        return Cpu(self.user_s - before.user_s, self.kernel_s - before.kernel_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """A running server; `admin` is 0 where there is none."""
 
@@ -38,9 +53,9 @@ class Arm:
     admin: int
     mailbox: int
 
-    def cpu_s(self) -> float:
+    def cpu(self) -> Cpu:
         used = self.process.cpu_times()
-        return used.user + used.system
+        return Cpu(used.user, used.system)
 
     async def is_quiet(self) -> bool:
         """Nobody waits for what the store holds."""

@@ -59,7 +59,7 @@ async def _hold(arm: str, env: Mapping[str, str], sockets: int) -> Idle:
         empty = server.process.memory_info().rss
         async with connected(server, sockets, own) as board:
             await asyncio.sleep(_SETTLE_S)
-            used, pings = server.cpu_s(), board[Count.PINGS]
+            before, pings = server.cpu(), board[Count.PINGS]
             await asyncio.sleep(IDLE_S)
             full = server.process.memory_info().rss
-            return Idle((full - empty) / sockets / 1024, server.cpu_s() - used, board[Count.PINGS] - pings)
+            return Idle((full - empty) / sockets / 1024, server.cpu().since(before).all_s, board[Count.PINGS] - pings)

@@ -29,7 +29,7 @@ def test_a_tally_counts_as_a_counter_does() -> None:
     expected = CollectorRegistry()
     counter = Counter("tally_test", "words", ["lane", "how"], registry=expected)
     for lane, how, count in [("low", "live", 1), ("high", "live", 2), ("low", "live", 40), ("low", "replay", 1)]:
-        tally.add(lane, how, count=count)
+        tally.of(lane, how).n += count
         counter.labels(lane, how).inc(count)
     assert samples(registry) == samples(expected)
 
@@ -45,7 +45,7 @@ def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float]]
     expected = CollectorRegistry()
     histogram = Histogram("spread_test", "words", ["lane"], buckets=BUCKETS, registry=expected)
     for lane, value in observed:
-        spread.observe(lane, value)
+        spread.observe(lane, [value])
         histogram.labels(lane).observe(value)
     assert samples(registry) == samples(expected)
 

@@ -24,7 +24,7 @@ class Op(StrEnum):
     DEAD = "dead"
 
 
-class Receipt(msgspec.Struct, omit_defaults=True):
+class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored.
 
     `folded`: it is in the store already, what remains is to tell the user's devices.

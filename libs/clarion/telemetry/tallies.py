@@ -12,21 +12,30 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 
+class Count:
+    """What one combination of labels came to so far."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
 class Tally(Collector):
-    """A counter; `add` takes the values of its labels in order."""
+    """A counter: `tally.of("low", "live").n += 1`, with the values of its labels in order."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
         self._name, self._documentation, self._labels = name, documentation, labels
-        self._counts: dict[Sequence[str], int] = {}
+        self._counts: dict[Sequence[str], Count] = {}
         REGISTRY.register(self)
 
-    def add(self, *values: str, count: int = 1) -> None:
-        self._counts[values] = self._counts.get(values, 0) + count
+    def of(self, *values: str) -> Count:
+        return self._counts.setdefault(values, Count())
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, count in self._counts.copy().items():
-            family.add_metric(values, count)
+            family.add_metric(values, count.n)
         yield family
 
 
@@ -39,12 +48,13 @@ class Spread(Collector):
         self._sums: dict[str, float] = {}
         REGISTRY.register(self)
 
-    def observe(self, label: str, value: float) -> None:
+    def observe(self, label: str, values: Sequence[float]) -> None:
         counts = self._counts.get(label)
         if counts is None:
             counts = self._counts[label] = [0] * (len(self._buckets) + 1)
-        counts[bisect_left(self._buckets, value)] += 1
-        self._sums[label] = self._sums.get(label, 0.0) + value
+        for value in values:
+            counts[bisect_left(self._buckets, value)] += 1
+        self._sums[label] = self._sums.get(label, 0.0) + sum(values)
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
