@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
-from tenacity.wait import wait_random_exponential
 
 from clarion.resilience.breaker import Breaker
 from clarion.telemetry import metrics
@@ -36,25 +34,6 @@ _LOOK_AGAIN_S: Final = 0.25  # at an open breaker: it closes for all as soon as 
 _breakers: Final[dict[str, Breaker]] = {}  # one a dependency and process
 
 
-def retrying(
-    dependency: str, *errors: type[Exception], within_s: float | None = None, backoff: Backoff = RETRY
-) -> AsyncRetrying:
-    """Try again while `errors` are raised: for ever, or until `within_s` have passed, then the last error comes out."""
-
-    def say(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        metrics.retries.labels(dependency).inc()
-        log.warning("trying again", dependency=dependency, attempt=state.attempt_number, error=repr(error))
-
-    return AsyncRetrying(
-        retry=retry_if_exception_type(errors),
-        wait=wait_random_exponential(multiplier=backoff.base_s, max=backoff.cap_s),
-        stop=stop_never if within_s is None else stop_after_delay(within_s),
-        before_sleep=say,
-        reraise=True,
-    )
-
-
 async def retry(
     call: Callable[[], Awaitable[T]],
     dependency: str,
@@ -62,28 +41,40 @@ async def retry(
     within_s: float | None = None,
     backoff: Backoff = RETRY,
 ) -> T:
-    """Await `call()` until it succeeds, as `retrying` says; other errors come out at once.
+    """Await `call()`, and again while it raises `errors`: for ever, or until `within_s` have passed.
 
-    All callers in this process share the dependency's circuit breaker: while it is open, they wait.
+    Then the last error comes out; others do at once. All callers in this process share the dependency's circuit
+    breaker: while it is open, they wait.
     """
     breaker = _breakers.setdefault(dependency, Breaker())
-
-    async def attempt() -> T:
-        while wait_s := breaker.wait_s(time.monotonic()):
-            await asyncio.sleep(min(wait_s, _LOOK_AGAIN_S))
+    began, failures = time.monotonic(), 0
+    while True:
         try:
-            found = await call()
-        except (*errors, asyncio.CancelledError):
-            _note(dependency, breaker, failed=True)
-            raise
-        except Exception:
-            _note(dependency, breaker, failed=False)  # another error is an answer, too
-            raise
-        _note(dependency, breaker, failed=False)
-        return found
+            return await _attempt(call, dependency, breaker, errors)
+        except errors as error:
+            if within_s is not None and time.monotonic() - began >= within_s:
+                raise
+            metrics.retries.labels(dependency).inc()
+            log.warning("trying again", dependency=dependency, attempt=failures + 1, error=repr(error))
+        await asyncio.sleep(backoff.delay(failures))
+        failures += 1
 
-    # a coroutine function of its own: tenacity would hand a lambda's coroutine back without awaiting it
-    return await retrying(dependency, *errors, within_s=within_s, backoff=backoff)(attempt)
+
+async def _attempt(
+    call: Callable[[], Awaitable[T]], dependency: str, breaker: Breaker, errors: tuple[type[Exception], ...]
+) -> T:
+    while wait_s := breaker.wait_s(time.monotonic()):
+        await asyncio.sleep(min(wait_s, _LOOK_AGAIN_S))
+    try:
+        found = await call()
+    except (*errors, asyncio.CancelledError):
+        _note(dependency, breaker, failed=True)
+        raise
+    except Exception:
+        _note(dependency, breaker, failed=False)  # another error is an answer, too
+        raise
+    _note(dependency, breaker, failed=False)
+    return found
 
 
 def _note(dependency: str, breaker: Breaker, *, failed: bool) -> None:
