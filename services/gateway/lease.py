@@ -12,7 +12,7 @@ import structlog
 from clarion.resilience.backoff import retry
 from clarion.store import database, mailboxes
 from clarion.store.database import Collection
-from clarion.store.mailboxes import RENEW_EVERY_S, TAKE_AFTER_S, Lease
+from clarion.store.mailboxes import KNOWN_AFTER_S, RENEW_EVERY_S, TAKE_AFTER_S, Lease
 from clarion.telemetry import metrics
 
 log = structlog.get_logger()
@@ -68,12 +68,13 @@ async def acquire(
         await asyncio.sleep(POLL_S)
 
 
-async def confirm(collection: Collection, lease: Lease) -> None:
-    """To be awaited between the fence and the first client [M].
+async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None:
+    """To be awaited between the fence and the first client [M], and not before those who send have seen whose it is.
 
     Who slept before writing its fence may have been overtaken: then its fence stands behind the newer one, and it never
     reads that. Waits while MongoDB is away. Raises LeaseLost.
     """
+    await asyncio.sleep(taken_at + KNOWN_AFTER_S - time.monotonic())
     _check(await retry(lambda: mailboxes.renew(collection, lease), "mongodb", *database.TRANSIENT), lease)
 
 

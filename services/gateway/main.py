@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -133,10 +134,11 @@ async def _serving(
     held: Lease,
 ) -> AsyncGenerator[None]:
     """Everything that lives as long as one lease. Positions are known before anybody may connect."""
+    taken_at = time.monotonic()
     mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
     presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
     async with mailbox.positioned(process.settings, producer) as consumers:
-        await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held))
+        await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held, taken_at))
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),

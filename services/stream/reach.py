@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import structlog
 
@@ -12,14 +11,12 @@ from clarion.store.database import Collection
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S: Final = 10.0
-
 
 @dataclass(slots=True)
 class Reach:
     """The mailboxes that had an owner when MongoDB was last asked; all of them if it never answered, or none had.
 
-    A gateway that came since misses nothing but earliness: it gets what is stored.
+    No gateway serves anybody before all had the time to ask since it came (`KNOWN_AFTER_S`).
     """
 
     leases: Collection
@@ -38,4 +35,4 @@ class Reach:
                 log.info("mailboxes are not known anew", error=repr(error))
             else:
                 self._owned = [number for number, lease in leases.items() if lease.owner]
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(mailboxes.LOOK_EVERY_S)

@@ -91,6 +91,29 @@ async def test_urgent_goes_live_while_mongodb_is_paused_and_is_whole_afterwards(
         assert (await inbox.next(30)).id == ids[-1]
 
 
+async def test_a_gateway_that_came_just_before_an_outage_is_reached(
+    stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber]
+) -> None:
+    """The lane asks now and then whose mailboxes are read; what it found connected since counts as well."""
+    restarts = {name: child.restarts for name, child in stack.children.items() if name.startswith("gateway")}
+    for name in restarts:
+        stack.kill(name)
+
+    async def all_restarted() -> bool:
+        return all(stack.children[name].restarts > before for name, before in restarts.items())
+
+    await until(all_restarted)
+    async with inbox_of(subscriber(user)) as inbox:
+        await publisher.publish(recipient=user, type="t", message="before", priority=Lane.URGENT)
+        await inbox.next(30)
+        stack.kill("mongodb", signal.SIGSTOP)
+        try:
+            away = await publisher.publish(recipient=user, type="t", message="away", priority=Lane.URGENT)
+            assert (await inbox.next()).id == away
+        finally:
+            stack.kill("mongodb", signal.SIGCONT)
+
+
 async def test_a_long_outage_keeps_urgent_live_and_shelves_what_it_cannot_store(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber], stored: Database
 ) -> None:

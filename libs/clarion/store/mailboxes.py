@@ -14,6 +14,8 @@ from clarion.store.database import Collection, Database, Document
 
 RENEW_EVERY_S: Final = 5.0
 TAKE_AFTER_S: Final = 20.0
+LOOK_EVERY_S: Final = 1.0  # urgent lanes, for whom to reach when they can ask no more
+KNOWN_AFTER_S: Final = 1.5  # of taking a mailbox: every lane has looked since
 
 
 @dataclass(frozen=True, slots=True)
