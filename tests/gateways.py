@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from clarion.settings import Settings
+from tests import described
 from tests.children import child, free_port
 from tests.conftest import until
 
@@ -87,6 +88,7 @@ async def frame(socket: ClientConnection, op: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
             got = json.loads(await socket.recv())
+            described.check(got)
             if got["op"] == op:
                 return got
 

@@ -1,6 +1,7 @@
 """The gateway's HTTP: its routes, what describes them, errors as problems, and whose pages may ask."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -13,16 +14,11 @@ from starlette.routing import BaseRoute, Route
 from clarion.settings import Settings
 from clarion.web.bodies import JSON
 from clarion.web.problem_responses import HANDLERS
-from services.gateway.openapi import document
+from services.gateway import asyncapi, openapi
 
 
 def make_app(settings: Settings, routes: Sequence[BaseRoute]) -> Starlette:
     """Pages of the origins that may open a socket may ask from a browser, too; no cookie is ever looked at."""
-    described = msgspec.json.encode(document())
-
-    async def openapi(_: Request) -> Response:
-        return Response(described, media_type=JSON)
-
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.origin_list,
@@ -30,4 +26,17 @@ def make_app(settings: Settings, routes: Sequence[BaseRoute]) -> Starlette:
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After"],
     )
-    return Starlette(routes=[Route("/openapi.json", openapi), *routes], exception_handlers=HANDLERS, middleware=[cors])
+    described = [
+        Route("/openapi.json", _answering(openapi.document())),
+        Route("/asyncapi.json", _answering(asyncapi.document())),
+    ]
+    return Starlette(routes=[*described, *routes], exception_handlers=HANDLERS, middleware=[cors])
+
+
+def _answering(document: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:
+    encoded = msgspec.json.encode(document)
+
+    async def answer(_: Request) -> Response:
+        return Response(encoded, media_type=JSON)
+
+    return answer

@@ -9,7 +9,7 @@ from clarion.contracts.inbox import InboxPage, Marked, ReadAll, Unread
 from clarion.contracts.problems import Problem
 from clarion.web import openapi
 from clarion.web.bodies import JSON
-from clarion.web.openapi import answer, body, problems
+from clarion.web.openapi import answer, body, problems, schema_of_any
 from services.gateway.disconnect import Disconnected
 from services.gateway.inbox_routes import MARKS
 
@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
     references, schemas = msgspec.json.schema_components(
         [InboxPage, Unread, Marked, ReadAll, Disconnected, Problem],
         ref_template="#/components/schemas/{name}",
-        schema_hook=_schema_of,
+        schema_hook=schema_of_any,
     )
     page, unread, marked, read_all, disconnected, problem = references
     asking = problems(_ALWAYS, problem)
@@ -108,13 +108,6 @@ def document() -> dict[str, Any]:
             }
         }
     return openapi.document("Clarion gateway", paths, schemas)
-
-
-def _schema_of(kind: type) -> dict[str, Any]:
-    """Of what msgspec has no schema for: a value of `data`."""
-    if kind is object:
-        return {"description": "Any JSON value."}
-    raise NotImplementedError
 
 
 def _parameter(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:

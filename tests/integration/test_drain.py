@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, mailboxes, sessions
+from tests import described
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted
 
@@ -35,6 +36,7 @@ async def _until_sent_away(socket: ClientConnection) -> Goodbye:
     try:
         while True:
             said = json.loads(await socket.recv())
+            described.check(said)
             if said["op"] == "bye":
                 retry_ms = said["retry_ms"]
     except ConnectionClosed as closed:

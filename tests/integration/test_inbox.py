@@ -20,6 +20,7 @@ from clarion.store import notifications
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
+from services.gateway import asyncapi
 from tests.conftest import until
 
 NOW = times.now()
@@ -268,8 +269,9 @@ async def test_while_mongodb_is_away_it_says_when_to_come_back(
         assert (await http.get("/inbox/count")).json() == {"unread": 0}
 
 
-async def test_the_document_that_describes_it_is_served(live: Settings) -> None:
+async def test_the_documents_that_describe_it_are_served(live: Settings) -> None:
     async with httpx.AsyncClient(base_url=live.gateway_urls[0], trust_env=False) as http:
         found = (await http.get("/openapi.json")).json()
+        assert (await http.get("/asyncapi.json")).json() == msgspec.to_builtins(asyncapi.document())
     assert found["openapi"] == "3.1.0"
     assert "/v1/inbox" in found["paths"]

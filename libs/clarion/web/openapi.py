@@ -23,6 +23,13 @@ def document(title: str, paths: Schema, schemas: Schema) -> Schema:
     }
 
 
+def schema_of_any(kind: type) -> Schema:
+    """Msgspec's `schema_hook`: it has no schema for a value of `data`."""
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError
+
+
 def body(media_type: str, schema: Schema, limit: int) -> Schema:
     return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
 

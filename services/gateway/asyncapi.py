@@ -1,0 +1,89 @@
+"""The AsyncAPI 3.0 document of the client protocol, built from the structs of its frames."""
+
+import typing
+from typing import Any, Final
+
+import msgspec
+
+import clarion
+from clarion.contracts import frames, limits
+from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
+from clarion.web.bodies import JSON
+from clarion.web.openapi import schema_of_any
+
+_SOCKET: Final = "#/channels/socket"
+_TEXT: Final = f"""\
+Text frames of at most {limits.FRAME_BYTES} bytes, each a JSON object whose `op` says what it is. A client says `resume`
+first, within {limits.RESUME_GRACE_S} s, or is taken for a fresh one; the answer is `hello`. One `ack` stands for all
+that was sent up to its `tag`; `ping` is answered with `pong` within {limits.PONG_S:.0f} s.
+
+Closed with: """
+
+
+def document() -> dict[str, Any]:
+    from_clients, to_clients = typing.get_args(frames.ClientFrame), typing.get_args(frames.ServerFrame)
+    kinds = [*from_clients, *to_clients]
+    (*references, item), schemas = msgspec.json.schema_components(
+        [*kinds, frames.Received], ref_template="#/components/schemas/{name}", schema_hook=schema_of_any
+    )
+    # what msgspec does not tell: items travel as bytes, encoded long before, and it has no schema for a mapping's keys
+    schemas["Batch"]["properties"]["items"]["items"] = item
+    schemas["Resume"]["properties"]["cursors"]["propertyNames"] = {"$ref": "#/components/schemas/Lane"}
+    messages = {_op(kind): _message(kind, payload) for kind, payload in zip(kinds, references, strict=True)}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Clarion client protocol", "version": clarion.__version__},
+        "defaultContentType": JSON,
+        "servers": {
+            "gateway": {
+                "host": "{host}",
+                "protocol": "wss",
+                "variables": {"host": {"default": "localhost", "description": "Any gateway: all are alike."}},
+                "security": [{"$ref": "#/components/securitySchemes/bearer"}],
+            }
+        },
+        "channels": {
+            "socket": {
+                "address": "/v1/ws",
+                "title": f"Subprotocol `{frames.SUBPROTOCOL}`",
+                "description": _TEXT + "; ".join(_verdict(code) for code in Close) + ".",
+                "messages": {op: {"$ref": f"#/components/messages/{op}"} for op in messages},
+                "bindings": {"ws": {"method": "GET"}},
+            }
+        },
+        "operations": {
+            "receive": _operation("receive", "What a client says.", from_clients),
+            "send": _operation("send", "What a gateway says.", to_clients),
+        },
+        "components": {
+            "schemas": schemas,
+            "messages": messages,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "httpApiKey",
+                    "in": "header",
+                    "name": "Sec-WebSocket-Protocol",
+                    "description": f"`{frames.SUBPROTOCOL}, {frames.BEARER_PREFIX}<JWT with the scope subscribe>`; "
+                    "or the usual Authorization header, where a client can set it.",
+                }
+            },
+        },
+    }
+
+
+def _op(kind: type[msgspec.Struct]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def _message(kind: type[msgspec.Struct], payload: dict[str, Any]) -> dict[str, Any]:
+    return {"name": _op(kind), "title": kind.__name__, "payload": payload}
+
+
+def _operation(action: str, text: str, kinds: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+    messages = [{"$ref": f"{_SOCKET}/messages/{_op(kind)}"} for kind in kinds]
+    return {"action": action, "summary": text, "channel": {"$ref": _SOCKET}, "messages": messages}
+
+
+def _verdict(code: Close) -> str:
+    after = "return" if code in RETURN_ON else "return with a fresh token" if code in REFRESH_ON else "do not return"
+    return f"{code.value} {code.name.lower().replace('_', ' ')} ({after})"
