@@ -94,7 +94,7 @@ async def test_urgent_goes_live_while_mongodb_is_paused_and_is_whole_afterwards(
 async def test_a_gateway_that_came_just_before_an_outage_is_reached(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber]
 ) -> None:
-    """The lane asks now and then whose mailboxes are read; what it found connected since counts as well."""
+    """It serves nobody before the lane, which asks every second, has seen whose mailbox it reads."""
     restarts = {name: child.restarts for name, child in stack.children.items() if name.startswith("gateway")}
     for name in restarts:
         stack.kill(name)
