@@ -16,6 +16,7 @@ from clarion.telemetry import metrics
 from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget
 from clarion.web.callers import caller
+from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, Refused, problem, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
@@ -70,17 +71,12 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         headers = {"Retry-After": str(retry_s)} if late else None
         return Response(write_results(results), headers=headers, media_type=NDJSON)
 
-    described = msgspec.json.encode(document())
-
-    async def openapi(_: Request) -> Response:
-        return Response(described, media_type=JSON)
-
     return Starlette(
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
             *sent_routes(verifier, acceptor, find, budget, limit),
-            Route("/openapi.json", openapi),
+            served("/openapi.json", document()),
         ],
         exception_handlers={**HANDLERS, Rejected: _rejected},
     )

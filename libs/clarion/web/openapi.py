@@ -1,10 +1,16 @@
-"""The parts of which every door's OpenAPI 3.1 document is made."""
+"""The parts of which every door's OpenAPI 3.1 document is made, and the route of such a document."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
 import clarion
 from clarion.contracts.problems import MEDIA_TYPE
+from clarion.web.bodies import JSON
 
 Schema = dict[str, Any]
 
@@ -21,6 +27,16 @@ def document(title: str, paths: Schema, schemas: Schema) -> Schema:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+
+
+def served(path: str, described: Schema) -> Route:
+    """A route that tells the document; it is encoded once."""
+    encoded = msgspec.json.encode(described)
+
+    async def tell(_: Request) -> Response:
+        return Response(encoded, media_type=JSON)
+
+    return Route(path, tell)
 
 
 def schema_of_any(kind: type) -> Schema:
