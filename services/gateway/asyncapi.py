@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 import clarion
-from clarion.contracts import frames, limits
+from clarion.contracts import frames, limits, streams
 from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.web.bodies import JSON
 from clarion.web.openapi import schema_of_any
@@ -15,7 +15,8 @@ _SOCKET: Final = "#/channels/socket"
 _TEXT: Final = f"""\
 Text frames of at most {limits.FRAME_BYTES} bytes, each a JSON object whose `op` says what it is. A client says `resume`
 first, within {limits.RESUME_GRACE_S} s, or is taken for a fresh one; the answer is `hello`. One `ack` stands for all
-that was sent up to its `tag`; `ping` is answered with `pong` within {limits.PONG_S:.0f} s.
+that was sent up to its `tag`; `ping` is answered with `pong` within {limits.PONG_S:.0f} s. Clients that cannot
+have a socket get the same frames from `{streams.PATH}` (`/openapi.json`).
 
 Closed with: """
 

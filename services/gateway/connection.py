@@ -35,6 +35,7 @@ class Connection:
     feed: Feed
     address: str = ""
     session: str = field(default_factory=new_id)
+    by_post: bool = False  # what its client says comes by POST, perhaps through Kafka
     claims: Claims | None = None
     joined: bool = False  # in its user's room
     present: bool = False  # its session is stored: only now may the store be read [M]

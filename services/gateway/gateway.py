@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from clarion.contracts import frames, order, times
+from clarion.contracts import frames, order, streams, times
 from clarion.contracts.close_codes import Close
 from clarion.contracts.deliveries import Addressed, Control, Delivery, Items, Sync, Unstored
 from clarion.contracts.frames import ServerSync
@@ -57,6 +57,7 @@ class Gateway:
     presence: Presence | None = None
     draining: bool = False
     _clients: set[Connection] = field(default_factory=set[Connection])
+    _streams: dict[str, Connection] = field(default_factory=dict[str, Connection])  # by session
     _spoken: Counter[Connection] = field(default_factory=Counter[Connection])  # frames in this second
     _working: dict[Connection, set["asyncio.Task[None]"]] = field(
         default_factory=dict[Connection, set["asyncio.Task[None]"]]
@@ -65,7 +66,7 @@ class Gateway:
     def __len__(self) -> int:
         return len(self._clients)
 
-    # ---- sockets (see protocol.Client)
+    # ---- sockets and streams (see carrier.Client)
 
     def refusal(self, address: str) -> Refusal | None:
         if self.draining or self.mailbox is None or self.presence is None:
@@ -78,6 +79,16 @@ class Gateway:
         connection = Connection(wire, Feed(opened=now, since=now), address)
         self._clients.add(connection)
         metrics.connections.labels("open").set(len(self._clients))
+        return connection
+
+    def listening(self, wire: Wire, address: str) -> Connection:
+        """As `opened`, of a client that only listens: what it has to say comes by POST, to any gateway."""
+        assert self.mailbox is not None  # or it was refused
+        connection = self.opened(wire, address)
+        connection.by_post = True
+        connection.session = streams.new_session(self.mailbox.lease.mailbox, self.mailbox.lease.epoch)
+        self._streams[connection.session] = connection
+        metrics.streams.set(len(self._streams))
         return connection
 
     def presented(self, connection: Connection, token: str | TokenError) -> None:
@@ -109,6 +120,8 @@ class Gateway:
         self.door.leave(connection.address)
         connection.open = False
         self.heartbeats.forget(connection)
+        if self._streams.pop(connection.session, None):
+            metrics.streams.set(len(self._streams))
         self._spoken.pop(connection, None)
         for task in self._working.get(connection, ()):
             task.cancel()
@@ -116,6 +129,17 @@ class Gateway:
         metrics.connections.labels("open").set(len(self._clients))
 
     # ---- frames
+
+    def posted(self, user: str, session: str, tag: int) -> bool:
+        """An acknowledgement by POST, perhaps to another gateway. False when `user` has no such stream here."""
+        connection = self._streams.get(session)
+        if connection is None or not connection.greeted or not connection.open or connection.user != user:
+            return False
+        try:
+            self._answer(connection, frames.Ack(tag) if tag else frames.Pong())
+        except ProtocolViolation as violation:
+            connection.close(Close.PROTOCOL, str(violation))
+        return True
 
     def _answer(self, connection: Connection, frame: frames.ClientFrame) -> None:
         connection.pong_due = False
@@ -200,9 +224,15 @@ class Gateway:
             case Sync():
                 self.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
             case Control():
-                self.revoked(record.user, record.before)
+                self._control(record)
             case _:
                 pass
+
+    def _control(self, record: Control) -> None:
+        if record.op == "disconnect" and record.before is not None:
+            self.revoked(record.user, record.before)
+        elif record.op == "ack" and record.session is not None:
+            self.posted(record.user, record.session, record.tag)
 
     def revoked(self, user: str, tokens_from: datetime) -> None:
         """Earlier tokens of `user` are refused; who is here by one goes in the second after `tokens_from`.

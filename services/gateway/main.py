@@ -23,8 +23,8 @@ from clarion.contracts.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
+from clarion.resilience.gcra import RateLimit
 from clarion.security.crowds import Crowds
-from clarion.security.guarded_http import GuardedHttp
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions
@@ -34,9 +34,9 @@ from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
-from clarion.web.callers import TokenCheck
 from services.gateway import lease
 from services.gateway.arrivals import look_up
+from services.gateway.carrier import Site
 from services.gateway.disconnect import Disconnect, disconnect_routes
 from services.gateway.gateway import Gateway, make
 from services.gateway.http import make_app
@@ -47,8 +47,10 @@ from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
-from services.gateway.protocol import Site, Socket
-from services.gateway.revocations import Revocations, follow
+from services.gateway.protocol import Socket
+from services.gateway.revocations import AsFarAsKnown, Revocations, follow
+from services.gateway.stream_acks import StreamAcks, stream_ack_routes
+from services.gateway.stream_http import StreamHttp
 
 log = structlog.get_logger()
 
@@ -171,7 +173,7 @@ async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lea
 
 
 async def _serve(
-    settings: Settings, gateway: Gateway, check: TokenCheck, inbox: Inbox, routes: Sequence[BaseRoute]
+    settings: Settings, gateway: Gateway, check: Revocations, inbox: Inbox, routes: Sequence[BaseRoute]
 ) -> None:
     async def publish(user: str) -> None:
         try:
@@ -180,17 +182,22 @@ async def _serve(
             raise OSError("Kafka does not answer") from error
 
     budget = Budget()
+    per_s = settings.frames_per_s
+    acks = StreamAcks(
+        gateway, inbox.producer, inbox.kafka, inbox.names, settings.partitions_deliveries, RateLimit(per_s, per_s)
+    )
+    stream_routes = stream_ack_routes(AsFarAsKnown(check), acks, budget)
     page = page_routes(assets_path(), settings, publish, DEV_USERS, budget)
-    app = make_app(settings, [*inbox_routes(check, inbox, budget), *routes, *page])
+    app = make_app(settings, [*inbox_routes(check, inbox, budget), *stream_routes, *routes, *page])
 
-    crowds, trusted = Crowds(settings.connections_per_ip), settings.trusted_networks
-    site = Site(gateway, settings.origin_list, trusted)
+    crowds = Crowds(settings.connections_per_ip)
+    site = Site(gateway, settings.origin_list, settings.trusted_networks)
 
     def new_socket(**kwargs: Any) -> Socket:
         return Socket(site, **kwargs)
 
-    def new_http(**kwargs: Any) -> GuardedHttp:
-        return GuardedHttp(crowds=crowds, trusted=trusted, **kwargs)
+    def new_http(**kwargs: Any) -> StreamHttp:
+        return StreamHttp(crowds=crowds, site=site, **kwargs)
 
     config = uvicorn.Config(
         app,

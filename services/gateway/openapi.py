@@ -4,9 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
-from clarion.contracts import limits
+from clarion.contracts import limits, streams
 from clarion.contracts.inbox import InboxPage, Marked, ReadAll, Unread
 from clarion.contracts.problems import Problem
+from clarion.contracts.streams import StreamAck, StreamClose
 from clarion.web import openapi
 from clarion.web.bodies import JSON
 from clarion.web.openapi import answer, body, problems, schema_of_any
@@ -27,6 +28,21 @@ _MARKING: Final = _ALWAYS | {
     422: "Invalid fields; `errors` names each with its limit.",
 }
 _DISCONNECTING: Final = _ALWAYS | {403: "The token's scope lacks `operate`.", 422: "No user has that name."}
+_LISTENING: Final = {
+    403: "The origin is not in CLARION_ORIGINS.",
+    429: "Too many connections from this address. See `Retry-After`.",
+    503: "The gateway is full, drains, or many connect just now. See `Retry-After`.",
+}
+_ACKNOWLEDGING: Final = _MARKING | {
+    404: "There is no such stream: begin a new one.",
+    429: "Too many of one user in a second. See `Retry-After`.",
+    503: "The stream is at another gateway and Kafka does not answer, or this process is full. See `Retry-After`.",
+}
+_STREAM: Final = f"""\
+For clients that cannot use WebSocket: each event's data is a frame of `/asyncapi.json`, of those a gateway sends. To be
+read by fetch, with the token in the Authorization header. Each `batch` and each `ping` is answered by a POST to
+`{streams.ACK_PATH}`, at any gateway; marks go to `/v1/inbox/…`. The last event is named `close`, with a `StreamClose`:
+the codes and what they ask of a client are those of the socket, also for a token that is refused."""
 _SUMMARIES: Final = {
     "read": "Mark notifications as read.",
     "unread": "Mark notifications as unread.",
@@ -37,11 +53,11 @@ _SUMMARIES: Final = {
 
 def document() -> dict[str, Any]:
     references, schemas = msgspec.json.schema_components(
-        [InboxPage, Unread, Marked, ReadAll, Disconnected, Problem],
+        [InboxPage, Unread, Marked, ReadAll, Disconnected, StreamAck, StreamClose, Problem],
         ref_template="#/components/schemas/{name}",
         schema_hook=schema_of_any,
     )
-    page, unread, marked, read_all, disconnected, problem = references
+    page, unread, marked, read_all, disconnected, stream_ack, _, problem = references
     asking = problems(_ALWAYS, problem)
     paths: dict[str, Any] = {
         "/v1/inbox": {
@@ -96,6 +112,27 @@ def document() -> dict[str, Any]:
                 **problems(_DISCONNECTING, problem),
             },
         },
+    }
+    paths[streams.PATH] = {
+        "get": {
+            "operationId": "stream",
+            "summary": "The caller's notifications, live and pending, as Server-Sent Events.",
+            "description": _STREAM,
+            "parameters": [_parameter("resume", "The `resume` frame, as JSON; fresh without.", {"type": "string"})],
+            "responses": {
+                "200": answer("Events, without an end.", streams.MEDIA_TYPE, {"type": "string"}),
+                **problems(_LISTENING, problem),
+            },
+        }
+    }
+    paths[streams.ACK_PATH] = {
+        "post": {
+            "operationId": "acknowledge",
+            "summary": "Everything on a stream up to `tag` is handled, and its client is there.",
+            "description": "What is wrong with it is said on the stream. To be repeated without harm.",
+            "requestBody": body(JSON, stream_ack, streams.ACK_BYTES),
+            "responses": {"202": {"description": "Taken."}, **problems(_ACKNOWLEDGING, problem)},
+        }
     }
     for verb in MARKS:
         paths[f"/v1/inbox/{verb}"] = {

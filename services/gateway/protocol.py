@@ -4,89 +4,33 @@ uvicorn hands over the upgrade request already read. What a connection keeps is 
 there, and a message in fragments, only while there are any.
 """
 
-import asyncio
-from dataclasses import dataclass
-from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final, cast
-from typing import Protocol as Interface
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from websockets.http11 import Request
 
 from clarion.contracts.close_codes import Close
 from clarion.contracts.limits import FRAME_BYTES
-from clarion.security.addresses import Networks, client_address
-from clarion.security.origins import is_allowed
-from clarion.security.tokens import TokenError
 from services.gateway import framing, handshake
-from services.gateway.connection import Connection, Wire
+from services.gateway.carrier import Carrier, Site, State
 from services.gateway.door import Refusal
 from services.gateway.framing import Fragments, Violation
 
 PATH: Final = "/v1/ws"
-HIGH_WATER_BYTES: Final = 64 * 1024
 _REASON_CHARS: Final = 120
 
 
-class Client(Interface):
-    """What a socket needs of the gateway. Nothing here may block."""
-
-    def refusal(self, address: str) -> Refusal | None: ...
-    def opened(self, wire: Wire, address: str) -> Connection: ...
-    def presented(self, connection: Connection, token: str | TokenError) -> None: ...
-    def received(self, connection: Connection, text: bytes) -> None: ...
-    def writable(self, connection: Connection, is_writable: bool) -> None: ...
-    def closing(self, connection: Connection, code: int) -> None: ...
-    def closed(self, connection: Connection) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What all sockets share. Behind `trusted` proxies a client's address is not the peer's."""
-
-    gateway: Client
-    origins: tuple[str, ...]
-    trusted: Networks
-
-
-class State(Enum):
-    CONNECTING = auto()
-    OPEN = auto()
-    CLOSING = auto()  # our close frame is out, theirs is to come
-    ENDED = auto()  # nothing that comes now is looked at
-
-
-class Socket(asyncio.Protocol):
-    __slots__ = (
-        "_buffer",
-        "_connection",
-        "_fragments",
-        "_is_paused",
-        "_pong_owed",
-        "_site",
-        "_sockets",
-        "_state",
-        "_transport",
-    )
+class Socket(Carrier):
+    __slots__ = ("_buffer", "_fragments", "_pong_owed")
 
     def __init__(self, site: Site, config: Any, server_state: Any, app_state: Any) -> None:
-        self._site = site
-        self._sockets: set[Any] = server_state.connections
-        self._state = State.CONNECTING
-        self._transport: asyncio.Transport | None = None
-        self._connection: Connection | None = None
+        super().__init__(site, server_state)
         self._buffer: bytearray | None = None
         self._fragments: Fragments | None = None
-        self._is_paused = False
         self._pong_owed: bytes | None = None
 
     # ---- asyncio
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        self._sockets.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._state is State.CONNECTING:
@@ -97,34 +41,12 @@ class Socket(asyncio.Protocol):
             except Violation as violation:
                 self._fail(violation)
 
-    def eof_received(self) -> None:
-        """Asyncio closes the transport then: whoever has nothing more to say gets nothing more."""
-        self._state = State.ENDED
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._sockets.discard(self)
-        self._state = State.ENDED
-        self._transport = None
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._site.gateway.closed(connection)
-
-    def pause_writing(self) -> None:
-        self._is_paused = True
-        if self._connection is not None:
-            self._site.gateway.writable(self._connection, False)
-
     def resume_writing(self) -> None:
         self._is_paused = False
         if self._pong_owed is not None:
             self._pong(self._pong_owed)
             self._pong_owed = None
-        if self._connection is not None:
-            self._site.gateway.writable(self._connection, True)
-
-    def shutdown(self) -> None:
-        """Uvicorn's last word; the gateway's own drain has said good-bye before."""
-        self.shut(Close.RESTART, "restart")
+        super().resume_writing()
 
     # ---- what the gateway calls
 
@@ -139,10 +61,6 @@ class Socket(asyncio.Protocol):
             self._state = State.CLOSING
             self._tell_closing(code)
 
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
     # ---- the upgrade
 
     def _answer(self, request: bytes) -> None:
@@ -152,7 +70,8 @@ class Socket(asyncio.Protocol):
 
         def refusal(request: Request) -> Refusal | None:
             nonlocal address
-            address = self._address(request)
+            headers = request.headers
+            address = self._site.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
             return self._refusal(request, address)
 
         answer = handshake.answer(request, refusal)
@@ -168,20 +87,7 @@ class Socket(asyncio.Protocol):
     def _refusal(self, request: Request, address: str) -> Refusal | None:
         if urlsplit(request.path).path != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
-        if not is_allowed(request.headers.get("Origin"), self._site.origins):
-            return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
-        return self._site.gateway.refusal(address)
-
-    def _address(self, request: Request) -> str:
-        assert self._transport is not None
-        peername: Any = self._transport.get_extra_info("peername")
-        headers = request.headers
-        return client_address(
-            str(peername[0]) if peername else "",
-            headers.get_all("Forwarded"),
-            headers.get_all("X-Forwarded-For"),
-            self._site.trusted,
-        )
+        return self._site.refusal(request.headers.get("Origin"), address)
 
     # ---- frames
 
@@ -257,7 +163,3 @@ class Socket(asyncio.Protocol):
         self._state = State.ENDED
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
-
-    def _tell_closing(self, code: int) -> None:
-        if self._connection is not None:
-            self._site.gateway.closing(self._connection, code)

@@ -95,6 +95,11 @@ def test_an_item_before_it_is_stored_is_the_same_without_its_place(
     assert msgspec.structs.replace(early, unstored=False, ord=(3, 77)) == stored
 
 
+def test_a_gateway_is_told_what_a_stream_of_its_own_has_handled() -> None:
+    told = deliveries.Control("ack", "ann", session="3.7.x", tag=4)
+    assert deliveries.decode(deliveries.encode(told)) == told
+
+
 def test_a_gateway_is_told_of_a_disconnect_with_its_moment() -> None:
     told = deliveries.Control("disconnect", "ann", times.now())
     assert deliveries.decode(deliveries.encode(told)) == told

@@ -1,10 +1,10 @@
 """Heartbeats, expiry and close deadlines on a clock of the test's own: one wheel for all of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clarion.contracts import frames
+from clarion.contracts import frames, times
 from clarion.contracts.limits import PING_S, PONG_S
 from clarion.security.tokens import Claims
 from services.gateway import heartbeats
@@ -37,7 +37,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.beats = Heartbeats(lambda: None)
+        self.caught_up: datetime | None = None
+        self.beats = Heartbeats(lambda: self.caught_up)
 
     def monotonic(self) -> float:
         return self.now
@@ -100,6 +101,20 @@ def test_whoever_does_not_answer_is_closed_in_time_and_then_cut_off(clock: Clock
     assert not wire.is_aborted
     clock.run(3)
     assert wire.is_aborted
+
+
+def test_whoever_answers_by_post_is_not_closed_while_its_answer_may_be_on_its_way(clock: Clock) -> None:
+    connection, wire = clock.connect()
+    connection.by_post = True
+    until_pinged(clock, wire)
+    clock.run(3 * PONG_S)  # Kafka is away: nobody knows what was posted elsewhere
+    assert wire.codes == []
+    clock.caught_up = times.now() - timedelta(seconds=PONG_S)
+    clock.run(2 * PONG_S)
+    assert wire.codes == []
+    clock.caught_up = times.now()
+    clock.run(PONG_S + 3)
+    assert wire.codes == [4408]
 
 
 @pytest.mark.parametrize("token_s", [3.0, PING_S * 2 + 5])

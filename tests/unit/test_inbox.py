@@ -1,4 +1,4 @@
-"""The cursor of a page, and the document that describes the inbox."""
+"""The cursor of a page, and the document that describes the gateway's HTTP."""
 
 import base64
 from datetime import UTC, datetime
@@ -68,7 +68,8 @@ def test_an_item_is_the_clients_with_what_the_inbox_adds() -> None:
 def test_the_document_knows_every_path_and_what_it_refers_to() -> None:
     found = document()
     inbox = ("", "/count", "/read", "/unread", "/archive", "/unarchive", "/read-all")
-    assert set(found["paths"]) == {"/v1/users/{user}/disconnect", *(f"/v1/inbox{path}" for path in inbox)}
+    others = {"/v1/users/{user}/disconnect", "/v1/stream", "/v1/stream/ack"}
+    assert set(found["paths"]) == others | {f"/v1/inbox{path}" for path in inbox}
     text = msgspec.json.encode(found).decode()
     names = {piece.split('"')[0] for piece in text.split("#/components/schemas/")[1:]}
     assert names <= set(found["components"]["schemas"])

@@ -18,10 +18,11 @@ from websockets.uri import parse_uri
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
+from services.gateway.carrier import Site
 from services.gateway.connection import Connection, Wire
 from services.gateway.door import Refusal
 from services.gateway.feed import Feed
-from services.gateway.protocol import Site, Socket
+from services.gateway.protocol import Socket
 
 ORIGIN = "https://app.example"
 
@@ -75,6 +76,9 @@ class Gateway:
         self.address = address
         now = times.now()
         return Connection(wire, Feed(opened=now, since=now), address)
+
+    def listening(self, wire: Wire, address: str) -> Connection:
+        raise AssertionError("a socket speaks")
 
     def presented(self, connection: Connection, token: str | TokenError) -> None:
         self.token = token

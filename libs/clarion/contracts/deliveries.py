@@ -81,11 +81,17 @@ class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
 
 
 class Control(msgspec.Struct, tag_field="kind", tag="control"):
-    """Said to gateways, not to clients. `disconnect`: `user`'s tokens issued before `before` are refused."""
+    """Said to gateways, not to clients.
 
-    op: Literal["disconnect"]
+    `disconnect`: `user`'s tokens issued before `before` are refused. `ack`: `user`'s stream `session` has handled
+    everything up to `tag`.
+    """
+
+    op: Literal["disconnect", "ack"]
     user: str
-    before: datetime
+    before: datetime | None = None
+    session: str | None = None
+    tag: int = 0
     v: int = 1
 
 

@@ -25,7 +25,7 @@ class _HeadersTooLarge(Exception):
 class GuardedHttp(HttpToolsProtocol):
     """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
 
-    A socket that becomes a WebSocket leaves its crowd: from then on whoever took it over counts it.
+    A socket that another protocol takes over leaves its crowd: from then on that one counts it.
     """
 
     def __init__(self, *args: Any, crowds: Crowds | None = None, trusted: Networks = (), **kwargs: Any) -> None:
@@ -83,8 +83,21 @@ class GuardedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._leave()
         super().handle_websocket_upgrade()
-        # it holds its protocol, with the request in it, until the garbage collector comes
+        self._drop_request()
+
+    def hand_over(self, protocol: asyncio.Protocol) -> None:
+        """From here on the socket is `protocol`'s."""
+        self._leave()
+        self._disarm()
+        self.connections.discard(self)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        self._drop_request()
+
+    def _drop_request(self) -> None:
+        """Both hold this protocol, with the request in it, until the garbage collector comes."""
         self.parser = None  # pyright: ignore[reportAttributeAccessIssue] - as uvicorn does it when a connection is lost
+        self.cycle = None  # pyright: ignore[reportAttributeAccessIssue] - of an earlier request
 
     def send_400_response(self, msg: str) -> None:
         if self._header_bytes > limits.HEADER_BYTES:

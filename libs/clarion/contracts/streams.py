@@ -1,0 +1,55 @@
+"""The same protocol over Server-Sent Events: frames come as events of the answer, what a client has to say by POST.
+
+`session`, told in `hello`, names the mailbox and epoch of the gateway that has the stream, so that any gateway can send
+an acknowledgement on to it.
+"""
+
+import re
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from clarion.contracts.ids import new_id
+
+PATH: Final = "/v1/stream"
+ACK_PATH: Final = "/v1/stream/ack"
+MEDIA_TYPE: Final = "text/event-stream"
+ACK_BYTES: Final = 1024  # of the body
+
+_SESSION: Final = r"^(\d{1,5})\.(\d{1,12})\.[0-9a-f-]{36}$"
+_session: Final = re.compile(_SESSION)
+
+
+class StreamAck(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything sent up to `tag` is handled. It answers a `ping` as well; 0 while nothing is handled."""
+
+    session: Annotated[str, Meta(pattern=_SESSION, max_length=60)]
+    tag: Annotated[int, Meta(ge=0, lt=1 << 53)]
+
+
+class StreamClose(msgspec.Struct):
+    """The last event of a stream, named `close`: a close code as of a socket."""
+
+    code: int
+    reason: str
+
+
+def new_session(mailbox: int, epoch: int) -> str:
+    return f"{mailbox}.{epoch}.{new_id()}"
+
+
+def place_of(session: str) -> tuple[int, int]:
+    """Mailbox and epoch of a session that is well formed."""
+    found = _session.match(session)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def event(frame: bytes) -> bytes:
+    """A frame as an event. JSON as msgspec encodes it has no line breaks."""
+    return b"data: %b\n\n" % frame
+
+
+def close_event(code: int, reason: str) -> bytes:
+    return b"event: close\ndata: %b\n\n" % msgspec.json.encode(StreamClose(code, reason))

@@ -1,0 +1,117 @@
+"""What a socket and an event stream have in common: one client over one TCP connection, and what its door asks of it.
+
+No task, queue or timer per connection.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Final, cast
+from typing import Protocol as Interface
+
+from clarion.contracts.close_codes import Close
+from clarion.security.addresses import Networks, client_address
+from clarion.security.origins import is_allowed
+from clarion.security.tokens import TokenError
+from services.gateway.connection import Connection, Wire
+from services.gateway.door import Refusal
+
+HIGH_WATER_BYTES: Final = 64 * 1024
+
+
+class Client(Interface):
+    """What a carrier needs of the gateway. Nothing here may block."""
+
+    def refusal(self, address: str) -> Refusal | None: ...
+    def opened(self, wire: Wire, address: str) -> Connection: ...
+    def listening(self, wire: Wire, address: str) -> Connection: ...
+    def presented(self, connection: Connection, token: str | TokenError) -> None: ...
+    def received(self, connection: Connection, text: bytes) -> None: ...
+    def writable(self, connection: Connection, is_writable: bool) -> None: ...
+    def closing(self, connection: Connection, code: int) -> None: ...
+    def closed(self, connection: Connection) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all carriers share. Behind `trusted` proxies a client's address is not the peer's."""
+
+    gateway: Client
+    origins: tuple[str, ...]
+    trusted: Networks
+
+    def refusal(self, origin: str | None, address: str) -> Refusal | None:
+        """Why a page of `origin` (None: no page) may not come in from `address`."""
+        if not is_allowed(origin, self.origins):
+            return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
+        return self.gateway.refusal(address)
+
+    def address(
+        self, transport: asyncio.BaseTransport, forwarded: Sequence[str], x_forwarded_for: Sequence[str]
+    ) -> str:
+        peername: Any = transport.get_extra_info("peername")
+        return client_address(str(peername[0]) if peername else "", forwarded, x_forwarded_for, self.trusted)
+
+
+class State(Enum):
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()  # our last word is out, the other side is to end it
+    ENDED = auto()  # nothing that comes now is looked at
+
+
+class Carrier(asyncio.Protocol):
+    __slots__ = ("_connection", "_is_paused", "_site", "_sockets", "_state", "_transport")
+
+    def __init__(self, site: Site, server_state: Any) -> None:
+        self._site = site
+        self._sockets: set[Any] = server_state.connections
+        self._state = State.CONNECTING
+        self._transport: asyncio.Transport | None = None
+        self._connection: Connection | None = None
+        self._is_paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._sockets.add(self)
+
+    def eof_received(self) -> None:
+        """Asyncio closes the transport then: whoever has nothing more to say gets nothing more."""
+        self._state = State.ENDED
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._sockets.discard(self)
+        self._state = State.ENDED
+        self._transport = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._site.gateway.closed(connection)
+
+    def pause_writing(self) -> None:
+        self._is_paused = True
+        if self._connection is not None:
+            self._site.gateway.writable(self._connection, False)
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        if self._connection is not None:
+            self._site.gateway.writable(self._connection, True)
+
+    def shutdown(self) -> None:
+        """Uvicorn's last word; the gateway's own drain has said good-bye before."""
+        self.shut(Close.RESTART, "restart")
+
+    def shut(self, code: int, reason: str) -> None:
+        """Say why, as the last thing, and close."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _tell_closing(self, code: int) -> None:
+        if self._connection is not None:
+            self._site.gateway.closing(self._connection, code)

@@ -1,0 +1,113 @@
+"""The wire of a client that cannot use WebSocket: the frames of a socket, each an event of one answer without an end.
+
+Like a socket it has no task, queue or timer. It is read by fetch, since an EventSource sets no header, and a token
+stands in no address. What its client has to say comes by POST (`stream_acks`); `resume` comes with the request.
+"""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple
+from urllib.parse import parse_qs
+
+import msgspec
+
+from clarion.contracts import frames, streams
+from clarion.contracts.problems import MEDIA_TYPE, Problem
+from clarion.security.bearer import presented
+from clarion.security.tokens import TokenError
+from services.gateway.carrier import Carrier, State
+from services.gateway.door import Refusal
+
+_FRESH: Final = frames.encode(frames.Resume())
+
+
+class Asked(NamedTuple):
+    """A request for a stream; names of headers are in lower case."""
+
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+
+    def all(self, name: bytes) -> list[str]:
+        return [value.decode("latin-1") for found, value in self.headers if found == name]
+
+    def first(self, name: bytes) -> str | None:
+        return next(iter(self.all(name)), None)
+
+
+class EventStream(Carrier):
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Whoever asked for this listens; what is no request's end would be read for nothing."""
+        self.abort()
+
+    def write(self, text: bytes) -> None:
+        if self._state is State.OPEN and self._transport is not None:
+            self._transport.write(streams.event(text))
+
+    def shut(self, code: int, reason: str) -> None:
+        if self._state is State.OPEN and self._transport is not None:
+            self._transport.write(streams.close_event(code, reason))
+            self._state = State.CLOSING
+            self._transport.close()  # once all is written; heartbeats cut off who does not take it
+            self._tell_closing(code)
+
+    def answer(self, asked: Asked) -> None:
+        """Begin the stream, or refuse it. As with a socket, what concerns token or user is said after the beginning."""
+        assert self._transport is not None
+        gateway, origin = self._site.gateway, asked.first(b"origin")
+        address = self._site.address(self._transport, asked.all(b"forwarded"), asked.all(b"x-forwarded-for"))
+        if refusal := self._site.refusal(origin, address):
+            is_known = refusal.status is not HTTPStatus.FORBIDDEN
+            self._transport.write(_refused(refusal, origin if is_known else None))
+            self._state = State.ENDED
+            self._transport.close()
+            return
+        self._transport.write(_beginning(origin))
+        self._state = State.OPEN
+        connection = self._connection = gateway.listening(self, address)
+        gateway.presented(connection, _token(asked))
+        if connection.open:
+            gateway.received(connection, _resume(asked.query))
+
+
+def _token(asked: Asked) -> str | TokenError:
+    try:
+        return presented(asked.first(b"authorization") or "", (), asked.query.decode("latin-1"))
+    except TokenError as error:
+        return error
+
+
+def _resume(query: bytes) -> bytes:
+    """The frame in the parameter of that name; a client that sends none is a fresh one."""
+    found = parse_qs(query.decode("latin-1")).get("resume")
+    return found[0].encode() if found else _FRESH
+
+
+def _beginning(origin: str | None) -> bytes:
+    # no-transform, and nginx's own header: a proxy that gathers the answer to compress it would hold every event back
+    return _head(
+        HTTPStatus.OK, streams.MEDIA_TYPE, origin, "cache-control: no-store, no-transform", "x-accel-buffering: no"
+    )
+
+
+def _refused(refusal: Refusal, origin: str | None) -> bytes:
+    problem = Problem(refusal.status.phrase, refusal.status.value, refusal.detail)
+    body = msgspec.json.encode(problem)
+    more = [f"content-length: {len(body)}"]
+    if refusal.retry_after_s is not None:
+        more.append(f"retry-after: {refusal.retry_after_s}")
+    return _head(refusal.status, MEDIA_TYPE, origin, *more) + body
+
+
+def _head(status: HTTPStatus, media_type: str, origin: str | None, *more: str) -> bytes:
+    """The answer ends with its connection."""
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"content-type: {media_type}",
+        "connection: close",
+        "vary: Origin",
+        *more,
+    ]
+    if origin is not None:
+        lines += [f"access-control-allow-origin: {origin}", "access-control-expose-headers: Retry-After"]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

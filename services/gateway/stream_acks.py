@@ -1,0 +1,94 @@
+"""`POST /v1/stream/ack`: what the client of an event stream has handled, and that it is there.
+
+Nothing ties a client's requests to one gateway. The session names the mailbox and epoch of the gateway that has the
+stream: what comes to another one is sent on as a control record in that mailbox. The stream's own gateway judges it, so
+the answer is the same wherever it came, and whoever acknowledges what was never sent hears so on the stream.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clarion.broker import clients
+from clarion.contracts import deliveries
+from clarion.contracts.deliveries import Control
+from clarion.contracts.streams import ACK_BYTES, ACK_PATH, StreamAck, place_of
+from clarion.contracts.topics import Names
+from clarion.resilience.gcra import RateLimit
+from clarion.security.tokens import SUBSCRIBE
+from clarion.telemetry import metrics
+from clarion.telemetry.health import Dependency
+from clarion.web.bodies import json_of
+from clarion.web.budget import Budget
+from clarion.web.callers import TokenCheck, caller
+from clarion.web.problem_responses import Refused, Unavailable
+from services.gateway.gateway import Gateway
+
+SENT_ON_WITHIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAcks:
+    """`mailboxes`: how many there are. `rate`: of a user's acknowledgements here."""
+
+    gateway: Gateway
+    producer: AIOKafkaProducer
+    kafka: Dependency
+    names: Names
+    mailboxes: int
+    rate: RateLimit
+
+    async def __call__(self, user: str, said: StreamAck) -> None:
+        """Raises `Refused` when the stream is known to be none of the user's, `Unavailable` when it is not reached."""
+        if wait_s := self.rate.take(user, time.monotonic()):
+            raise Refused(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"at most {self.rate.burst} acknowledgements a second: one stands for all that came before",
+                headers={"Retry-After": str(math.ceil(wait_s))},
+            )
+        mailbox, epoch = place_of(said.session)
+        if mailbox >= self.mailboxes:
+            raise _no_stream()
+        held = self.gateway.mailbox.lease if self.gateway.mailbox else None
+        if held is not None and (held.mailbox, held.epoch) == (mailbox, epoch):
+            metrics.stream_acks.labels("here").inc()
+            if not self.gateway.posted(user, said.session, said.tag):
+                raise _no_stream()
+        else:
+            metrics.stream_acks.labels("forwarded").inc()
+            await self._send_on(mailbox, Control("ack", user, session=said.session, tag=said.tag))
+
+    async def _send_on(self, mailbox: int, record: Control) -> None:
+        value = deliveries.encode(record)
+        try:
+            if self.kafka.up is False:
+                raise TimeoutError("Kafka is down")
+            await clients.send_all(
+                self.producer,
+                [{"topic": self.names.deliveries_urgent, "partition": mailbox, "value": value}],
+                within_s=SENT_ON_WITHIN_S,
+            )
+        except clients.SEND_ERRORS as error:
+            raise Unavailable("the stream is at another gateway, which cannot be told now: try again") from error
+
+
+def _no_stream() -> Refused:
+    return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: begin a new one with `resume`")
+
+
+def stream_ack_routes(check: TokenCheck, acknowledge: StreamAcks, budget: Budget) -> list[Route]:
+    async def answer(request: Request) -> Response:
+        claims = await caller(request, check, SUBSCRIBE)
+        with budget.request():
+            said = await json_of(request, StreamAck, ACK_BYTES, budget)
+            await acknowledge(claims.subject, said)
+        return Response(status_code=HTTPStatus.ACCEPTED)
+
+    return [Route(ACK_PATH, answer, methods=["POST"])]

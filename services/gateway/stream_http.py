@@ -1,0 +1,62 @@
+"""The gateway's HTTP on a socket: a request for the event stream takes the socket out of uvicorn's hands."""
+
+from typing import Any, Final
+
+from clarion.contracts import streams
+from clarion.security.crowds import Crowds
+from clarion.security.guarded_http import GuardedHttp
+from services.gateway.carrier import Site
+from services.gateway.event_stream import Asked, EventStream
+
+_PATH: Final = streams.PATH.encode()
+
+
+class _TooMuch(Exception):
+    """Inside the parser's callbacks; the parser turns it into an error of its own."""
+
+
+class StreamHttp(GuardedHttp):
+    """A stream through the application would cost a task, a queue and the request for as long as it lasts."""
+
+    def __init__(self, *args: Any, site: Site, crowds: Crowds, **kwargs: Any) -> None:
+        super().__init__(*args, crowds=crowds, trusted=site.trusted, **kwargs)
+        self._site = site
+        self._asked: Asked | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._asked is not None and not self.transport.is_closing():
+            asked, self._asked = self._asked, None
+            stream = EventStream(self._site, self.server_state)
+            self.hand_over(stream)
+            stream.answer(asked)
+
+    def on_message_begin(self) -> None:
+        self._refuse_more()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        parser: Any = self.parser
+        earlier: Any = self.cycle  # on the same socket
+        path, _, query = self.url.partition(b"?")
+        is_free = earlier is None or earlier.response_complete
+        if path == _PATH and parser.get_method() == b"GET" and is_free and not parser.should_upgrade():
+            self._in_headers = False
+            self._disarm()
+            self._asked = Asked(query, self.headers)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._refuse_more()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._asked is None:
+            super().on_message_complete()
+
+    def _refuse_more(self) -> None:
+        """Nothing may follow in the same breath."""
+        if self._asked is not None:
+            self._asked = None
+            raise _TooMuch
