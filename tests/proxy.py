@@ -1,8 +1,10 @@
 """A TCP proxy on loopback that can be slow, or cut: for one process whose way to a server is bad."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 _CHUNK = 64 * 1024
 
@@ -21,7 +23,12 @@ class Proxy:
         if self.is_cut:
             writer.close()
             return
+        begun = await self.begin(reader, writer)
+        if begun is None:
+            writer.close()
+            return
         upstream, to_server = await asyncio.open_connection(*self._to)
+        to_server.write(begun)
         pair = {writer, to_server}
         self._open |= pair
         try:
@@ -33,6 +40,10 @@ class Proxy:
             for one in pair:
                 one.close()
 
+    async def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        """What goes to the server first; None: nothing does, and `writer` was answered."""
+        return b""
+
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, slow: bool) -> None:
         while chunk := await source.read(_CHUNK):
             if slow and self.delay_s:
@@ -43,13 +54,39 @@ class Proxy:
 
     def cut(self) -> None:
         self.is_cut = True
+        self.drop()
+
+    def drop(self) -> None:
+        """End the connections there are; new ones come through."""
         for writer in self._open:
             writer.transport.abort()
 
 
+class NoUpgrades(Proxy):
+    """Refuses WebSockets while `is_blocking`, as some proxies do. To the server its pages are of `origin`."""
+
+    origin = b""
+    is_blocking = True
+    refused = 0
+
+    async def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None  # a browser opens connections before it needs them
+        if self.is_blocking and b"\r\nupgrade: websocket" in head.lower():
+            self.refused += 1
+            writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            return None
+        return re.sub(rb"(?i)(?<=\r\norigin: )[^\r]*", self.origin, head)
+
+
+P = TypeVar("P", bound=Proxy)
+
+
 @asynccontextmanager
-async def proxied(host: str, port: int) -> AsyncGenerator[Proxy]:
-    proxy = Proxy(host, port)
+async def proxied(host: str, port: int, kind: type[P] = Proxy) -> AsyncGenerator[P]:
+    proxy = kind(host, port)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = int(server.sockets[0].getsockname()[1])
     try:

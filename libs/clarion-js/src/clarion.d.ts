@@ -41,8 +41,13 @@ export interface InboxQuery {
 
 export type State =
   | { readonly name: "connecting" }
-  /** Live. `degraded`: the server works without its store. */
-  | { readonly name: "open"; readonly resumed: boolean; readonly degraded: boolean }
+  /** Live. `degraded`: the server works without its store. `transport`: what carries it. */
+  | {
+      readonly name: "open";
+      readonly resumed: boolean;
+      readonly degraded: boolean;
+      readonly transport: "websocket" | "stream";
+    }
   /** Between two tries; the next one is `retryMs` after this state began. */
   | { readonly name: "waiting"; readonly retryMs: number; readonly code: number; readonly reason?: string }
   /** For good; make a new Clarion to start again. */
@@ -123,6 +128,11 @@ interface CommonOptions {
   ackOnError?: boolean;
   /** Default: 60,000. */
   handlerTimeoutMs?: number;
+  /**
+   * Where no WebSocket gets through, as behind some proxies: the same over Server-Sent Events and POST, with nothing
+   * else to do for the application, and back as soon as a socket gets through. Default: true.
+   */
+  fallback?: boolean;
   /** For runtimes without one, and for tests. */
   WebSocket?: new (url: string, protocols: string[]) => WebSocket;
   fetch?: typeof globalThis.fetch;

@@ -1,3 +1,4 @@
+import { Carriers } from "./carriers.js";
 import { Credentials } from "./credentials.js";
 import { Delivery } from "./delivery.js";
 import { Emitter } from "./emitter.js";
@@ -20,8 +21,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
  * The types and what each event means: clarion.d.ts.
  */
 export class Clarion {
-  #url;
-  #WebSocket;
+  #carriers;
   #credentials;
   #inbox;
   #countsTold = 0;
@@ -41,11 +41,16 @@ export class Clarion {
     const { url, storage, user, random, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
     if (storage && !user) throw new TypeError("storage needs user: progress is kept under a key of the user's own");
     const onError = (error) => this.#events.emit("error", error);
-    this.#url = socketUrl(url);
-    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#credentials = new Credentials(options);
-    const fetch = options.fetch ?? globalThis.fetch?.bind(globalThis);
-    this.#inbox = new Inbox({ url: this.#url, fetch, credentials: this.#credentials, random });
+    const shared = { url: socketUrl(url), fetch: options.fetch ?? globalThis.fetch?.bind(globalThis), random };
+    this.#inbox = new Inbox({ ...shared, credentials: this.#credentials });
+    this.#carriers = new Carriers({
+      ...shared,
+      WebSocket: options.WebSocket ?? globalThis.WebSocket,
+      fallback: (options.fallback ?? true) && shared.fetch !== undefined,
+      mark: (op, ids) => this.#markByPost(op, ids),
+      onSocket: () => this.#link?.end({ code: CLOSE_NORMAL, reason: "a socket gets through again" }),
+    });
     this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
     this.#progress = new Progress({ storage, user, onError });
     this.#delivery = new Delivery({
@@ -165,14 +170,13 @@ export class Clarion {
     if (token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
     return new Promise((onEnd) => {
       this.#link = new Link({
-        WebSocket: this.#WebSocket,
-        url: this.#url,
-        token,
+        open: this.#carriers.next(token),
         resume: () => this.#progress.resume(),
         onFrame: (frame) => this.#receive(frame),
         onEnd: (how) => {
           // at once: a frame of the next connection must find nothing of this one
           this.#link = null;
+          this.#carriers.ended(how);
           this.#outbox.closed();
           this.#delivery.drop();
           onEnd(how);
@@ -185,8 +189,14 @@ export class Clarion {
     switch (frame?.op) {
       case "hello":
         this.#reconnect.opened(Date.now());
+        this.#carriers.greeted();
         this.#outbox.opened((reply) => this.#link?.send(reply));
-        this.#setState({ name: "open", resumed: frame.resumed, degraded: frame.degraded });
+        this.#setState({
+          name: "open",
+          resumed: frame.resumed,
+          degraded: frame.degraded,
+          transport: this.#carriers.current,
+        });
         this.#told(frame.unread);
         break;
       case "batch":
@@ -240,6 +250,15 @@ export class Clarion {
     const list = idList(ids);
     if (this.#isClosed) throw new Error("this Clarion is closed");
     this.#outbox.mark(op, list);
+  }
+
+  /** Never rejects: what is not confirmed is sent again on the next connection. */
+  async #markByPost(op, ids) {
+    try {
+      await this.#inbox.mark(op, ids);
+    } catch (error) {
+      if (!this.#isClosed) this.#events.emit("error", error);
+    }
   }
 
   #setState(state) {

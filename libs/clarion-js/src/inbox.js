@@ -1,10 +1,7 @@
 import { backoff } from "./backoff.js";
 import { ClarionError } from "./errors.js";
-import { IDS_PER_FRAME, REQUEST_DEADLINE_MS, REQUEST_TIMEOUT_MS, RETRY_HINT_MAX_MS } from "./limits.js";
-
-// Another try may succeed, and does no harm: marks are idempotent.
-const NONE = 0; // no answer
-const RETRIED = new Set([NONE, 408, 429, 500, 502, 503, 504]);
+import { IDS_PER_FRAME, REQUEST_DEADLINE_MS } from "./limits.js";
+import { beside, NO_ANSWER, request, RETRIED } from "./request.js";
 
 /** The inbox over HTTP. What it rejects with is a ClarionError of code `http`: `status`, and `errors` that name fields. */
 export class Inbox {
@@ -17,8 +14,7 @@ export class Inbox {
 
   /** `url`: of the socket; the inbox is its neighbour. */
   constructor({ url, fetch, credentials, random = Math.random }) {
-    this.#url = new URL("inbox", url);
-    this.#url.protocol = { "ws:": "http:", "wss:": "https:" }[this.#url.protocol] ?? this.#url.protocol;
+    this.#url = beside(url, "inbox");
     this.#fetch = fetch;
     this.#credentials = credentials;
     this.#random = random;
@@ -86,27 +82,14 @@ export class Inbox {
     return token;
   }
 
-  /** `{content}`, or `{status, retryMs, text}`, or without any answer `{status: 0, retryMs, cause}`. */
   async #try(method, path, { token, content }) {
     const controller = new AbortController();
     const stop = () => controller.abort();
-    const timer = setTimeout(stop, REQUEST_TIMEOUT_MS);
     this.#stops.add(stop);
-    const headers = { authorization: `Bearer ${token}` };
-    if (content) headers["content-type"] = "application/json";
-    const how = { method, headers, body: content && JSON.stringify(content), signal: controller.signal };
-    try {
-      const answer = await this.#fetch(this.#url.href + path, { ...how, credentials: "omit", cache: "no-store" });
-      const text = await answer.text(); // the whole of it, within the same time
-      if (answer.ok) return { content: JSON.parse(text) };
-      return { status: answer.status, retryMs: retryAfterMs(answer), text };
-    } catch (cause) {
-      if (this.#isClosed) throw closed();
-      return { status: NONE, retryMs: 0, cause };
-    } finally {
-      clearTimeout(timer);
-      this.#stops.delete(stop);
-    }
+    const answer = await request(this.#fetch, { method, url: this.#url + path, token, content, controller });
+    this.#stops.delete(stop);
+    if (this.#isClosed && answer.content === undefined) throw closed();
+    return answer;
   }
 
   #wait(ms) {
@@ -128,13 +111,8 @@ function closed() {
   return new ClarionError("http", "this Clarion is closed");
 }
 
-function retryAfterMs(answer) {
-  const seconds = Number(answer.headers.get("retry-after"));
-  return Number.isFinite(seconds) ? Math.min(seconds * 1000, RETRY_HINT_MAX_MS) : 0;
-}
-
 function failure({ status, text, cause }) {
-  if (status === NONE) return new ClarionError("http", `the inbox cannot be reached: ${cause.message}`, { cause });
+  if (status === NO_ANSWER) return new ClarionError("http", `the inbox cannot be reached: ${cause.message}`, { cause });
   const { detail = `the inbox answered ${status}`, errors = [] } = problemOf(text);
   const message = [detail, ...errors.map((error) => error.detail)].join("; ");
   return new ClarionError("http", message, { status, errors });

@@ -1,47 +1,40 @@
 import { CONNECT_TIMEOUT_MS, SILENCE_GRACE_MS } from "./limits.js";
-import { CLOSE_NETWORK, CLOSE_NORMAL } from "./reconnect.js";
-
-const SUBPROTOCOL = "clarion.v1";
-const OPEN = 1; // WebSocket.OPEN
+import { CLOSE_NETWORK } from "./reconnect.js";
 
 /**
- * One socket from its start to its end, which is told once: `onEnd({code, reason, retryMs, attempt})`.
+ * One connection from its start to its end, which is told once: `onEnd({code, reason, retryMs, attempt, wasGreeted})`.
  *
- * Speaks `resume` first, answers pings, and ends a connection on which nothing comes any more.
+ * `open({resume, onText, onClose})` opens its carrier, which says `resume()` first. Answers pings, and ends a connection
+ * on which nothing comes any more.
  */
 export class Link {
-  #socket;
+  #carrier;
   #onFrame;
   #onEnd;
   #bye = null;
   #quietMs = CONNECT_TIMEOUT_MS; // until `hello` this is the deadline of the whole connect
   #isGreeted = false;
+  #session = null;
   #timer;
-  #listeners;
 
-  constructor({ WebSocket, url, token, resume, onFrame, onEnd }) {
+  constructor({ open, resume, onFrame, onEnd }) {
     this.#onFrame = onFrame;
     this.#onEnd = onEnd;
-    this.#listeners = {
-      open: () => this.send(resume()),
-      message: (event) => this.#receive(event.data),
-      close: (event) => this.#finish({ code: event.code || CLOSE_NETWORK, reason: event.reason || this.#bye?.reason }),
-    };
-    this.#socket = new WebSocket(url, [SUBPROTOCOL, `bearer.${token}`]);
-    for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.addEventListener(event, listener);
+    this.#carrier = open({ resume, onText: (text) => this.#receive(text), onClose: (end) => this.#closed(end) });
     this.#listen();
   }
 
   send(frame) {
-    if (this.#socket.readyState === OPEN) this.#socket.send(JSON.stringify(frame));
+    this.#carrier.send(frame, this.#session);
   }
 
   /** End it from this side, at once: on a dead network the closing handshake would take minutes. */
   end(end) {
-    if (this.#finish(end)) this.#socket.close(CLOSE_NORMAL);
+    if (this.#finish(end)) this.#carrier.close();
   }
 
   #receive(text) {
+    if (this.#onEnd === null) return; // ended while more of what came together was still to be told
     let frame;
     try {
       frame = JSON.parse(text);
@@ -50,6 +43,7 @@ export class Link {
     }
     if (frame?.op === "hello") {
       this.#isGreeted = true;
+      this.#session = frame.session;
       this.#quietMs = frame.ping_s * 1000 + SILENCE_GRACE_MS;
     }
     if (frame?.op === "ping") this.send({ op: "pong" });
@@ -67,13 +61,16 @@ export class Link {
     this.end({ code: CLOSE_NETWORK, reason: `nothing came for ${this.#quietMs / 1000} s` });
   }
 
+  #closed({ reason, ...end }) {
+    if (this.#finish({ ...end, reason: reason || this.#bye?.reason })) this.#carrier.close();
+  }
+
   #finish(end) {
     if (this.#onEnd === null) return false;
     clearTimeout(this.#timer);
-    for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.removeEventListener(event, listener);
     const onEnd = this.#onEnd;
     this.#onEnd = null;
-    onEnd({ retryMs: this.#bye?.retry_ms, ...end });
+    onEnd({ retryMs: this.#bye?.retry_ms, wasGreeted: this.#isGreeted, ...end });
     return true;
   }
 }

@@ -3,10 +3,11 @@ import { RETRY_HINT_MAX_MS, STABLE_MS } from "./limits.js";
 
 export const CLOSE_NORMAL = 1000;
 export const CLOSE_NETWORK = 1006; // no close frame came: the network, not a verdict
+export const CLOSE_TRY_AGAIN = 1013;
 export const CLOSE_PROTOCOL = 4400;
 export const CLOSE_TOKEN = 4401;
 
-const RETURN_ON = new Set([1000, 1001, 1005, CLOSE_NETWORK, 1011, 1012, 1013, 4408, 4429]);
+const RETURN_ON = new Set([1000, 1001, 1005, CLOSE_NETWORK, 1011, 1012, CLOSE_TRY_AGAIN, 4408, 4429]);
 
 /**
  * Whether and when to come back after a connection ended. `now` is passed in, in milliseconds.

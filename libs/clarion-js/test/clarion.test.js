@@ -10,7 +10,8 @@ const made = fakeTime();
 async function connect(options = {}, { handler = () => {} } = {}) {
   const { FakeSocket, sockets } = fakeSockets();
   const credentials = options.getToken ? {} : { token: TOKEN };
-  const clarion = new Clarion({ url: "http://gateway/", WebSocket: FakeSocket, random: () => 0.5, ...credentials, ...options });
+  const fixed = { url: "http://gateway/", WebSocket: FakeSocket, random: () => 0.5, fallback: false };
+  const clarion = new Clarion({ ...fixed, ...credentials, ...options });
   made.push(clarion);
   const told = { states: [], items: [], errors: [], unread: [], syncs: [], resyncs: 0 };
   clarion.on("state", (state) => told.states.push(state));

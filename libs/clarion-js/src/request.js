@@ -1,0 +1,38 @@
+import { REQUEST_TIMEOUT_MS, RETRY_HINT_MAX_MS } from "./limits.js";
+
+// Another try may succeed, and does no harm: what is asked of the server is idempotent.
+export const NO_ANSWER = 0;
+export const RETRIED = new Set([NO_ANSWER, 408, 429, 500, 502, 503, 504]);
+
+/** The HTTP address beside a socket's. */
+export function beside(socketUrl, path) {
+  const url = new URL(path, socketUrl);
+  url.protocol = { "ws:": "http:", "wss:": "https:" }[url.protocol] ?? url.protocol;
+  return url.href;
+}
+
+/**
+ * One try, 10 s at most; `controller` ends it sooner. `{content}`, or `{status, retryMs, text}`, or without any answer
+ * `{status: 0, retryMs, cause}`. Never rejects.
+ */
+export async function request(fetch, { method, url, token, content, controller = new AbortController() }) {
+  const timer = setTimeout(() => controller.abort(), REQUEST_TIMEOUT_MS);
+  const headers = { authorization: `Bearer ${token}` };
+  if (content) headers["content-type"] = "application/json";
+  const how = { method, headers, body: content && JSON.stringify(content), signal: controller.signal };
+  try {
+    const answer = await fetch(url, { ...how, credentials: "omit", cache: "no-store" });
+    const text = await answer.text(); // the whole of it, within the same time
+    if (answer.ok) return { content: text === "" ? null : JSON.parse(text) };
+    return { status: answer.status, retryMs: retryAfterMs(answer), text };
+  } catch (cause) {
+    return { status: NO_ANSWER, retryMs: 0, cause };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function retryAfterMs(answer) {
+  const seconds = Number(answer.headers.get("retry-after"));
+  return Number.isFinite(seconds) ? Math.min(seconds * 1000, RETRY_HINT_MAX_MS) : 0;
+}

@@ -1,0 +1,54 @@
+import { CONNECT_TIMEOUT_MS } from "./limits.js";
+import { CLOSE_NETWORK, CLOSE_NORMAL } from "./reconnect.js";
+
+const SUBPROTOCOL = "clarion.v1";
+const OPEN = 1; // WebSocket.OPEN
+
+/** A carrier: `send(frame)`, and `close()` ends it from this side without another word. */
+export function openSocket({ WebSocket, url, token }, { resume, onText, onClose }) {
+  const socket = new WebSocket(url, protocols(token));
+  const send = (frame) => {
+    if (socket.readyState === OPEN) socket.send(JSON.stringify(frame));
+  };
+  const listeners = {
+    open: () => send(resume()),
+    message: (event) => onText(event.data),
+    close: (event) => onClose({ code: event.code || CLOSE_NETWORK, reason: event.reason }),
+  };
+  for (const [event, listener] of Object.entries(listeners)) socket.addEventListener(event, listener);
+  return {
+    send,
+    close() {
+      for (const [event, listener] of Object.entries(listeners)) socket.removeEventListener(event, listener);
+      socket.close(CLOSE_NORMAL);
+    },
+  };
+}
+
+/**
+ * Whether sockets get through: `onAnswer(isThrough)`, within 10 s. A message has to come, since some proxies let the
+ * upgrade pass and nothing after it. Returns the function that breaks off.
+ */
+export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
+  const socket = new WebSocket(url, protocols(token));
+  const timer = setTimeout(() => end(false), CONNECT_TIMEOUT_MS);
+  const onMessage = () => end(true);
+  const onClose = () => end(false);
+  const stop = () => {
+    clearTimeout(timer);
+    socket.removeEventListener("message", onMessage);
+    socket.removeEventListener("close", onClose);
+    socket.close(CLOSE_NORMAL);
+  };
+  const end = (isThrough) => {
+    stop();
+    onAnswer(isThrough);
+  };
+  socket.addEventListener("message", onMessage);
+  socket.addEventListener("close", onClose);
+  return stop;
+}
+
+function protocols(token) {
+  return [SUBPROTOCOL, `bearer.${token}`];
+}
