@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from clarion.contracts.limits import END
+
 _PREFIX: Final = "CLARION_"
 _SECRETS: Final = ("jwt_secret", "mongodb")
 _MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as its hash
@@ -26,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str = "localhost:9092"
     mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"
     database: str = "clarion"
-    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""
     host: str = "0.0.0.0"  # noqa: S104 - a container's only door; the local stack says 127.0.0.1
     port: Port = 0  # 0: the service's own default (ingest 8080, gateway 8081)
     admin_port: Port = 9400

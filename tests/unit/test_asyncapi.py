@@ -43,6 +43,7 @@ def test_every_reference_leads_somewhere_and_every_close_code_is_explained() -> 
         ({"op": "ack"}, False),
         ({"op": "ack", "tag": 1, "more": 1}, False),
         ({"op": "read", "ids": [ID]}, True),
+        ({"op": "read", "ids": [ID + "\n"]}, False),
         ({"op": "unread", "ids": []}, False),
         ({"op": "archive", "ids": [ID] * (limits.IDS_PER_FRAME + 1)}, False),
         ({"op": "archive", "ids": ["x"]}, False),

@@ -13,6 +13,7 @@ from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names, declare
+from services.stream import reading
 
 RELEASES = Path(__file__).parent.parent / "data" / "records"
 READERS = {
@@ -114,11 +115,13 @@ def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
     assert new_id() != new_id()
 
 
-def test_an_id_is_a_uuid_and_nothing_after_it() -> None:
+@pytest.mark.parametrize("name", ["id", "type"])
+def test_nothing_stands_after_an_id_or_a_type_not_even_a_line_break(name: str) -> None:
     item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
     assert notification.decode(msgspec.json.encode(item)).id == item["id"]
-    with pytest.raises(notification.Invalid):
-        notification.decode(msgspec.json.encode(item | {"id": item["id"] + "\n"}))
+    for read in (notification.decode, reading.read):
+        with pytest.raises(notification.Invalid):
+            read(msgspec.json.encode(item | {name: item[name] + "\n"}))
 
 
 def test_times_are_cut_to_milliseconds_and_read_back() -> None:

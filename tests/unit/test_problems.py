@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from clarion.contracts import limits
 from clarion.contracts.lanes import LANES
 from clarion.contracts.notification import Invalid, Submission
 from clarion.contracts.problems import FieldError, Problem, field_error
@@ -20,7 +21,7 @@ def complaint(text: bytes) -> FieldError:
     ("fields", "pointer", "code", "limit"),
     [
         (b'"type":"a"', "/message", "required", None),
-        (b'"type":"A b","message":"x"', "/type", "pattern", "^[a-z0-9._-]{1,64}$"),
+        (b'"type":"A b","message":"x"', "/type", "pattern", limits.TYPE_PATTERN),
         (b'"type":"a","message":""', "/message", "too_short", 1),
         (b'"type":"a","message":"%s"' % (b"x" * 4097), "/message", "too_long", 4096),
         (b'"type":"a","message":"x","recipients":["a",""]', "/recipients/1", "too_short", 1),

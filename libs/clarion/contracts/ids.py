@@ -7,8 +7,11 @@ from uuid import UUID, uuid5
 import msgspec
 import uuid_utils
 
+from clarion.contracts import limits
+
 ID_CHARS: Final = 36
-UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+UUID_SHAPE: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+UUID_PATTERN: Final = f"^{UUID_SHAPE}{limits.END}"
 _NAMESPACE: Final = UUID("6f1c2f0e-5f0b-5d0a-9c11-0c1a51000001")
 
 

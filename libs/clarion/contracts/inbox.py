@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from clarion.contracts.frames import Ids, Received
-from clarion.contracts.ids import ID_CHARS, UUID_PATTERN
+from clarion.contracts.ids import ID_CHARS, UUID_SHAPE
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_PLACE: Final = re.compile(rf"(-?\d{{1,15}})\.({UUID_PATTERN[1:-1]})")
+_PLACE: Final = re.compile(rf"(-?\d{{1,15}})\.({UUID_SHAPE})")
 _CURSOR_CHARS: Final = 4 * (ID_CHARS + 18)
 
 

@@ -5,8 +5,10 @@ from typing import Final
 KIB: Final = 1024
 DAY_S: Final = 86_400
 
+END: Final = "$(?![^$])"  # of a pattern: Python's `$` alone lets a line break pass, and JSON Schema knows no `\Z`
+
 # A notification
-TYPE_PATTERN: Final = r"^[a-z0-9._-]{1,64}$"
+TYPE_PATTERN: Final = rf"^[a-z0-9._-]{{1,64}}{END}"
 MESSAGE_CHARS: Final = 4_096
 NAME_CHARS: Final = 128  # recipient, sender, collapse key
 DATA_BYTES: Final = 16 * KIB  # of compact JSON

@@ -8,14 +8,14 @@ import msgspec
 from msgspec import Meta
 
 from clarion.contracts import limits
-from clarion.contracts.ids import ID_CHARS, UUID_PATTERN
+from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.lanes import Lane
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
 Type = Annotated[str, Meta(pattern=limits.TYPE_PATTERN)]
 Message = Annotated[str, Meta(min_length=1, max_length=limits.MESSAGE_CHARS)]
 Moment = Annotated[datetime, Meta(tz=True)]
-Id = Annotated[str, Meta(pattern=UUID_PATTERN, max_length=ID_CHARS)]  # `$` lets a line break pass
+Id = Annotated[str, Meta(pattern=UUID_PATTERN)]
 
 
 def _version() -> int:
