@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from clarion.settings import Settings
+
 
 @asynccontextmanager
 async def child(
@@ -30,6 +32,11 @@ async def child(
         await process.wait()
 
 
+def env_of(settings: Settings) -> dict[str, str]:
+    """The environment that makes a process have these settings."""
+    return {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,3 +49,12 @@ async def figures_of(admin_port: int) -> dict[str, float]:
         text = (await http.get(f"http://127.0.0.1:{admin_port}/metrics")).text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
+
+
+async def overlooked(admin_port: int) -> float:
+    """How many items a gateway's safety net has pushed; 0 of one that does not answer."""
+    try:
+        figures = await figures_of(admin_port)
+    except httpx.HTTPError:
+        return 0.0  # it was killed, or paused, or is starting
+    return sum(count for name, count in figures.items() if name.startswith("clarion_overlooked_total"))

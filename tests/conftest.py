@@ -17,6 +17,7 @@ from clarion.store import database
 from clarion.store.database import Database
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
+from tests.children import overlooked
 
 CheckUntil = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
@@ -25,6 +26,9 @@ UNTIL_S = 30.0
 # Tests write much to few users; what limits do is tested by services of the test's own.
 os.environ |= {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0"}
 
+SAFETY_NET_S = 4.0  # so often gateways look for what no other way has delivered: there must never be anything
+os.environ["CLARION_SAFETY_NET_S"] = str(SAFETY_NET_S)
+
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
@@ -32,6 +36,14 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stac
     folder = Folder(tmp_path_factory.mktemp("stack"))
     async with running(folder, Plan(any_ports=True)) as stack:
         yield stack
+
+
+@pytest.fixture
+async def nothing_overlooked(stack: Stack) -> AsyncGenerator[None]:
+    """Whatever a test does to the stack, no gateway's safety net finds what no other way has delivered."""
+    yield
+    gateways = [stack.ports[spec.admin] for spec in stack.specs if spec.name.startswith("gateway")]
+    assert not sum([await overlooked(port) for port in gateways])
 
 
 @pytest.fixture(scope="session")

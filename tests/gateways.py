@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed
 
 from clarion.settings import Settings
 from tests import described
-from tests.children import child, free_port
-from tests.conftest import until
+from tests.children import child, env_of, free_port, overlooked
+from tests.conftest import SAFETY_NET_S, until
 
 RESUME = '{"op":"resume","cursors":{},"since":null}'
 
@@ -34,6 +34,9 @@ class Own:
     def url(self) -> str:
         return self.settings.gateway_url
 
+    async def overlooked(self) -> float:
+        return await overlooked(self.settings.admin_port)
+
     async def figures(self) -> dict[str, Any]:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
             return (await http.get(f"http://127.0.0.1:{self.settings.admin_port}/health/metrics")).json()
@@ -48,16 +51,22 @@ class Own:
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, folder: Path, **changed: Any) -> AsyncGenerator[Own]:
-    """A gateway under these settings that is ready, and is killed at the end of the block if it still runs."""
+async def gateway(settings: Settings, folder: Path, *, overlooks: bool = False, **changed: Any) -> AsyncGenerator[Own]:
+    """A gateway under these settings that is ready, and is killed at the end of the block if it still runs.
+
+    Its safety net must have had nothing to do, unless the test `overlooks` something on purpose.
+    """
     port = free_port()
     own = msgspec.structs.replace(
-        settings, port=port, admin_port=free_port(), gateway_url=f"http://127.0.0.1:{port}", **changed
+        settings,
+        port=port,
+        admin_port=free_port(),
+        gateway_url=f"http://127.0.0.1:{port}",
+        safety_net_s=SAFETY_NET_S,
+        **changed,
     )
-    values = {name: getattr(own, name) for name in own.__struct_fields__}
-    env = {f"CLARION_{name.upper()}": str(value) for name, value in values.items()}
     log = folder / f"gateway-{port}.log"
-    async with child(("-m", "clarion.cli", "gateway"), env, log) as process:
+    async with child(("-m", "clarion.cli", "gateway"), env_of(own), log) as process:
         running = Own(own, process, log)
 
         async def ready() -> bool:
@@ -65,6 +74,7 @@ async def gateway(settings: Settings, folder: Path, **changed: Any) -> AsyncGene
 
         await until(ready)
         yield running
+        assert overlooks or not await running.overlooked(), "its safety net found what no other way had delivered"
 
 
 @asynccontextmanager

@@ -49,6 +49,7 @@ from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Socket
 from services.gateway.revocations import AsFarAsKnown, Revocations, follow
+from services.gateway.safety_net import SafetyNet
 from services.gateway.stream_acks import StreamAcks, stream_ack_routes
 from services.gateway.stream_http import StreamHttp
 
@@ -139,6 +140,9 @@ async def _serving(
     taken_at = time.monotonic()
     mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
     presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
+    net = SafetyNet(
+        process.settings, notifications.collection(stored), gateway.rooms, gateway.outbox, mailbox.caught_up
+    )
     async with mailbox.positioned(process.settings, producer) as consumers:
         await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held, taken_at))
         async with asyncio.TaskGroup() as tasks:
@@ -146,6 +150,7 @@ async def _serving(
                 tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
                 tasks.create_task(presence.run(), name="presence"),
                 *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
+                tasks.create_task(net.run(), name="safety net"),
             ]
             gateway.mailbox, gateway.presence = mailbox, presence
             swept = await retry(

@@ -65,8 +65,9 @@ class Rooms:
                 self._push(self._rooms.get(user, ()), run, caught_up, behind)
         return behind
 
-    def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> None:
-        """Give items that are not stored yet to whoever can take them now."""
+    def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> set[str]:
+        """Give items that are not stored yet to whoever can take them now; the ids that somebody took."""
+        pushed: set[str] = set()
         for user, offered in self._by_user(items).items():
             for connection in self._rooms[user]:
                 if connection.greeted:
@@ -74,6 +75,8 @@ class Rooms:
                     connection.send_items(push, caught_up)
                     for item in push:
                         metrics.pushed.of(item.lane, "unstored").n += 1
+                        pushed.add(item.id)
+        return pushed
 
     def _by_user(self, items: Iterable[tuple[str, Offered]]) -> Mapping[str, list[Offered]]:
         """Of the users who are here."""

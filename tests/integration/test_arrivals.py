@@ -55,8 +55,7 @@ async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_rea
     settings: Settings, tmp_path: Path
 ) -> None:
     stored = database.connect(settings)
-    limits = {"connections_per_ip": 0, "upgrades_per_s": 0}
-    async with gateway(settings, tmp_path, **limits) as own, AsyncExitStack() as crowd:
+    async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:
         # what was delivered long ago, or is somebody else's, is nothing to read
         old = document("user-0", 5, state="delivered", delivered_at=times.now() - timedelta(hours=1))
         await notifications.collection(stored).insert_many([old, document("somebody else", 6)])
@@ -88,8 +87,7 @@ async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_rea
 
 async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
-    limits = {"connections_per_ip": 0, "upgrades_per_s": 0}
-    async with gateway(settings, tmp_path, **limits) as own, AsyncExitStack() as crowd:
+    async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:
         just_now = {"state": "delivered", "delivered_at": times.now() + timedelta(minutes=1)}
         waiting = [document(f"user-{n}", n) for n in range(0, CROWD, 3)]
         on_another_device = [document(f"user-{n}", n, **just_now) for n in range(1, CROWD, 3)]

@@ -21,7 +21,7 @@ from clarion.settings import Settings
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from deploy.local.stack import Stack
-from tests.children import child, figures_of, free_port
+from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.proxy import proxied
 
@@ -168,9 +168,8 @@ async def test_a_lane_that_starts_without_mongodb_goes_live_at_once(
 @asynccontextmanager
 async def urgent_lane(settings: Settings, mongodb_port: int) -> AsyncGenerator[int]:
     """An urgent lane of the test's own whose way to MongoDB is `mongodb_port`; its admin port."""
-    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
     admin = free_port()
-    env |= {
+    env = env_of(settings) | {
         "CLARION_ADMIN_PORT": str(admin),
         "CLARION_MONGODB": f"mongodb://127.0.0.1:{mongodb_port}/?directConnection=true",
     }

@@ -27,7 +27,7 @@ from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.stream.releasing import AT_ONCE
-from tests.children import child, figures_of, free_port
+from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.integration.test_stream import reading, states
 
@@ -186,7 +186,7 @@ async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_
     async with Publisher.kafka(settings.kafka, sender="svc", prefix=settings.prefix) as straight:
         results = await straight.publish_many(wanted)
     ports = [free_port(), free_port()]
-    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
+    env = env_of(settings)
     command = ["-m", "clarion.cli", "stream", "--role", "scheduler"]
     metric = 'clarion_released_total{lane="normal"}'
 

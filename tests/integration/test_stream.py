@@ -24,7 +24,7 @@ from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from tests.children import child
+from tests.children import child, env_of
 from tests.conftest import until
 
 
@@ -151,8 +151,7 @@ async def test_over_the_recipients_limit_it_is_stored_and_counted_and_not_pushed
     steady = [record("bob", n, start_ms + n * 100) for n in range(30)]
     await clients.send_all(producer, [*bursts, *steady])
     await producer.stop()
-    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
-    env |= {"CLARION_ADMIN_PORT": "0", "CLARION_RECIPIENT_RATE": "10", "CLARION_RECIPIENT_BURST": "5"}
+    env = env_of(settings) | {"CLARION_ADMIN_PORT": "0", "CLARION_RECIPIENT_RATE": "10", "CLARION_RECIPIENT_BURST": "5"}
     async with child(["-m", "clarion.cli", "stream", "--role", "lane", "--lane", lane], env):
 
         async def all_stored() -> bool:

@@ -54,6 +54,7 @@ delivery_seconds = Spread(
     "clarion_delivery_seconds", "From created to the frame written, live pushes only", "lane", _DELIVERY_S
 )
 pushed = Tally("clarion_pushed", "Items written to connections", ["lane", "how"])
+overlooked = Counter("clarion_overlooked", "Items that no other way delivered, pushed by the safety net", ["lane"])
 repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")

@@ -1,0 +1,35 @@
+"""How far consumer groups have come, and where partitions end: for who has to know what others have done."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from clarion.broker import clients
+from clarion.broker.commit_tracker import Partition
+from clarion.settings import Settings
+
+
+async def committed(settings: Settings, groups: Iterable[str]) -> dict[Partition, int]:
+    """The committed offset of each partition that a group has committed one of. Raises one of SEND_ERRORS."""
+    admin: Any = clients.admin(settings)
+    found: dict[Partition, int] = {}
+    await admin.start()
+    try:
+        for group in groups:
+            offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
+            found |= {Partition(tp.topic, tp.partition): told.offset for tp, told in offsets.items()}
+    finally:
+        await admin.close()
+    return found
+
+
+async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    """The offset after the last record of each. Raises one of SEND_ERRORS."""
+    consumer: Any = clients.mailbox_consumer(settings)
+    await consumer.start()
+    try:
+        found: dict[Any, int] = await consumer.end_offsets([TopicPartition(*partition) for partition in partitions])
+    finally:
+        await consumer.stop()
+    return {Partition(tp.topic, tp.partition): offset for tp, offset in found.items()}

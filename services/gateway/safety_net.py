@@ -1,0 +1,148 @@
+"""The safety net: what is pending although every other way to deliver it is behind it is pushed, and counted.
+
+By the rules of the protocol there is no such thing, so the count is 0; a fault that nobody thought of becomes a delay
+of a minute or two, and is seen. What is looked at, and in which order, leaves out whatever is merely on its way:
+
+1. below the lanes' committed offsets: it was emitted;
+2. the mailbox was read to its end after that: what was for here has come;
+3. of users whose connections are all live and have acknowledged all they were sent;
+4. whose receipts have been sent, and folded by the receipts role: what they acknowledged is not pending any more.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+
+from clarion.broker import reached
+from clarion.broker.clients import SEND_ERRORS
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
+from clarion.contracts import deliveries, order, times
+from clarion.contracts.lanes import LANES
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+from clarion.store import database, overlooked
+from clarion.store.database import Collection
+from clarion.store.overlooked import Overlooked
+from clarion.telemetry import metrics
+from services.gateway.connection import Connection
+from services.gateway.feed import START, Offered
+from services.gateway.outbox import Outbox
+from services.gateway.rooms import Rooms
+
+log = structlog.get_logger()
+
+USERS: Final = 500  # asked about at once
+_POLL_S: Final = 0.2
+
+Room = Sequence[Connection]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class SafetyNet:
+    settings: Settings
+    stored: Collection
+    rooms: Rooms
+    outbox: Outbox
+    caught_up: Callable[[], datetime | None]
+
+    async def run(self) -> None:
+        """Look for ever. A look that does not come to its end within its period, as without Kafka, is left out."""
+        every_s = self.settings.safety_net_s
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                async with asyncio.timeout(every_s):
+                    await self.look(times.now() - timedelta(seconds=every_s / 2))
+            except (*SEND_ERRORS, *database.TRANSIENT) as error:
+                log.info("the safety net could not look", error=repr(error))
+
+    async def look(self, stored_before: datetime) -> None:
+        emitted = await self._emitted()
+        asked_at = times.now()
+        await _until(lambda: (self.caught_up() or asked_at) > asked_at)
+        quiet = await self._quiet()
+        await self.outbox.flush()
+        await self._folded()
+        for users in _some(list(quiet)):
+            found = await overlooked.find(self.stored, users, stored_before, times.now())
+            self._push([one for one in found if _is_below(one, emitted, self.settings)], quiet)
+
+    async def _emitted(self) -> Mapping[Partition, int]:
+        names = Names(self.settings.prefix)
+        return await reached.committed(self.settings, [names.group(lane) for lane in LANES])
+
+    async def _quiet(self) -> dict[str, Room]:
+        """The users of whom nothing is on its way."""
+        quiet: dict[str, Room] = {}
+        for some in _some(list(self.rooms)):
+            for connection in some:
+                if connection.joined and _is_quiet(room := self.rooms.of(connection.user)):
+                    quiet[connection.user] = room
+            await asyncio.sleep(0)  # urgent first
+        return quiet
+
+    async def _folded(self) -> None:
+        """Wait until every receipt that is on Kafka by now is folded."""
+        names = Names(self.settings.prefix)
+        partitions = [Partition(names.receipts, number) for number in range(self.settings.partitions_lane)]
+        ends = {p: end for p, end in (await reached.ends(self.settings, partitions)).items() if end}
+
+        async def all_folded() -> bool:
+            done = await reached.committed(self.settings, [names.group("receipts")])
+            return all(done.get(partition, 0) >= end for partition, end in ends.items())
+
+        while not await all_folded():
+            await asyncio.sleep(_POLL_S)
+
+    def _push(self, found: Sequence[Overlooked], quiet: Mapping[str, Room]) -> None:
+        """Whatever the cursors, so as `unstored`: it moves none. Whose room has changed meanwhile is asked again."""
+        by_user: defaultdict[str, list[Overlooked]] = defaultdict(list)
+        for one in found:
+            by_user[one.recipient].append(one)
+        for user, items in by_user.items():
+            room = self.rooms.of(user)
+            if room != quiet[user] or not _is_quiet(room):
+                continue
+            offered = [
+                (user, Offered(item.id, item.lane, START, deliveries.unstored_body(item.body), stored=False))
+                for item in items
+            ]
+            pushed = self.rooms.push_early(offered, self.caught_up())
+            for item in items:
+                if item.id in pushed:
+                    metrics.overlooked.labels(item.lane).inc()
+                    log.error("overlooked: pushed by the safety net", id=item.id, lane=item.lane, ord=item.ord)
+
+
+def _is_quiet(room: Room) -> bool:
+    """Whether all have been sent what there was, and have handled it."""
+    return all(
+        connection.present
+        and connection.open
+        and not connection.feed.paused
+        and connection.feed.is_live()
+        and connection.feed.in_flight() == (0, 0)
+        for connection in room
+    )
+
+
+def _is_below(one: Overlooked, emitted: Mapping[Partition, int], settings: Settings) -> bool:
+    topic = Names(settings.prefix).notifications(one.lane)
+    partition = Partition(topic, partition_of(one.recipient, settings.partitions_lane))
+    return one.ord < order.pack(settings.generation, emitted.get(partition, 0))
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(_POLL_S)
+
+
+def _some(them: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (them[start : start + USERS] for start in range(0, len(them), USERS))

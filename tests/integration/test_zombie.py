@@ -1,0 +1,126 @@
+"""A worker that slept beyond its session and stores late what it held: the safety net's, and nobody else's, business.
+
+A real worker drops what it holds when it wakes (`Ownership`), and stores in the order of its partition (`Turns`); with
+either of the two nothing is lost, as the model shows. So this zombie is made by hand: a lane's real work on the second
+of two windows, while the partition's owner has not stored the first.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from clarion.broker import clients
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
+from clarion.broker.record_batches import RecordBatch
+from clarion.client import Subscriber
+from clarion.contracts import notification, times
+from clarion.contracts.frames import Received
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Notification
+from clarion.contracts.topics import Names
+from clarion.security.tokens import SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database, notifications
+from clarion.store.database import Database
+from services.stream.lane import LaneWork
+from services.stream.turns import Turns
+from services.stream.windows import POLICIES, Window
+from tests.children import child, env_of
+from tests.conftest import SAFETY_NET_S, until
+from tests.gateways import gateway
+
+LANE, USER = Lane.NORMAL, "ann"
+
+
+@asynccontextmanager
+async def stream(settings: Settings, *role: str) -> AsyncGenerator[psutil.Process]:
+    env = env_of(settings) | {"CLARION_ADMIN_PORT": "0"}
+    async with child(("-m", "clarion.cli", "stream", "--role", *role), env) as process:
+        yield process
+
+
+async def publish(settings: Settings, through: AIOKafkaProducer, message: str) -> str:
+    item = Notification(
+        id=new_id(), type="t", message=message, recipient=USER, sender="s", priority=LANE, created_at=times.now()
+    )
+    topic = Names(settings.prefix).notifications(LANE)
+    await through.send_and_wait(topic, notification.encode(item), key=USER.encode())
+    return str(item.id)
+
+
+async def last_batch(settings: Settings) -> RecordBatch:
+    """The last record of the user's partition, as a window's only one."""
+    place = TopicPartition(Names(settings.prefix).notifications(LANE), partition_of(USER, settings.partitions_lane))
+    consumer: Any = clients.mailbox_consumer(settings)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        consumer.seek(place, (await consumer.end_offsets([place]))[place] - 1)
+        record = await consumer.getone()
+    finally:
+        await consumer.stop()
+    return RecordBatch(Partition(*place), [record], 0, len(record.value))
+
+
+async def work_late(settings: Settings, stored: Database, through: AIOKafkaProducer) -> None:
+    """What a lane does with a window, on the last record alone."""
+    work = LaneWork(
+        LANE, settings.generation, settings.partitions_lane, Names(settings.prefix), stored, through, None, None
+    )
+    window = Window(POLICIES[LANE], 0.0)
+    window.add(await last_batch(settings), 0.0)
+    await work(window, Turns().join(window.partitions))
+
+
+async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(settings: Settings, tmp_path: Path) -> None:
+    stored = database.connect(settings)
+    async with (
+        clients.producer(settings) as through,
+        stream(settings, "lane", "--lane", LANE) as owner,
+        stream(settings, "receipts"),
+        gateway(settings, tmp_path, overlooks=True) as own,
+        Subscriber(own.url, token=mint(settings, sub=USER, scope=SUBSCRIBE)) as device,
+    ):
+        received = asyncio.Queue[Received]()
+
+        async def read() -> None:
+            async for item in device:
+                received.put_nowait(item)
+
+        async def next_id() -> str:
+            async with asyncio.timeout(30):
+                return (await received.get()).id
+
+        reading = asyncio.create_task(read())
+        first = await publish(settings, through, "first")
+        assert await next_id() == first
+        owner.send_signal(signal.SIGSTOP)
+        passed = await publish(settings, through, "what the owner has in hand, or is to take")
+        late = await publish(settings, through, "what the zombie has in hand")
+        await work_late(settings, stored, through)
+        assert await next_id() == late
+        owner.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(30):
+            found = await received.get()
+        assert (found.id, found.unstored) == (passed, True)
+        assert await own.overlooked() == 1
+
+        async def all_delivered() -> bool:
+            documents = await notifications.collection(stored).find({"recipient": USER}).to_list(None)
+            return [document["state"] for document in documents] == ["delivered"] * 3
+
+        await until(all_delivered)
+        await asyncio.sleep(2 * SAFETY_NET_S)  # two more looks
+        assert await own.overlooked() == 1
+        assert received.empty()
+        reading.cancel()
+    await stored.client.drop_database(stored.name)
+    database.close(stored)

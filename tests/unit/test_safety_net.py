@@ -1,0 +1,68 @@
+"""Whom the safety net leaves alone: from whom an acknowledgement, or to whom an item, may still be on its way."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
+from clarion.contracts import order
+from clarion.contracts.lanes import LANES, Lane
+from clarion.settings import Settings
+from clarion.store.overlooked import Overlooked
+from services.gateway.connection import Connection
+from services.gateway.feed import Feed, Offered
+from services.gateway.safety_net import _is_below, _is_quiet
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+SETTINGS = Settings(env="dev", partitions_lane=4, generation=2)
+
+
+class Nowhere:
+    def write(self, text: bytes) -> None: ...
+    def shut(self, code: int, reason: str) -> None: ...
+    def abort(self) -> None: ...
+
+
+def quiet() -> Connection:
+    connection = Connection(Nowhere(), Feed(NOW, NOW), present=True)
+    for _ in LANES:
+        read = connection.feed.next_read()
+        assert read is not None
+        connection.feed.read(read, [])
+    return connection
+
+
+def test_who_is_live_and_has_acknowledged_all_is_quiet() -> None:
+    connection = quiet()
+    assert _is_quiet([connection])
+    tag = connection.feed.send([Offered("a", Lane.LOW, 1, b"{}")])
+    assert not _is_quiet([quiet(), connection])
+    connection.feed.ack(tag)
+    assert _is_quiet([quiet(), connection])
+
+
+@pytest.mark.parametrize("why", ["not live", "not present", "closing", "paused"])
+def test_who_is_not(why: str) -> None:
+    connection = quiet()
+    match why:
+        case "not live":
+            connection.feed.fall_behind()
+        case "not present":
+            connection.present = False
+        case "closing":
+            connection.open = False
+        case _:
+            connection.feed.paused = True
+    assert not _is_quiet([connection])
+
+
+def test_only_what_its_lane_has_committed_was_emitted() -> None:
+    one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
+    its = Partition("notifications.high", partition_of("ann", 4))
+    assert _is_below(one, {its: 8}, SETTINGS)
+    assert not _is_below(one, {its: 7}, SETTINGS)
+    assert not _is_below(one, {Partition("notifications.low", its.number): 8}, SETTINGS)
+    assert not _is_below(one, {}, SETTINGS)
+    assert _is_below(replace(one, ord=order.pack(1, 7)), {}, SETTINGS), "of a topic before the present one"
