@@ -81,6 +81,11 @@ class NoUpgrades(Proxy):
         return re.sub(rb"(?i)(?<=\r\norigin: )[^\r]*", self.origin, head)
 
 
+def mongodb_at(port: int) -> str:
+    """The address of a MongoDB whose way leads through a proxy: no other way may be found by itself."""
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+
+
 P = TypeVar("P", bound=Proxy)
 
 

@@ -24,7 +24,7 @@ from services.gateway.feed import Feed, ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
-from services.gateway.revocations import REVOKED, Revocations
+from services.gateway.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
@@ -131,14 +131,20 @@ class Admission:
         return None
 
     async def _greet(self, connection: Connection, arriving: "asyncio.Future[Arrival]", *, resumed: bool) -> None:
-        """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on."""
+        """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on.
+
+        Unless it cannot be told then whether its token was revoked: whoever was sent away must not hear what is urgent.
+        """
         unread: int | None = None
         try:
             async with asyncio.timeout(STORE_WITHIN_S):
                 await self._arrived(connection, arriving)
                 unread = await notifications.unread(self.stored, connection.user)
         except (TimeoutError, *database.TRANSIENT):
-            log.warning("greeting without the store", session=connection.session)
+            if connection.claims is not None and self.revocations.decides(connection.claims):
+                log.warning("greeting without the store", session=connection.session)
+            else:
+                connection.close(Close.TRY_AGAIN, UNKNOWN, retry_ms=RETRY_MS)
         if not connection.open:
             return
         connection.greeted = True

@@ -82,7 +82,6 @@ async def main(process: Process) -> None:
             tasks.create_task(
                 _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect)), name="http"
             ),
-            tasks.create_task(follow(revoked, gateway.revoked), name="revocations"),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
             tasks.create_task(gateway.count_anew(), name="frame limit"),
             *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(settings.replay_reads)),
@@ -96,6 +95,9 @@ async def main(process: Process) -> None:
                 tasks.create_task(outbox.run(), name="outbox"),
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            looked = times.now()
+            await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
+            started.append(tasks.create_task(follow(revoked, gateway.revoked, looked), name="revocations"))
             await _lease_after_lease(process, gateway, stored, producer, names)
             await within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
         finally:

@@ -1,15 +1,16 @@
 """Tokens that were good and are refused now, since an operator has disconnected their user.
 
-What is known of a user is what was told by other gateways, read with the sessions of those who arrive, or looked up for
-HTTP callers. At most 10,000 users; those that were heard of longest ago are forgotten, and looked up again.
+A gateway knows every revocation in force before it serves anybody: what stood in MongoDB when it started, what other
+gateways told it since, and what it found by looking again. So it refuses revoked tokens while MongoDB is away, too.
 """
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -25,45 +26,63 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 10.0
 _CLOCKS: Final = timedelta(minutes=1)  # by which another gateway's may differ
 REVOKED: Final = "the token was revoked"
-KNOWN_S: Final = 10.0  # a user of whom nothing was revoked may be asked about again
-_KNOWN: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    tokens_from: datetime | None
-    until: float  # when to look again
+UNKNOWN: Final = "it cannot be told whether the token was revoked"
+KNOWN_S: Final = 10.0  # a user may be asked about again
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Revocations:
+    """At most `revocations.LATEST` users of whom tokens are revoked, and as many who were asked about of late.
+
+    When more are revoked than that, the earliest are forgotten: then tokens of before their time cannot be judged
+    without MongoDB (see `decides`).
+    """
+
     verifier: Verifier
     stored: Collection
     now: Callable[[], float] = time.monotonic
-    _known: OrderedDict[str, _Known] = field(default_factory=OrderedDict[str, _Known])
+    _tokens_from: OrderedDict[str, datetime] = field(default_factory=OrderedDict[str, datetime])
+    _asked: OrderedDict[str, float] = field(default_factory=OrderedDict[str, float])  # until when that is good enough
+    _complete_from: float = math.inf  # of tokens issued since, all that is revoked is known
 
     def note(self, user: str, tokens_from: datetime | None) -> None:
         """What was found or told of a user; a later moment is never taken back by an earlier one."""
-        before = self._known.pop(user, None)
-        moments = [moment for moment in (tokens_from, before and before.tokens_from) if moment]
-        self._known[user] = _Known(max(moments, default=None), self.now() + KNOWN_S)
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+        if tokens_from is not None:
+            before = self._tokens_from.pop(user, tokens_from)
+            self._tokens_from[user] = max(before, tokens_from)
+            if len(self._tokens_from) > revocations.LATEST:
+                _, forgotten = self._tokens_from.popitem(last=False)
+                self._complete_from = max(self._complete_from, forgotten.timestamp())
+        self._asked.pop(user, None)
+        self._asked[user] = self.now() + KNOWN_S
+        if len(self._asked) > revocations.LATEST:
+            self._asked.popitem(last=False)
 
     def refuses(self, claims: Claims) -> bool:
         """Whether that is known; what is not known now may be found when its session is stored."""
-        known = self._known.get(claims.subject)
-        return known is not None and known.tokens_from is not None and claims.issued < known.tokens_from.timestamp()
+        tokens_from = self._tokens_from.get(claims.subject)
+        return tokens_from is not None and claims.issued < tokens_from.timestamp()
+
+    def decides(self, claims: Claims) -> bool:
+        """Whether `refuses` is the last word without MongoDB, but for what was revoked since it was last looked at."""
+        return claims.issued >= self._complete_from
+
+    async def load(self) -> None:
+        """Learn all that is in force, before anybody is served. Raises one of `database.TRANSIENT`."""
+        found = await revocations.since(self.stored, _EVER)
+        self._complete_from = 0.0 if len(found) < revocations.LATEST else min(found.values()).timestamp()
+        for user, tokens_from in sorted(found.items(), key=lambda one: one[1]):
+            self.note(user, tokens_from)
 
     async def verify(self, token: str) -> Claims:
         """As `Verifier.verify`, and not revoked. Raises `TokenError`, or `KeysUnavailable`, also without MongoDB."""
         claims = await self.verifier.verify(token)
-        known = self._known.get(claims.subject)
-        if known is None or self.now() >= known.until:
+        if self.now() >= self._asked.get(claims.subject, 0.0):
             try:
                 found = await revocations.of(self.stored, [claims.subject])
             except database.TRANSIENT as error:
-                raise KeysUnavailable("it cannot be told whether the token was revoked") from error
+                raise KeysUnavailable(UNKNOWN) from error
             self.note(claims.subject, found.get(claims.subject))
         if self.refuses(claims):
             raise TokenError(REVOKED)
@@ -83,9 +102,11 @@ class AsFarAsKnown:
         return claims
 
 
-async def follow(stored: Collection, heard: Callable[[str, datetime], None]) -> None:
-    """Look for what was revoked lately, for ever: a gateway that was not told, or whose mailbox lags, hears so, too."""
-    looked = times.now()
+async def follow(stored: Collection, heard: Callable[[str, datetime], None], looked: datetime) -> None:
+    """Look for what was revoked lately, for ever: a gateway that was not told, or whose mailbox lags, hears so, too.
+
+    `looked` is when everything was known that had been revoked by then.
+    """
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         now = times.now()

@@ -23,7 +23,7 @@ from clarion.store.database import Database
 from deploy.local.stack import Stack
 from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
-from tests.proxy import proxied
+from tests.proxy import mongodb_at, proxied
 
 LIVE_S = 15.0  # these machines are noisy, and MongoDB stays away until it has come
 
@@ -171,7 +171,7 @@ async def urgent_lane(settings: Settings, mongodb_port: int) -> AsyncGenerator[i
     admin = free_port()
     env = env_of(settings) | {
         "CLARION_ADMIN_PORT": str(admin),
-        "CLARION_MONGODB": f"mongodb://127.0.0.1:{mongodb_port}/?directConnection=true",
+        "CLARION_MONGODB": mongodb_at(mongodb_port),
     }
     async with child(["-m", "clarion.cli", "stream", "--role", "lane", "--lane", Lane.URGENT], env):
         yield admin

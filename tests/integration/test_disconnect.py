@@ -3,20 +3,31 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 from websockets.asyncio.client import ClientConnection
 
+from clarion.broker import clients
 from clarion.client import Lane, Publisher
-from clarion.contracts import times
+from clarion.contracts import deliveries, times
+from clarion.contracts.deliveries import Control
+from clarion.contracts.topics import Names
 from clarion.security.tokens import OPERATE, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, revocations
+from clarion.store import database, mailboxes, revocations
 from clarion.store.database import Database
+from clarion.store.revocations import LATEST
+from deploy.local.stack import Stack
 from services.gateway.revocations import seconds_after
-from tests.gateways import close_code, frame, gateway, greeted, wire
+from tests.gateways import RESUME, close_code, frame, gateway, greeted, wire
+from tests.proxy import mongodb_at, proxied
 
 CLOSED_WITHIN_S = 30.0
 
@@ -37,8 +48,35 @@ async def next_second() -> None:
 
 async def refused(url: str, token: str) -> None:
     async with wire(url, token) as socket:
-        await socket.send('{"op":"resume","cursors":{},"since":null}')
+        await socket.send(RESUME)
         assert await close_code(socket) == 4401
+
+
+@asynccontextmanager
+async def deliveries_from_now_on(live: Settings) -> AsyncGenerator[Any]:
+    """A consumer of every mailbox's urgent partition."""
+    consumer: Any = clients.mailbox_consumer(live)
+    await consumer.start()
+    try:
+        topic = Names(live.prefix).deliveries_urgent
+        partitions = [TopicPartition(topic, number) for number in range(live.partitions_deliveries)]
+        consumer.assign(partitions)
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            consumer.seek(partition, end)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def told(consumer: Any, user: str) -> set[int]:
+    """The mailboxes to which is said that `user` is disconnected, until nothing more is said."""
+    found: set[int] = set()
+    async with asyncio.timeout(20):
+        while (fetched := await consumer.getmany(timeout_ms=1_000)) or not found:
+            for partition, records in fetched.items():
+                controls = [deliveries.decode(record.value) for record in records]
+                found |= {partition.partition for one in controls if isinstance(one, Control) and one.user == user}
+    return found
 
 
 async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_token_only(
@@ -56,12 +94,14 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
         await asyncio.gather(frame(here, "batch"), frame(there, "batch"))
         await here.send(json.dumps({"op": "read", "ids": [id_]}))
         await asyncio.gather(frame(here, "sync"), frame(there, "sync"))
-        began = time.monotonic()
-        answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))
-        assert answer.status_code == 202
-        assert answer.json()["tokens_from"] > times.rfc3339(times.now())
-        assert await asyncio.gather(close_code(here), close_code(there)) == [4401, 4401]
-        assert time.monotonic() - began < 5  # told, not only found
+        leases = await mailboxes.read_all(mailboxes.collection(stored))
+        owned = {number for number, lease in leases.items() if lease.owner}
+        async with deliveries_from_now_on(live) as consumer:
+            answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))
+            assert answer.status_code == 202
+            assert answer.json()["tokens_from"] > times.rfc3339(times.now())
+            assert await asyncio.gather(close_code(here), close_code(there)) == [4401, 4401]
+            assert await told(consumer, user) == owned
         await beside.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
         assert (await frame(beside, "sync"))["change"] == "read"
     for url in (one, other):
@@ -100,6 +140,61 @@ async def test_a_refresh_with_a_revoked_token_does_not_keep_a_connection(live: S
         assert (await disconnect(live.gateway_urls[0], user, mint(live, sub="ops", scope=OPERATE))).status_code == 202
         await socket.send(json.dumps({"op": "auth", "token": mint(live, sub=user, scope=SUBSCRIBE, ttl_s=7_000)}))
         assert await close_code(socket) == 4401
+
+
+async def test_a_gateway_that_is_told_closes_whatever_the_store_says(settings: Settings, tmp_path: Path) -> None:
+    """Nothing is stored, so there is nothing to find: it is the telling that closes."""
+    old = mint(settings, sub="ann", scope=SUBSCRIBE)
+    async with (
+        gateway(settings, tmp_path) as own,
+        clients.producer(settings) as producer,
+        wire(own.url, old) as socket,
+        wire(own.url, mint(settings, sub="bob", scope=SUBSCRIBE)) as neighbour,
+    ):
+        await asyncio.gather(greeted(socket), greeted(neighbour))
+        mailbox = (await own.figures())["mailbox"]
+        control = deliveries.encode(Control("disconnect", "ann", seconds_after(times.now())))
+        await producer.send_and_wait(Names(settings.prefix).deliveries_urgent, control, partition=mailbox)
+        assert await close_code(socket) == 4401
+        await refused(own.url, old)
+        ping = await neighbour.ping()
+        async with asyncio.timeout(10):
+            await ping
+
+
+@pytest.mark.parametrize(
+    ("others", "ann", "bob"),
+    [
+        pytest.param(0, 4401, "hello", id="all that is revoked is known"),
+        pytest.param(LATEST, 1013, "bye", id="more is revoked than a gateway keeps"),
+    ],
+)
+async def test_without_mongodb_whoever_is_revoked_hears_nothing(
+    others: int, ann: int, bob: str, settings: Settings, stack: Stack, tmp_path: Path
+) -> None:
+    """Others are greeted, as degraded, so that what is urgent reaches them. Who cannot be judged has to come back."""
+    connection, soon = database.connect(settings), times.now() + timedelta(hours=1)
+    stored = revocations.collection(connection)
+    await revocations.revoke(stored, "ann", seconds_after(times.now()), soon)
+    if others:
+        later = times.now() + timedelta(minutes=10)
+        await stored.insert_many([{"_id": f"user-{n}", "before": later, "purge_at": soon} for n in range(others)])
+    tokens = {user: mint(settings, sub=user, scope=SUBSCRIBE) for user in ("ann", "bob")}
+    async with (
+        proxied("127.0.0.1", stack.ports["mongodb"]) as way,
+        gateway(settings, tmp_path, mongodb=mongodb_at(way.port)) as own,
+    ):
+        way.cut()
+        async with wire(own.url, tokens["ann"]) as socket:
+            await socket.send(RESUME)
+            assert await close_code(socket) == ann
+        async with wire(own.url, tokens["bob"]) as socket:
+            await socket.send(RESUME)
+            assert (await frame(socket, bob)).get("degraded", True)
+        way.is_cut = False
+        await refused(own.url, tokens["ann"])
+    await stored.database.client.drop_database(stored.database.name)
+    database.close(connection)
 
 
 @pytest.mark.parametrize("how", ["a gateway that was not told finds it", "a gateway that starts later looks it up"])

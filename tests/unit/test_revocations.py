@@ -1,9 +1,12 @@
 """What a gateway keeps of revoked tokens."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from clarion.security.tokens import Claims
+from clarion.store.revocations import LATEST
 from services.gateway import revocations
 from services.gateway.revocations import Revocations, seconds_after
 
@@ -36,8 +39,48 @@ def test_a_later_revocation_stands_whatever_is_heard_afterwards() -> None:
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first() -> None:
     known = Revocations(NOTHING, NOTHING)
-    for number in range(revocations._KNOWN + 1):
+    for number in range(LATEST + 1):
         known.note(f"user-{number}", seconds_after(NOW))
-    assert len(known._known) == revocations._KNOWN
+        known.note(f"asked-{number}", None)
+    assert len(known._tokens_from) == len(known._asked) == LATEST
     assert not known.refuses(claims("user-0", 0))
     assert known.refuses(claims("user-1", 0))
+
+
+class Stored:
+    """What a look at the store finds."""
+
+    def __init__(self, found: dict[str, datetime]) -> None:
+        self.found = found
+
+    async def since(self, *_: object) -> dict[str, datetime]:
+        return self.found
+
+
+async def test_a_token_is_judged_without_the_store_once_all_that_is_revoked_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Revocations(NOTHING, NOTHING)
+    ann, bob = claims("ann", NOW.timestamp() - 60), claims("bob", NOW.timestamp() - 60)
+    assert not known.decides(bob), "nothing was looked at"
+    monkeypatch.setattr(revocations.revocations, "since", Stored({"ann": NOW}).since)
+    await known.load()
+    assert [known.refuses(one) for one in (ann, bob)] == [True, False]
+    assert known.decides(ann)
+    assert known.decides(bob)
+
+
+async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judged_without_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Revocations(NOTHING, NOTHING)
+    found = {f"user-{n}": NOW + timedelta(seconds=n) for n in range(LATEST)}
+    monkeypatch.setattr(revocations.revocations, "since", Stored(found).since)
+    await known.load()
+    first = NOW.timestamp()
+    assert not known.decides(claims("bob", first - 1)), "he may be among those that were not read"
+    assert known.decides(claims("bob", first))
+    known.note("ann", seconds_after(NOW))  # the earliest is forgotten
+    known.note("eve", seconds_after(NOW))
+    assert not known.decides(claims("bob", first))
+    assert known.decides(claims("bob", first + 1))

@@ -13,7 +13,7 @@ INDEXES: Final = [
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
 
-_LATEST: Final = 10_000
+LATEST: Final = 10_000
 
 
 def collection(database: Database) -> Collection:
@@ -37,5 +37,5 @@ async def of(revocations: Collection, users: Sequence[str]) -> dict[str, datetim
 
 async def since(revocations: Collection, moment: datetime) -> dict[str, datetime]:
     """Of what was revoked since, the latest 10,000."""
-    latest = revocations.find({"before": {"$gte": moment}}, ["before"]).sort("before", DESCENDING).limit(_LATEST)
+    latest = revocations.find({"before": {"$gte": moment}}, ["before"]).sort("before", DESCENDING).limit(LATEST)
     return {d["_id"]: d["before"] async for d in latest}
