@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
 from clarion.contracts import deliveries, order, times
-from clarion.contracts.deliveries import Items
+from clarion.contracts.deliveries import Addressed, Items
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
@@ -27,15 +27,21 @@ from tests.gateways import Own, frame, gateway, greeted, wire
 CROWD: Final = 150
 
 
-def document(user: str, ord_: int, **more: object) -> Document:
+def document(user: str, ord_: int, *, lane: Lane = Lane.NORMAL, **more: object) -> Document:
     now = times.now()
     item = Notification(
-        id=new_id(), type="t", message=str(ord_), recipient=user, sender="s", created_at=now, priority=Lane.NORMAL
+        id=new_id(), type="t", message=str(ord_), recipient=user, sender="s", created_at=now, priority=lane
     )
-    body = deliveries.body(item, Lane.NORMAL, order.pack(0, ord_))
-    base: Document = {"_id": item.id, "recipient": user, "lane": "normal", "ord": ord_, "type": "t", "sender": "s"}
+    body = deliveries.body(item, lane, order.pack(0, ord_))
+    base: Document = {"_id": item.id, "recipient": user, "lane": lane, "ord": ord_, "type": "t", "sender": "s"}
     state: Document = {"state": "pending", "unread": True, "created_at": now, "stored_at": now, "body": body}
     return base | state | {"purge_at": now + timedelta(days=30)} | more
+
+
+def emission(of: Document) -> bytes:
+    """The delivery record with which a lane emits it."""
+    place, body = order.unpack(of["ord"]), msgspec.Raw(of["body"])
+    return deliveries.encode(Items([Addressed(of["recipient"], of["lane"], place, of["_id"], body)]))
 
 
 async def asked(stored: Database) -> Counter[str]:
@@ -68,12 +74,8 @@ async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_rea
         await producer.start()
         mailbox = (await own.figures())["mailbox"]
         for n in range(0, CROWD, 10):
-            new = document(f"user-{n}", 10 + n)
-            place = order.unpack(10 + n)
-            addressed = deliveries.Addressed(f"user-{n}", Lane.NORMAL, place, new["_id"], msgspec.Raw(new["body"]))
-            await producer.send_and_wait(
-                Names(settings.prefix).deliveries_bulk, deliveries.encode(Items([addressed])), partition=mailbox
-            )
+            new = emission(document(f"user-{n}", 10 + n))
+            await producer.send_and_wait(Names(settings.prefix).deliveries_bulk, new, partition=mailbox)
         await producer.stop()
         for n in range(0, CROWD, 10):
             assert [item["message"] for item in (await frame(sockets[n], "batch"))["items"]] == [str(10 + n)]
