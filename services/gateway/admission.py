@@ -123,7 +123,7 @@ class Admission:
             if connection.claims is None:
                 connection.close(Close.TRY_AGAIN, str(error), retry_ms=RETRY_MS)
             else:
-                connection.send(frames.Error("try_again", str(error)))
+                connection.refuse("try_again", str(error))
         else:
             if claims.may(SUBSCRIBE):
                 return claims

@@ -59,12 +59,14 @@ class CatchUp:
         feed = connection.feed
         try:
             while connection.joined and (issued := feed.next_read()):
+                was_short = feed.delivered_since() is None
                 found, delivered = await self._read(connection, issued)
                 send = feed.read(issued, found, delivered)
                 connection.send_items(send, self.caught_up())
                 for item in send:
                     metrics.pushed.of(item.lane, "replay").n += 1
-                if delivered and feed.delivered_since() is None:
+                # what is left out from here on is in the inbox; and so is what came until it is live again
+                if (delivered and feed.delivered_since() is None) or (was_short and feed.is_live()):
                     connection.send(Resync())
                 if found and not send:
                     return  # what comes next is too large for the credit left: an acknowledgement calls again

@@ -65,6 +65,13 @@ class Connection:
         for run in split(items):
             self.wire.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
 
+    def refuse(self, code: str, detail: str) -> None:
+        """Say that something asked for was not done. Whoever asks and reads no answers must not gather them here."""
+        if self.feed.paused:
+            self.close(Close.TRY_AGAIN, detail, retry_ms=RETRY_MS)
+        else:
+            self.send(frames.Error(code, detail))
+
     def close(self, code: Close, reason: str, retry_ms: int | None = None) -> None:
         """Say why and close. `retry_ms` is a hint for when to come back."""
         if not self.open:

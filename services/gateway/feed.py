@@ -22,7 +22,7 @@ _URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as
 FRESH_MARGIN: Final = timedelta(seconds=5)
 RESUME_MARGIN: Final = timedelta(minutes=15)
 LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
-DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again on catching up; beyond that `resync`
+DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again before it is live again; beyond that `resync`
 
 
 class Offered(msgspec.Struct, frozen=True, gc=False):
@@ -184,6 +184,8 @@ class Feed:
             lane.cursor = max(lane.cursor, issued.mark)
             # live in the same step as the read is done: nothing can come between [M]
             lane.live = lane.mark <= lane.cursor
+            if self.is_live():
+                self.delivered_replays = 0  # falling behind once more is another matter
         return send
 
     def delivered_since(self) -> datetime | None:

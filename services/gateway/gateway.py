@@ -159,7 +159,7 @@ class Gateway:
             case frames.Read() | frames.Unread() | frames.Archive():
                 op = _OPS[type(frame)]
                 if not self.outbox.put(connection.receipt(op, frame.ids)):
-                    connection.send(frames.Error("busy", f"{op} was not taken, try again later"))
+                    connection.refuse("busy", f"{op} was not taken, try again later")
             case frames.Auth():
                 self._start(connection, self.admission.refresh(connection, frame.token))
             case frames.Pong():

@@ -65,7 +65,7 @@ class Mailbox:
             yield consumers
         finally:
             for consumer in consumers:
-                await consumer.stop()
+                await clients.stop(consumer)
 
     async def read(self, consumer: Any) -> None:
         """Read one topic for ever. Raises LeaseLost on a higher fence."""

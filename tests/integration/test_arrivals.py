@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
@@ -90,7 +90,7 @@ async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_rea
 async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:
-        just_now = {"state": "delivered", "delivered_at": times.now() + timedelta(minutes=1)}
+        just_now: dict[str, Any] = {"state": "delivered", "delivered_at": times.now() + timedelta(minutes=1)}
         waiting = [document(f"user-{n}", n) for n in range(0, CROWD, 3)]
         on_another_device = [document(f"user-{n}", n, **just_now) for n in range(1, CROWD, 3)]
         await notifications.collection(stored).insert_many([*waiting, *on_another_device])

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -75,8 +76,10 @@ async def test_what_fell_out_of_retention_is_read_from_the_store_and_what_follow
 
 async def _let_go(settings: Settings, partition: TopicPartition) -> None:
     """Delete every record, as the broker does when their time is over."""
-    async with clients.mailbox_consumer(settings) as consumer:
-        end = (await consumer.end_offsets([partition]))[partition]
+    consumer: Any = clients.mailbox_consumer(settings)
+    await consumer.start()
+    end = (await consumer.end_offsets([partition]))[partition]
+    await clients.stop(consumer)
     admin = clients.admin(settings)
     await admin.start()
     try:

@@ -250,6 +250,19 @@ def test_a_fresh_feed_looks_five_seconds_back_and_a_resumed_one_fifteen_minutes(
     assert [read.after for read in reads] == [-1, -1, -1, 7]
 
 
+def test_whoever_was_behind_and_is_live_may_fall_behind_once_more() -> None:
+    """Of what other devices acknowledged, the limit is for each time: a device that is often slow misses nothing."""
+    feed = live_feed()
+    feed.fall_behind()
+    issued = feed.next_read()
+    assert issued is not None
+    feed.read(issued, [item(issued.lane, n) for n in range(issued.limit)], delivered=DELIVERED_REPLAYS)
+    assert feed.delivered_since() is None
+    while issued := feed.next_read():
+        feed.read(issued, [])
+    assert feed.delivered_since() == NOW - timedelta(seconds=5)
+
+
 def test_since_moves_only_while_every_lane_is_live() -> None:
     later = NOW + timedelta(minutes=1)
     feed = live_feed()

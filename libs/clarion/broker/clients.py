@@ -56,6 +56,21 @@ def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
     )
 
 
+async def stop(consumer: Any) -> None:
+    """Stop a consumer, and nothing else.
+
+    When one of its fetches has just failed, aiokafka cancels that fetch's pause and lets the cancellation out, which
+    looks like the caller's own; and leaves its connections open.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    try:
+        await asyncio.wait([stopping], timeout=REQUEST_S)
+    finally:
+        stopping.cancel()
+    if stopping.cancelled():
+        await consumer._client.close()
+
+
 def admin(settings: Settings) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(REQUEST_S * 1000))
 
