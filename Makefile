@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream lock clean
+.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream faults-gateway lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## the whole system on this machine, real events flowing, and a page to watch them on
 	@$(BIN)/clarion local up --feed
@@ -35,6 +35,9 @@ bench-gateway: $(STAMP) ## the gateway: memory and CPU of idle sockets, CPU of w
 
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
 	@$(BIN)/python -m tests.faults.stream $(ARGS)
+
+faults-gateway: $(STAMP) ## the same of gateways, and clients that stall, lie or talk nonsense; account for every delivery
+	@$(BIN)/python -m tests.faults.gateway $(ARGS)
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -27,7 +27,11 @@ class Proxy:
         if begun is None:
             writer.close()
             return
-        upstream, to_server = await asyncio.open_connection(*self._to)
+        try:
+            upstream, to_server = await asyncio.open_connection(*self._to)
+        except OSError:  # the server is away
+            writer.close()
+            return
         to_server.write(begun)
         pair = {writer, to_server}
         self._open |= pair

@@ -35,6 +35,11 @@ def at_most(name: str, value: float, bar: float, unit: str = "×") -> Row:
     return Row(name, value, unit, f"≤ {bar:g}", value <= bar)
 
 
+def none(name: str, count: int) -> Row:
+    """What must not be: this one fails a run."""
+    return Row(name, count, "", "= 0", count == 0)
+
+
 def write(target: str, rows: list[Row], console: Console, *, seed: int | None = None) -> None:
     """Print the rows and write them; a bar that was missed is shown and fails nothing."""
     table = Table(box=None)

@@ -27,7 +27,7 @@ from tests.bench.throughput import own_lane
 from tests.faults.account import account
 from tests.faults.kinds import KINDS, Field, Stuck
 from tests.faults.load import Load, online
-from tests.report import Row, at_most
+from tests.report import Row, at_most, none
 
 RATE: Final = 1_000.0
 AT_LEAST: Final = 50_000
@@ -92,16 +92,12 @@ async def one_kind(
     found = verdict.wrongs()
     return [
         Row(f"{kind}: published", len(load.published), "notifications"),
-        *(_none(f"{kind}: {wrong}", len(found.get(wrong, []))) for wrong in sorted(wrongs)),
-        _none(f"{kind}: stuck", int(bool(stuck))),
+        *(none(f"{kind}: {wrong}", len(found.get(wrong, []))) for wrong in sorted(wrongs)),
+        none(f"{kind}: stuck", int(bool(stuck))),
         at_most(f"{kind}: emitted again", verdict.repeats, bound, "items"),
         *([Row(f"{kind}: went live early", len(load.early), "items")] if lane is Lane.URGENT else []),
         Row(f"{kind}: took", time.perf_counter() - began, "s"),
     ]
-
-
-def _none(name: str, count: int) -> Row:
-    return Row(name, count, "", "= 0", count == 0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
 from websockets.asyncio.client import ClientConnection
 
 from clarion.client import HttpPublisher, Lane, Publisher, Submission
@@ -100,11 +99,9 @@ async def test_a_reader_that_stalls_gets_its_credit_urgent_overtakes_and_the_res
         assert stalled.resyncs == 0
 
 
-@pytest.mark.parametrize("gateway", [0, 1])
 async def test_a_device_that_is_behind_gets_what_another_has_acknowledged_each_time_and_is_told_when_that_is_too_much(
-    gateway: int, live: Settings, user: str, stored: Database
+    live: Settings, user: str, stored: Database
 ) -> None:
-    """On the same gateway as the other, and on another one."""
 
     async def all_delivered(count: int) -> None:
         async def are() -> bool:
@@ -113,7 +110,7 @@ async def test_a_device_that_is_behind_gets_what_another_has_acknowledged_each_t
 
         await until(are)
 
-    async with reader(live, user) as quick, reader(live, user, gateway) as behind:
+    async with reader(live, user) as quick, reader(live, user, gateway=1) as behind:
 
         async def both(numbers: Sequence[int]) -> None:
             """Published, and all acknowledged by one before the other acknowledges anything."""

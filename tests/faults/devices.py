@@ -1,0 +1,88 @@
+"""Devices of a fault run: the Python SDK, watched on the wire and at what it hands out."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from clarion.client import Subscriber
+from clarion.contracts import frames
+from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
+from clarion.resilience.backoff import Backoff
+from clarion.security.tokens import SUBSCRIBE, mint
+from clarion.settings import Settings
+from tests.faults.receiving import Handed
+
+_RETURN: Final = Backoff(0.2, 2.0)  # sooner than by default: more is in flight at each fault
+_STARTS_AT_ONCE: Final = 20
+
+
+class Watched(Subscriber):
+    """Counts what comes again on the wire. What came early comes again by design: once it is stored."""
+
+    def __init__(self, urls: Sequence[str], token: str, on_sync: Callable[[ServerSync | Resync], None]) -> None:
+        super().__init__(urls, token=token, on_sync=on_sync, backoff=_RETURN)
+        self.came: set[str] = set()
+        self.came_early: set[str] = set()
+        self.repeats = 0
+
+    def _on_frame(self, frame: ServerFrame) -> None:
+        if isinstance(frame, Batch):
+            for body in frame.items:
+                item = frames.decode_item(body)
+                if item.unstored:
+                    self.came_early.add(item.id)
+                elif item.id in self.came:
+                    self.repeats += 1
+                else:
+                    self.came.add(item.id)
+        super()._on_frame(frame)
+
+
+@dataclass(slots=True)
+class Device:
+    """`pause_s` is how long it takes to handle an item; it may change meanwhile."""
+
+    user: str
+    pause_s: float = 0.0
+    handed: list[Handed] = field(default_factory=list[Handed])
+    late_s: list[float] = field(default_factory=list[float])  # of each item, since it was published
+    resyncs: int = 0
+    repeats: int = 0
+    early: int = 0
+
+    async def run(self, settings: Settings, urls: Sequence[str]) -> None:
+        """Until cancelled. Raises when the gateway sends it away for good."""
+
+        def hear(frame: ServerSync | Resync) -> None:
+            self.resyncs += isinstance(frame, Resync)
+
+        watched = Watched(urls, mint(settings, sub=self.user, scope=SUBSCRIBE, ttl_s=7_200), hear)
+        async with watched:
+            try:
+                async for item in watched:
+                    self.late_s.append(time.time() - int(item.id[:13].replace("-", ""), 16) / 1000)
+                    self.handed.append(Handed(item.id, item.message, item.lane, None if item.unstored else item.ord))
+                    if self.pause_s:
+                        await asyncio.sleep(self.pause_s)
+            finally:
+                self.repeats += watched.repeats
+                self.early += len(watched.came_early)
+
+
+@asynccontextmanager
+async def running(devices: Sequence[Device], settings: Settings, urls: Sequence[str]) -> AsyncGenerator[None]:
+    """All of them, for as long as the block runs; one that ends by itself ends the block with its error."""
+    async with asyncio.TaskGroup() as tasks:
+        started: list[asyncio.Task[None]] = []
+        for number, device in enumerate(devices, 1):
+            started.append(tasks.create_task(device.run(settings, urls), name=device.user))
+            if number % _STARTS_AT_ONCE == 0:
+                await asyncio.sleep(0.05)
+        try:
+            yield
+        finally:
+            for task in started:
+                task.cancel()
