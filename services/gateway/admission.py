@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from clarion.contracts import frames, limits, order
+from clarion.contracts import frames, limits, order, times
 from clarion.contracts.close_codes import Close
 from clarion.contracts.frames import Hello
 from clarion.contracts.lanes import Lane
@@ -157,6 +157,7 @@ class Admission:
                 unread=unread,
                 resumed=resumed,
                 degraded=unread is None,
+                since=times.rfc3339(connection.feed.since),
             )
         )
         self.heartbeats.watch(connection)

@@ -11,10 +11,10 @@ from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, EARLY_BYTES, EA
 from clarion.contracts.receipts import Op
 from clarion.security.tokens import Claims
 from services.gateway import heartbeats
+from services.gateway.carrier import HIGH_WATER_BYTES
 from services.gateway.connection import Connection
 from services.gateway.feed import START, Feed, Offered
 from services.gateway.heartbeats import Heartbeats
-from services.gateway.protocol import HIGH_WATER_BYTES
 from services.gateway.rooms import Rooms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

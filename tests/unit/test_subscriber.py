@@ -488,3 +488,25 @@ def test_an_address_becomes_that_of_the_socket(given: str, expected: str) -> Non
 def test_what_is_no_address_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="is not a gateway's address"):
         websocket_url(given)
+
+
+async def test_a_connection_that_ends_before_anything_came_is_resumed_all_the_same() -> None:
+    """Else what another device acknowledges meanwhile would never come here."""
+
+    resumed: dict[str, Any] = {"op": "resume", "cursors": {}, "since": "2026-11-24T01:02:03.004Z"}
+
+    async def greeted(client: Client) -> None:
+        await client.start(since="2026-11-24T01:02:03.004Z")
+        await client.close(1012)
+
+    async def again(client: Client) -> None:
+        assert await client.start(since="2026-11-24T02:00:00.000Z") == resumed
+        await client.close(1012)
+
+    async def once_more(client: Client) -> None:
+        assert await client.start() == resumed
+        await client.batch(1, "a")
+        await client.stay()
+
+    async with gateway(greeted, again, once_more) as url, Subscriber(url, token="t", backoff=AT_ONCE) as subscriber:
+        assert await take(subscriber, 1) == ["a"]

@@ -191,6 +191,8 @@ export class Clarion {
         this.#reconnect.opened(Date.now());
         this.#carriers.greeted();
         this.#outbox.opened((reply) => this.#link?.send(reply));
+        // who has one keeps it: a gateway that `resume` reached late took it for fresh
+        if (frame.since && this.#progress.resume().since === null) this.#delivery.since(frame.since);
         this.#setState({
           name: "open",
           resumed: frame.resumed,

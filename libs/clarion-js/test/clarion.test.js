@@ -128,6 +128,21 @@ test("resumes after the last handled item with the since told before it", async 
   assert.deepEqual(link.socket.sentOf("ack"), [{ op: "ack", tag: 1 }]);
 });
 
+test("a connection that ends before anything came is resumed all the same", async () => {
+  const link = await connect();
+  link.socket.open({ since: "T0" });
+  link.socket.drop(1012);
+  await settle();
+  await later(2_000);
+  link.socket.open({ since: "T1" });
+  assert.deepEqual(link.socket.sent[0], { op: "resume", cursors: {}, since: "T0" });
+  link.socket.drop(1012);
+  await settle();
+  await later(4_000);
+  link.socket.open();
+  assert.deepEqual(link.socket.sent[0], { op: "resume", cursors: {}, since: "T0" });
+});
+
 test("a ping is answered at once, and its since is kept once all before it is handled", async () => {
   const { promise, open } = gate();
   const saved = new Map();

@@ -239,6 +239,9 @@ class Subscriber:
                 self._arrived.set()
             case Hello():
                 self._failures = self._token_refusals = 0
+                if self._progress.position.since is None:  # else it may be of one that was taken for fresh
+                    self._progress.ping(frame.since)
+                    self._arrived.set()
                 self._told(frame.unread)
                 self._live.set()
                 self._enter(State.LIVE)

@@ -72,7 +72,10 @@ class _Server(msgspec.Struct, tag_field="op", tag=str.lower):
 
 
 class Hello(_Server):
-    """`window` and `window_bytes`: how much may be unacknowledged; `unread` is None when the store did not answer."""
+    """`window` and `window_bytes`: how much may be unacknowledged; `unread` is None when the store did not answer.
+
+    `since` is kept by whoever has none: cut off before anything came, it has been here, and is owed what followed.
+    """
 
     session: str
     ping_s: float
@@ -81,6 +84,7 @@ class Hello(_Server):
     unread: int | None
     resumed: bool
     degraded: bool
+    since: str | None = None
 
 
 class ServerSync(_Server, tag="sync"):
