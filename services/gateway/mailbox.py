@@ -17,6 +17,7 @@ from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Delivery, Fence
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
+from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from services.gateway.at_end import AtEnd
@@ -102,7 +103,8 @@ class Mailbox:
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
         """The position fell out of retention: first a new position, then everybody catches up [M]."""
-        end = (await consumer.end_offsets([partition]))[partition]
+        ends: Any = await retry(lambda: consumer.end_offsets([partition]), "kafka", *clients.SEND_ERRORS)
+        end = ends[partition]
         consumer.seek(partition, end)
         log.warning("mailbox position was outside retention", topic=partition.topic, position=end)
         self._behind()

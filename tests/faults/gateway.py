@@ -103,6 +103,7 @@ async def one_kind(
             async with watched.running(late, settings, urls):
                 await settled(publishing, devices)
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
+        overlooked = sum([await gateway.overlooked() for gateway in everybody(at)])
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
     found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
     for wrong, ids in [*found.wrongs().items(), ("broken", broken), ("stuck", [stuck] if stuck else [])]:
@@ -114,6 +115,7 @@ async def one_kind(
     return [
         Row(f"{kind}: handed out", found.handed, "items"),
         *(none(f"{kind}: {wrong}", len(ids)) for wrong, ids in found.wrongs().items()),
+        none(f"{kind}: delivered by the safety net only", int(overlooked)),
         none(f"{kind}: said what no gateway must", len(broken)),
         none(f"{kind}: stuck", int(bool(stuck))),
         at_most(
@@ -145,6 +147,7 @@ async def world(stack: Stack, fault: Fault) -> AsyncGenerator[tuple[Settings, Fi
         "CLARION_UPGRADES_PER_S": "0",
         "CLARION_CONNECTIONS_PER_IP": "1000",
         "CLARION_DRAIN_S": "2",
+        "CLARION_SAFETY_NET_S": "10",
     }
     async with AsyncExitStack() as ends:
         env = await ends.enter_async_context(own_lane(wanted))

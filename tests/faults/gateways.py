@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 import psutil
 
-from tests.children import free_port
+from tests.children import free_port, overlooked
 from tests.faults.workers import END_S, LOGS, START_S
 
 _POLL_S: Final = 0.05
@@ -84,6 +84,10 @@ class Gateway:
         """Bytes."""
         assert self.process is not None
         return psutil.Process(self.process.pid).memory_info().rss
+
+    async def overlooked(self) -> float:
+        """How many items only its safety net has delivered; those of processes that were killed are not known."""
+        return await overlooked(self.admin)
 
     def broken(self) -> list[str]:
         """What it said that a gateway must not say."""

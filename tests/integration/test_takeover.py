@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +18,7 @@ from clarion.settings import Settings
 from clarion.store import database, mailboxes
 from clarion.store.mailboxes import TAKE_AFTER_S
 from deploy.local.stack import Stack
-from tests.children import child
+from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
@@ -72,16 +73,14 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
     """Two mailboxes, and two gateways more than that: the heirs take over what was not renewed for the lease time."""
     connection = database.connect(settings)
     leases = mailboxes.collection(connection)
-    limits = {"partitions_deliveries": 2, "drain_s": 0.0}
-    env = {f"CLARION_{name.upper()}": str(getattr(settings, name)) for name in settings.__struct_fields__}
-    env |= {"CLARION_PARTITIONS_DELIVERIES": "2", "CLARION_ADMIN_PORT": "0"}
+    settings = msgspec.structs.replace(settings, partitions_deliveries=2, drain_s=0.0, admin_port=0)
     lane = ("-m", "clarion.cli", "stream", "--role", "lane", "--lane", Lane.HIGH)
     async with (
         Publisher.kafka(settings.kafka, sender="tests", prefix=settings.prefix) as publisher,
-        child(lane, env),
+        child(lane, env_of(settings)),
         proxied("127.0.0.1", stack.ports["mongodb"]) as way,
-        gateway(settings, tmp_path, **limits) as sleeper,
-        gateway(settings, tmp_path, mongodb=mongodb_at(way.port), **limits) as cut_off,
+        gateway(settings, tmp_path) as sleeper,
+        gateway(settings, tmp_path, mongodb=mongodb_at(way.port)) as cut_off,
         AsyncExitStack() as heirs,
     ):
 
@@ -94,9 +93,7 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             await asyncio.gather(ann.heard("hello"), bob.heard("hello"))
             sleeper.process.send_signal(signal.SIGSTOP)
             way.cut()
-            coming = [
-                asyncio.create_task(heirs.enter_async_context(gateway(settings, tmp_path, **limits))) for _ in "12"
-            ]
+            coming = [asyncio.create_task(heirs.enter_async_context(gateway(settings, tmp_path))) for _ in "12"]
             await tell("asleep", "ann", "bob")
             await bob.heard("asleep")
             await asyncio.sleep(TAKE_AFTER_S - 5)
