@@ -20,6 +20,7 @@ class Listener:
     def __init__(self, response: httpx.Response, http: httpx.AsyncClient) -> None:
         self.response = response
         self.session = ""
+        self.token = response.request.headers["Authorization"].removeprefix("Bearer ")
         self._http = http
         self._events = _events(response.aiter_lines())
 
@@ -56,7 +57,7 @@ class Listener:
 
     async def post(self, url: str, tag: int, *, token: str = "", session: str = "") -> httpx.Response:
         """Acknowledge, by the stream's own token and session unless others are given."""
-        headers = {"Authorization": f"Bearer {token}" if token else self.response.request.headers["Authorization"]}
+        headers = {"Authorization": f"Bearer {token or self.token}"}
         said = {"session": session or self.session, "tag": tag}
         return await self._http.post(f"{url}/v1/stream/ack", json=said, headers=headers)
 

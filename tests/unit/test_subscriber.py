@@ -463,7 +463,7 @@ async def test_what_get_token_raises_comes_out() -> None:
 async def test_a_frame_that_cannot_be_read_ends_it() -> None:
     async def script(client: Client) -> None:
         await client.start()
-        await client.connection.send('{"op":"nonsense"}')
+        await client.connection.send('{"op":"batch"}')
         await client.stay()
 
     async with gateway(script) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:

@@ -2,14 +2,9 @@ import { FLUSH_MS, IDS_PER_FRAME, PENDING_MARKS } from "./limits.js";
 
 // A later mark replaces an earlier one of its kind: read and then unread is unread. Archiving is a kind of its own.
 const KIND = { read: "read", unread: "read", archive: "archive" };
-const CONFIRMS = {
-  read: ["read"],
-  unread: ["read"],
-  archived: ["archive"],
-  unarchived: ["archive"],
-  retracted: ["read", "archive"],
-  expired: ["read", "archive"],
-};
+// Which marks a change confirms. Those of a notification that is gone are settled, sent or not.
+const CONFIRMS = { read: ["read"], unread: ["unread"], archived: ["archive"], unarchived: ["archive"] };
+const GONE = new Set(["retracted", "expired"]);
 
 /**
  * What is to be sent: the latest ack, and marks (read, unread, archive), which are kept until the server's `sync`
@@ -56,7 +51,13 @@ export class Outbox {
   }
 
   synced(change, ids) {
-    for (const kind of CONFIRMS[change] ?? []) for (const id of ids) this.#marks.delete(`${kind} ${id}`);
+    for (const id of ids) {
+      for (const key of [`read ${id}`, `archive ${id}`]) {
+        const mark = this.#marks.get(key);
+        // what is not sent yet was wanted after whatever is told here
+        if (mark && (GONE.has(change) || (mark.isSent && CONFIRMS[change]?.includes(mark.op)))) this.#marks.delete(key);
+      }
+    }
   }
 
   /** Marks are idempotent: sent again, they bring the `sync` that was missed. */

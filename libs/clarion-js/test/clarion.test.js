@@ -349,6 +349,23 @@ test("marks made offline are sent on reconnect, and again until the server confi
   assert.deepEqual(link.told.unread, [0, 3, 0]);
 });
 
+test("a mark is confirmed by its own change only, and not before it is sent", async () => {
+  const link = await connect();
+  link.socket.open();
+  link.clarion.read(id(1));
+  link.clarion.unread(id(1)); // waits for its turn
+  link.socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 0 });
+  await later(50);
+  assert.deepEqual(link.socket.sent.slice(1), [{ op: "read", ids: [id(1)] }, { op: "unread", ids: [id(1)] }]);
+  link.socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 0 }); // of another device, told late
+  link.socket.drop(1006);
+  await settle();
+  await later(250);
+  link.socket.open();
+  await later(50);
+  assert.deepEqual(link.socket.sent.slice(1), [{ op: "unread", ids: [id(1)] }]);
+});
+
 test("resync sends unconfirmed marks again, since their sync may be among what was not told", async () => {
   const { clarion, socket, told } = await connect();
   socket.open();

@@ -86,7 +86,9 @@ class Session:
             await self.send(Resume(self._position.cursors, self._position.since))
             while True:
                 async with asyncio.timeout(within_s):
-                    frame = frames.decode_server(await connection.recv(decode=False))
+                    frame = frames.decode_known(await connection.recv(decode=False))
+                if frame is None:
+                    continue
                 match frame:
                     case Hello():
                         within_s = frame.ping_s + SILENCE_S

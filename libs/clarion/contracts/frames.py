@@ -1,6 +1,6 @@
 """Client protocol `clarion.v1`: JSON text frames with the discriminator `op`."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 
 import msgspec
 from msgspec import Meta
@@ -126,6 +126,13 @@ class Batch(_Server):
 ServerFrame = Hello | Batch | ServerSync | Resync | Ping | Bye | Error
 
 
+class _Op(msgspec.Struct):
+    op: str
+
+
+_SERVER_OPS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(ServerFrame))
+
+
 class Received(msgspec.Struct):
     """An item as a client reads it; `unstored` ones have no place in the order yet."""
 
@@ -144,6 +151,7 @@ class Received(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _client_decoder = msgspec.json.Decoder(ClientFrame)
 _server_decoder = msgspec.json.Decoder(ServerFrame)
+_op_decoder = msgspec.json.Decoder(_Op)
 _item_decoder = msgspec.json.Decoder(Received)
 
 
@@ -158,6 +166,16 @@ def decode_client(text: bytes) -> ClientFrame:
 
 def decode_server(text: bytes | str) -> ServerFrame:
     return _server_decoder.decode(text)
+
+
+def decode_known(text: bytes) -> ServerFrame | None:
+    """As `decode_server`; None for a frame of a later version, to be passed over. Raises msgspec.DecodeError."""
+    try:
+        return decode_server(text)
+    except msgspec.ValidationError:
+        if _op_decoder.decode(text).op in _SERVER_OPS:
+            raise
+        return None
 
 
 def decode_item(body: msgspec.Raw) -> Received:

@@ -1,0 +1,32 @@
+// The browser SDK as the table's application uses it: tells what happens, a line each, and does what a line asks for.
+import { createInterface } from "node:readline";
+
+const [sdk, url, ...holds] = process.argv.slice(2);
+const { Clarion } = await import(sdk);
+const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+let tokens = 1;
+let release;
+const released = new Promise((resolve) => (release = resolve));
+const clarion = new Clarion({
+  url,
+  getToken: ({ refresh }) => `conformance.token.${refresh ? ++tokens : tokens}`,
+  random: () => 0,
+  fallback: false,
+});
+clarion.on("notification", async (item) => {
+  tell({ item: item.id });
+  if (holds.includes(item.id)) await released;
+});
+clarion.on("unread", (unread) => tell({ unread }));
+clarion.on("state", ({ name, code }) => name === "closed" && tell({ closed: code }));
+clarion.on("error", (error) => process.stderr.write(`${error}\n`));
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { verb, ids } = JSON.parse(line);
+  if (verb === "release") release();
+  else if (verb !== "settle") clarion[verb](ids);
+  await new Promise((resolve) => setImmediate(resolve));
+  tell({ done: verb });
+}
+clarion.close();
