@@ -96,7 +96,4 @@ async def fold(documents: Collection, changes: Sequence[Change]) -> None:
 
     Raises one of `database.TRANSIENT`; folding the same again is harmless.
     """
-    if changes:
-        writes = [write for change in changes for write in change.writes()]
-        with database.racing_upserts():
-            await documents.bulk_write(writes, ordered=True)
+    await database.write(documents, [write for change in changes for write in change.writes()])

@@ -1,26 +1,27 @@
 """The connection to MongoDB, its errors, and what every collection needs of its driver."""
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import ReadPreference
+from pymongo import DeleteOne, ReadPreference, UpdateMany, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
+    CursorNotFound,
     DocumentTooLarge,
     ExecutionTimeout,
     OperationFailure,
-    WTimeoutError,
+    WriteConcernError,
 )
 
 from clarion.settings import Settings
 
 Document = dict[str, Any]
 Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
+Write = UpdateOne | UpdateMany | DeleteOne
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
 
@@ -29,6 +30,8 @@ _POOL: Final = 50
 
 _ERROR_CHARS: Final = 500
 _DUPLICATE_KEY: Final = 11000
+# ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange
+_PASSING: Final = frozenset({_DUPLICATE_KEY, 91, 189, 10107, 11600, 11602})
 # BadValue, FailedToParse, TypeMismatch, InvalidBSON, BSONObjectTooLarge, KeyTooLong: said of a command's content
 _OF_CONTENT: Final = frozenset({2, 9, 14, 22, 10334, 17280})
 
@@ -42,7 +45,13 @@ class Unacceptable(Exception):
 
 
 # What may pass by itself.
-TRANSIENT: Final[tuple[type[Exception], ...]] = (ConnectionFailure, ExecutionTimeout, WTimeoutError, Unsure)
+TRANSIENT: Final[tuple[type[Exception], ...]] = (
+    ConnectionFailure,
+    ExecutionTimeout,
+    WriteConcernError,  # WTimeoutError is one, and what a server says that is being shut down
+    CursorNotFound,
+    Unsure,
+)
 
 
 def connect(settings: Settings) -> Database:
@@ -83,15 +92,19 @@ class WriteFailure:
     error: str
 
 
-@contextmanager
-def racing_upserts() -> Generator[None]:
-    """Of two upserts of one `_id` at once, one may be told of a duplicate key. Raises `Unsure`: try again."""
+async def write(documents: Collection, changes: Sequence[Write], *, ordered: bool = True) -> None:
+    """Changes that are harmless to make again, in one majority-acknowledged command. Raises one of TRANSIENT.
+
+    A server that is being shut down, or steps down, says so of the whole command, or of its changes, or only that it
+    does not know whether they last. Of two upserts of one `_id` at once, one may be told of a duplicate key.
+    """
+    if not changes:
+        return
     try:
-        yield
+        await documents.bulk_write(changes, ordered=ordered)
     except BulkWriteError as error:
-        codes = {failed["code"] for failed in error.details["writeErrors"]}
-        if codes == {_DUPLICATE_KEY} and not error.details.get("writeConcernErrors"):
-            raise Unsure("an upsert met another") from error
+        if {failed["code"] for failed in error.details["writeErrors"]} <= _PASSING:
+            raise Unsure(str(error)[:_ERROR_CHARS]) from error
         raise
 
 
@@ -136,5 +149,5 @@ __all__ = [
     "connect",
     "insert",
     "probe",
-    "racing_upserts",
+    "write",
 ]

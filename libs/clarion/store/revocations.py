@@ -6,7 +6,8 @@ from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 
-from clarion.store.database import Collection, Database, racing_upserts
+from clarion.store import database
+from clarion.store.database import Collection, Database
 
 INDEXES: Final = [
     IndexModel([("before", ASCENDING)], name="latest"),
@@ -16,8 +17,8 @@ INDEXES: Final = [
 LATEST: Final = 10_000
 
 
-def collection(database: Database) -> Collection:
-    return database["revocations"]
+def collection(within: Database) -> Collection:
+    return within["revocations"]
 
 
 async def revoke(revocations: Collection, user: str, before: datetime, keep_until: datetime) -> None:
@@ -26,8 +27,7 @@ async def revoke(revocations: Collection, user: str, before: datetime, keep_unti
     Majority-acknowledged. Raises one of `database.TRANSIENT`; doing it again is harmless.
     """
     change = {"$max": {"before": before, "purge_at": keep_until}}
-    with racing_upserts():
-        await revocations.bulk_write([UpdateOne({"_id": user}, change, upsert=True)])
+    await database.write(revocations, [UpdateOne({"_id": user}, change, upsert=True)])
 
 
 async def of(revocations: Collection, users: Sequence[str]) -> dict[str, datetime]:

@@ -6,6 +6,7 @@ from typing import Final
 from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
 
 from clarion.contracts import times
+from clarion.store import database
 from clarion.store.database import Collection, Database, Document
 
 INDEXES: Final = [
@@ -14,8 +15,8 @@ INDEXES: Final = [
 ]
 
 
-def collection(database: Database) -> Collection:
-    return database["sessions"]
+def collection(within: Database) -> Collection:
+    return within["sessions"]
 
 
 def _id(user: str, mailbox: int, epoch: int) -> Document:
@@ -36,8 +37,7 @@ def absent(user: str, mailbox: int, epoch: int, sequence: int) -> DeleteOne:
 
 async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) -> None:
     """Apply changes in order, majority-acknowledged. Raises one of `database.TRANSIENT`; writing again is harmless."""
-    if changes:
-        await sessions.bulk_write(list(changes), ordered=True)
+    await database.write(sessions, changes)
 
 
 async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int]]:

@@ -13,6 +13,7 @@ from pymongo import UpdateOne
 
 from clarion.contracts import limits
 from clarion.contracts.status import State
+from clarion.store import database
 from clarion.store.database import Collection, Fields
 
 _KEEP: Final = timedelta(days=limits.KEEP_DAYS)
@@ -30,7 +31,7 @@ async def complete(documents: Collection, wholes: Sequence[Fields], now: datetim
     They count as delivered `now`: what other devices read on catching up is what was delivered since a moment. Raises
     one of `database.TRANSIENT`; completing again is harmless.
     """
-    await documents.bulk_write([_completed(whole, now) for whole in wholes], ordered=False)
+    await database.write(documents, [_completed(whole, now) for whole in wholes], ordered=False)
 
 
 def _completed(whole: Fields, now: datetime) -> UpdateOne:
