@@ -173,13 +173,13 @@ async def test_without_mongodb_whoever_is_revoked_hears_nothing(
     others: int, ann: int, bob: str, settings: Settings, stack: Stack, tmp_path: Path
 ) -> None:
     """Others are greeted, as degraded, so that what is urgent reaches them. Who cannot be judged has to come back."""
+    tokens = {user: mint(settings, sub=user, scope=SUBSCRIBE) for user in ("ann", "bob")}
     connection, soon = database.connect(settings), times.now() + timedelta(hours=1)
     stored = revocations.collection(connection)
     await revocations.revoke(stored, "ann", seconds_after(times.now()), soon)
     if others:
         later = times.now() + timedelta(minutes=10)
         await stored.insert_many([{"_id": f"user-{n}", "before": later, "purge_at": soon} for n in range(others)])
-    tokens = {user: mint(settings, sub=user, scope=SUBSCRIBE) for user in ("ann", "bob")}
     async with (
         proxied("127.0.0.1", stack.ports["mongodb"]) as way,
         gateway(settings, tmp_path, mongodb=mongodb_at(way.port)) as own,
