@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from clarion.client import Subscriber
+from clarion.client import State, Subscriber
 from clarion.contracts import frames
 from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
 from clarion.resilience.backoff import Backoff
@@ -17,13 +17,20 @@ from tests.faults.receiving import Handed
 
 _RETURN: Final = Backoff(0.2, 2.0)  # sooner than by default: more is in flight at each fault
 _STARTS_AT_ONCE: Final = 20
+_GREETED_S: Final = 60.0
 
 
 class Watched(Subscriber):
     """Counts what comes again on the wire. What came early comes again by design: once it is stored."""
 
-    def __init__(self, urls: Sequence[str], token: str, on_sync: Callable[[ServerSync | Resync], None]) -> None:
-        super().__init__(urls, token=token, on_sync=on_sync, backoff=_RETURN)
+    def __init__(
+        self,
+        urls: Sequence[str],
+        token: str,
+        on_sync: Callable[[ServerSync | Resync], None],
+        on_state: Callable[[State], None],
+    ) -> None:
+        super().__init__(urls, token=token, on_sync=on_sync, on_state=on_state, backoff=_RETURN)
         self.came: set[str] = set()
         self.came_early: set[str] = set()
         self.repeats = 0
@@ -52,6 +59,7 @@ class Device:
     resyncs: int = 0
     repeats: int = 0
     early: int = 0
+    greeted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, settings: Settings, urls: Sequence[str]) -> None:
         """Until cancelled. Raises when the gateway sends it away for good."""
@@ -59,7 +67,8 @@ class Device:
         def hear(frame: ServerSync | Resync) -> None:
             self.resyncs += isinstance(frame, Resync)
 
-        watched = Watched(urls, mint(settings, sub=self.user, scope=SUBSCRIBE, ttl_s=7_200), hear)
+        token = mint(settings, sub=self.user, scope=SUBSCRIBE, ttl_s=7_200)
+        watched = Watched(urls, token, hear, self._enters)
         async with watched:
             try:
                 async for item in watched:
@@ -71,10 +80,17 @@ class Device:
                 self.repeats += watched.repeats
                 self.early += len(watched.came_early)
 
+    def _enters(self, state: State) -> None:
+        if state is State.LIVE:
+            self.greeted.set()
+
 
 @asynccontextmanager
 async def running(devices: Sequence[Device], settings: Settings, urls: Sequence[str]) -> AsyncGenerator[None]:
-    """All of them, for as long as the block runs; one that ends by itself ends the block with its error."""
+    """All of them, greeted, for as long as the block runs; one that ends by itself ends the block with its error.
+
+    Before it is greeted a device is not owed what another one of its user acknowledges.
+    """
     async with asyncio.TaskGroup() as tasks:
         started: list[asyncio.Task[None]] = []
         for number, device in enumerate(devices, 1):
@@ -82,6 +98,9 @@ async def running(devices: Sequence[Device], settings: Settings, urls: Sequence[
             if number % _STARTS_AT_ONCE == 0:
                 await asyncio.sleep(0.05)
         try:
+            async with asyncio.timeout(_GREETED_S):
+                for device in devices:
+                    await device.greeted.wait()
             yield
         finally:
             for task in started:
