@@ -1,9 +1,20 @@
 // The browser SDK as the table's application uses it: tells what happens, a line each, and does what a line asks for.
+// Arguments: the SDK, the server's address, "websocket" or "stream", and the ids the application holds.
 import { createInterface } from "node:readline";
 
-const [sdk, url, ...holds] = process.argv.slice(2);
+const [sdk, url, carrier, ...holds] = process.argv.slice(2);
 const { Clarion } = await import(sdk);
 const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+/** One that never gets through. */
+class Blocked extends EventTarget {
+  readyState = 3;
+  close() {}
+  constructor() {
+    super();
+    setImmediate(() => this.dispatchEvent(Object.assign(new Event("close"), { code: 1006 })));
+  }
+}
 
 let tokens = 1;
 let release;
@@ -12,7 +23,7 @@ const clarion = new Clarion({
   url,
   getToken: ({ refresh }) => `conformance.token.${refresh ? ++tokens : tokens}`,
   random: () => 0,
-  fallback: false,
+  ...(carrier === "stream" ? { WebSocket: Blocked } : { fallback: false }),
 });
 clarion.on("notification", async (item) => {
   tell({ item: item.id });

