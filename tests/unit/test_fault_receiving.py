@@ -1,7 +1,11 @@
 """The account of what devices were handed finds each wrong: a check that cannot fail would prove nothing."""
 
+import msgspec
+
+from clarion.contracts.frames import Batch
 from clarion.contracts.lanes import Lane
 from tests.faults.account import Said
+from tests.faults.devices import Watched
 from tests.faults.receiving import Handed, judge
 
 PUBLISHED = {"a": Said("ann", "1"), "b": Said("ann", "2"), "c": Said("bob", "3")}
@@ -33,3 +37,25 @@ def test_each_wrong_is_found() -> None:
 def test_what_came_early_has_no_place_in_the_order() -> None:
     assert wrongs([B._replace(ord=None), A]) == {}
     assert wrongs([B, A._replace(ord=None)]) == {}
+
+
+def batch(tag: int, *ids: str, unstored: bool = False) -> Batch:
+    rest: dict[str, object] = {
+        "type": "t",
+        "message": "m",
+        "sender": "s",
+        "data": {},
+        "created_at": "",
+        "lane": "urgent",
+    }
+    place: dict[str, object] = {"unstored": True} if unstored else {"ord": [0, tag]}
+    return Batch(tag, [msgspec.Raw(msgspec.json.encode({"id": id_} | rest | place)) for id_ in ids], None)
+
+
+async def test_what_comes_again_on_the_wire_is_counted_but_not_what_came_early() -> None:
+    watched = Watched(["http://gateway"], "t", lambda _: None, lambda _: None)
+    watched._on_frame(batch(1, "a", unstored=True))
+    watched._on_frame(batch(2, "a", "b"))
+    assert (watched.repeats, len(watched.came_early)) == (0, 1)
+    watched._on_frame(batch(3, "a", "b"))
+    assert watched.repeats == 2
