@@ -25,6 +25,8 @@ from tests.model.scenario import Scenario
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
+_found: Final[dict[str, Found]] = {}  # by the rule
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -35,6 +37,12 @@ class Rule:
     without: Break | None = None
 
     def broken(self, within_s: float) -> Found:
+        """What is broken without it; found once, and remembered."""
+        if self.says not in _found:
+            _found[self.says] = self._explore(within_s)
+        return _found[self.says]
+
+    def _explore(self, within_s: float) -> Found:
         with pytest.MonkeyPatch.context() as patch:
             if self.without is not None:
                 self.without(patch)

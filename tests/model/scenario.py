@@ -60,8 +60,9 @@ class Scenario:
         """Notifications by their places in `published`."""
         return ", ".join(f"#{int(id_[-2:])}" for id_ in ids)
 
-    def _decoded(self, lane: Lane) -> list[Entry]:
-        values = [
+    def values(self, lane: Lane) -> list[bytes]:
+        """What lies in Kafka, in order."""
+        return [
             encode(
                 Notification(
                     id=f"00000000-0000-7000-8000-0000000000{place:02}",
@@ -76,4 +77,6 @@ class Scenario:
             for place, (user, its_lane) in enumerate(self.published)
             if its_lane is lane
         ]
-        return list(decode_window([batch(values)], lane, 0, 1, OPENING).entries.values())
+
+    def _decoded(self, lane: Lane) -> list[Entry]:
+        return list(decode_window([batch(self.values(lane))], lane, 0, 1, OPENING).entries.values())

@@ -121,6 +121,11 @@ EVERYTHING: Final = Scenario(
         "one is retracted": 1,
     },
 )
+NO_OUTAGE: Final = replace(
+    EVERYTHING,
+    name="everything at once, but MongoDB stays",
+    faults={kind: often for kind, often in EVERYTHING.faults.items() if kind != "mongodb is away"},
+)
 CROWDED_HOURS: Final = replace(
     EVERYTHING,
     name="everything at once, over hours",

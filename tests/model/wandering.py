@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import Final
 
@@ -9,6 +10,8 @@ from tests.model.beginning import beginning
 from tests.model.explorer import Found, after, steps_from, unhurried
 from tests.model.properties import check, check_end
 from tests.model.scenario import Scenario, Violation
+from tests.model.step import Step
+from tests.model.world import World
 
 FAULTS: Final = 0.15  # of the steps, while there is a choice
 TOO_LONG: Final = 5_000
@@ -19,7 +22,8 @@ def wander(scenario: Scenario, within_s: float, first_seed: int = 0) -> Found:
     started, steps = time.monotonic(), 0
     with unhurried(scenario):
         for seed in count(first_seed):
-            trace, broken = _walk(scenario, random.Random(seed))
+            trace = list[str]()
+            broken = walk(scenario, random.Random(seed), lambda _, step, trace=trace: trace.append(str(step)))
             steps += len(trace)
             seconds = time.monotonic() - started
             if broken or seconds > within_s:
@@ -27,8 +31,9 @@ def wander(scenario: Scenario, within_s: float, first_seed: int = 0) -> Found:
     raise AssertionError("there is always another seed")
 
 
-def _walk(scenario: Scenario, chance: random.Random) -> tuple[list[str], str]:
-    w, trace = beginning(scenario), list[str]()
+def walk(scenario: Scenario, chance: random.Random, note: Callable[[World, Step], None]) -> str:
+    """One way to its end; what it broke. `note` is told of each step, and of the world that it is to change."""
+    w, length = beginning(scenario), 0
     try:
         while steps := list(steps_from(w)):
             faults = [step for step in steps if step.fault is not None]
@@ -36,12 +41,12 @@ def _walk(scenario: Scenario, chance: random.Random) -> tuple[list[str], str]:
             if not others:
                 check_end(w)
             step = chance.choice(faults if faults and (not others or chance.random() < FAULTS) else others)
-            trace.append(str(step))
-            w = after(w, step)
+            note(w, step)
+            w, length = after(w, step), length + 1
             check(w)
-            if len(trace) > TOO_LONG:
-                return trace, "it never comes to rest"
+            if length > TOO_LONG:
+                return "it never comes to rest"
         check_end(w)
     except Violation as violation:
-        return trace, str(violation)
-    return trace, ""
+        return str(violation)
+    return ""

@@ -1,0 +1,85 @@
+"""The live system goes the model's ways (tests/model/README.md): those on which a rule is needed, and random ones."""
+
+import time
+
+import pytest
+
+from clarion.broker import topics
+from clarion.contracts.ids import new_id
+from clarion.settings import Settings
+from deploy.local.stack import Stack
+from tests.live import schedules
+from tests.live.driver import ENDS_WITHIN_S
+from tests.live.schedules import Schedule
+from tests.live.stage import settings_of, stage
+from tests.model import scenarios
+from tests.model.rules import RULES, Rule
+
+pytestmark = pytest.mark.timeout(0)  # a schedule ends by itself
+
+TIMELESS = {rule.says: rule for rule in RULES if "hour passes" not in rule.scenario.faults}
+# Rules of production classes without which the live system, too, breaks on the schedule that breaks the model.
+BREAKING = [
+    "live only when no mark exceeds the cursor",
+    "a session's id has the epoch",
+    "a read answered before a gap is not enough",
+    "only an acknowledged prefix is committed",
+    "what was delivered lately is emitted again",
+]
+BROKEN_AFTER_S = 1.0  # what still has not come is not on its way: all are let go on, and each step takes milliseconds
+
+
+@pytest.fixture(scope="module")
+async def own(stack: Stack) -> Settings:
+    prefix = f"live{new_id()[-8:]}-"
+    env = {**stack.env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-")}
+    settings = settings_of(Settings.from_env(env))
+    await topics.apply(settings)
+    return settings
+
+
+async def perform(
+    own: Settings, schedule: Schedule, without: Rule | None = None, within_s: float = ENDS_WITHIN_S
+) -> tuple[list[str], list[str]]:
+    """What is wrong in the end, and the steps that the live system did not do, or did otherwise."""
+    async with stage(own, schedule) as live:
+        with pytest.MonkeyPatch.context() as patch:
+            if without is not None and without.without is not None:
+                without.without(patch)
+            await live.perform()
+            await live.settle(within_s)
+            return await live.wrongs(), live.refused + live.differs
+
+
+@pytest.mark.parametrize("rule", TIMELESS.values(), ids=lambda rule: rule.says)
+async def test_what_breaks_the_model_without_a_rule_breaks_nothing_live(rule: Rule, own: Settings) -> None:
+    schedule = schedules.without(rule)
+    wrongs, refused = await perform(own, schedule)
+    print("\n".join(["", schedule.name, *refused]))
+    assert not wrongs, f"{schedule}\nrefused: {refused}"
+
+
+@pytest.mark.parametrize("says", BREAKING)
+async def test_it_breaks_live_as_well_where_the_rule_is_left_out(says: str, own: Settings) -> None:
+    """So what the schedules hold and let through is what matters."""
+    rule = TIMELESS[says]
+    wrongs, _ = await perform(own, schedules.without(rule), rule, BROKEN_AFTER_S)
+    assert wrongs
+
+
+async def test_the_live_system_goes_any_way_the_model_goes_step_by_step(own: Settings, walks: int) -> None:
+    for seed in range(walks):
+        began = time.monotonic()
+        schedule = schedules.random_way(scenarios.NO_OUTAGE, seed)
+        wrongs, otherwise = await perform(own, schedule)
+        print(f"\n{schedule.name}: {len(schedule.moves)} steps, {time.monotonic() - began:.1f} s")
+        assert not wrongs + otherwise, f"{schedule.name}\n{schedule}"
+
+
+async def test_nothing_breaks_live_on_ways_with_outages(own: Settings, walks: int) -> None:
+    """Not step by step: how an urgent lane waits for MongoDB is coarser in the model."""
+    for seed in range(walks // 2):
+        schedule = schedules.random_way(scenarios.EVERYTHING, seed, is_lawful=False)
+        wrongs, refused = await perform(own, schedule)
+        print("\n".join(["", schedule.name, f"{len(schedule.moves)} steps, of them not done:", *refused]))
+        assert not wrongs, f"{schedule.name}\n{schedule}\nrefused: {refused}"
