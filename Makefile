@@ -30,7 +30,7 @@ bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one ru
 bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
 	@$(BIN)/python -m tests.bench.stream $(ARGS)
 
-bench-gateway: $(STAMP) ## the gateway: memory and CPU of idle sockets, CPU of what is delivered and acknowledged
+bench-gateway: $(STAMP) ## the gateway: CPU of a delivery, urgent beside bulk, stalled clients, replay, a storm, idle sockets
 	@$(BIN)/python -m tests.bench.gateway $(ARGS)
 
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification

@@ -9,28 +9,42 @@ import asyncio
 import logging
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
 from deploy.local.stack import Plan, running
 from deploy.local.state import Folder
 from tests import report
-from tests.bench import gateway_delivery, gateway_idle
+from tests.bench import gateway_beside, gateway_delivery, gateway_idle, gateway_replay, gateway_storm
 from tests.bench.gateway_arms import Lost
 
+PARTS: Final = ("delivery", "replay", "storm", "idle")
+STORM: Final = 5_000
 
-async def main(count: int, sizes: list[int]) -> None:
+
+async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     console = Console(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
     rows: list[report.Row] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(servers_only=True, any_ports=True, full_speed=True)
         async with running(Folder(Path(folder)), plan, console.print) as stack:
-            if count:
+            if "delivery" in parts:
                 console.print(f"delivered and acknowledged: {gateway_delivery.ROUNDS} rounds of {count:,} each")
-                rows += await gateway_delivery.measure(stack.env, count, console)
-            if sizes:
+                found, fastest = await gateway_delivery.measure(stack.env, count, console)
+                rows += found
+                console.print("beside others")
+                rows += await gateway_beside.measure(stack.env, fastest, console)
+            if "replay" in parts:
+                console.print("replay")
+                rows += await gateway_replay.measure(stack.env, console)
+            if "storm" in parts:
+                console.print("all cut at once")
+                rows += await gateway_storm.measure(stack.env, STORM, console)
+            if "idle" in parts:
                 console.print(f"idle for {gateway_idle.IDLE_S:g} s")
                 rows += await gateway_idle.measure(stack.env, sizes, console)
     report.write("bench-gateway", rows, console)
@@ -38,12 +52,11 @@ async def main(count: int, sizes: list[int]) -> None:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=100_000, help="notifications an arm and round; 0: none")
-    arguments.add_argument(
-        "--sockets", type=int, nargs="*", default=[5_000, 18_000], help="how many are idle; nothing: none"
-    )
+    arguments.add_argument("--only", choices=PARTS, action="append", help="this part, and others named likewise")
+    arguments.add_argument("--count", type=int, default=100_000, help="notifications an arm and round")
+    arguments.add_argument("--sockets", type=int, nargs="+", default=[5_000, 18_000], help="how many are idle")
     chosen = arguments.parse_args()
     try:
-        asyncio.run(main(chosen.count, chosen.sockets))
+        asyncio.run(main(chosen.only or PARTS, chosen.count, chosen.sockets))
     except Lost as lost:
         sys.exit(f"lost: {lost}")

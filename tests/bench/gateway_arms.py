@@ -21,8 +21,10 @@ ARMS: Final = {
     "uvicorn": ["-m", "tests.bench.gateway_plain"],
 }
 READY_WITHIN_S: Final = 60.0
+PER_SECOND: Final = 400.0  # connects, below what a gateway takes
 CONNECTED_WITHIN_S: Final = 600.0  # 18,000 on a busy machine
-_POLL_S: Final = 0.05
+_POLL_S: Final = 0.005
+_QUIET_POLL_S: Final = 0.05
 
 
 class Lost(Exception):
@@ -72,21 +74,46 @@ async def serving(name: str, env: Mapping[str, str]) -> AsyncGenerator[Arm]:
 
 
 @asynccontextmanager
-async def connected(arm: Arm, sockets: int, env: Mapping[str, str]) -> AsyncGenerator[Board]:
-    """That many users with a socket each, all greeted, and nobody catching up any more."""
+async def connecting(
+    arm: Arm, sockets: int, env: Mapping[str, str], per_second: float, *, handled: int = 0
+) -> AsyncGenerator[Board]:
+    """That many users begin to connect, with a socket each; at the end of the block all are cut at once.
+
+    They resume after the ordinal they have `handled`.
+    """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "board"
         board = Board.new(path)
-        command = ["-m", "tests.bench.gateway_clients", str(path), str(arm.port), str(sockets)]
-        async with child(command, env) as process:
-            async with asyncio.timeout(CONNECTED_WITHIN_S):
-                while board[Count.GREETED] < sockets or not await arm.is_quiet():
-                    watch(process)
-                    watch(arm.process)
-                    await asyncio.sleep(_POLL_S)
+        arguments = [str(path), str(arm.port), str(sockets), str(per_second), str(handled)]
+        command = ["-m", "tests.bench.gateway_clients", *arguments]
+        async with child(command, env):
             yield board
-            if board[Count.LOST]:
-                raise Lost(f"{board[Count.LOST]} sockets were lost")
+
+
+@asynccontextmanager
+async def connected(arm: Arm, sockets: int, env: Mapping[str, str]) -> AsyncGenerator[Board]:
+    """That many users with a socket each, all greeted, and nobody catching up any more."""
+    async with connecting(arm, sockets, env, PER_SECOND) as board:
+        await counted(arm, board, Count.GREETED, sockets, CONNECTED_WITHIN_S)
+        async with asyncio.timeout(CONNECTED_WITHIN_S):
+            while not await arm.is_quiet():
+                await asyncio.sleep(_QUIET_POLL_S)
+        yield board
+        if board[Count.LOST]:
+            raise Lost(f"{board[Count.LOST]} sockets were lost")
+
+
+async def counted(arm: Arm, board: Board, what: Count, number: int, within_s: float) -> float:
+    """Wait until the board tells so many; the seconds that took. Raises Lost."""
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(within_s):
+            while board[what] < number:
+                watch(arm.process)
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        raise Lost(f"{what.name.lower()}: {board[what]:,} of {number:,}") from error
+    return time.perf_counter() - began
 
 
 def watch(process: psutil.Process) -> None:
@@ -99,7 +126,7 @@ async def _mailbox(process: psutil.Process, port: int, admin: int) -> int:
     began = time.monotonic()
     while time.monotonic() - began < READY_WITHIN_S:
         watch(process)
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(_QUIET_POLL_S)
         try:
             if admin:
                 found = (await _figures(admin))["mailbox"]

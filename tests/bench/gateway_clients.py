@@ -3,7 +3,8 @@
 A raw asyncio protocol: an upgrade request made by hand, a mask of zeros, acknowledgements by tag, pongs. It counts on a
 board that the bench reads: memory mapped by both.
 
-`python -m tests.bench.gateway_clients BOARD PORT SOCKETS` connects as the users 0 to SOCKETS - 1 and stays.
+`python -m tests.bench.gateway_clients BOARD PORT SOCKETS PER_SECOND HANDLED` connects as the users 0 to SOCKETS - 1, at
+that pace or as fast as it goes (0), and stays. Each has handled what is up to that ordinal.
 """
 
 import asyncio
@@ -18,17 +19,18 @@ import uvloop
 
 from clarion.contracts import frames
 from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 
-PER_SECOND: Final = 400  # connects, below what a gateway takes
 AT_ONCE: Final = 64
 PER_ADDRESS: Final = 100  # what a gateway takes of one address
+_AGAIN_S: Final = 0.5  # after a refusal that does not say when
 _BOARD_BYTES: Final = 4096
-_RESUME: Final = frames.encode(frames.Resume())
 _BATCH: Final = b'{"op":"batch","tag":'
 _PING: Final = b'{"op":"ping"'
 _HELLO: Final = b'{"op":"hello"'
+_RETRY_AFTER: Final = re.compile(rb"(?i)\r\nretry-after: *(\d+)")
 _ORDINALS: Final = re.compile(rb'"ord":\[0,(\d+)\]')
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88
@@ -73,14 +75,16 @@ def masked(opcode: int, payload: bytes) -> bytes:
 
 
 class Link(asyncio.Protocol):
-    __slots__ = ("_buffer", "_counts", "_is_open", "_last", "_request", "_transport", "refused")
+    __slots__ = ("_buffer", "_counts", "_is_open", "_last", "_request", "_resume", "_transport", "refused")
 
-    def __init__(self, counts: Any, request: bytes, refused: "asyncio.Future[bool]") -> None:
+    def __init__(self, counts: Any, request: bytes, handled: int, refused: "asyncio.Future[float]") -> None:
         self._counts = counts
         self._request = request
         self._buffer = b""
         self._is_open = False
-        self._last = 0  # ordinal
+        self._last = handled  # ordinal
+        cursors: dict[Lane, tuple[int, int]] = {Lane.NORMAL: (0, handled)} if handled else {}
+        self._resume = frames.encode(frames.Resume(cursors))
         self.refused = refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,7 +95,7 @@ class Link(asyncio.Protocol):
         if self._is_open:
             self._counts[Count.LOST] += 1
         elif not self.refused.done():
-            self.refused.set_result(True)
+            self.refused.set_result(_AGAIN_S)
 
     def data_received(self, data: bytes) -> None:
         if self._buffer:
@@ -102,10 +106,12 @@ class Link(asyncio.Protocol):
                 self._buffer = data
                 return
             if not head.startswith(b"HTTP/1.1 101 "):
+                told = _RETRY_AFTER.search(head)
+                self.refused.set_result(float(told[1]) if told else _AGAIN_S)
                 self._transport.abort()
                 return
             self._is_open = True
-            self._transport.write(masked(_TEXT, _RESUME))
+            self._transport.write(masked(_TEXT, self._resume))
             data = rest
         self._buffer = self._frames(data)
 
@@ -148,22 +154,25 @@ class Link(asyncio.Protocol):
             self._transport.write(masked(_TEXT, b'{"op":"pong"}'))
         elif payload.startswith(_HELLO):
             counts[Count.GREETED] += 1
-            self.refused.set_result(False)
+            self.refused.set_result(0.0)
 
 
-async def connect(settings: Settings, board: Board, port: int, sockets: int) -> None:
-    """Connect them all, at a pace; one that is refused comes again."""
+async def connect(settings: Settings, board: Board, port: int, sockets: int, per_second: float, handled: int) -> None:
+    """Connect them all; one that is refused comes again when it is told to."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    free = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(AT_ONCE if per_second else sockets)
     async with asyncio.TaskGroup() as tasks:
         for number in range(sockets):
             await free.acquire()
-            await asyncio.sleep(began + number / PER_SECOND - loop.time())
-            tasks.create_task(_connect(settings, board, port, number)).add_done_callback(lambda _: free.release())
+            if per_second:
+                await asyncio.sleep(began + number / per_second - loop.time())
+            tasks.create_task(_connect(settings, board, port, number, handled)).add_done_callback(
+                lambda _: free.release()
+            )
 
 
-async def _connect(settings: Settings, board: Board, port: int, number: int) -> None:
+async def _connect(settings: Settings, board: Board, port: int, number: int, handled: int) -> None:
     loop = asyncio.get_running_loop()
     request = (
         f"GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -173,23 +182,24 @@ async def _connect(settings: Settings, board: Board, port: int, number: int) -> 
     address = number // PER_ADDRESS
     source = f"127.1.{address // 250}.{1 + address % 250}"
     while True:
-        refused: asyncio.Future[bool] = loop.create_future()
-        link = Link(board.counts, request, refused)
+        refused: asyncio.Future[float] = loop.create_future()
+        link = Link(board.counts, request, handled, refused)
         await loop.create_connection(lambda link=link: link, "127.0.0.1", port, local_addr=(source, 0))
-        if not await refused:
+        wait_s = await refused
+        if not wait_s:
             return
         board.counts[Count.REFUSED] += 1
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(wait_s)
 
 
 def _token(settings: Settings, number: int) -> str:
     return mint(settings, sub=user(number), scope=SUBSCRIBE, ttl_s=7200)
 
 
-async def main(path: str, port: int, sockets: int) -> None:
-    await connect(Settings.from_env(), Board(Path(path)), port, sockets)
+async def main(path: str, port: int, sockets: int, per_second: float, handled: int) -> None:
+    await connect(Settings.from_env(), Board(Path(path)), port, sockets, per_second, handled)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))

@@ -182,7 +182,7 @@ async def catch_up(
     """
     lasting: Document = {"expires_at": {"$not": {"$lte": now}}}  # in this form the planner keeps to the lane's index
     query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING, **lasting}
-    found = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
+    found = await _next(documents, query, limit)
     if delivered_since is not None:
         query = {
             "recipient": user,
@@ -192,10 +192,16 @@ async def catch_up(
             "state": {"$in": [State.DELIVERED, State.READ]},
             **lasting,
         }
-        seen = [_pending(d) async for d in documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit)]
+        seen = await _next(documents, query, limit)
         # one that was acknowledged between the two queries is in both
         found = sorted({item.ord: item for item in (*found, *seen)}.values(), key=lambda item: item.ord)[:limit]
     return found
+
+
+async def _next(documents: Collection, query: Document, limit: int) -> list[Pending]:
+    # a hop to the driver's thread for each batch, not for each document
+    found = await documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit).to_list(None)
+    return [_pending(document) for document in found]
 
 
 _PENDING: Final = ["lane", "ord", "body", "state"]

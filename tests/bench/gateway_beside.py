@@ -1,0 +1,168 @@
+"""What some do to others: bulk deliveries to urgent ones, and clients that stall to those that do not."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from statistics import mean
+from typing import Any, Final
+
+from rich.console import Console
+from websockets.frames import Opcode
+
+from clarion.broker import clients
+from clarion.contracts import limits
+from clarion.contracts.deliveries import Addressed
+from clarion.contracts.lanes import Lane
+from clarion.contracts.topics import Names
+from clarion.security.tokens import SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database, notifications
+from tests.bench.gateway_arms import Arm, Lost, connected, serving
+from tests.bench.gateway_delivery import SOCKETS, items
+from tests.bench.gateway_items import insert, item, packed
+from tests.bench.gateway_probe import Probe, probing
+from tests.bench.throughput import own_lane
+from tests.faults.raw_client import Raw, frame, slow_socket
+from tests.gateways import RESUME
+from tests.report import Row, at_most
+
+STALLED: Final = SOCKETS // 100
+STALLED_ITEMS: Final = 500  # to each: several times its credit
+PROBES: Final = 1_500
+_SHARE: Final = 0.6  # of what the gateway delivers at most
+_ROUND: Final = 50 * SOCKETS  # bulk items, made once; for each round only their ordinals change
+_FIRST_ROUND: Final = 100  # of 900, so that all have as many digits
+_TICK_S: Final = 0.01
+_CAUGHT_UP_WITHIN_S: Final = 60.0
+_ACK: Final = b'{"op":"ack","tag":%d}'
+
+
+async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
+    rate = _SHARE * maximum
+    async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own):
+        settings = Settings.from_env(own)
+        async with probing(settings, server) as probe:
+            quiet = await probe.p99_ms(Lane.URGENT, PROBES)
+            async with _bulk(settings, server, rate):
+                beside = await probe.p99_ms(Lane.URGENT, PROBES)
+                before = await probe.p99_ms(Lane.NORMAL, PROBES)
+                stalled, grown_kib = await _beside_stalled(settings, server, probe)
+                after = await probe.p99_ms(Lane.NORMAL, PROBES)
+    console.print(f"  urgent p99 {quiet:.1f} ms quiet, {beside:.1f} ms beside {rate:,.0f}/s of bulk")
+    console.print(f"  others' p99 {before:.1f}, {stalled:.1f} while {STALLED} clients stall, {after:.1f} ms after that")
+    return [
+        Row("urgent, record to socket: quiet, p99", quiet, "ms"),
+        Row(f"urgent, record to socket: beside bulk at {rate:,.0f}/s, p99", beside, "ms"),
+        at_most("urgent beside bulk / quiet, p99", beside / quiet, 2),
+        Row("beside bulk, record to socket, p99", mean((before, after)), "ms"),
+        at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", stalled / mean((before, after)), 1.2),
+        at_most("resident memory of a stalled client", grown_kib / STALLED, 256, "KiB"),
+    ]
+
+
+@asynccontextmanager
+async def _bulk(settings: Settings, server: Arm, rate: float) -> AsyncGenerator[None]:
+    """Deliveries to all users, `rate` a second, while the block runs."""
+    sending = asyncio.create_task(_send(settings, server, _rounds(), rate / limits.ITEMS_PER_RECORD))
+    try:
+        yield
+        if sending.done():
+            await sending
+    finally:
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending
+
+
+def _rounds() -> Iterator[bytes]:
+    records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
+    for number in range(_FIRST_ROUND, 1_000):
+        for value in records:
+            yield value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
+
+
+async def _send(settings: Settings, server: Arm, records: Iterator[bytes], per_second: float) -> None:
+    topic = Names(settings.prefix).deliveries_bulk
+    producer = clients.producer(settings, linger_ms=2)
+    await producer.start()
+    try:
+        began, sent = time.perf_counter(), 0
+        while True:
+            due = int(per_second * (time.perf_counter() - began)) - sent
+            for value in itertools.islice(records, due):
+                await producer.send(topic, value, partition=server.mailbox)
+            sent += due
+            await asyncio.sleep(_TICK_S)
+    finally:
+        await producer.stop()
+
+
+async def _beside_stalled(settings: Settings, server: Arm, probe: Probe) -> tuple[float, float]:
+    """The others' p99, and by how many KiB the gateway grew. Raises `Lost` unless all receive theirs afterwards."""
+    connection = database.connect(settings)
+    names = [f"stalled-{n}" for n in range(STALLED)]
+    async with AsyncExitStack() as stack:
+        resident = server.process.memory_info().rss
+        sockets = {name: await _stalled(stack, settings, server, name) for name in names}
+        made = [item(name, Lane.NORMAL, n + 1) for n in range(STALLED_ITEMS) for name in names]
+        await insert(notifications.collection(connection), made)
+        sending = asyncio.create_task(_deliver(settings, server, made))
+        p99 = await probe.p99_ms(Lane.NORMAL, PROBES)
+        await sending
+        grown_kib = (server.process.memory_info().rss - resident) / 1024
+        async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
+            await asyncio.gather(*(_catch_up(socket, _of(name, made)) for name, socket in sockets.items()))
+    database.close(connection)
+    return p99, grown_kib
+
+
+async def _stalled(stack: AsyncExitStack, settings: Settings, server: Arm, name: str) -> Raw:
+    """A client that is greeted and reads nothing more."""
+    socket = await slow_socket(server.port, mint(settings, sub=name, scope=SUBSCRIBE))
+    reader, writer = await asyncio.open_connection(sock=socket, limit=1024)
+    stack.callback(writer.transport.abort)
+    raw = Raw(reader, writer)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(frame(Opcode.TEXT, RESUME.encode()))
+    if not await raw.hello():
+        raise Lost(f"{name} was not greeted")
+    return raw
+
+
+async def _deliver(settings: Settings, server: Arm, made: Sequence[Addressed]) -> None:
+    producer = clients.producer(settings)
+    await producer.start()
+    try:
+        topic = Names(settings.prefix).deliveries_bulk
+        values = [value for value, _ in packed(made)]
+        sent: list[Any] = [await producer.send(topic, value, partition=server.mailbox) for value in values]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+def _of(name: str, made: Sequence[Addressed]) -> set[str]:
+    return {one.id for one in made if one.recipient == name}
+
+
+async def _catch_up(raw: Raw, ids: set[str]) -> None:
+    """Read and acknowledge until all have come."""
+    missing = set(ids)
+    while missing:
+        found = await raw.frames()
+        if raw.code:
+            raise Lost(f"{len(missing)} of {len(ids)}: the gateway closed with {raw.code}")
+        for one in found:
+            _handle(raw, bytes(one.data), missing)
+
+
+def _handle(raw: Raw, payload: bytes, missing: set[str]) -> None:
+    decoded: dict[str, Any] = json.loads(payload)
+    if decoded["op"] == "ping":
+        raw.writer.write(frame(Opcode.TEXT, b'{"op":"pong"}'))
+    elif decoded["op"] == "batch":
+        missing.difference_update(one["id"] for one in decoded["items"])
+        raw.writer.write(frame(Opcode.TEXT, _ACK % decoded["tag"]))
