@@ -8,8 +8,8 @@ from clarion.broker import topics
 from clarion.contracts.ids import new_id
 from clarion.settings import Settings
 from deploy.local.stack import Stack
-from tests.live import schedules
-from tests.live.driver import ENDS_WITHIN_S
+from tests.live import checks, driver, schedules
+from tests.live.ending import ENDS_WITHIN_S, settle
 from tests.live.schedules import Schedule
 from tests.live.stage import settings_of, stage
 from tests.model import scenarios
@@ -46,9 +46,9 @@ async def perform(
         with pytest.MonkeyPatch.context() as patch:
             if without is not None and without.without is not None:
                 without.without(patch)
-            await live.perform()
-            await live.settle(within_s)
-            return await live.wrongs(), live.refused + live.differs
+            await driver.perform(live)
+            await settle(live, within_s)
+            return await checks.wrongs(live), live.refused + live.differs
 
 
 @pytest.mark.parametrize("rule", TIMELESS.values(), ids=lambda rule: rule.says)

@@ -16,10 +16,10 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, indexes, mailboxes, notifications, sessions
 from clarion.store.database import Database
-from tests.live import seams
+from tests.live import gateway_actions, seams, worker_actions
 from tests.live.device import LiveDevice
-from tests.live.driver import Live
 from tests.live.gateway import LiveGateway
+from tests.live.live import Live
 from tests.live.schedules import Schedule
 from tests.live.seams import Actor
 from tests.live.worker import LiveLane, Worker
@@ -132,14 +132,14 @@ async def _begin(live: Live, scenario: Scenario) -> None:
     nothing = live.schedule.moves[0]
     await asyncio.gather(*(gateway.start() for gateway in live.gateways.values()))
     for number in range(scenario.mailboxes):
-        assert await live.acquire(nothing, number, number)
-        assert await live.fence(nothing, number)
-        assert await live.serve(nothing, number)
+        assert await gateway_actions.acquire(live, nothing, number, number)
+        assert await gateway_actions.fence(live, nothing, number)
+        assert await gateway_actions.serve(live, nothing, number)
     for lane in scenario.lanes:
-        await live.assign(nothing, lane, 0)
+        await worker_actions.assign(live, nothing, lane, 0)
 
 
 async def _end(live: Live) -> None:
     for place in list(live.links):
-        await live._drop(place)
+        await live.drop(place)
     await asyncio.gather(*(each.crash() for each in (*live.workers.values(), *live.gateways.values())))
