@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from clarion.broker import clients
 
 
@@ -30,3 +32,14 @@ async def test_a_consumer_that_stops_while_a_fetch_has_failed_does_not_cancel_wh
     consumer = Consumer()
     await clients.stop(consumer)
     assert consumer._client.are_closed
+
+
+async def test_what_goes_wrong_while_a_consumer_stops_is_told() -> None:
+    consumer = Consumer()
+
+    async def fail() -> None:
+        raise OSError("no route")
+
+    consumer.stop = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no route"):
+        await clients.stop(consumer)

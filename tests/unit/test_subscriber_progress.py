@@ -76,6 +76,17 @@ def test_a_repeat_is_dropped_and_acknowledged() -> None:
     assert (progress.repeats, progress.to_acknowledge()) == (1, 2)
 
 
+def test_what_is_retracted_before_it_is_handed_out_is_dropped_and_acknowledged() -> None:
+    progress = Progress(Position())
+    progress.batch(1, [item("a", 1), item("b", 2)], None)
+    progress.retracted(["b", "c"])
+    assert drain(progress) == ["a"]
+    assert progress.to_acknowledge() == 1
+    progress.batch(2, [item("c", 3)], None)
+    assert drain(progress) == []
+    assert progress.to_acknowledge() == 2
+
+
 def test_a_repeat_that_arrives_between_handled_and_take_is_not_taken() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 1)], None)

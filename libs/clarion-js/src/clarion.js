@@ -206,6 +206,7 @@ export class Clarion {
         break;
       case "sync":
         this.#outbox.synced(frame.change, frame.ids);
+        if (frame.change === "retracted") this.#delivery.retracted(frame.ids);
         this.#events.emit("sync", { change: frame.change, ids: frame.ids, unread: frame.unread });
         this.#told(frame.unread);
         break;

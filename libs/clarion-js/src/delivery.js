@@ -55,6 +55,11 @@ export class Delivery {
     }
   }
 
+  /** Hand out none of these any more: it may be told before they come, since lanes have topics of their own. */
+  retracted(ids) {
+    for (const id of ids) this.#seen.add(id);
+  }
+
   /** The connection is gone: the server sends again what was not handled. */
   drop() {
     for (const entry of this.#queue) {

@@ -57,18 +57,21 @@ def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def stop(consumer: Any) -> None:
-    """Stop a consumer, and nothing else.
+    """Stop a consumer, and nothing else. Raises what its stopping raises, or TimeoutError.
 
     When one of its fetches has just failed, aiokafka cancels that fetch's pause and lets the cancellation out, which
     looks like the caller's own; and leaves its connections open.
     """
     stopping = asyncio.ensure_future(consumer.stop())
     try:
-        await asyncio.wait([stopping], timeout=REQUEST_S)
+        async with asyncio.timeout(REQUEST_S):
+            await asyncio.wait([stopping])
     finally:
         stopping.cancel()
     if stopping.cancelled():
         await consumer._client.close()
+    else:
+        stopping.result()
 
 
 def admin(settings: Settings) -> AIOKafkaAdminClient:

@@ -41,7 +41,7 @@ class Progress:
         self._remembered = remembered
         self._in_hand: Received | None = None
         self._tag: int | None = None
-        self.repeats = 0
+        self.repeats = 0  # what was dropped: handled before, or retracted
 
     @property
     def position(self) -> Position:
@@ -75,6 +75,11 @@ class Progress:
             self._remember(self._in_hand.id)
             self._in_hand = None
         self._advance()
+
+    def retracted(self, ids: Iterable[str]) -> None:
+        """Hand out none of these any more: it may be told before they come, since lanes have topics of their own."""
+        for id_ in ids:
+            self._remember(id_)
 
     def take(self) -> Received | None:
         """The next item to handle, after `handled`; None when there is none, or when `handled` has to look first."""

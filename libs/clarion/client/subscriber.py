@@ -22,6 +22,7 @@ from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Rec
 from clarion.contracts.frames import Error as ServerError
 from clarion.contracts.frames import Unread as MarkUnread
 from clarion.contracts.inbox import InboxPage
+from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -247,6 +248,9 @@ class Subscriber:
                 self._enter(State.LIVE)
             case ServerSync() | Resync():
                 if isinstance(frame, ServerSync):
+                    if frame.change is Op.RETRACTED:
+                        self._progress.retracted(frame.ids)
+                        self._arrived.set()
                     self._told(frame.unread)
                 else:
                     self._count_anew()
