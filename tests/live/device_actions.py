@@ -2,6 +2,8 @@
 
 from contextlib import AsyncExitStack
 
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
 from clarion.contracts import times
 from clarion.store import notifications
 from services.gateway.connection import Connection
@@ -19,7 +21,11 @@ async def connect(live: Live, _: Move, device: int, number: int) -> bool:
     if its.position.since is None:
         its.exempt |= await _acknowledged_before(live)
     before, stack = gateway.clients(), AsyncExitStack()
-    await its.connect(stack, gateway.settings.gateway_url)
+    try:
+        await its.connect(stack, gateway.settings.gateway_url)
+    except (InvalidStatus, ConnectionClosed):  # it loses its lease in this moment
+        await stack.aclose()
+        return False
 
     def greeted() -> list[Connection]:
         return [connection for connection in gateway.clients() - before if connection.greeted]
