@@ -39,10 +39,11 @@ class Outbox:
     _untold: deque[Receipt] = field(default_factory=deque[Receipt])  # folded directly: devices do not know of it yet
     _untold_users: set[str] = field(default_factory=set[str])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
-    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _puts: int = 0
+    _sent: int = 0  # of these
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._empty.set()
         metrics.receipts_buffered.set_function(self.__len__)
 
     def put(self, receipt: Receipt) -> bool:
@@ -50,9 +51,8 @@ class Outbox:
         if not self._queue.put(receipt):
             metrics.receipts_dropped.inc()
             return False
-        if not self._work.is_set():
-            self._empty.clear()
-            self._work.set()
+        self._puts += 1
+        self._work.set()
         return True
 
     async def run(self) -> None:
@@ -63,11 +63,11 @@ class Outbox:
         failures = 0
         while True:
             if not self._queue:
-                self._empty.set()
                 self._work.clear()
                 await self._wait(failures)
             await asyncio.sleep(GATHER_S)
-            batch = self._queue.take(BATCH)
+            batch, all_puts = self._queue.take(BATCH), self._puts
+            is_all = not self._queue
             try:
                 failures = 0 if await self._deliver(batch) else failures + 1
             except database.TRANSIENT as error:
@@ -76,6 +76,10 @@ class Outbox:
                 log.warning("receipts wait: neither Kafka nor MongoDB takes them", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
+            else:
+                if is_all:
+                    self._sent = all_puts
+                    self._moved.set()
 
     async def _wait(self, failures: int) -> None:
         """Wait for work; while something is untold, not for longer than Kafka may be worth another try."""
@@ -111,8 +115,11 @@ class Outbox:
             self._untold_users.add(receipt.user)
 
     async def flush(self) -> None:
-        """Wait until everything is sent."""
-        await self._empty.wait()
+        """Wait until everything that is there now is sent, whatever comes meanwhile."""
+        until = self._puts
+        while self._sent < until:
+            self._moved.clear()
+            await self._moved.wait()
 
     def __len__(self) -> int:
         return len(self._queue)

@@ -61,7 +61,9 @@ class SafetyNet:
                 async with asyncio.timeout(every_s):
                     await self.look(times.now() - timedelta(seconds=every_s / 2))
             except (*SEND_ERRORS, *database.TRANSIENT) as error:
-                log.info("the safety net could not look", error=repr(error))
+                log.warning("the safety net could not look", error=repr(error))
+            except Exception:
+                log.exception("the safety net failed")  # what is only a net must not end the gateway
 
     async def look(self, stored_before: datetime) -> None:
         emitted = await self._emitted()

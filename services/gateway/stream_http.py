@@ -39,7 +39,8 @@ class StreamHttp(GuardedHttp):
         parser: Any = self.parser
         earlier: Any = self.cycle  # on the same socket
         path, _, query = self.url.partition(b"?")
-        is_free = earlier is None or earlier.response_complete
+        # what is left of an earlier answer may have paused this protocol: the next one would not be told
+        is_free = (earlier is None or earlier.response_complete) and not self.transport.get_write_buffer_size()
         if path == _PATH and parser.get_method() == b"GET" and is_free and not parser.should_upgrade():
             self._in_headers = False
             self._disarm()

@@ -28,12 +28,16 @@ ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
 
 class Transport(sockets.Transport):
     protocol: asyncio.Protocol | None = None
+    unwritten = 0  # bytes of an earlier answer
 
     def set_protocol(self, protocol: asyncio.Protocol) -> None:
         self.protocol = protocol
 
     def is_closing(self) -> bool:
         return self.is_closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unwritten
 
     @property
     def said(self) -> bytes:
@@ -168,3 +172,11 @@ def test_whatever_a_frame_says_it_is_one_event(code: str, detail: str) -> None:
 def test_a_session_names_its_place() -> None:
     session = streams.new_session(255, 12)
     assert streams.place_of(session) == (255, 12)
+
+
+async def test_a_socket_that_still_has_an_earlier_answer_to_write_is_not_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Transport, "unwritten", 1)
+    transport, _ = asking(Gateway(), ASKED + b"\r\n")
+    assert transport.protocol is None

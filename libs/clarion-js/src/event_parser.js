@@ -7,13 +7,14 @@ export class EventParser {
   #rest = "";
   #name = "";
   #data = [];
+  #length = 0; // of the data so far
 
   /** Throws RangeError when an event has no end in sight. */
   feed(text) {
     const lines = (this.#rest + text).split(LINE_END);
     this.#rest = lines.pop();
     const events = lines.flatMap((line) => this.#take(line));
-    if (this.#rest.length > EVENT_CHARS) throw new RangeError(`an event of more than ${EVENT_CHARS} characters`);
+    if (this.#rest.length + this.#length > EVENT_CHARS) throw new RangeError(`an event of more than ${EVENT_CHARS} characters`);
     return events;
   }
 
@@ -23,7 +24,10 @@ export class EventParser {
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") this.#name = value;
-    if (field === "data") this.#data.push(value);
+    if (field === "data") {
+      this.#data.push(value);
+      this.#length += value.length + 1;
+    }
     return [];
   }
 
@@ -32,6 +36,7 @@ export class EventParser {
     const isEmpty = this.#data.length === 0;
     this.#name = "";
     this.#data = [];
+    this.#length = 0;
     return isEmpty ? [] : [event];
   }
 }

@@ -56,7 +56,10 @@ export class Speaker {
         this.#isDue = true;
         await this.#wait(answer.retryMs + backoff(failures++, this.#random));
         if (this.#isClosed) break;
-      } else this.#fail(answer.status);
+      } else {
+        this.#fail(answer.status);
+        break;
+      }
     }
     this.#isPosting = false;
   }

@@ -97,6 +97,8 @@ test("events in any pieces are events, and an endless one is none", () => {
     assert.deepEqual(events, [{ name: "message", data: "a\n b" }, { name: "message", data: "c" }, { name: "close", data: "" }], `${size}`);
   }
   assert.throws(() => new EventParser().feed("x".repeat(2 ** 20 + 1)), RangeError);
+  const endless = `data: ${"x".repeat(1000)}\n`.repeat(1100);
+  assert.throws(() => new EventParser().feed(endless), RangeError);
 });
 
 test("where no socket gets through, the stream carries resume, token, items and acknowledgements", async () => {

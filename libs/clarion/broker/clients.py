@@ -67,10 +67,12 @@ async def stop(consumer: Any) -> None:
         async with asyncio.timeout(REQUEST_S):
             await asyncio.wait([stopping])
     finally:
-        stopping.cancel()
-    if stopping.cancelled():
-        await consumer._client.close()
-    else:
+        if not stopping.done():
+            stopping.cancel()
+            await asyncio.wait([stopping], timeout=1.0)
+        if stopping.cancelled():
+            await consumer._client.close()
+    if not stopping.cancelled():
         stopping.result()
 
 

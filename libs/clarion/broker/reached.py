@@ -14,8 +14,8 @@ async def committed(settings: Settings, groups: Iterable[str]) -> dict[Partition
     """The committed offset of each partition that a group has committed one of. Raises one of SEND_ERRORS."""
     admin: Any = clients.admin(settings)
     found: dict[Partition, int] = {}
-    await admin.start()
     try:
+        await admin.start()
         for group in groups:
             offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
             found |= {Partition(tp.topic, tp.partition): told.offset for tp, told in offsets.items()}
@@ -27,9 +27,9 @@ async def committed(settings: Settings, groups: Iterable[str]) -> dict[Partition
 async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Partition, int]:
     """The offset after the last record of each. Raises one of SEND_ERRORS."""
     consumer: Any = clients.mailbox_consumer(settings)
-    await consumer.start()
     try:
+        await consumer.start()
         found: dict[Any, int] = await consumer.end_offsets([TopicPartition(*partition) for partition in partitions])
     finally:
-        await consumer.stop()
+        await clients.stop(consumer)
     return {Partition(tp.topic, tp.partition): offset for tp, offset in found.items()}

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from clarion.contracts import limits
 from clarion.contracts.ids import new_id
 
 PATH: Final = "/v1/stream"
@@ -17,7 +18,7 @@ ACK_PATH: Final = "/v1/stream/ack"
 MEDIA_TYPE: Final = "text/event-stream"
 ACK_BYTES: Final = 1024  # of the body
 
-_SESSION: Final = r"^(\d{1,5})\.(\d{1,12})\.[0-9a-f-]{36}$"
+_SESSION: Final = rf"^(\d{{1,5}})\.(\d{{1,12}})\.[0-9a-f-]{{36}}{limits.END}"
 _session: Final = re.compile(_SESSION)
 
 

@@ -25,7 +25,7 @@ class Overlooked:
 
 
 async def find(documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime) -> list[Overlooked]:
-    """In the order of their lanes. Mostly there is nothing, and then it costs one covered query."""
+    """In order, for each user and lane. Mostly there is nothing, and then it costs one covered query."""
     some: list[str] = await documents.distinct("recipient", pending_query(users))
     if not some:
         return []
