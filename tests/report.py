@@ -2,8 +2,10 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from statistics import quantiles
 from typing import Final
 
 import msgspec
@@ -33,6 +35,10 @@ def at_least(name: str, value: float, bar: float, unit: str = "×") -> Row:
 
 def at_most(name: str, value: float, bar: float, unit: str = "×") -> Row:
     return Row(name, value, unit, f"≤ {bar:g}", value <= bar)
+
+
+def p99_ms(seconds: Sequence[float]) -> float:
+    return quantiles(seconds, n=100)[98] * 1e3
 
 
 def none(name: str, count: int) -> Row:

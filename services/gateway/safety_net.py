@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient
 
 from clarion.broker import reached
 from clarion.broker.clients import SEND_ERRORS
@@ -66,19 +67,17 @@ class SafetyNet:
                 log.exception("the safety net failed")  # what is only a net must not end the gateway
 
     async def look(self, stored_before: datetime) -> None:
-        emitted = await self._emitted()
-        asked_at = times.now()
-        await _until(lambda: (self.caught_up() or asked_at) > asked_at)
-        quiet = await self._quiet()
-        await self.outbox.flush()
-        await self._folded()
+        names = Names(self.settings.prefix)
+        async with reached.asking(self.settings) as admin:
+            emitted = await reached.committed(admin, [names.group(lane) for lane in LANES])
+            asked_at = times.now()
+            await _until(lambda: (self.caught_up() or asked_at) > asked_at)
+            quiet = await self._quiet()
+            await self.outbox.flush()
+            await self._folded(admin, names)
         for users in _some(list(quiet)):
             found = await overlooked.find(self.stored, users, stored_before, times.now())
             self._push([one for one in found if _is_below(one, emitted, self.settings)], quiet)
-
-    async def _emitted(self) -> Mapping[Partition, int]:
-        names = Names(self.settings.prefix)
-        return await reached.committed(self.settings, [names.group(lane) for lane in LANES])
 
     async def _quiet(self) -> dict[str, Room]:
         """The users of whom nothing is on its way."""
@@ -90,14 +89,13 @@ class SafetyNet:
             await asyncio.sleep(0)  # urgent first
         return quiet
 
-    async def _folded(self) -> None:
+    async def _folded(self, admin: AIOKafkaAdminClient, names: Names) -> None:
         """Wait until every receipt that is on Kafka by now is folded."""
-        names = Names(self.settings.prefix)
         partitions = [Partition(names.receipts, number) for number in range(self.settings.partitions_lane)]
         ends = {p: end for p, end in (await reached.ends(self.settings, partitions)).items() if end}
 
         async def all_folded() -> bool:
-            done = await reached.committed(self.settings, [names.group("receipts")])
+            done = await reached.committed(admin, [names.group("receipts")])
             return all(done.get(partition, 0) >= end for partition, end in ends.items())
 
         while not await all_folded():

@@ -69,8 +69,6 @@ async def _bulk(settings: Settings, server: Arm, rate: float) -> AsyncGenerator[
     sending = asyncio.create_task(_send(settings, server, _rounds(), rate / limits.ITEMS_PER_RECORD))
     try:
         yield
-        if sending.done():
-            await sending
     finally:
         sending.cancel()
         with suppress(asyncio.CancelledError):
@@ -137,9 +135,8 @@ async def _deliver(settings: Settings, server: Arm, made: Sequence[Addressed]) -
     await producer.start()
     try:
         topic = Names(settings.prefix).deliveries_bulk
-        values = [value for value, _ in packed(made)]
-        sent: list[Any] = [await producer.send(topic, value, partition=server.mailbox) for value in values]
-        await asyncio.gather(*sent)
+        records = ({"topic": topic, "value": value, "partition": server.mailbox} for value, _ in packed(made))
+        await clients.send_all(producer, records)
     finally:
         await producer.stop()
 

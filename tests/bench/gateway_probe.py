@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from statistics import quantiles
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +17,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
+from tests import report
 from tests.bench.gateway_arms import Arm
 from tests.bench.gateway_items import item
 from tests.gateways import greeted, wire
@@ -37,7 +37,7 @@ class Probe:
         self._ordinal = 0
 
     async def p99_ms(self, lane: Lane, count: int) -> float:
-        return quantiles([await self._seconds(lane) for _ in range(count)], n=100)[98] * 1e3
+        return report.p99_ms([await self._seconds(lane) for _ in range(count)])
 
     async def _seconds(self, lane: Lane) -> float:
         await asyncio.sleep(_PAUSE_S)

@@ -27,9 +27,11 @@ _WITHIN_S: Final = 120.0
 async def measure(env: Mapping[str, str], console: Console) -> list[Row]:
     async with own_lane(env) as own, serving("gateway", own) as server:
         settings = Settings.from_env(own)
-        stored = notifications.collection(database.connect(settings))
+        connection = database.connect(settings)
+        stored = notifications.collection(connection)
         await insert(stored, [item(user(n), Lane.NORMAL, k + 1) for k in range(WAITING) for n in range(USERS)])
         bare = await _bare(stored, settings.replay_reads)
+        database.close(connection)
         async with probing(settings, server) as probe:
             quiet = await probe.p99_ms(Lane.NORMAL, PROBES)
             async with connecting(server, USERS, own, PER_SECOND) as board:

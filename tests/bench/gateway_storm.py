@@ -22,9 +22,11 @@ _WITHIN_S: Final = 120.0
 
 async def measure(env: Mapping[str, str], sockets: int, console: Console) -> list[Row]:
     async with own_lane(env) as own, serving("gateway", own) as server:
-        stored = notifications.collection(database.connect(Settings.from_env(own)))
+        connection = database.connect(Settings.from_env(own))
+        stored = notifications.collection(connection)
         first = await _crowd(server, own, stored, sockets, ordinal=1)
         again = await _crowd(server, own, stored, sockets, ordinal=2)
+        database.close(connection)
     console.print(f"  {SHARE:.0%} of {sockets:,} had theirs after {first:.1f} s, and {again:.1f} s after they were cut")
     return [
         Row(f"{sockets:,} connect at once: {SHARE:.0%} have theirs after", first, "s"),

@@ -7,6 +7,8 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import cycle, islice
 from typing import Any, Final
 
@@ -47,21 +49,26 @@ def _value(user: str, lane: Lane, id_: str) -> bytes:
     return notification.encode(item)
 
 
-class Bulk:
-    """Records of the low lane for one user after the other, each with an id of its own, at little more than that costs:
-    on a machine of few cores, publishing must not be what the lanes wait for.
+@asynccontextmanager
+async def publisher(settings: Settings) -> AsyncGenerator[Callable[[int], Awaitable[None]]]:
+    """Publishes so many to the low lane when called, for one user after the other, each with an id of its own.
+
+    At little more than that costs: on a machine of few cores, publishing must not be what the lanes wait for.
     """
+    id_, topic = new_id(), Names(settings.prefix).notifications(Lane.LOW)
+    users = [f"user-{n}" for n in range(USERS)]
+    parts = cycle([(user, *_value(user, Lane.LOW, id_).split(id_.encode())) for user in users])
+    producer = clients.producer(settings)
 
-    def __init__(self, settings: Settings) -> None:
-        self.topic: Final = Names(settings.prefix).notifications(Lane.LOW)
-        self.producer: Final = clients.producer(settings)
-        id_ = new_id()
-        users = [f"user-{n}" for n in range(USERS)]
-        self._parts: Final = cycle([(user, *_value(user, Lane.LOW, id_).split(id_.encode())) for user in users])
+    async def publish(count: int) -> None:
+        records = ((user, new_id().encode().join((head, tail))) for user, head, tail in islice(parts, count))
+        await send_keyed(producer, topic, records, within_s=60)
 
-    async def publish(self, count: int) -> None:
-        records = ((user, new_id().encode().join((head, tail))) for user, head, tail in islice(self._parts, count))
-        await send_keyed(self.producer, self.topic, records, within_s=60)
+    await producer.start()
+    try:
+        yield publish
+    finally:
+        await producer.stop()
 
 
 async def bring_online(settings: Settings) -> None:
@@ -74,28 +81,20 @@ async def bring_online(settings: Settings) -> None:
 async def fill(settings: Settings, count: int) -> None:
     """Publish `count` to the low lane, as fast as they go."""
     await bring_online(settings)
-    bulk = Bulk(settings)
-    await bulk.producer.start()
-    try:
+    async with publisher(settings) as publish:
         for start in range(0, count, _AT_ONCE):
-            await bulk.publish(min(_AT_ONCE, count - start))
-    finally:
-        await bulk.producer.stop()
+            await publish(min(_AT_ONCE, count - start))
 
 
 async def steady(settings: Settings, rate: float, seconds: float) -> None:
     """Publish `rate` a second to the low lane for `seconds`."""
-    bulk = Bulk(settings)
-    await bulk.producer.start()
-    try:
+    async with publisher(settings) as publish:
         began, sent = time.perf_counter(), 0
         while (passed := time.perf_counter() - began) < seconds:
             if due := int(rate * passed) - sent:
-                await bulk.publish(due)
+                await publish(due)
                 sent += due
             await asyncio.sleep(_TICK_S)
-    finally:
-        await bulk.producer.stop()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from statistics import quantiles
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -20,7 +19,7 @@ from clarion.store import database, indexes, notifications
 from tests.bench.load import MAILBOXES, bring_online, record
 from tests.bench.throughput import ARMS, own_lane
 from tests.children import child
-from tests.report import Row, at_most
+from tests.report import Row, at_most, p99_ms
 
 CHUNKS: Final = 20
 CHUNK: Final = 50
@@ -44,8 +43,8 @@ async def measure(env: Mapping[str, str], bulk_maximum: float, console: Console)
                     beside = await probe.chunks()
             finally:
                 await probe.stop()
-    p99 = {name: quantiles(seconds, n=100)[98] * 1e3 for name, seconds in quiet.items()}
-    loaded = {name: quantiles(seconds, n=100)[98] * 1e3 for name, seconds in beside.items()}
+    p99 = {name: p99_ms(seconds) for name, seconds in quiet.items()}
+    loaded = {name: p99_ms(seconds) for name, seconds in beside.items()}
     console.print("  quiet p99: " + "  ".join(f"{name} {ms:.1f} ms" for name, ms in p99.items()))
     console.print(f"  beside {rate:,.0f}/s of bulk: " + "  ".join(f"{name} {ms:.1f} ms" for name, ms in loaded.items()))
     return [

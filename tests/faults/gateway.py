@@ -35,7 +35,7 @@ from tests.faults.gateways import Gateway
 from tests.faults.kinds import Stuck
 from tests.faults.odd_clients import Odd
 from tests.faults.publishing import Publishing
-from tests.faults.receiving import judge
+from tests.faults.receiving import judge, owed
 from tests.faults.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
@@ -175,10 +175,8 @@ async def world(stack: Stack, fault: Fault) -> AsyncGenerator[tuple[Settings, Fi
 
 async def settled(publishing: Publishing, devices: list[Device]) -> None:
     """Until every device has all it is owed; when that does not come, the account says what is missing."""
-    owed: dict[str, set[str]] = {}
-    for id_, said in publishing.published.items():
-        owed.setdefault(said.recipient, set()).add(id_)
-    waiting = {number: set(owed.get(device.user, ())) for number, device in enumerate(devices)}
+    by_user = owed(publishing.published)
+    waiting = {number: set(by_user.get(device.user, ())) for number, device in enumerate(devices)}
     try:
         async with asyncio.timeout(_SETTLED_S):
             while waiting:

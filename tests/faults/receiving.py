@@ -39,6 +39,14 @@ class Findings:
         }
 
 
+def owed(published: Mapping[str, Said]) -> dict[str, set[str]]:
+    """The ids that each user's devices have to be handed."""
+    found: dict[str, set[str]] = {}
+    for id_, said in published.items():
+        found.setdefault(said.recipient, set()).add(id_)
+    return found
+
+
 def judge(
     published: Mapping[str, Said], unsure: Iterable[str], devices: Iterable[tuple[str, Sequence[Handed]]]
 ) -> Findings:
@@ -47,13 +55,11 @@ def judge(
     Of each lane in `ord` order, those that came early apart: they have no place in it.
     """
     findings, unsure_ids = Findings(), set(unsure)
-    owed: dict[str, set[str]] = {}
-    for id_, said in published.items():
-        owed.setdefault(said.recipient, set()).add(id_)
+    by_user = owed(published)
     for user, handed in devices:
         findings.handed += len(handed)
         times = Counter(item.id for item in handed)
-        findings.lost += owed.get(user, set()) - times.keys()
+        findings.lost += by_user.get(user, set()) - times.keys()
         findings.twice += [id_ for id_, count in times.items() if count > 1]
         highest: dict[Lane, tuple[int, int]] = {}
         for item in handed:

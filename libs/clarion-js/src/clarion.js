@@ -7,6 +7,7 @@ import { Inbox } from "./inbox.js";
 import { HANDLER_TIMEOUT_MS } from "./limits.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
+import { Pause } from "./pause.js";
 import { Progress } from "./progress.js";
 import { RecentIds } from "./recent_ids.js";
 import { CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
@@ -34,7 +35,7 @@ export class Clarion {
   #unread = null;
   #link = null;
   #isClosed = false;
-  #cutWait = () => {};
+  #pause = new Pause();
   #onOnline = () => this.retryNow();
 
   constructor(options) {
@@ -109,7 +110,7 @@ export class Clarion {
 
   /** End the wait before the next try. */
   retryNow() {
-    this.#cutWait();
+    this.#pause.cut();
   }
 
   close() {
@@ -153,7 +154,7 @@ export class Clarion {
       if (next === null) return this.#finish(end);
       refresh = next.refresh || (refresh && end.hadNoToken === true);
       this.#setState({ name: "waiting", retryMs: Math.round(next.waitMs), code: end.code, reason: end.reason });
-      await this.#wait(next.waitMs);
+      await this.#pause.for(next.waitMs);
     }
   }
 
@@ -291,22 +292,12 @@ export class Clarion {
     this.#events.emit("unread", count);
   }
 
-  #wait(ms) {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#cutWait = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
   #finish({ code, reason }) {
     this.#isClosed = true;
     globalThis.removeEventListener?.("online", this.#onOnline);
     this.#link?.end({ code, reason });
     this.#inbox.close();
-    this.#cutWait();
+    this.#pause.cut();
     this.#setState({ name: "closed", code, reason: reason || REASONS[code] || `closed by the server (${code})` });
   }
 }

@@ -1,4 +1,5 @@
 import { backoff } from "./backoff.js";
+import { Pause } from "./pause.js";
 import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
 import { request, RETRIED } from "./request.js";
 import { WAITING_MARKS } from "./limits.js";
@@ -19,7 +20,7 @@ export class Speaker {
   #isClosed = false;
   #marks = Promise.resolve();
   #marksWaiting = 0;
-  #cutWait = () => {};
+  #pause = new Pause();
 
   /** `onFailed(end)`: no use to go on with this stream. */
   constructor({ fetch, url, token, mark, random, onFailed }) {
@@ -41,7 +42,7 @@ export class Speaker {
   /** No more tries; what is on its way stays so, as a socket's last words do. */
   close() {
     this.#isClosed = true;
-    this.#cutWait();
+    this.#pause.cut();
   }
 
   async #post() {
@@ -54,7 +55,7 @@ export class Speaker {
       else if (this.#isClosed) break;
       else if (RETRIED.has(answer.status)) {
         this.#isDue = true;
-        await this.#wait(answer.retryMs + backoff(failures++, this.#random));
+        await this.#pause.for(answer.retryMs + backoff(failures++, this.#random));
         if (this.#isClosed) break;
       } else {
         this.#fail(answer.status);
@@ -75,15 +76,5 @@ export class Speaker {
     }
     this.#marksWaiting++;
     this.#marks = this.#marks.then(() => this.#mark(op, ids)).finally(() => this.#marksWaiting--);
-  }
-
-  #wait(ms) {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#cutWait = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -17,6 +17,7 @@ REQUEST_S: Final = 20.0
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
 HEARTBEAT_S: Final = 3.0
 FETCH_WAIT_MS: Final = 250  # a broker with nothing to tell answers then; mailboxes must know their end within a second
+_CANCELLED_S: Final = 1.0  # what is cancelled has no longer to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
 
 # A future of an idempotent producer never fails by itself: aiokafka retries such a batch for ever.
@@ -69,7 +70,7 @@ async def stop(consumer: Any) -> None:
     finally:
         if not stopping.done():
             stopping.cancel()
-            await asyncio.wait([stopping], timeout=1.0)
+            await asyncio.wait([stopping], timeout=_CANCELLED_S)
         if stopping.cancelled():
             await consumer._client.close()
     if not stopping.cancelled():

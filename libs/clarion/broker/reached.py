@@ -1,26 +1,34 @@
 """How far consumer groups have come, and where partitions end: for who has to know what others have done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
 from clarion.settings import Settings
 
 
-async def committed(settings: Settings, groups: Iterable[str]) -> dict[Partition, int]:
-    """The committed offset of each partition that a group has committed one of. Raises one of SEND_ERRORS."""
-    admin: Any = clients.admin(settings)
-    found: dict[Partition, int] = {}
+@asynccontextmanager
+async def asking(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
+    """A client to ask with, for as long as the block runs. Raises one of SEND_ERRORS."""
+    admin = clients.admin(settings)
     try:
         await admin.start()
-        for group in groups:
-            offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
-            found |= {Partition(tp.topic, tp.partition): told.offset for tp, told in offsets.items()}
+        yield admin
     finally:
         await admin.close()
+
+
+async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[Partition, int]:
+    """The committed offset of each partition that a group has committed one of. Raises one of SEND_ERRORS."""
+    found: dict[Partition, int] = {}
+    for group in groups:
+        offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
+        found |= {Partition(tp.topic, tp.partition): told.offset for tp, told in offsets.items()}
     return found
 
 
