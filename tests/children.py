@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -51,10 +52,22 @@ async def figures_of(admin_port: int) -> dict[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
-async def overlooked(admin_port: int) -> float:
-    """How many items a gateway's safety net has pushed; 0 of one that does not answer."""
+class Net(NamedTuple):
+    """What a gateway's safety net did since its process began: looks done, users asked about, items pushed."""
+
+    looks: float = 0
+    asked: float = 0
+    overlooked: float = 0
+
+
+async def net_of(admin_port: int) -> Net:
+    """All 0 of a gateway that does not answer."""
     try:
         figures = await figures_of(admin_port)
     except httpx.HTTPError:
-        return 0.0  # it was killed, or paused, or is starting
-    return sum(count for name, count in figures.items() if name.startswith("clarion_overlooked_total"))
+        return Net()  # it was killed, or paused, or is starting
+    return Net(
+        figures.get('clarion_safety_net_looks_total{how="done"}', 0),
+        figures["clarion_safety_net_asked_total"],
+        sum(count for name, count in figures.items() if name.startswith("clarion_overlooked_total")),
+    )

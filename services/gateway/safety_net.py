@@ -58,13 +58,16 @@ class SafetyNet:
         every_s = self.settings.safety_net_s
         while True:
             await asyncio.sleep(every_s)
+            how = "missed"
             try:
                 async with asyncio.timeout(every_s):
                     await self.look(times.now() - timedelta(seconds=every_s / 2))
+                how = "done"
             except (*SEND_ERRORS, *database.TRANSIENT) as error:
                 log.warning("the safety net could not look", error=repr(error))
             except Exception:
                 log.exception("the safety net failed")  # what is only a net must not end the gateway
+            metrics.safety_net_looks.labels(how).inc()
 
     async def look(self, stored_before: datetime) -> None:
         names = Names(self.settings.prefix)
@@ -77,6 +80,7 @@ class SafetyNet:
             await self._folded(admin, names)
         for users in _some(list(quiet)):
             found = await overlooked.find(self.stored, users, stored_before, times.now())
+            metrics.safety_net_asked.inc(len(users))
             self._push([one for one in found if _is_below(one, emitted, self.settings)], quiet)
 
     async def _quiet(self) -> dict[str, Room]:

@@ -103,7 +103,7 @@ async def one_kind(
             async with watched.running(late, settings, urls):
                 await settled(publishing, devices)
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
-        overlooked = sum([await gateway.overlooked() for gateway in everybody(at)])
+        nets = [await gateway.net() for gateway in everybody(at)]
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
     found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
     for wrong, ids in [*found.wrongs().items(), ("broken", broken), ("stuck", [stuck] if stuck else [])]:
@@ -115,7 +115,8 @@ async def one_kind(
     return [
         Row(f"{kind}: handed out", found.handed, "items"),
         *(none(f"{kind}: {wrong}", len(ids)) for wrong, ids in found.wrongs().items()),
-        none(f"{kind}: delivered by the safety net only", int(overlooked)),
+        none(f"{kind}: delivered by the safety net only", int(sum(net.overlooked for net in nets))),
+        at_least(f"{kind}: asked about by the safety nets", sum(net.asked for net in nets), 1, "users"),
         none(f"{kind}: said what no gateway must", len(broken)),
         none(f"{kind}: stuck", int(bool(stuck))),
         at_most(

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 import psutil
 
-from tests.children import free_port, overlooked
+from tests.children import Net, free_port, net_of
 from tests.faults.workers import END_S, LOGS, START_S
 
 _POLL_S: Final = 0.05
@@ -85,9 +85,9 @@ class Gateway:
         assert self.process is not None
         return psutil.Process(self.process.pid).memory_info().rss
 
-    async def overlooked(self) -> float:
-        """How many items only its safety net has delivered; those of processes that were killed are not known."""
-        return await overlooked(self.admin)
+    async def net(self) -> Net:
+        """What its safety net has done; that of processes that were killed is not known."""
+        return await net_of(self.admin)
 
     def broken(self) -> list[str]:
         """What it said that a gateway must not say."""

@@ -1,4 +1,9 @@
+from collections.abc import AsyncGenerator
+
 import pytest
+
+from tests.children import net_of
+from tests.conftest import until
 
 WALKS = 4
 
@@ -12,6 +17,22 @@ def walks(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--live-walks", WALKS) or WALKS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+async def _nets_look(gateway_admins: list[int]) -> AsyncGenerator[None]:
+    """Whatever a module of tests does to the stack, in its time each gateway's safety net looks, and can do so."""
+    before = [(await net_of(port)).looks for port in gateway_admins]
+    yield
+
+    async def have_looked() -> bool:
+        now = [(await net_of(port)).looks for port in gateway_admins]
+        # fewer than before: it has begun anew
+        return all(looks and looks != earlier for looks, earlier in zip(now, before, strict=True))
+
+    await until(have_looked)
+
+
 @pytest.fixture(autouse=True)
-def _nothing_overlooked(nothing_overlooked: None) -> None:
-    """After each test here."""
+async def _nothing_overlooked(gateway_admins: list[int]) -> AsyncGenerator[None]:
+    """Whatever a test does to the stack, no safety net finds what no other way has delivered."""
+    yield
+    assert not sum([(await net_of(port)).overlooked for port in gateway_admins])

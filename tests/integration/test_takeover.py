@@ -74,10 +74,11 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
     connection = database.connect(settings)
     leases = mailboxes.collection(connection)
     settings = msgspec.structs.replace(settings, partitions_deliveries=2, drain_s=0.0, admin_port=0)
-    lane = ("-m", "clarion.cli", "stream", "--role", "lane", "--lane", Lane.HIGH)
+    stream = ("-m", "clarion.cli", "stream", "--role")
     async with (
         Publisher.kafka(settings.kafka, sender="tests", prefix=settings.prefix) as publisher,
-        child(lane, env_of(settings)),
+        child((*stream, "lane", "--lane", Lane.HIGH), env_of(settings)),
+        child((*stream, "receipts"), env_of(settings)),
         proxied("127.0.0.1", stack.ports["mongodb"]) as way,
         gateway(settings, tmp_path) as sleeper,
         gateway(settings, tmp_path, mongodb=mongodb_at(way.port)) as cut_off,
@@ -116,6 +117,7 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             await asyncio.gather(ann.heard("in between"), bob.heard("in between"))
             await tell("and on", "ann", "bob")
             await asyncio.gather(ann.heard("and on"), bob.heard("and on"))
+            await _overlook_nothing(heir, another)
             heir.process.terminate()
             another.process.terminate()
             await asyncio.gather(ann.ended, bob.ended)
@@ -129,6 +131,12 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
         async with listening(sleeper, "ann") as ann, listening(cut_off, "bob") as bob:
             await tell("again", "ann", "bob")
             await asyncio.gather(ann.heard("again"), bob.heard("again"))
+            await _overlook_nothing(sleeper, cut_off)
         assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {3}
     await connection.client.drop_database(connection.name)
     database.close(connection)
+
+
+async def _overlook_nothing(*gateways: Own) -> None:
+    nets = await asyncio.gather(*(each.looked() for each in gateways))
+    assert [net.overlooked for net in nets] == [0] * len(gateways)

@@ -34,7 +34,7 @@ from services.stream.lane import LaneWork
 from services.stream.turns import Turns
 from services.stream.windows import POLICIES, Window
 from tests.children import child, env_of
-from tests.conftest import SAFETY_NET_S, until
+from tests.conftest import until
 from tests.gateways import gateway
 
 LANE, USER = Lane.NORMAL, "ann"
@@ -86,7 +86,7 @@ async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(setti
         clients.producer(settings) as through,
         stream(settings, "lane", "--lane", LANE) as owner,
         stream(settings, "receipts"),
-        gateway(settings, tmp_path, overlooks=True) as own,
+        gateway(settings, tmp_path) as own,
         Subscriber(own.url, token=mint(settings, sub=USER, scope=SUBSCRIBE)) as device,
     ):
         received = asyncio.Queue[Received]()
@@ -111,15 +111,14 @@ async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(setti
         async with asyncio.timeout(30):
             found = await received.get()
         assert (found.id, found.unstored) == (passed, True)
-        assert await own.overlooked() == 1
+        assert (await own.net()).overlooked == 1
 
         async def all_delivered() -> bool:
             documents = await notifications.collection(stored).find({"recipient": USER}).to_list(None)
             return [document["state"] for document in documents] == ["delivered"] * 3
 
         await until(all_delivered)
-        await asyncio.sleep(2 * SAFETY_NET_S)  # two more looks
-        assert await own.overlooked() == 1
+        assert (await own.looked()).overlooked == 1
         assert received.empty()
         reading.cancel()
     await stored.client.drop_database(stored.name)

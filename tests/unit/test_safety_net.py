@@ -1,9 +1,14 @@
 """Whom the safety net leaves alone: from whom an acknowledgement, or to whom an item, may still be on its way."""
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
+import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
@@ -13,7 +18,7 @@ from clarion.settings import Settings
 from clarion.store.overlooked import Overlooked
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed, Offered
-from services.gateway.safety_net import _is_below, _is_quiet
+from services.gateway.safety_net import SafetyNet, _is_below, _is_quiet
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SETTINGS = Settings(env="dev", partitions_lane=4, generation=2)
@@ -23,6 +28,24 @@ class Nowhere:
     def write(self, text: bytes) -> None: ...
     def shut(self, code: int, reason: str) -> None: ...
     def abort(self) -> None: ...
+
+
+async def test_a_look_that_does_not_come_to_its_end_is_counted_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: Iterator[BaseException | None] = iter([None, TimeoutError(), ValueError(), None, asyncio.CancelledError()])
+
+    async def look(_: SafetyNet, __: datetime) -> None:
+        if error := next(ends):
+            raise error
+
+    def count(how: str) -> float:
+        return REGISTRY.get_sample_value("clarion_safety_net_looks_total", {"how": how}) or 0.0
+
+    monkeypatch.setattr(SafetyNet, "look", look)
+    before, nothing = (count("done"), count("missed")), cast(Any, None)
+    net = SafetyNet(msgspec.structs.replace(SETTINGS, safety_net_s=0.001), nothing, nothing, nothing, nothing)
+    with pytest.raises(asyncio.CancelledError):
+        await net.run()
+    assert (count("done"), count("missed")) == (before[0] + 2, before[1] + 2)
 
 
 def quiet() -> Connection:

@@ -55,6 +55,14 @@ delivery_seconds = Spread(
 )
 pushed = Tally("clarion_pushed", "Items written to connections", ["lane", "how"])
 overlooked = Counter("clarion_overlooked", "Items that no other way delivered, pushed by the safety net", ["lane"])
+safety_net_looks = Counter(
+    "clarion_safety_net_looks",
+    "Looks of the safety net: `done`, or `missed`: not to their end in time",
+    ["how"],
+)
+safety_net_asked = Counter(
+    "clarion_safety_net_asked", "Users it asked about, each time: connected, and nothing of theirs was on its way"
+)
 repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")
