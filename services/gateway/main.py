@@ -66,8 +66,7 @@ async def main(process: Process) -> None:
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     outbox = Outbox(producer, names, documents)
-    revoked = revocations.collection(stored)
-    check = Revocations(Verifier(settings), revoked)
+    check = Revocations(Verifier(settings), revocations.collection(stored))
     gateway = make(settings, check, documents, outbox)
     disconnect = Disconnect(stored, producer, health.dependency("kafka"), names, settings.token_life_s)
     inbox = Inbox(documents, health.dependency("mongodb"), health.dependency("kafka"), producer, names, outbox)
@@ -97,7 +96,7 @@ async def main(process: Process) -> None:
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
             looked = times.now()
             await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
-            started.append(tasks.create_task(follow(revoked, gateway.revoked, looked), name="revocations"))
+            started.append(tasks.create_task(follow(check, gateway.revoked, looked), name="revocations"))
             await _lease_after_lease(process, gateway, stored, producer, names)
             await within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
         finally:

@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -71,9 +71,15 @@ class Revocations:
     async def load(self) -> None:
         """Learn all that is in force, before anybody is served. Raises one of `database.TRANSIENT`."""
         found = await revocations.since(self.stored, _EVER)
-        self._complete_from = 0.0 if len(found) < revocations.LATEST else min(found.values()).timestamp()
+        self._complete_from = _complete_from(found)
         for user, tokens_from in sorted(found.items(), key=lambda one: one[1]):
             self.note(user, tokens_from)
+
+    async def look(self, moment: datetime) -> dict[str, datetime]:
+        """What was revoked since. Raises one of `database.TRANSIENT`."""
+        found = await revocations.since(self.stored, moment)
+        self._complete_from = max(self._complete_from, _complete_from(found))
+        return found
 
     async def verify(self, token: str) -> Claims:
         """As `Verifier.verify`, and not revoked. Raises `TokenError`, or `KeysUnavailable`, also without MongoDB."""
@@ -102,7 +108,12 @@ class AsFarAsKnown:
         return claims
 
 
-async def follow(stored: Collection, heard: Callable[[str, datetime], None], looked: datetime) -> None:
+def _complete_from(found: Mapping[str, datetime]) -> float:
+    """Before which a look may have found less than there is."""
+    return 0.0 if len(found) < revocations.LATEST else min(found.values()).timestamp()
+
+
+async def follow(known: Revocations, heard: Callable[[str, datetime], None], looked: datetime) -> None:
     """Look for what was revoked lately, for ever: a gateway that was not told, or whose mailbox lags, hears so, too.
 
     `looked` is when everything was known that had been revoked by then.
@@ -111,7 +122,7 @@ async def follow(stored: Collection, heard: Callable[[str, datetime], None], loo
         await asyncio.sleep(LOOK_EVERY_S)
         now = times.now()
         try:
-            found = await revocations.since(stored, looked - _CLOCKS)
+            found = await known.look(looked - _CLOCKS)
         except database.TRANSIENT as error:
             log.info("not known what was revoked lately", error=repr(error))
             continue

@@ -1,5 +1,6 @@
 """What a gateway keeps of revoked tokens."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,3 +85,20 @@ async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judg
     known.note("eve", seconds_after(NOW))
     assert not known.decides(claims("bob", first))
     assert known.decides(claims("bob", first + 1))
+
+
+async def test_when_more_is_revoked_between_two_looks_than_one_brings_the_same_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, store, heard = Revocations(NOTHING, NOTHING), Stored({}), asyncio.Event()
+    monkeypatch.setattr(revocations.revocations, "since", store.since)
+    monkeypatch.setattr(revocations, "LOOK_EVERY_S", 0.0)
+    await known.load()
+    bob = claims("bob", NOW.timestamp() - 1)
+    assert known.decides(bob)
+    store.found = {f"user-{n}": NOW + timedelta(seconds=n) for n in range(LATEST)}
+    following = asyncio.create_task(revocations.follow(known, lambda user, moment: heard.set(), NOW))
+    await asyncio.wait_for(heard.wait(), 10)
+    following.cancel()
+    assert not known.decides(bob), "he may be among those that were not read"
+    assert known.decides(claims("bob", NOW.timestamp()))
