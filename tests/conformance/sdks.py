@@ -40,6 +40,8 @@ class InPython:
             self.released.set()
         elif verb == "settle":
             await asyncio.sleep(SETTLE_S)  # what was read is handled in another task
+        elif verb == "close":
+            await self.subscriber.__aexit__(None, None, None)
         else:
             await getattr(self.subscriber, verb)(ids)
 

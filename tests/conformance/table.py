@@ -9,7 +9,7 @@ places, tags and `since` are what it says.
 | `server`, frame | says it | the gateway has to say it; what is in a batch is published first |
 | `close`, code, by | closes | the gateway has to close, after what is done to it (`by`) |
 | `cut` | ends the connection without a word | the same |
-| `app`, verb, names | the application does it: `read` …, `release` (of what it holds), `settle` | – |
+| `app`, verb, names | the application does it: `read` …, `release` (of what it holds), `settle`, `close` | – |
 | `other`, verb, names | – | another device does it, over HTTP |
 | `silence` | says nothing until the SDK leaves | – |
 """

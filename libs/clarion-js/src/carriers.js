@@ -13,7 +13,7 @@ const STREAM_EVERY = 4;
  * is so for both, and most of its clients shall come back by socket.
  */
 export class Carriers {
-  #options; // {WebSocket, fetch, url, mark, random, fallback}
+  #options; // {WebSocket, fetch, url, onError, random, fallback}
   #onSocket;
   #current = null;
   #token = null;

@@ -49,7 +49,7 @@ export class Clarion {
       ...shared,
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
       fallback: (options.fallback ?? true) && shared.fetch !== undefined,
-      mark: (op, ids) => this.#markByPost(op, ids),
+      onError,
       onSocket: () => this.#link?.end({ code: CLOSE_NORMAL, reason: "a socket gets through again" }),
     });
     this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
@@ -256,15 +256,6 @@ export class Clarion {
     this.#outbox.mark(op, list);
   }
 
-  /** Never rejects: what is not confirmed is sent again on the next connection. */
-  async #markByPost(op, ids) {
-    try {
-      await this.#inbox.mark(op, ids);
-    } catch (error) {
-      if (!this.#isClosed) this.#events.emit("error", error);
-    }
-  }
-
   #setState(state) {
     this.#state = Object.freeze(state);
     this.#events.emit("state", this.#state);
@@ -295,7 +286,7 @@ export class Clarion {
   #finish({ code, reason }) {
     this.#isClosed = true;
     globalThis.removeEventListener?.("online", this.#onOnline);
-    this.#link?.end({ code, reason });
+    this.#link?.end({ code, reason }, { isLeaving: true });
     this.#inbox.close();
     this.#pause.cut();
     this.#setState({ name: "closed", code, reason: reason || REASONS[code] || `closed by the server (${code})` });

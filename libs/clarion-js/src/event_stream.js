@@ -9,17 +9,17 @@ const MEDIA_TYPE = "text/event-stream";
  * The carrier for where no socket gets through: the same frames as events of one answer without an end, read by fetch,
  * since an EventSource sends no header. What there is to say goes by POST.
  */
-export function openEventStream({ fetch, url, token, mark, random }, { resume, onText, onClose }) {
+export function openEventStream({ fetch, url, token, onError, random }, { resume, onText, onClose }) {
   const controller = new AbortController();
-  const speaker = new Speaker({ fetch, url: beside(url, "stream/ack"), token, mark, random, onFailed: onClose });
+  const speaker = new Speaker({ fetch, url, token, random, onFailed: onClose, onError });
   const asked = `${beside(url, "stream")}?${new URLSearchParams({ resume: JSON.stringify(resume()) })}`;
   listen(fetch, asked, token, controller.signal, onText).then(onClose, (error) =>
     onClose({ code: CLOSE_NETWORK, reason: String(error?.message ?? error) }),
   );
   return {
     send: (frame, session) => speaker.say(frame, session),
-    close() {
-      speaker.close();
+    close(how) {
+      speaker.close(how);
       controller.abort();
     },
   };

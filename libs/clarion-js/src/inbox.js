@@ -111,7 +111,8 @@ function closed() {
   return new ClarionError("http", "this Clarion is closed");
 }
 
-function failure({ status, text, cause }) {
+/** An answer that is none, as the error it means. */
+export function failure({ status, text, cause }) {
   if (status === NO_ANSWER) return new ClarionError("http", `the inbox cannot be reached: ${cause.message}`, { cause });
   const { detail = `the inbox answered ${status}`, errors = [] } = problemOf(text);
   const message = [detail, ...errors.map((error) => error.detail)].join("; ");

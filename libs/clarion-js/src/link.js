@@ -28,9 +28,12 @@ export class Link {
     this.#carrier.send(frame, this.#session);
   }
 
-  /** End it from this side, at once: on a dead network the closing handshake would take minutes. */
-  end(end) {
-    if (this.#finish(end)) this.#carrier.close();
+  /**
+   * End it from this side, at once: on a dead network the closing handshake would take minutes. `isLeaving`: no other
+   * connection follows, that would say again what is still to be said.
+   */
+  end(end, { isLeaving = false } = {}) {
+    if (this.#finish(end)) this.#carrier.close({ isLeaving });
   }
 
   #receive(text) {
@@ -62,7 +65,7 @@ export class Link {
   }
 
   #closed({ reason, ...end }) {
-    if (this.#finish({ ...end, reason: reason || this.#bye?.reason })) this.#carrier.close();
+    this.end({ ...end, reason: reason || this.#bye?.reason });
   }
 
   #finish(end) {

@@ -37,9 +37,9 @@ export class Outbox {
     this.resend();
   }
 
-  /** Sends at once what is due, since nothing can be sent later. */
+  /** Sends at once all that is due, since nothing can be sent later. */
   closing() {
-    this.#sendDue();
+    while (this.#sendDue());
     this.closed();
   }
 

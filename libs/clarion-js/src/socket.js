@@ -4,7 +4,7 @@ import { CLOSE_NETWORK, CLOSE_NORMAL } from "./reconnect.js";
 const SUBPROTOCOL = "clarion.v1";
 const OPEN = 1; // WebSocket.OPEN
 
-/** A carrier: `send(frame)`, and `close()` ends it from this side without another word. */
+/** A carrier: `send(frame)`, and `close()` ends it from this side; what was sent before still goes out. */
 export function openSocket({ WebSocket, url, token }, { resume, onText, onClose }) {
   const socket = new WebSocket(url, protocols(token));
   const send = (frame) => {

@@ -1,80 +1,60 @@
-import { backoff } from "./backoff.js";
-import { Pause } from "./pause.js";
-import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
-import { request, RETRIED } from "./request.js";
+import { failure } from "./inbox.js";
 import { WAITING_MARKS } from "./limits.js";
+import { Line } from "./line.js";
+import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
+import { beside, request } from "./request.js";
 
 /**
  * What the client of an event stream has to say. An acknowledgement stands for all before it, so one POST at a time is
- * enough, with the latest; a `pong` is one more of the same. Marks (`mark(op, ids)`) go one after the other.
+ * enough, with the latest; a `pong` is one more of the same. Marks go one after the other, to the inbox.
  */
 export class Speaker {
-  #how;
-  #mark;
-  #random;
   #onFailed;
-  #session = null;
-  #tag = 0;
-  #isDue = false;
-  #isPosting = false;
-  #isClosed = false;
-  #marks = Promise.resolve();
-  #marksWaiting = 0;
-  #pause = new Pause();
+  #said = { session: null, tag: 0, number: 0 };
+  #taken = 0; // the number of what the server took
+  #marks = [];
+  #acking;
+  #marking;
 
-  /** `onFailed(end)`: no use to go on with this stream. */
-  constructor({ fetch, url, token, mark, random, onFailed }) {
-    this.#how = (content) => request(fetch, { method: "POST", url, token, content });
-    this.#mark = mark;
-    this.#random = random;
+  /** `url`: of the socket. `onFailed(end)`: no use to go on with this stream. `onError`: gets what marks were refused with. */
+  constructor({ fetch, url, token, random, onFailed, onError }) {
+    const post = (path, content, controller) =>
+      request(fetch, { method: "POST", url: beside(url, path), token, content, controller });
+    const fail = ({ status }, what) =>
+      onFailed({ code: status === 401 ? CLOSE_TOKEN : CLOSE_NETWORK, reason: `${what} was refused: ${status}` });
     this.#onFailed = onFailed;
+    this.#acking = new Line({
+      random,
+      head: () => (this.#taken < this.#said.number ? this.#said : null),
+      post: ({ session, tag }, controller) => post("stream/ack", { session, tag }, controller),
+      taken: ({ number }) => (this.#taken = number),
+      refused: (answer) => fail(answer, "an acknowledgement"),
+    });
+    this.#marking = new Line({
+      random,
+      head: () => this.#marks[0] ?? null,
+      post: ({ op, ids }, controller) => post(`inbox/${op}`, { ids }, controller),
+      taken: () => this.#marks.shift(),
+      refused: (answer, { op }) => {
+        if (answer.status === 401) return fail(answer, op);
+        this.#marks.shift();
+        onError(failure(answer));
+      },
+    });
   }
 
   say(frame, session) {
     if (frame.op === "ack" || frame.op === "pong") {
-      this.#session = session;
-      this.#tag = frame.tag ?? this.#tag;
-      this.#isDue = true;
-      this.#post();
-    } else if (frame.ids) this.#markNext(frame.op, frame.ids);
+      this.#said = { session, tag: frame.tag ?? this.#said.tag, number: this.#said.number + 1 };
+      this.#acking.go();
+    } else if (this.#marks.length < WAITING_MARKS) {
+      this.#marks.push({ op: frame.op, ids: frame.ids });
+      this.#marking.go();
+    } else this.#onFailed({ code: CLOSE_NETWORK, reason: "marks are not taken: beginning again" });
   }
 
-  /** No more tries; what is on its way stays so, as a socket's last words do. */
-  close() {
-    this.#isClosed = true;
-    this.#pause.cut();
-  }
-
-  async #post() {
-    if (this.#isPosting) return;
-    this.#isPosting = true;
-    for (let failures = 0; this.#isDue; ) {
-      this.#isDue = false;
-      const answer = await this.#how({ session: this.#session, tag: this.#tag });
-      if (answer.content !== undefined) failures = 0;
-      else if (this.#isClosed) break;
-      else if (RETRIED.has(answer.status)) {
-        this.#isDue = true;
-        await this.#pause.for(answer.retryMs + backoff(failures++, this.#random));
-        if (this.#isClosed) break;
-      } else {
-        this.#fail(answer.status);
-        break;
-      }
-    }
-    this.#isPosting = false;
-  }
-
-  #fail(status) {
-    const code = status === 401 ? CLOSE_TOKEN : CLOSE_NETWORK;
-    this.#onFailed({ code, reason: `an acknowledgement was refused: ${status}` });
-  }
-
-  #markNext(op, ids) {
-    if (this.#marksWaiting >= WAITING_MARKS) {
-      return this.#onFailed({ code: CLOSE_NETWORK, reason: "marks are not taken: beginning again" });
-    }
-    this.#marksWaiting++;
-    this.#marks = this.#marks.then(() => this.#mark(op, ids)).finally(() => this.#marksWaiting--);
+  /** Leaving, what was said still goes out; else it is the next connection that says it. */
+  close({ isLeaving }) {
+    for (const line of [this.#acking, this.#marking]) isLeaving ? line.leave() : line.close();
   }
 }

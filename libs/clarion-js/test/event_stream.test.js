@@ -244,3 +244,51 @@ test("close says what is handled and ends the stream", async () => {
   await later(600_000);
   assert.equal(link.streams.length, 1);
 });
+
+test("what a dead stream could not mark is marked by the next one only, so the later mark is the last word", async () => {
+  let code = 503;
+  const link = await connectByStream({ status: (path) => (path.includes("inbox") ? code : 200) });
+  const marks = () => link.posts.flatMap(([path, { ids }]) => (ids ? [[path.split("/").at(-1), ...ids]] : []));
+  link.clarion.read(id(1));
+  await settled();
+  link.clarion.archive(id(2));
+  await later(50);
+  assert.deepEqual(marks(), [["read", id(1)]], "one after the other");
+  await link.stream.drop();
+  code = 200;
+  link.clarion.unread(id(1));
+  await later(500);
+  await link.stream.say(HELLO);
+  await later(50);
+  await later(30_000);
+  assert.deepEqual(marks().slice(1), [["archive", id(2)], ["unread", id(1)]]);
+});
+
+test("marks made just before close go out, also those that wait", async () => {
+  let code = 503;
+  const link = await connectByStream({ status: (path) => (path.includes("inbox") ? code : 200) });
+  link.clarion.read(id(1));
+  await settled();
+  code = 200;
+  link.clarion.archive(id(2));
+  link.clarion.read(id(3));
+  link.clarion.close();
+  await settled();
+  assert.deepEqual(link.posts.map(([path, { ids }]) => [path, ids]), [
+    ["/v1/inbox/read", [id(1)]],
+    ["/v1/inbox/read", [id(1)]],
+    ["/v1/inbox/archive", [id(2)]],
+    ["/v1/inbox/read", [id(3)]],
+  ]);
+});
+
+test("a mark that is refused is told, and the stream goes on", async () => {
+  const link = await connectByStream({ status: (path) => (path.includes("inbox/read") ? 404 : 200) });
+  link.clarion.read(id(1));
+  await settled();
+  link.clarion.archive(id(2));
+  await later(50);
+  assert.deepEqual(link.told.errors.map(({ code, status }) => [code, status]), [["http", 404]]);
+  assert.equal(link.posts.at(-1)[0], "/v1/inbox/archive");
+  assert.equal(link.clarion.state.name, "open");
+});
