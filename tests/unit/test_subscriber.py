@@ -1,6 +1,7 @@
 """The subscriber against a gateway of its own, in this process, over real sockets."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -460,15 +461,32 @@ async def test_what_get_token_raises_comes_out() -> None:
             await take(s, 1)
 
 
-async def test_a_frame_that_cannot_be_read_ends_it() -> None:
-    async def script(client: Client) -> None:
+async def test_whoever_sends_what_cannot_be_read_is_tried_again_with_backoff_though_it_greets() -> None:
+    tried: list[int] = []
+
+    class Recorded(Backoff):
+        def delay(self, failures: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+            tried.append(failures)
+            return 0.0
+
+    async def unreadable(client: Client) -> None:
         await client.start()
         await client.connection.send('{"op":"batch"}')
         await client.stay()
 
-    async with gateway(script) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
-        with pytest.raises(Disconnected, match="4400"):
-            await take(s, 1)
+    async def restarting(client: Client) -> None:
+        await client.start()
+        await client.close(1012)
+
+    async def delivering(client: Client) -> None:
+        await client.start()
+        await client.batch(1, "a")
+        await client.stay()
+
+    scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]
+    async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=Recorded()) as s:
+        await take(s, 1)
+    assert tried == [0, 1, 2, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -223,15 +223,12 @@ export class Clarion {
         this.#events.emit("error", new ClarionError("server", `${frame.code}: ${frame.detail}`));
         break;
       default:
-        // an op of a later version is passed over; what has none is not this protocol
-        if (typeof frame?.op !== "string") this.#refuse("a frame was no JSON object with an op");
+        // an op of a later version is passed over; null is what cannot be read
+        if (frame === null) this.#refuse();
     }
   }
 
   #receiveBatch({ tag, items, since }) {
-    if (!Number.isSafeInteger(tag) || !Array.isArray(items) || !items.every((item) => typeof item?.id === "string")) {
-      return this.#refuse("a batch had no tag, or an item no id");
-    }
     if (!this.#delivery.batch({ tag, items, since })) {
       const reason = "more came than may wait to be handled: starting again from what is handled";
       this.#events.emit("error", new ClarionError("overflow", reason));
@@ -240,7 +237,8 @@ export class Clarion {
   }
 
   /** A server that does not speak the protocol: tried again with backoff, since a rolling update may mend it. */
-  #refuse(reason) {
+  #refuse() {
+    const reason = "a frame cannot be read";
     this.#events.emit("error", new ClarionError("protocol", reason));
     this.#link?.end({ code: CLOSE_NETWORK, reason });
   }

@@ -1,3 +1,4 @@
+import { readFrame } from "./frames.js";
 import { CONNECT_TIMEOUT_MS, SILENCE_GRACE_MS } from "./limits.js";
 import { CLOSE_NETWORK } from "./reconnect.js";
 
@@ -38,12 +39,7 @@ export class Link {
 
   #receive(text) {
     if (this.#onEnd === null) return; // ended while more of what came together was still to be told
-    let frame;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      frame = null; // no text, or no JSON: the owner decides, as for any other frame out of place
-    }
+    const frame = readFrame(text);
     if (frame?.op === "hello") {
       this.#isGreeted = true;
       this.#session = frame.session;

@@ -22,6 +22,8 @@ SILENCE_S: Final = 10.0  # beyond the server's ping interval
 CLOSE_S: Final = 2.0
 MAX_FRAME_BYTES: Final = 1024 * 1024
 
+log = logging.getLogger(__name__)
+
 # at debug, websockets writes down headers and frames, tokens included: not into an application's log
 _wire: Final = logging.getLogger("clarion.client.wire")
 _wire.setLevel(logging.WARNING)
@@ -29,11 +31,15 @@ _wire.setLevel(logging.WARNING)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why a connection ended: a close code (1006: the network), what was said, and the wait the server asked for."""
+    """Why a connection ended: a close code (1006: the network), what was said, and the wait the server asked for.
+
+    `unreadable`: by this side, since a frame of a known kind could not be read.
+    """
 
     code: int
     reason: str
     retry_s: float = 0.0
+    unreadable: bool = False
 
 
 class Session:
@@ -103,7 +109,8 @@ class Session:
             return Ended(1006, f"silent for {within_s:g} s")
         except msgspec.DecodeError as error:
             await connection.close(Close.PROTOCOL, "unreadable frame")
-            return Ended(Close.PROTOCOL, f"unreadable frame: {error}")
+            log.warning("a frame of the server cannot be read: %s", error)
+            return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else 1006
             reason = error.rcvd.reason if error.rcvd else str(error)

@@ -88,6 +88,7 @@ class Subscriber:
         self._counts_told = 0
         self._failure: BaseException | None = None
         self._failures = 0
+        self._unreadable = 0
         self._token_refusals = 0
         self.state = State.CLOSED
         self.unread_count: int | None = None
@@ -210,7 +211,10 @@ class Subscriber:
                 self._live.clear()
             self._judge(ended)
             self.stats.reconnects += 1
-            delay = ended.retry_s + self._min_delay_s + self._backoff.delay(self._failures)
+            # in a row, though each was greeted; a rolling update may mend it
+            self._unreadable = self._unreadable + 1 if ended.unreadable else 0
+            failures = max(self._failures, self._unreadable - 1)
+            delay = ended.retry_s + self._min_delay_s + self._backoff.delay(failures)
             self._failures += 1
             log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay)
             self._enter(State.WAITING)
