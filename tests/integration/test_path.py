@@ -38,6 +38,16 @@ async def state_of(stored: Database, id_: str) -> State | None:
     return found[id_].state if id_ in found else None
 
 
+async def expires(stored: Database, id_: str) -> None:
+    """Wait until it is stored as expired, and that is told on `receipts`."""
+
+    async def is_announced() -> bool:
+        document = await notifications.collection(stored).find_one({"_id": id_})
+        return bool(document and document["state"] == State.EXPIRED and "unannounced" not in document)
+
+    await until(is_announced)
+
+
 async def test_published_over_http_arrives_live_and_is_acknowledged(
     publisher: Publisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
@@ -183,11 +193,7 @@ async def test_an_expired_one_is_stored_told_on_receipts_and_never_pushed(
     soon = datetime.now(UTC) + timedelta(seconds=1)
     id_ = await publisher.publish(recipient=user, type="t", message="short", expires_at=soon)
 
-    async def is_announced() -> bool:
-        document = await notifications.collection(stored).find_one({"_id": id_})
-        return bool(document and document["state"] == State.EXPIRED and "unannounced" not in document)
-
-    await until(is_announced)
+    await expires(stored, id_)
     last = await publisher.publish(recipient=user, type="t", message="lasting")
     async with subscriber(user) as listening:
         assert [item.id for item in await take(listening, 1)] == [last]

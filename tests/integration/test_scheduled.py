@@ -29,6 +29,7 @@ from deploy.local.stack import Stack
 from services.stream.releasing import AT_ONCE
 from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
+from tests.integration.test_path import expires
 from tests.integration.test_stream import reading, states
 
 SOON = timedelta(seconds=2)
@@ -269,11 +270,7 @@ async def test_what_has_expired_when_it_is_due_is_told_and_never_pushed(
     finally:
         stack.kill("scheduler", signal.SIGCONT)
 
-    async def is_announced() -> bool:
-        document = await notifications.collection(stored).find_one({"_id": id_})
-        return bool(document and document["state"] == State.EXPIRED and "unannounced" not in document)
-
-    await until(is_announced)
+    await expires(stored, id_)
     last = await publisher.publish(recipient=user, type="t", message="lasting")
     async with subscriber(user) as listening, asyncio.timeout(30):
         assert (await anext(listening)).id == last
