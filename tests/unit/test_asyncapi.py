@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import ValidationError
+from jsonschema import Draft7Validator, ValidationError
 
 from clarion.contracts import frames, limits
 from clarion.contracts.close_codes import Close
@@ -16,17 +16,77 @@ from tests import described
 ID = "019353f5-0f2a-7c11-8a5b-0123456789ab"
 
 
+# What objects of an AsyncAPI 3.0 document must and may have, by their places: the specification's own tables.
+FIELDS = {
+    "": ("asyncapi info", "id servers defaultContentType channels operations components"),
+    "info": ("title version", "description termsOfService contact license tags externalDocs"),
+    "servers/*": (
+        "host protocol",
+        "protocolVersion pathname description title summary variables security tags externalDocs bindings",
+    ),
+    "servers/*/variables/*": ("", "enum default description examples"),
+    "channels/*": ("", "address messages title summary description servers parameters tags externalDocs bindings"),
+    "operations/*": (
+        "action channel",
+        "title summary description security tags externalDocs bindings traits messages reply",
+    ),
+    "components": ("", "schemas messages securitySchemes"),  # of those it may have, ours
+    "components/messages/*": (
+        "",
+        "headers payload correlationId contentType name title summary description tags externalDocs bindings examples",
+    ),
+    "components/securitySchemes/*": ("type in name", "description"),  # of type httpApiKey
+}
+
+
 def test_every_reference_leads_somewhere_and_every_close_code_is_explained() -> None:
-    text = msgspec.json.encode(document()).decode()
-    whole = json.loads(text)
+    whole, text = _written()
     found = set(re.findall(r'"\$ref":"#/([^"]+)"', text))
     assert "components/messages/batch" in found
     for reference in found:
-        part = whole
-        for step in reference.split("/"):
-            part = part[step]
+        assert len(_at(whole, reference)) == 1, reference
     for code in Close:
         assert f"{code.value} " in whole["channels"]["socket"]["description"]
+
+
+@pytest.mark.parametrize("place", FIELDS)
+def test_every_part_has_what_it_must_and_nothing_that_it_may_not(place: str) -> None:
+    must, may = (set(fields.split()) for fields in FIELDS[place])
+    parts = _at(_written()[0], place)
+    assert parts
+    for part in parts:
+        assert must <= set(part) <= must | may
+
+
+def test_each_message_is_said_by_one_side_on_the_channel_that_has_it() -> None:
+    whole, _ = _written()
+    assert whole["asyncapi"] == "3.0.0"
+    said: list[str] = []
+    for operation in whole["operations"].values():
+        messages, channel = [message["$ref"] for message in operation["messages"]], operation["channel"]["$ref"]
+        assert all(message.startswith(f"{channel}/messages/") for message in messages)
+        said += [message.rpartition("/")[2] for message in messages]
+    assert sorted(operation["action"] for operation in whole["operations"].values()) == ["receive", "send"]
+    assert sorted(said) == sorted(whole["channels"]["socket"]["messages"]) == sorted(whole["components"]["messages"])
+    for op, message in whole["components"]["messages"].items():
+        assert message["name"] == op
+        [payload] = _at(whole, message["payload"]["$ref"].removeprefix("#/"))
+        assert payload["properties"]["op"] == {"enum": [op]}
+    for schema in whole["components"]["schemas"].values():
+        Draft7Validator.check_schema(schema)  # whose dialect AsyncAPI's own is a superset of
+
+
+def _written() -> tuple[dict[str, Any], str]:
+    text = msgspec.json.encode(document()).decode()
+    return json.loads(text), text
+
+
+def _at(whole: dict[str, Any], place: str) -> list[Any]:
+    """What stands there; `*` is everything."""
+    parts: list[Any] = [whole]
+    for step in filter(None, place.split("/")):
+        parts = [part[name] for part in parts for name in (part if step == "*" else [step])]
+    return parts
 
 
 @pytest.mark.parametrize(
