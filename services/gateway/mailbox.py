@@ -20,13 +20,13 @@ from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
+from clarion.turns import AT_LEAST_EVERY_S, give_way
 from services.gateway.at_end import AtEnd
 from services.gateway.lease import LeaseLost
 
 log = structlog.get_logger()
 
 POLL_MS: Final = 200
-YIELD_S: Final = 0.002  # bulk gives way to urgent at least this often
 
 Handle = Callable[[Delivery], None]
 Behind = Callable[[], None]
@@ -98,8 +98,8 @@ class Mailbox:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
             self._handle(delivery)
-            if time.monotonic() - gave_way > YIELD_S:
-                await asyncio.sleep(0)
+            if time.monotonic() - gave_way > AT_LEAST_EVERY_S:
+                await give_way()
                 gave_way = time.monotonic()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:

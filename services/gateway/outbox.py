@@ -90,7 +90,7 @@ class Outbox:
     async def _deliver(self, batch: list[Receipt]) -> bool:
         """Whether Kafka took it."""
         untold = list(islice(self._untold, BATCH))
-        records = [(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)]
+        records = ((receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch))
         try:
             await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
         except SEND_ERRORS as error:

@@ -1,11 +1,17 @@
-"""A gateway's mailbox on a real Kafka and a real MongoDB: what it is known to have read, and whose it is."""
+"""A gateway's mailbox on a real Kafka and a real MongoDB: what is known of it, whose it is, what goes first."""
 
 import asyncio
+import os
+import select
 import signal
+import socket
+from typing import Any
 
 import pytest
 
 from clarion.broker import clients
+from clarion.contracts.deliveries import Control, Delivery, encode
+from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, mailboxes
@@ -55,3 +61,47 @@ async def test_who_was_overtaken_before_its_first_client_finds_out(settings: Set
     with pytest.raises(LeaseLost):
         await lease.confirm(leases, mine, taken_at=0)
     database.close(connection)
+
+
+async def test_bulk_does_not_go_on_before_an_urgent_record_that_has_arrived_is_handled(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its way through aiokafka has nine turns of the loop: bulk would work on in each of them."""
+    monkeypatch.setattr("services.gateway.mailbox.AT_LEAST_EVERY_S", 0)
+    names = Names(settings.prefix)
+    bulk, urgent = Control("disconnect", "bulk"), Control("disconnect", "urgent")
+    handled, after_arrival, found = asyncio.Event(), list[Delivery](), 0
+
+    def handle(record: Delivery) -> None:
+        if record == urgent:
+            handled.set()
+        elif after_arrival or _arrives(consumers[0], b'"urgent"'):
+            after_arrival.append(record)
+
+    mailbox = Mailbox(mailboxes.Lease(0, "me", 1, 0), names, handle, lambda: None)
+    async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
+        record = {"topic": names.deliveries_bulk, "value": encode(bulk), "partition": 0}
+        await clients.send_all(producer, [record] * 2_000)
+        reading = [asyncio.create_task(mailbox.read(consumer)) for consumer in consumers]
+        async with asyncio.timeout(10):
+            while not after_arrival:  # it may have come between two of bulk
+                handled.clear()
+                await producer.send(names.deliveries(Lane.URGENT), encode(urgent), partition=0)
+                await handled.wait()
+                found = len(after_arrival)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+    assert found == 1  # which was being handled when it came
+
+
+def _arrives(consumer: Any, what: bytes) -> bool:
+    """Work for a while, unless `what` is in one of the consumer's sockets, not read yet."""
+    sockets = [connection._writer.get_extra_info("socket") for connection in consumer._client._conns.values()]
+    ready, _, _ = select.select(sockets, [], [], 0.005)
+    return any(what in _peek(one) for one in ready)
+
+
+def _peek(one: Any) -> bytes:
+    with socket.socket(fileno=os.dup(one.fileno())) as copy:
+        return copy.recv(65_536, socket.MSG_PEEK)

@@ -3,12 +3,15 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import REQUEST_S
 from clarion.broker.placement import partition_of
+from clarion.turns import give_way
+
+_AT_ONCE: Final = 100  # records, before others have their turn
 
 
 async def send_keyed(
@@ -21,8 +24,10 @@ async def send_keyed(
     async with asyncio.timeout(within_s):
         partitions = len(await through.partitions_for(topic))
         placed: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
-        for key, value in records:
+        for number, (key, value) in enumerate(records):
             placed[partition_of(key, partitions)].append((key.encode(), value))
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await give_way()
         sent = await asyncio.gather(*(_send(through, topic, number, pairs) for number, pairs in placed.items()))
         await asyncio.gather(*(future for futures in sent for future in futures))
 

@@ -1,0 +1,15 @@
+"""Turns of the event loop that long work leaves to what is urgent."""
+
+import asyncio
+from typing import Final
+
+AT_LEAST_EVERY_S: Final = 0.0005
+# From a record's bytes in aiokafka's socket to its handler, one task wakes another for nine turns, and for three more
+# until the next fetch is out. Who gives way for one turn works on in each of these. An empty turn takes a microsecond.
+_TURNS: Final = 12
+
+
+async def give_way() -> None:
+    """Let an urgent record that has arrived go all of its way."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
