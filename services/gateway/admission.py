@@ -73,9 +73,9 @@ class Admission:
             return
         connection.present = True
         self.rooms.settle(connection)
-        if asked is not None and arrival.delivered is not None:
-            connection.feed.nothing_pending(asked, arrival.delivered)
-        else:
+        if asked is not None and arrival.pending is not None:
+            connection.feed.nothing_pending(asked, arrival.pending, arrival.delivered)
+        if arrival.pending != frozenset():
             await self._acknowledge_resumed(connection, cursors)
         if not connection.feed.is_live():
             self.catch_up.want(connection)

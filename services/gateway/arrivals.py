@@ -1,6 +1,6 @@
 """What is asked about users who arrive, all at once, after their sessions are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,11 +14,12 @@ from clarion.store.database import Database
 class Arrival:
     """What was found of one user.
 
-    `delivered`: nothing is pending, and this is the highest `ord` of each lane that was delivered lately; None when
-    there may be something to read. `tokens_from`: earlier tokens are refused; None when none is.
+    `pending`: the lanes in which there is anything to read; None when that was not asked. `delivered`: the highest
+    `ord` of each lane that was delivered lately. `tokens_from`: earlier tokens are refused; None when none is.
     """
 
-    delivered: Mapping[Lane, int] | None
+    pending: Set[Lane] | None
+    delivered: Mapping[Lane, int]
     tokens_from: datetime | None
 
 
@@ -33,7 +34,9 @@ async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> di
     revoked = await revocations.of(revocations.collection(stored), list(wanted))
     return {
         user: Arrival(
-            found.delivered.get(user, {}) if user in asked and user not in found.pending else None, revoked.get(user)
+            found.pending.get(user, frozenset()) if user in asked else None,
+            found.delivered.get(user, {}),
+            revoked.get(user),
         )
         for user in wanted
     }

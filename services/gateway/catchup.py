@@ -1,51 +1,76 @@
-"""Feeds connections from the store: after connecting, and whenever credit returns. A few at once."""
+"""Feeds connections from the store: after connecting, and whenever credit returns. A few are read for at once."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Final
 
 import structlog
 
 from clarion.contracts import times
 from clarion.contracts.frames import Resync
+from clarion.contracts.lanes import LANES
 from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
+from services.gateway.ahead import ITEMS, Ahead
 from services.gateway.connection import Connection
-from services.gateway.feed import Offered, Read
+from services.gateway.feed import Found, Offered, Read
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class CatchUp:
-    """A queue of connections that are behind, each at most once in it; each `run` is one worker."""
+    """The connections that are behind: each at most once in one of the two queues, or in work.
+
+    `feed` is one task, which sends what was read ahead; each `read` is one reader of the store.
+    """
 
     stored: Collection
     caught_up: Callable[[], datetime | None]
-    _queue: deque[Connection] = field(default_factory=deque[Connection])
+    ahead: Ahead = field(default_factory=Ahead)
     _queued: set[Connection] = field(default_factory=set[Connection])
-    _work: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    _to_feed: deque[Connection] = field(default_factory=deque[Connection])
+    _to_read: deque[Connection] = field(default_factory=deque[Connection])
+    _feeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def want(self, connection: Connection) -> None:
         if connection.joined and connection.present and connection not in self._queued:
             self._queued.add(connection)
-            self._queue.append(connection)
-            self._work.release()
+            self._to_feed.append(connection)
+            self._feeds.release()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queued)
 
-    async def run(self) -> None:
+    async def feed(self) -> None:
+        """One connection a turn of the loop: what is live goes between."""
+        while True:
+            await self._feeds.acquire()
+            connection = self._to_feed.popleft()
+            if self._feed(connection):
+                self._queued.discard(connection)
+                if connection.feed.ahead is None:
+                    self.ahead.release(connection)
+            else:
+                self._to_read.append(connection)
+                self._reads.release()
+            await asyncio.sleep(0)
+
+    async def read(self) -> None:
         failures = 0
         while True:
-            await self._work.acquire()
-            connection = self._queue.popleft()
+            await self._reads.acquire()
+            connection = self._to_read.popleft()
             try:
-                await self._feed(connection)
+                await self._read_for(connection)
                 failures = 0
             except database.TRANSIENT as error:
                 log.warning("catching up waits for MongoDB", error=repr(error))
@@ -54,27 +79,38 @@ class CatchUp:
                 self._queued.discard(connection)
                 self.want(connection)
 
-    async def _feed(self, connection: Connection) -> None:
+    async def _read_for(self, connection: Connection) -> None:
         """Read and send, urgent first, until every lane is live or credit is used up."""
         feed = connection.feed
         try:
-            while connection.joined and (issued := feed.next_read()):
-                was_short = feed.delivered_since() is None
-                found, delivered = await self._read(connection, issued)
-                send = feed.read(issued, found, delivered)
-                connection.send_items(send, self.caught_up())
-                for item in send:
-                    metrics.pushed.of(item.lane, "replay").n += 1
-                # what is left out from here on is in the inbox; and so is what came until it is live again
-                if (delivered and feed.delivered_since() is None) or (was_short and feed.is_live()):
-                    connection.send(Resync())
-                if found and not send:
-                    return  # what comes next is too large for the credit left: an acknowledgement calls again
+            while connection.joined and (issued := feed.next_read(ITEMS * self.ahead.claim(connection))):
+                found = await self._read(connection, issued)
+                self._send(connection, partial(feed.found, *found))
         finally:
             # from here on an acknowledgement queues it again; nothing was awaited since the last read
             self._queued.discard(connection)
+            self.ahead.settle(connection, time.monotonic())
 
-    async def _read(self, connection: Connection, issued: Read) -> tuple[list[Offered], int]:
+    def _feed(self, connection: Connection) -> bool:
+        """Send what was read ahead; False when more has to be read."""
+        while self._send(connection, connection.feed.more):
+            pass
+        return connection.feed.next_read() is None or not connection.joined
+
+    def _send(self, connection: Connection, take: Callable[[], Sequence[Offered] | None]) -> bool:
+        """False when there was nothing."""
+        feed = connection.feed
+        was_short = feed.delivered_since() is None
+        send = take()
+        if send:
+            connection.send_items(send, self.caught_up())
+            _PUSHED[send[0].lane].n += len(send)
+        # what is left out from here on is in the inbox; and so is what came until it is live again
+        if feed.is_live() if was_short else feed.delivered_since() is None:
+            connection.send(Resync())
+        return bool(send)
+
+    async def _read(self, connection: Connection, issued: Read) -> Found:
         since = connection.feed.delivered_since()
         found = await notifications.catch_up(
             self.stored,
@@ -85,5 +121,8 @@ class CatchUp:
             limit=issued.limit,
             now=times.now(),
         )
-        offered = [Offered(item.id, item.lane, item.ord, item.body) for item in found]
-        return offered, sum(not item.pending for item in found)
+        offered = [Offered(item.id, issued.lane, item.ord, item.body) for item in found]
+        return Found(issued, offered, [item.ord for item in found if not item.pending])
+
+
+_PUSHED: Final = {lane: metrics.pushed.of(lane, "replay") for lane in LANES}

@@ -2,15 +2,17 @@
 
 Each lane is either live (items are pushed as they come) or catching up (items are read from the store, in order; live
 ones are dropped and the highest marked). A lane falls back to catching up when credit runs out, so no connection ever
-has a queue: what it cannot take now stays in the store.
+has a queue: what it cannot take now stays in the store. Of what a read found the rest may be kept `ahead` for a moment,
+so that credit that returns at once needs no read; it may be let go of at any time, and is read again then.
 
 Rules marked [M] came out of a model of the delivery protocol.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +25,7 @@ FRESH_MARGIN: Final = timedelta(seconds=5)
 RESUME_MARGIN: Final = timedelta(minutes=15)
 LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
 DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again before it is live again; beyond that `resync`
+AHEAD_BYTES: Final = CREDIT_BYTES  # of what one read found, at most so much is kept until there is credit for it
 
 
 class Offered(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +47,14 @@ class Read:
     mark: int
     limit: int
     falls: int
+
+
+class Found(NamedTuple):
+    """What a read found, in order, or the rest of it; `delivered`: where there is what other devices acknowledged."""
+
+    issued: Read
+    items: Sequence[Offered]
+    delivered: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class Feed:
     tag: int = 0
     delivered_replays: int = 0
     falls: int = 0  # how often something may have been missed
+    ahead: Found | None = None
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
     _sent: list[_Sent] = field(default_factory=list[_Sent])
     _items: int = 0
@@ -88,6 +100,7 @@ class Feed:
 
     def resume(self, cursors: dict[Lane, int], since: datetime | None) -> None:
         """Take over how far the client had handled each lane; it catches up from there."""
+        self.ahead = None  # it may have to look back further
         for lane, cursor in cursors.items():
             state = self._lanes[lane]
             state.cursor = max(state.cursor, cursor)
@@ -143,8 +156,8 @@ class Feed:
         since = self.delivered_since()
         return LookBack(since, self.falls) if since and self.opened - since <= LOOK_BACK_MOST else None
 
-    def nothing_pending(self, asked: LookBack, delivered: Mapping[Lane, int]) -> None:
-        """Go live where nothing is to be read: nothing was pending, and what was `delivered`, up to these, was handled.
+    def nothing_pending(self, asked: LookBack, pending: Set[Lane], delivered: Mapping[Lane, int]) -> None:
+        """Go live in each lane but those with something `pending`, if what was `delivered`, up to there, was handled.
 
         The session was stored before that was asked [M]. As with a read, whatever came in the meantime is marked, and a
         lane with a mark above its cursor has to read.
@@ -153,36 +166,68 @@ class Feed:
         if asked.falls != self.falls or since is None or since < asked.since:
             return  # something may have been missed meanwhile, or `resume` came late and looks back further
         for name, lane in self._lanes.items():
-            lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
+            if name not in pending:
+                lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
 
-    def next_read(self) -> Read | None:
-        """The next read to issue, urgent first; None when every lane is live or there is no credit."""
+    def next_read(self, most: int = 0) -> Read | None:
+        """The next read to issue, urgent first; None when every lane is live or there is no credit.
+
+        Of as many items as credit takes, or `most`, if that is more: then what is found may be kept ahead.
+        """
         for name, lane in self._lanes.items():
             if lane.live:
                 continue
             limit = self._credit_items(name)
-            if limit > 0 and self._bytes < CREDIT_BYTES and not self.paused:
-                return Read(name, lane.cursor, lane.mark, limit, self.falls)
+            if limit > 0 and self._bytes + self._coming_bytes(name) <= CREDIT_BYTES and not self.paused:
+                return Read(name, lane.cursor, lane.mark, max(limit, most), self.falls)
         return None
 
-    def read(self, issued: Read, items: Sequence[Offered], delivered: int = 0) -> list[Offered]:
-        """The items to send of what a read found. When it found the last ones the lane may go live."""
-        lane = self._lanes[issued.lane]
-        self.delivered_replays += delivered
-        send: list[Offered] = []
+    def found(self, issued: Read, items: Sequence[Offered], delivered: Sequence[int] = ()) -> list[Offered]:
+        """As `read`, of a read that is just answered. Of large items, or many of other devices', some are left out."""
+        replays = max(1, DELIVERED_REPLAYS - self.delivered_replays)
+        last = delivered[replays - 1] if len(delivered) > replays else None
         size = 0
-        for item in items:
+        for place, item in enumerate(items):
+            size += len(item.body)
+            if (size > AHEAD_BYTES and place) or (last is not None and item.ord > last):
+                issued, items = replace(issued, limit=place), items[:place]
+                delivered = delivered[: bisect_right(delivered, items[-1].ord)]
+                break
+        return self.read(issued, items, delivered)
+
+    def more(self) -> list[Offered] | None:
+        """The items to send of what was kept ahead; None without credit, or when something has to be read first."""
+        issued = self.next_read()
+        if issued is None or self.ahead is None or self.ahead.issued.lane is not issued.lane:
+            return None
+        return self.read(*self.ahead)
+
+    def read(self, issued: Read, items: Sequence[Offered], delivered: Sequence[int] = ()) -> list[Offered]:
+        """The items to send of what a read found; what there is no credit for is kept ahead.
+
+        When it found the last ones the lane may go live.
+        """
+        lane = self._lanes[issued.lane]
+        self.ahead = None
+        send: list[Offered] = []
+        room = 0 if self.paused else self._credit_items(issued.lane)
+        left = CREDIT_BYTES - self._bytes
+        for place, item in enumerate(items):
             if item.ord <= lane.cursor:
                 continue
-            if not self._may_send(item, len(send), size):
+            left -= len(item.body)
+            if len(send) >= room or left < 0:
+                handled = bisect_right(delivered, lane.cursor)
+                self.delivered_replays += handled
+                self.ahead = Found(replace(issued, limit=issued.limit - place), items[place:], delivered[handled:])
                 return send
             lane.cursor = item.ord
-            size += len(item.body)
             send.append(item)
+        self.delivered_replays += len(delivered)
         if len(items) < issued.limit and issued.falls == self.falls:
             # what was marked when the read was issued is sent, or was retracted or expired since
             lane.cursor = max(lane.cursor, issued.mark)
-            # live in the same step as the read is done: nothing can come between [M]
+            # live in the same step as the last of it is sent: nothing can come between [M]
             lane.live = lane.mark <= lane.cursor
             if self.is_live():
                 self.delivered_replays = 0  # falling behind once more is another matter
@@ -239,6 +284,10 @@ class Feed:
     def _credit_items(self, lane: Lane) -> int:
         reserved = 0 if lane is _URGENT else CREDIT_URGENT_ITEMS
         return CREDIT_ITEMS - reserved - self._items
+
+    def _coming_bytes(self, lane: Lane) -> int:
+        """Of what comes next in a lane, at least."""
+        return len(self.ahead.items[0].body) if self.ahead and self.ahead.issued.lane is lane else 1
 
     def _may_send(self, item: Offered, pending: int, pending_bytes: int) -> bool:
         if self.paused or self._credit_items(item.lane) <= pending:

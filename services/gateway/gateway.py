@@ -202,11 +202,12 @@ class Gateway:
             log.error("a connection's task failed", exc_info=error, session=connection.session)
             connection.close(Close.INTERNAL, "internal error", retry_ms=RETRY_MS)
 
-    async def count_anew(self) -> None:
-        """Each second has its own frames."""
+    async def each_second(self) -> None:
+        """It has its own frames, and what is read ahead is not kept for longer."""
         while True:
             await asyncio.sleep(1)
             self._spoken.clear()
+            self.catch_up.ahead.let_go(time.monotonic())
 
     # ---- deliveries
 

@@ -82,8 +82,9 @@ async def main(process: Process) -> None:
                 _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect)), name="http"
             ),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
-            tasks.create_task(gateway.count_anew(), name="frame limit"),
-            *(tasks.create_task(gateway.catch_up.run(), name="catch-up") for _ in range(settings.replay_reads)),
+            tasks.create_task(gateway.each_second(), name="each second"),
+            tasks.create_task(gateway.catch_up.feed(), name="catch-up"),
+            *(tasks.create_task(gateway.catch_up.read(), name="catch-up reads") for _ in range(settings.replay_reads)),
         ]
         try:
             await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))

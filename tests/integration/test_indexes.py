@@ -116,13 +116,13 @@ async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Data
     stored = notifications.collection(own)
     users, hour_ago = ["ann", "nobody", *(f"user-{n}" for n in range(50))], NOW - timedelta(hours=1)
     found = await arrivals.waiting(stored, users, hour_ago)
-    assert found.pending == {"ann", *(f"user-{n}" for n in range(50))}
+    assert found.pending == {user: {Lane.LOW} for user in ("ann", *(f"user-{n}" for n in range(50)))}
     assert found.delivered == {"ann": {Lane.LOW: 13}}
     done = await asked(own)
     assert plans(done) == {"DISTINCT_SCAN" + by("waiting").removeprefix("IXSCAN"), by("delivered_since")}
     assert all(operation["docsExamined"] == 0 for operation in done)
     # a key for each who has something, one more to leave them; and one for each that was delivered
-    assert [operation["keysExamined"] <= 2 * len(users) for operation in done] == [True, True]
+    assert all(operation["keysExamined"] <= 2 * len(users) for operation in done)
 
     query, pipeline = arrivals.pending_query(users), arrivals.delivered_pipeline(users, hour_ago)
     pending = await own.command("explain", {"distinct": stored.name, "key": "recipient", "query": query})

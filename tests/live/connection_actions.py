@@ -42,6 +42,11 @@ async def finish_read(live: Live, _: Move, number: int, device: int) -> bool:
     return await _gates(live, number).let(("answer", live.connection(number, device)), live.within_s)
 
 
+async def let_go(live: Live, _: Move, number: int, device: int) -> bool:
+    live.connection(number, device).feed.ahead = None
+    return True
+
+
 async def acknowledge(live: Live, _: Move, number: int, device: int, __: int) -> bool:
     feed = live.connection(number, device).feed
     tag = await live.devices[device].acknowledge()

@@ -58,6 +58,7 @@ ACTIONS: Final[Mapping[Callable[..., None], Callable[..., Awaitable[bool]]]] = {
     connection_steps.arrive: connection_actions.arrive,
     connection_steps.start_read: connection_actions.start_read,
     connection_steps.finish_read: connection_actions.finish_read,
+    connection_steps.let_go: connection_actions.let_go,
     connection_steps.acknowledge: connection_actions.acknowledge,
     connection_steps.leave: connection_actions.leave,
     # what devices do

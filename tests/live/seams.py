@@ -157,7 +157,7 @@ def _arrivals_and_reads(patch: pytest.MonkeyPatch) -> None:
         if actor is None or issued.lane not in actor.lanes:
             return await read(reading, connection, issued)
         async with actor.gates.at(("read", connection)):
-            if (fresh := connection.feed.next_read()) and fresh.lane is issued.lane:
+            if (fresh := connection.feed.next_read(issued.limit)) and fresh.lane is issued.lane:
                 for name in fresh.__slots__:  # issued when it is let through, and not when it came to the gate
                     object.__setattr__(issued, name, getattr(fresh, name))
             found = await read(reading, connection, issued)

@@ -9,9 +9,10 @@ from clarion.contracts.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.database import Database
 from services.gateway import arrivals
-from services.gateway.feed import START, Offered
+from services.gateway.ahead import ITEMS
+from services.gateway.feed import START, Found, Offered
 from tests.model.device import Device
-from tests.model.gateway import Answer, Connection, Frame, Gateway, connections, reaches_mongodb
+from tests.model.gateway import Connection, Frame, Gateway, connections, reaches_mongodb
 from tests.model.kafka import Receipts
 from tests.model.mongo import Collection, answered
 from tests.model.scenario import Violation
@@ -42,6 +43,8 @@ def steps(w: World) -> Steps:
             yield Step("gateway {0} is answered its read for device {1}", finish_read, at)
         elif connection.is_present and reaches_mongodb(w, gateway) and connection.feed.next_read():
             yield Step("gateway {0} reads the store for device {1}", start_read, at)
+        if connection.feed.ahead is not None:
+            yield Step("gateway {0} lets go of what it read ahead for device {1}", let_go, at)
         if _has_news(w, gateway, connection):
             yield Step("gateway {0} pings device {1}", ping, at)
 
@@ -81,10 +84,10 @@ def arrive(w: World, number: int, device: int) -> None:
     """From now on it may read the store. What is pending up to a client's cursors was handled."""
     connection = w.change(Connection, number, device)
     connection.is_present = True
-    delivered = connection.arrival and connection.arrival.delivered
-    if connection.asked is not None and delivered is not None:
-        connection.feed.nothing_pending(connection.asked, delivered)
-    elif connection.resumed:
+    arrival = connection.arrival
+    if connection.asked is not None and arrival is not None and arrival.pending is not None:
+        connection.feed.nothing_pending(connection.asked, arrival.pending, arrival.delivered)
+    if connection.resumed and (arrival is None or arrival.pending != frozenset()):
         stored = w.get(Collection, "notifications").driver
         if handled := answered(notifications.pending_up_to(stored, connection.user, connection.resumed, 100)):
             _receipt(w, number, device, handled)
@@ -109,7 +112,7 @@ def leave(w: World, number: int, device: int) -> None:
 
 def start_read(w: World, number: int, device: int) -> None:
     connection = w.change(Connection, number, device)
-    issued = connection.feed.next_read()
+    issued = connection.feed.next_read(ITEMS)
     assert issued is not None
     found = answered(
         notifications.catch_up(
@@ -122,15 +125,24 @@ def start_read(w: World, number: int, device: int) -> None:
             now=now(w),
         )
     )
-    items = tuple(Offered(item.id, item.lane, item.ord, item.body) for item in found)
-    connection.answer = Answer(issued, items, sum(not item.pending for item in found))
+    items = tuple(Offered(item.id, issued.lane, item.ord, item.body) for item in found)
+    connection.answer = Found(issued, items, tuple(item.ord for item in found if not item.pending))
 
 
 def finish_read(w: World, number: int, device: int) -> None:
     connection = w.change(Connection, number, device)
     answer, connection.answer = connection.answer, None
     assert answer is not None
-    send(w, number, device, connection.feed.read(*answer))
+    send(w, number, device, connection.feed.found(*answer))
+
+
+def feed_on(w: World, number: int, device: int) -> None:
+    """From what was read ahead, as far as credit goes."""
+    send(w, number, device, w.change(Connection, number, device).feed.more() or ())
+
+
+def let_go(w: World, number: int, device: int) -> None:
+    w.change(Connection, number, device).feed.ahead = None
 
 
 # ---- frames
@@ -186,6 +198,7 @@ def acknowledge(w: World, number: int, device: int, tag: int) -> None:
     for is_early in (False, True):
         if ids := [item.id for item in handled if item.stored is not is_early]:
             _receipt(w, number, device, ids, is_early=is_early)
+    feed_on(w, number, device)
 
 
 def _receipt(w: World, number: int, device: int, ids: list[str], *, is_early: bool = False) -> None:

@@ -5,7 +5,7 @@ from clarion.contracts.receipts import Op
 from clarion.store import changes
 from clarion.store.changes import Change
 from services.gateway.feed import ProtocolViolation
-from tests.model.connection_steps import write_sessions
+from tests.model.connection_steps import feed_on, write_sessions
 from tests.model.device import Device
 from tests.model.device_steps import hang_up
 from tests.model.gateway import Connection, Gateway, reaches_mongodb
@@ -193,6 +193,7 @@ def fill_socket(w: World, gateway: int, number: int) -> None:
 
 def drain_socket(w: World, gateway: int, number: int) -> None:
     w.change(Connection, gateway, number).feed.paused = False
+    feed_on(w, gateway, number)
 
 
 # ---- MongoDB and the clock

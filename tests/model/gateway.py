@@ -11,7 +11,7 @@ from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
 from services.gateway.arrivals import Arrival
 from services.gateway.at_end import AtEnd
-from services.gateway.feed import Feed, LookBack, Offered, Read
+from services.gateway.feed import Feed, Found, LookBack, Offered
 from services.gateway.presence import Notes
 from tests.model.weather import now_ms, weather
 from tests.model.world import Part, World
@@ -86,14 +86,6 @@ class Frame(NamedTuple):
         return self.tag, tuple((item.id, item.stored) for item in self.items), self.since
 
 
-class Answer(NamedTuple):
-    """A catch-up read as the store answered it; the gateway does not know it yet."""
-
-    issued: Read
-    items: tuple[Offered, ...]
-    delivered: int
-
-
 @dataclass(slots=True)
 class Connection(Part):
     """As the gateway sees it, and what is on its way: frames down, an acknowledgement up."""
@@ -106,7 +98,7 @@ class Connection(Part):
     arrival: Arrival | None = None  # the answer; the connection does not know it yet
     is_stored: bool = False  # its session
     is_present: bool = False  # it knows, and may read the store
-    answer: Answer | None = None
+    answer: Found | None = None  # of a catch-up read; the gateway does not know it yet
     down: tuple[Frame, ...] = ()
     up: int = 0
     sent: dict[Lane, int] = field(default_factory=dict[Lane, int])  # the last `ord`
@@ -132,11 +124,11 @@ class Connection(Part):
         lanes = tuple((lane.cursor, lane.mark, lane.live) for lane in feed._lanes.values())
         sent = tuple((sent.tag, tuple(item.id for item in sent.items)) for sent in feed._sent)
         rest = (feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
-        answer = self.answer and (self.answer.issued, tuple(item.id for item in self.answer.items))
+        reads = _key(self.answer), _key(feed.ahead)
         down = tuple(frame.key() for frame in self.down)
-        delivered = self.arrival and self.arrival.delivered
-        arrival = self.arrival is None, delivered is not None and tuple(delivered.items())
-        mine = (self.is_open, self.asked, arrival, self.is_stored, self.is_present, answer, down, self.up)
+        waiting = self.arrival and self.arrival.pending
+        arrival = self.arrival and (waiting and frozenset(waiting), tuple(self.arrival.delivered.items()))
+        mine = (self.is_open, self.asked, arrival, self.is_stored, self.is_present, reads, down, self.up)
         return self.user, lanes, sent, rest, mine, tuple(self.resumed.items()), tuple(self.sent.items())
 
 
@@ -144,8 +136,12 @@ def _copy(feed: Feed) -> Feed:
     other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
     other._lanes = {name: type(lane)(lane.cursor, lane.mark, lane.live) for name, lane in feed._lanes.items()}
     other._sent = feed._sent.copy()
-    other._items, other._bytes = feed._items, feed._bytes
+    other._items, other._bytes, other.ahead = feed._items, feed._bytes, feed.ahead
     return other
+
+
+def _key(found: Found | None) -> Hashable:
+    return found and (found.issued, tuple(item.id for item in found.items), found.delivered)
 
 
 def reaches_mongodb(w: World, gateway: Gateway) -> bool:

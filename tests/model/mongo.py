@@ -133,6 +133,9 @@ class _Cursor:
         del self.documents[count:]
         return self
 
+    def batch_size(self, _: int) -> Self:
+        return self
+
     async def to_list(self, _: None) -> list[Document]:
         return self.documents
 

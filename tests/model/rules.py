@@ -57,7 +57,7 @@ class Rule:
 def _read_ignores_marks(patch: pytest.MonkeyPatch) -> None:
     read = Feed.read
 
-    def careless(feed: Feed, issued: Any, items: Any, delivered: int = 0) -> Any:
+    def careless(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
         send = read(feed, issued, items, delivered)
         if len(items) < issued.limit:
             feed._lanes[issued.lane].live = True
@@ -69,7 +69,7 @@ def _read_ignores_marks(patch: pytest.MonkeyPatch) -> None:
 def _read_waits_for_every_mark(patch: pytest.MonkeyPatch) -> None:
     read = Feed.read
 
-    def strict(feed: Feed, issued: Any, items: Any, delivered: int = 0) -> Any:
+    def strict(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
         return read(feed, replace(issued, mark=-1), items, delivered)
 
     patch.setattr(Feed, "read", strict)
@@ -78,14 +78,14 @@ def _read_waits_for_every_mark(patch: pytest.MonkeyPatch) -> None:
 def _read_ignores_gaps(patch: pytest.MonkeyPatch) -> None:
     read = Feed.read
 
-    def careless(feed: Feed, issued: Any, items: Any, delivered: int = 0) -> Any:
+    def careless(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
         return read(feed, replace(issued, falls=feed.falls), items, delivered)
 
     patch.setattr(Feed, "read", careless)
 
 
 def _arrival_ignores_marks(patch: pytest.MonkeyPatch) -> None:
-    def careless(feed: Feed, asked: Any, delivered: Any) -> None:
+    def careless(feed: Feed, asked: Any, pending: Any, delivered: Any) -> None:
         for lane in feed._lanes.values():
             lane.live = True
 
@@ -95,8 +95,8 @@ def _arrival_ignores_marks(patch: pytest.MonkeyPatch) -> None:
 def _arrival_ignores_gaps(patch: pytest.MonkeyPatch) -> None:
     nothing_pending = Feed.nothing_pending
 
-    def careless(feed: Feed, asked: Any, delivered: Any) -> None:
-        nothing_pending(feed, replace(asked, falls=feed.falls), delivered)
+    def careless(feed: Feed, asked: Any, pending: Any, delivered: Any) -> None:
+        nothing_pending(feed, replace(asked, falls=feed.falls), pending, delivered)
 
     patch.setattr(Feed, "nothing_pending", careless)
 

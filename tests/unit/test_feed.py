@@ -37,7 +37,7 @@ class Deliveries(RuleBasedStateMachine):
         self.to_offer: list[Offered] = []
         self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
         self.retracted: set[str] = set()
-        self.asked: tuple[LookBack, dict[Lane, int]] | None = None
+        self.asked: tuple[LookBack, set[Lane], dict[Lane, int]] | None = None
         self.issued: Read | None = None
         self.counter = 0
         self.early = 0
@@ -78,9 +78,9 @@ class Deliveries(RuleBasedStateMachine):
             self.early += len(push)
 
     @precondition(lambda self: self.issued is None)
-    @rule()
-    def a_read_is_issued(self) -> None:
-        self.issued = self.feed.next_read()
+    @rule(most=st.sampled_from([0, 200]))
+    def a_read_is_issued(self, most: int) -> None:
+        self.issued = self.feed.next_read(most)
 
     @precondition(lambda self: self.issued is not None)
     @rule()
@@ -88,16 +88,25 @@ class Deliveries(RuleBasedStateMachine):
         issued, self.issued = self.issued, None
         assert issued is not None
         found = [one for one in self.store[issued.lane] if one.ord > issued.after][: issued.limit]
-        self._send(self.feed.read(issued, found))
+        self._send(self.feed.found(issued, found))
+
+    @rule()
+    def what_was_read_ahead_is_sent(self) -> None:
+        self._send(self.feed.more() or [])
+
+    @precondition(lambda self: self.feed.ahead)
+    @rule()
+    def what_was_read_ahead_is_let_go_of(self) -> None:
+        self.feed.ahead = None
 
     @precondition(lambda self: self.asked is None)
     @rule()
     def a_crowd_is_asked_about(self) -> None:
         """Everybody who arrives at once: here, when all that is stored was delivered, the highest of each lane."""
         delivered = {lane: stored[-1].ord for lane, stored in self.store.items() if stored}
-        asked = self.feed.look_back()
-        if asked and all(not stored or stored[-1].ord in self.sent[lane] for lane, stored in self.store.items()):
-            self.asked = asked, delivered
+        pending = {lane for lane, stored in self.store.items() if stored and stored[-1].ord not in self.sent[lane]}
+        if asked := self.feed.look_back():
+            self.asked = asked, pending, delivered
 
     @precondition(lambda self: self.asked is not None)
     @rule()
@@ -228,6 +237,63 @@ def test_an_exhausted_read_passes_over_marks_of_what_was_retracted() -> None:
     assert push(feed, item(Lane.URGENT, 5)) == []
 
 
+def found(feed: Feed, *items: Offered) -> list[Offered]:
+    """What is sent of what a read finds."""
+    issued = feed.next_read(500)
+    assert issued is not None
+    send = feed.found(issued, [one for one in items if one.lane is issued.lane])
+    feed.send(send)
+    return send
+
+
+def test_what_was_found_beyond_the_credit_follows_when_credit_returns_and_the_lane_is_live_once_all_is_sent() -> None:
+    feed, many = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n) for n in range(100)]
+    assert found(feed, *many) == many[:CREDIT_ITEMS]
+    assert feed.more() is None, "nothing without credit"
+    push(feed, item(Lane.URGENT, 100))
+    feed.ack(1)
+    assert feed.more() == many[CREDIT_ITEMS:]
+    again = feed.next_read()
+    assert again is not None
+    assert (again.lane, again.after, again.mark) == (Lane.URGENT, 99, 100), "what came meanwhile is marked, and read"
+    assert feed.more() is None
+
+
+def test_what_was_kept_ahead_waits_while_urgent_is_to_be_read() -> None:
+    feed = live_feed()
+    feed.resume({Lane.LOW: START}, None)
+    many = [item(Lane.LOW, n) for n in range(100)]
+    assert found(feed, *many) == many[: CREDIT_ITEMS - CREDIT_URGENT_ITEMS]
+    for n in range(CREDIT_URGENT_ITEMS + 1):
+        push(feed, item(Lane.URGENT, n))
+    feed.ack(feed.tag)
+    assert feed.more() is None
+    assert found(feed, item(Lane.URGENT, CREDIT_URGENT_ITEMS)) == [item(Lane.URGENT, CREDIT_URGENT_ITEMS)]
+    issued = feed.next_read()
+    assert issued is not None
+    assert (issued.lane, issued.after) == (Lane.LOW, CREDIT_ITEMS - CREDIT_URGENT_ITEMS - 1), "read again from there"
+
+
+def test_of_large_items_only_as_many_are_kept_as_credit_takes_at_once() -> None:
+    feed, large = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n, size=30_000) for n in range(20)]
+    fitting = CREDIT_BYTES // 30_000
+    assert found(feed, *large) == large[:fitting]
+    assert feed.ahead is None
+    feed.ack(feed.tag)
+    issued = feed.next_read()
+    assert issued is not None
+    assert (issued.lane, issued.after) == (Lane.URGENT, fitting - 1), "not live: there is more to read"
+
+
+def test_a_client_that_resumes_late_is_not_fed_from_what_was_read_for_it_as_a_fresh_one() -> None:
+    """It has to look back further: what another device acknowledged in between was not asked for."""
+    feed, many = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n) for n in range(100)]
+    found(feed, *many)
+    feed.resume({}, NOW - timedelta(minutes=5))
+    feed.ack(feed.tag)
+    assert feed.more() is None
+
+
 def test_an_acknowledgement_of_what_was_never_sent_is_a_violation_and_a_late_one_is_nothing() -> None:
     feed = live_feed()
     push(feed, item(Lane.HIGH, 1))
@@ -254,9 +320,16 @@ def test_whoever_was_behind_and_is_live_may_fall_behind_once_more() -> None:
     """Of what other devices acknowledged, the limit is for each time: a device that is often slow misses nothing."""
     feed = live_feed()
     feed.fall_behind()
-    issued = feed.next_read()
+    issued = feed.next_read(2 * DELIVERED_REPLAYS)
     assert issued is not None
-    feed.read(issued, [item(issued.lane, n) for n in range(issued.limit)], delivered=DELIVERED_REPLAYS)
+    many = [item(issued.lane, n) for n in range(issued.limit)]
+    more: list[Offered] | None = feed.found(issued, many, range(issued.limit))
+    sent: list[Offered] = []
+    while more:
+        sent += more
+        feed.ack(feed.send(more))
+        more = feed.more()
+    assert sent == many[:DELIVERED_REPLAYS], "not more than that of what was kept ahead, either"
     assert feed.delivered_since() is None
     while issued := feed.next_read():
         feed.read(issued, [])
@@ -280,20 +353,20 @@ def test_whoever_has_nothing_waiting_goes_live_without_a_read() -> None:
     asked = feed.look_back()
     assert asked is not None
     assert asked == LookBack(NOW - timedelta(seconds=5), 0)
-    feed.nothing_pending(asked, {})
+    feed.nothing_pending(asked, set(), {})
     assert feed.is_live()
     assert push(feed, item(Lane.LOW, 1)) == [item(Lane.LOW, 1)]
 
 
-def test_a_lane_in_which_something_came_or_was_delivered_beyond_the_cursor_has_to_read() -> None:
+def test_a_lane_in_which_something_is_pending_or_came_or_was_delivered_beyond_the_cursor_has_to_read() -> None:
     feed = Feed(opened=NOW, since=NOW)
     feed.resume({Lane.HIGH: 7, Lane.NORMAL: 7}, NOW)
     asked = feed.look_back()
     assert asked is not None
     push(feed, item(Lane.URGENT, 3))
-    feed.nothing_pending(asked, {Lane.HIGH: 7, Lane.NORMAL: 8})
+    feed.nothing_pending(asked, {Lane.LOW}, {Lane.HIGH: 7, Lane.NORMAL: 8})
     reads = [issued.lane for _ in LANES if (issued := feed.next_read()) and not feed.read(issued, [])]
-    assert reads == [Lane.URGENT, Lane.NORMAL]
+    assert reads == [Lane.URGENT, Lane.NORMAL, Lane.LOW]
 
 
 def test_an_answer_is_worth_nothing_once_something_was_missed_or_the_client_looks_back_further() -> None:
@@ -301,11 +374,11 @@ def test_an_answer_is_worth_nothing_once_something_was_missed_or_the_client_look
     asked = fell.look_back()
     assert asked is not None
     fell.fall_behind()
-    fell.nothing_pending(asked, {})
+    fell.nothing_pending(asked, set(), {})
     assert not fell.is_live()
     resumed = Feed(opened=NOW, since=NOW)
     resumed.resume({}, NOW - timedelta(minutes=5))  # came late
-    resumed.nothing_pending(asked, {})
+    resumed.nothing_pending(asked, set(), {})
     assert not resumed.is_live()
 
 

@@ -51,7 +51,7 @@ async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earlie
     async def look_up(wanted: Mapping[str, datetime | None]) -> dict[str, Arrival]:
         assert written, "not before the sessions are stored [M]"
         asked.append(wanted)
-        return {user: Arrival({}, None) for user in wanted}
+        return {user: Arrival(frozenset(), {}, None) for user in wanted}
 
     presence = Presence(_Sessions(written), LEASE, look_up)  # pyright: ignore[reportArgumentType]
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -60,7 +60,7 @@ async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earlie
     presence.absent("eve")
     await presence.flush()
     assert asked == [{"ann": early, "bob": None}]
-    assert [future.result() for future in waiting] == [Arrival({}, None)] * 4
+    assert [future.result() for future in waiting] == [Arrival(frozenset(), {}, None)] * 4
     presence.absent("ann")
     await presence.flush()
     assert written == [3, 1]

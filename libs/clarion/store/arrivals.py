@@ -1,34 +1,38 @@
-"""What users who arrive at once have waiting: two covered queries for all of them, instead of several for each."""
+"""What users who arrive at once have waiting: a few covered queries for all of them, instead of several for each."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from clarion.contracts.lanes import Lane
+from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.status import State
 from clarion.store.database import Collection, Document
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who has anything pending, and the highest `ord` that was delivered of each lane since the moment asked about."""
+    """Of each user: in which lanes anything is pending, and the highest `ord` of each that was delivered since then."""
 
-    pending: Set[str]
+    pending: Mapping[str, Set[Lane]]
     delivered: Mapping[str, Mapping[Lane, int]]
 
 
 async def waiting(documents: Collection, users: Sequence[str], delivered_since: datetime) -> Waiting:
-    """Answered from indexes alone: of what is pending, a key a user; of what was delivered, a key each.
+    """Answered from indexes alone: of what is pending, a key a user and lane; of what was delivered, a key each.
 
     It may say more than there is to read (what has expired is still pending here), never less.
     """
-    pending: list[str] = await documents.distinct("recipient", pending_query(users))
+    pending: dict[str, set[Lane]] = {}
+    if some := await documents.distinct("recipient", pending_query(users)):
+        for lane in LANES:
+            for user in await documents.distinct("recipient", pending_query(some) | {"lane": lane}):
+                pending.setdefault(user, set()).add(lane)
     delivered: dict[str, dict[Lane, int]] = {}
     async for found in documents.aggregate(delivered_pipeline(users, delivered_since)):
         user, lane = found["_id"]["recipient"], found["_id"].get("lane")
         if lane is not None:  # a stub has none: what it stands for is not stored yet
             delivered.setdefault(user, {})[Lane(lane)] = found["ord"]
-    return Waiting(frozenset(pending), delivered)
+    return Waiting(pending, delivered)
 
 
 def pending_query(users: Sequence[str]) -> Document:

@@ -11,6 +11,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Final
 
+import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from clarion.contracts.lanes import Lane
@@ -78,15 +79,13 @@ class Stored:
     stub: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """What a catch-up read yields; not `pending` when another device has acknowledged it."""
 
     id: str
-    lane: Lane
     ord: int
     body: bytes
-    pending: bool
+    pending: bool = True
 
 
 def collection(within: Database) -> Collection:
@@ -182,7 +181,7 @@ async def catch_up(
     """
     lasting: Document = {"expires_at": {"$not": {"$lte": now}}}  # in this form the planner keeps to the lane's index
     query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING, **lasting}
-    found = await _next(documents, query, limit)
+    found = [Pending(one["_id"], one["ord"], one["body"]) for one in await _next(documents, query, limit)]
     if delivered_since is not None:
         query = {
             "recipient": user,
@@ -192,28 +191,19 @@ async def catch_up(
             "state": {"$in": [State.DELIVERED, State.READ]},
             **lasting,
         }
-        seen = await _next(documents, query, limit)
-        # one that was acknowledged between the two queries is in both
-        found = sorted({item.ord: item for item in (*found, *seen)}.values(), key=lambda item: item.ord)[:limit]
+        if seen := await _next(documents, query, limit):
+            # one that was acknowledged between the two queries is in both
+            by_ord = {item.ord: item for item in found} | {
+                one["ord"]: Pending(one["_id"], one["ord"], one["body"], pending=False) for one in seen
+            }
+            found = [by_ord[ord_] for ord_ in sorted(by_ord)[:limit]]
     return found
 
 
-async def _next(documents: Collection, query: Document, limit: int) -> list[Pending]:
-    # a hop to the driver's thread for each batch, not for each document
-    found = await documents.find(query, _PENDING).sort("ord", ASCENDING).limit(limit).to_list(None)
-    return [_pending(document) for document in found]
-
-
-_PENDING: Final = ["lane", "ord", "body", "state"]
-
-
-def _pending(document: Document) -> Pending:
-    return Pending(
-        id=document["_id"],
-        lane=Lane(document["lane"]),
-        ord=document["ord"],
-        body=document["body"],
-        pending=document["state"] == State.PENDING,
+async def _next(documents: Collection, query: Document, limit: int) -> list[Document]:
+    # all in one batch: a hop to the driver's thread, and a way to the server
+    return (
+        await documents.find(query, ["ord", "body"]).sort("ord", ASCENDING).limit(limit).batch_size(limit).to_list(None)
     )
 
 

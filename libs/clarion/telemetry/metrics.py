@@ -64,6 +64,7 @@ safety_net_asked = Counter(
     "clarion_safety_net_asked", "Users it asked about, each time: connected, and nothing of theirs was on its way"
 )
 repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
+ahead_bytes = Gauge("clarion_ahead_bytes", "Bytes of items read from the store that wait for credit, for a second")
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")
 receipts_dropped = Counter("clarion_receipts_dropped", "Receipts given up on; their items are replayed")
