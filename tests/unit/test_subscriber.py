@@ -308,6 +308,36 @@ async def test_it_never_returns_on_a_code_that_forbids_it(code: int, error: type
         assert s.state is State.CLOSED
 
 
+async def test_whoever_is_turned_away_by_one_gateway_goes_to_another_at_once() -> None:
+    came: list[str] = []
+
+    async def full(connection: ServerConnection, request: Request) -> Response:
+        came.append(request.path)
+        response = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "full")
+        response.headers["Retry-After"] = "30"
+        return response
+
+    async def delivering(client: Client) -> None:
+        await client.start()
+        await client.batch(1, "a")
+        await client.close(1012)  # so the full one is next
+
+    async def again(client: Client) -> None:
+        await client.start()
+        await client.batch(1, "b")
+        await client.stay()
+
+    async with serve(never, "127.0.0.1", 0, process_request=full) as server, gateway(delivering, again) as url:
+        turning_away = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        async with Subscriber([turning_away, url], token="t", backoff=AT_ONCE) as s:
+            assert len(await take(s, 2)) == 2
+    assert len(came) == 1, "it is not asked again before its time"
+
+
+async def never(_: ServerConnection) -> None:
+    raise AssertionError("nobody comes in")
+
+
 async def test_a_refused_token_is_refreshed_once() -> None:
     tokens = iter(["old", "new", "newer"])
 
@@ -334,9 +364,6 @@ async def test_a_refused_token_is_refreshed_once() -> None:
 async def test_a_refusal_before_the_upgrade_means_the_same(status: int, error: type[Exception]) -> None:
     async def refuse(connection: ServerConnection, _: Request) -> Response:
         return connection.respond(HTTPStatus(status), "no")
-
-    async def never(_: ServerConnection) -> None:
-        raise AssertionError
 
     async with serve(never, "127.0.0.1", 0, process_request=refuse) as server:
         port = next(iter(server.sockets)).getsockname()[1]

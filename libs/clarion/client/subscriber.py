@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
+from clarion.client.addresses import Addresses
 from clarion.client.cursor_store import CursorStore, InMemory, Position
 from clarion.client.errors import ClientError, Disconnected, Forbidden, NotConnected, TokenRefused
 from clarion.client.inbox import Inbox
@@ -67,9 +67,7 @@ class Subscriber:
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        self._urls = [websocket_url(one) for one in ([url] if isinstance(url, str) else url)]
-        if not self._urls:
-            raise ValueError("no gateway's address was given")
+        self._addresses = Addresses([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
         self._tokens = TokenSource(token, get_token)
         self._inbox = Inbox(url, tokens=self._tokens)
         self._storage = storage or InMemory()
@@ -200,10 +198,11 @@ class Subscriber:
         while True:
             self._enter(State.CONNECTING)
             self._progress.connected()
-            url = random.choice(self._urls)  # noqa: S311 - spreads load, keeps no secret
+            url = self._addresses.next(time.monotonic())
             self._session = Session(url, await self._tokens.current(), self._progress.position, self._on_frame)
             try:
                 ended = await self._session.run()
+                was_greeted = self._live.is_set()
             except Overrun as error:
                 raise Disconnected(str(error)) from error
             finally:
@@ -214,11 +213,19 @@ class Subscriber:
             # in a row, though each was greeted; a rolling update may mend it
             self._unreadable = self._unreadable + 1 if ended.unreadable else 0
             failures = max(self._failures, self._unreadable - 1)
-            delay = ended.retry_s + self._min_delay_s + self._backoff.delay(failures)
+            delay = self._wait_s(ended, was_greeted=was_greeted) + self._min_delay_s + self._backoff.delay(failures)
             self._failures += 1
             log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay)
             self._enter(State.WAITING)
             await asyncio.sleep(min(delay, 10 * limits.RECONNECT_MAX_S))
+
+    def _wait_s(self, ended: Ended, *, was_greeted: bool) -> float:
+        """What the server asked for: of whoever it served, wherever they go; else only for itself."""
+        if was_greeted:
+            return ended.retry_s
+        now = time.monotonic()
+        self._addresses.turned_away(now + ended.retry_s)
+        return self._addresses.wait_s(now)
 
     def _judge(self, ended: Ended) -> None:
         """Raises unless the close code allows to return."""
