@@ -22,14 +22,15 @@ class Listener:
         self.session = ""
         self.token = response.request.headers["Authorization"].removeprefix("Bearer ")
         self._http = http
-        self._events = _events(response.aiter_lines())
+        self._events = events(response.aiter_lines())
 
     async def frame(self, op: str) -> dict[str, Any]:
         """The next frame of this kind; others are passed over."""
         async with asyncio.timeout(WITHIN_S):
             while True:
-                name, said = await anext(self._events)
-                assert name == "message", f"closed while waiting for `{op}`: {said}"
+                name, data = await anext(self._events)
+                assert name == "message", f"closed while waiting for `{op}`: {data}"
+                said: dict[str, Any] = json.loads(data)
                 described.check(said)
                 if said["op"] == "hello":
                     self.session = said["session"]
@@ -49,10 +50,10 @@ class Listener:
     async def close_code(self) -> int:
         """What the last event says; then the answer has to end."""
         async with asyncio.timeout(WITHIN_S):
-            async for name, said in self._events:
+            async for name, data in self._events:
                 if name == "close":
                     assert [event async for event in self._events] == []
-                    return said["code"]
+                    return json.loads(data)["code"]
         raise AssertionError("the stream ended without saying why")
 
     async def post(self, url: str, tag: int, *, token: str = "", session: str = "") -> httpx.Response:
@@ -62,14 +63,15 @@ class Listener:
         return await self._http.post(f"{url}/v1/stream/ack", json=said, headers=headers)
 
 
-async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+async def events(lines: AsyncIterator[str]) -> AsyncGenerator[tuple[str, str]]:
+    """The name and the data of each."""
     name, data = "message", ""
     async for line in lines:
         if line:
             field, _, value = line.partition(": ")
             name, data = (value, data) if field == "event" else (name, data + value)
         elif data:
-            yield name, json.loads(data)
+            yield name, data
             name, data = "message", ""
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.client import State, Subscriber
+from clarion.client.cursor_store import Position
+from clarion.client.session import Session
 from clarion.contracts import frames
 from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
 from clarion.resilience.backoff import Backoff
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests.faults.receiving import Handed
+from tests.faults.stream_session import StreamSession
 
 _RETURN: Final = Backoff(0.2, 2.0)  # sooner than by default: more is in flight at each fault
 _STARTS_AT_ONCE: Final = 20
@@ -29,11 +32,19 @@ class Watched(Subscriber):
         token: str,
         on_sync: Callable[[ServerSync | Resync], None],
         on_state: Callable[[State], None],
+        *,
+        by_stream: bool = False,
     ) -> None:
         super().__init__(urls, token=token, on_sync=on_sync, on_state=on_state, backoff=_RETURN)
+        self._posts_to: Sequence[str] = urls if by_stream else ()
         self.came: set[str] = set()
         self.came_early: set[str] = set()
         self.repeats = 0
+
+    def _session_at(self, url: str, token: str, position: Position) -> Session:
+        if self._posts_to:
+            return StreamSession(url, self._posts_to, token, position, self._on_frame)
+        return super()._session_at(url, token, position)
 
     def _on_frame(self, frame: ServerFrame) -> None:
         if isinstance(frame, Batch):
@@ -50,9 +61,10 @@ class Watched(Subscriber):
 
 @dataclass(slots=True)
 class Device:
-    """`pause_s` is how long it takes to handle an item; it may change meanwhile."""
+    """`pause_s` is how long it takes to handle an item; it may change meanwhile. `by_stream`: it has no sockets."""
 
     user: str
+    by_stream: bool = False
     pause_s: float = 0.0
     handed: list[Handed] = field(default_factory=list[Handed])
     late_s: list[float] = field(default_factory=list[float])  # of each item, since it was published
@@ -68,7 +80,7 @@ class Device:
             self.resyncs += isinstance(frame, Resync)
 
         token = mint(settings, sub=self.user, scope=SUBSCRIBE, ttl_s=7_200)
-        watched = Watched(urls, token, hear, self._enters)
+        watched = Watched(urls, token, hear, self._enters, by_stream=self.by_stream)
         async with watched:
             try:
                 async for item in watched:

@@ -27,7 +27,7 @@ from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report
 from tests.bench.throughput import own_lane
-from tests.children import child
+from tests.children import Net, child
 from tests.faults import devices as watched
 from tests.faults.devices import Device
 from tests.faults.gateway_kinds import KINDS, Fault, Field
@@ -43,6 +43,7 @@ from tests.report import Row, at_least, at_most, none
 RATE: Final = 600.0
 USERS: Final = 100
 PAIRS: Final = 20  # of them have two devices
+STREAM_EVERY: Final = 10  # users: one whose device, or one of them, reads an event stream
 DELIVERIES: Final = 100_000
 URGENT_EVERY: Final = 10
 ROLES: Final = (
@@ -52,6 +53,7 @@ ROLES: Final = (
 )
 _TEAM: Final = 2
 _SETTLED_S: Final = 90.0
+_LOOKED_S: Final = 30.0
 _KIND_S: Final = 400.0
 _MAILBOXES: Final = 40  # more than are killed: one that was left is taken only once there is no free one
 
@@ -83,7 +85,7 @@ async def one_kind(
     fault, began, stuck = KINDS[kind], time.perf_counter(), ""
     async with world(stack, fault) as (settings, at):
         odd = at.odd.users() if kind == "odd clients" else []
-        quick = [Device(f"user-{n}") for n in range(USERS)]
+        quick = [Device(f"user-{n}", by_stream=n % STREAM_EVERY == 0) for n in range(USERS)]
         others = [Device(f"user-{n}") for n in range(PAIRS)]
         late = [Device(user) for user in odd]
         at.odd.slow = others
@@ -102,21 +104,23 @@ async def one_kind(
             devices = [*quick, *others, *late]
             async with watched.running(late, settings, urls):
                 await settled(publishing, devices)
+                nets = await looked(everybody(at))
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
-        nets = [await gateway.net() for gateway in everybody(at)]
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
     found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
     for wrong, ids in [*found.wrongs().items(), ("broken", broken), ("stuck", [stuck] if stuck else [])]:
         if ids:
             console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}", markup=True)
+    by_stream = sum(len(device.handed) for device in quick if device.by_stream)
     late_s = sorted(late for device in quick for late in device.late_s)
     repeats = sum(device.repeats for device in devices)
     console.print(f"  {kind}: {found.handed:,} handed out, {repeats:,} came again on the wire")
     return [
         Row(f"{kind}: handed out", found.handed, "items"),
+        Row(f"{kind}: of these by event stream", by_stream, "items"),
         *(none(f"{kind}: {wrong}", len(ids)) for wrong, ids in found.wrongs().items()),
         none(f"{kind}: delivered by the safety net only", int(sum(net.overlooked for net in nets))),
-        at_least(f"{kind}: asked about by the safety nets", sum(net.asked for net in nets), 1, "users"),
+        at_least(f"{kind}: asked about by the safety nets", sum(net.asked for net in nets), 1, "times"),
         none(f"{kind}: said what no gateway must", len(broken)),
         none(f"{kind}: stuck", int(bool(stuck))),
         at_most(
@@ -188,6 +192,22 @@ async def settled(publishing: Publishing, devices: list[Device]) -> None:
                 await asyncio.sleep(0.5)
     except TimeoutError:
         pass
+
+
+async def looked(gateways: list[Gateway]) -> list[Net]:
+    """What their safety nets have done, once all is settled and somebody was asked about; or after a time."""
+    before = await _nets(gateways)
+    try:
+        async with asyncio.timeout(_LOOKED_S):
+            while all(now.asked <= then.asked for now, then in zip(await _nets(gateways), before, strict=True)):
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        pass
+    return await _nets(gateways)
+
+
+async def _nets(gateways: list[Gateway]) -> list[Net]:
+    return [await gateway.net() for gateway in gateways]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,15 @@ class Session:
                 proxy=None,
             ) as connection:
                 self._connection = connection
-                return await self._read(connection)
+                await self.send(Resume(self._position.cursors, self._position.since))
+                ended = await self._read(lambda: connection.recv(decode=False))
+                if ended.unreadable:
+                    await connection.close(Close.PROTOCOL, "unreadable frame")
+                return ended
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else str(error)
+            return Ended(code, reason, self._retry_s)
         except InvalidStatus as error:
             return _refused(error)
         except (InvalidHandshake, OSError, TimeoutError) as error:
@@ -86,13 +94,13 @@ class Session:
             return False
         return True
 
-    async def _read(self, connection: ClientConnection) -> Ended:
+    async def _read(self, receive: Callable[[], Awaitable[bytes]]) -> Ended:
+        """Frames, until there is no use in going on; what `receive` raises at the connection's end comes out."""
         within_s = HELLO_S
         try:
-            await self.send(Resume(self._position.cursors, self._position.since))
             while True:
                 async with asyncio.timeout(within_s):
-                    frame = frames.decode_known(await connection.recv(decode=False))
+                    frame = frames.decode_known(await receive())
                 if frame is None:
                     continue
                 match frame:
@@ -108,13 +116,8 @@ class Session:
         except TimeoutError:
             return Ended(1006, f"silent for {within_s:g} s")
         except msgspec.DecodeError as error:
-            await connection.close(Close.PROTOCOL, "unreadable frame")
             log.warning("a frame of the server cannot be read: %s", error)
             return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
-        except ConnectionClosed as error:
-            code = error.rcvd.code if error.rcvd else 1006
-            reason = error.rcvd.reason if error.rcvd else str(error)
-            return Ended(code, reason, self._retry_s)
 
 
 def websocket_url(url: str) -> str:

@@ -199,7 +199,7 @@ class Subscriber:
             self._enter(State.CONNECTING)
             self._progress.connected()
             url = self._addresses.next(time.monotonic())
-            self._session = Session(url, await self._tokens.current(), self._progress.position, self._on_frame)
+            self._session = self._session_at(url, await self._tokens.current(), self._progress.position)
             try:
                 ended = await self._session.run()
                 was_greeted = self._live.is_set()
@@ -218,6 +218,10 @@ class Subscriber:
             log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay)
             self._enter(State.WAITING)
             await asyncio.sleep(min(delay, 10 * limits.RECONNECT_MAX_S))
+
+    def _session_at(self, url: str, token: str, position: Position) -> Session:
+        """A connection, not begun: what carries it may be another thing than a socket."""
+        return Session(url, token, position, self._on_frame)
 
     def _wait_s(self, ended: Ended, *, was_greeted: bool) -> float:
         """What the server asked for: of whoever it served, wherever they go; else only for itself."""
