@@ -53,6 +53,7 @@ async def measure(env: Mapping[str, str], bulk_maximum: float, console: Console)
         *(Row(f"beside bulk at {rate:,.0f}/s: {name}, p99", ms, "ms") for name, ms in loaded.items()),
         # what the servers themselves take beside bulk is in it: without that, the urgent lane's own part
         Row("beside bulk: urgent / (Kafka round trip + majority insert), p99", _times_raw(loaded), "×"),
+        Row("beside bulk: a raw majority insert / quiet, p99", loaded["insert"] / p99["insert"], "×"),
         at_most("urgent beside bulk / quiet, p99", loaded["urgent"] / p99["urgent"], 2),
     ]
 
