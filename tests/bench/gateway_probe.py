@@ -27,30 +27,48 @@ _PAUSE_S: Final = 0.005
 _WITHIN_S: Final = 30.0
 
 
+class Arrivals:
+    """When what is expected comes; of what nobody expects, nothing is kept."""
+
+    def __init__(self) -> None:
+        self._expected: dict[str, asyncio.Future[float]] = {}
+
+    def expect(self, id_: str) -> "asyncio.Future[float]":
+        future = self._expected[id_] = asyncio.get_running_loop().create_future()
+        return future
+
+    def tell(self, id_: str) -> None:
+        if expected := self._expected.pop(id_, None):
+            expected.set_result(time.perf_counter())
+
+
 class Probe:
     def __init__(self, settings: Settings, arm: Arm, socket: ClientConnection, producer: AIOKafkaProducer) -> None:
         self._names = Names(settings.prefix)
         self._mailbox = arm.mailbox
         self._socket = socket
         self._producer = producer
-        self._seen: dict[str, asyncio.Event] = {}
+        self._arrivals = Arrivals()
         self._ordinal = 0
 
     async def p99_ms(self, lane: Lane, count: int) -> float:
-        return report.p99_ms([await self._seconds(lane) for _ in range(count)])
+        return report.p99_ms([seconds for (seconds,) in await self.waits(lane, count)])
 
-    async def _seconds(self, lane: Lane) -> float:
+    async def waits(self, lane: Lane, count: int, *others: Arrivals) -> list[list[float]]:
+        """Of one after the other: the seconds to its user's socket, and to each of the others."""
+        return [await self._wait(lane, (self._arrivals, *others)) for _ in range(count)]
+
+    async def _wait(self, lane: Lane, places: Sequence[Arrivals]) -> list[float]:
         await asyncio.sleep(_PAUSE_S)
         self._ordinal += 1
         one = item(USER, lane, self._ordinal)
-        seen = self._seen[one.id] = asyncio.Event()
+        expected = [place.expect(one.id) for place in places]
         began = time.perf_counter()
         async with asyncio.timeout(_WITHIN_S):
             await self._producer.send(
                 self._names.deliveries(lane), deliveries.encode(Items([one])), partition=self._mailbox
             )
-            await seen.wait()
-        return time.perf_counter() - began
+            return [at - began for at in await asyncio.gather(*expected)]
 
     async def read(self) -> None:
         async for text in self._socket:
@@ -60,8 +78,7 @@ class Probe:
             elif frame["op"] == "batch":
                 items: Sequence[dict[str, Any]] = frame["items"]
                 for one in items:
-                    if seen := self._seen.pop(one["id"], None):
-                        seen.set()
+                    self._arrivals.tell(one["id"])
                 await self._socket.send(f'{{"op":"ack","tag":{frame["tag"]}}}')
 
 
