@@ -1,7 +1,7 @@
 """What Kafka and this machine take themselves: another reader of the same urgent records, with nothing else to do.
 
-`python -m tests.bench.gateway_bare MAILBOX PORT` reads them with a bare aiokafka consumer, and writes each item's id to the
-bench, which listens on that port.
+`python -m tests.bench.gateway_bare MAILBOX PORT` reads them with a bare aiokafka consumer, and writes each item's id to
+the bench, which listens on that port.
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import socket
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -38,6 +39,7 @@ _ROUND: Final = 50 * SOCKETS  # bulk items, made once; for each round only their
 _FIRST_ROUND: Final = 100  # of 900, so that all have as many digits
 _TICK_S: Final = 0.01
 _CAUGHT_UP_WITHIN_S: Final = 60.0
+_RECEIVE_BYTES: Final = 2**18
 _ACK: Final = b'{"op":"ack","tag":%d}'
 
 Waits = Sequence[Sequence[float]]  # of each record: to the socket, to the bare reader
@@ -99,10 +101,13 @@ async def _bulk(settings: Settings, server: Arm, rate: float) -> AsyncGenerator[
 
 
 def _rounds() -> Iterator[bytes]:
+    """Made before the first is due: what is late goes out at once, above the rate."""
     records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
-    for number in range(_FIRST_ROUND, 1_000):
-        for value in records:
-            yield value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
+    return (
+        value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
+        for number in range(_FIRST_ROUND, 1_000)
+        for value in records
+    )
 
 
 async def _send(settings: Settings, server: Arm, records: Iterator[bytes], per_second: float) -> None:
@@ -169,7 +174,12 @@ def _of(name: str, made: Sequence[Addressed]) -> set[str]:
 
 
 async def _catch_up(raw: Raw, ids: set[str]) -> None:
-    """Read and acknowledge until all have come."""
+    """Read and acknowledge until all have come.
+
+    Through a buffer of an ordinary size again: with the least there is, Linux now and then drops what it has no room
+    for, and that connection stands still for a minute.
+    """
+    raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
     missing = set(ids)
     while missing:
         found = await raw.frames()
