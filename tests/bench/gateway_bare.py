@@ -11,15 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import uvloop
-from aiokafka import TopicPartition
 
 from clarion.broker import clients
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Items
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from tests.bench.gateway_probe import Arrivals
+from tests.bench.plain_reader import items_of, to_the_end
 from tests.children import child
 
 _READY: Final = "ready"
@@ -46,21 +44,12 @@ async def reading(env: Mapping[str, str], mailbox: int) -> AsyncGenerator[Arriva
 
 async def main(mailbox: int, port: int) -> None:
     settings = Settings.from_env()
-    partition = TopicPartition(Names(settings.prefix).deliveries(Lane.URGENT), mailbox)
     consumer: Any = clients.mailbox_consumer(settings)
-    await consumer.start()
-    consumer.assign([partition])
-    await consumer.seek_to_end()
-    await consumer.position(partition)
+    await to_the_end(consumer, Names(settings.prefix).deliveries(Lane.URGENT), mailbox)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{_READY}\n".encode())
-    while True:
-        fetched: Any = await consumer.getmany(timeout_ms=200)
-        for records in fetched.values():
-            for record in records:
-                delivery = deliveries.decode(record.value)
-                if isinstance(delivery, Items):
-                    writer.writelines(f"{item.id}\n".encode() for item in delivery.items)
+    async for items in items_of(consumer):
+        writer.writelines(f"{item.id}\n".encode() for item in items)
 
 
 if __name__ == "__main__":

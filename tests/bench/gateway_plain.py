@@ -14,20 +14,19 @@ from typing import Any, Final
 
 import uvicorn
 import uvloop
-from aiokafka import TopicPartition
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from clarion.broker import clients
 from clarion.contracts import deliveries, frames, limits, receipts, times
-from clarion.contracts.deliveries import Items
 from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
 from clarion.contracts.ids import new_id
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
+from tests.bench.plain_reader import items_of, to_the_end
 
 MAILBOX: Final = 0
 
@@ -63,23 +62,14 @@ def app(settings: Settings) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         consumer: Any = clients.mailbox_consumer(settings)
         await producer.start()
-        await consumer.start()
-        partition = TopicPartition(names.deliveries_bulk, MAILBOX)
-        consumer.assign([partition])
-        await consumer.seek_to_end()
-        await consumer.position(partition)
+        await to_the_end(consumer, names.deliveries_bulk, MAILBOX)
         reading = asyncio.create_task(read(consumer))
         yield
         reading.cancel()
 
     async def read(consumer: Any) -> None:
-        while True:
-            fetched: Any = await consumer.getmany(timeout_ms=200)
-            for records in fetched.values():
-                for record in records:
-                    delivery = deliveries.decode(record.value)
-                    if isinstance(delivery, Items):
-                        await deliver(delivery.items)
+        async for items in items_of(consumer):
+            await deliver(items)
 
     async def deliver(items: list[deliveries.Addressed]) -> None:
         by_user: defaultdict[str, list[deliveries.Addressed]] = defaultdict(list)
