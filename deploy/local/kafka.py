@@ -1,6 +1,5 @@
 """A single Apache Kafka node (KRaft: broker and controller in one), on loopback."""
 
-import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -14,6 +13,7 @@ from deploy.local.errors import StackError
 from deploy.local.ports import HOST, is_free
 
 _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
+_ANSWERS_WITHIN_MS: Final = 1_000
 _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
 
 
@@ -52,11 +52,11 @@ async def is_ready(port: int) -> bool:
     """Whether the broker answers requests, which is later than when it opens its port."""
     if is_free(port):
         return False
-    admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=2_000)
+    # each step has this deadline of aiokafka's own: one from outside would leave the first connection open for ever
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=_ANSWERS_WITHIN_MS)
     try:
-        async with asyncio.timeout(3):
-            await admin.start()
-            await admin.describe_cluster()
+        await admin.start()
+        await admin.describe_cluster()
     except (KafkaError, TimeoutError, OSError):
         return False
     finally:
