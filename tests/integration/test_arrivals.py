@@ -15,12 +15,14 @@ from clarion.contracts import deliveries, order, times
 from clarion.contracts.deliveries import Addressed, Items
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
+from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database, Document
+from tests.children import figures_of
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire
 
@@ -103,6 +105,37 @@ async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settin
             return (await own.figures())["catching_up"] == 0
 
         await until(all_are_done)
+    await _forget(stored)
+
+
+async def test_what_is_read_ahead_for_a_client_that_stalls_is_let_go_of_and_the_rest_follows_when_it_goes_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    stored = database.connect(settings)
+    waiting = [document("ann", n) for n in range(300)]
+    await notifications.collection(stored).insert_many(waiting)
+    async with gateway(settings, tmp_path) as own, AsyncExitStack() as ann:
+
+        async def nothing_is_kept() -> bool:
+            return (await figures_of(own.settings.admin_port))["clarion_ahead_bytes"] == 0
+
+        socket = await connected(own, "ann", ann)
+        said: list[str] = []
+
+        async def read_up_to(count: int) -> int:
+            """The tag of the last frame."""
+            while True:
+                batch = await frame(socket, "batch")
+                said.extend(item["message"] for item in batch["items"])
+                if len(said) >= count:
+                    return batch["tag"]
+
+        tag = await read_up_to(CREDIT_ITEMS - CREDIT_URGENT_ITEMS)
+        await until(nothing_is_kept)
+        while len(said) < len(waiting):
+            await socket.send(f'{{"op":"ack","tag":{tag}}}')
+            tag = await read_up_to(len(said) + 1)
+        assert said == [str(n) for n in range(300)]
     await _forget(stored)
 
 

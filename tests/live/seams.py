@@ -4,6 +4,7 @@ Whose call it is, is told by the task: `ACTOR`. Calls of nobody go through.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -19,7 +20,7 @@ from clarion.contracts.deliveries import Unstored
 from clarion.contracts.lanes import Lane
 from clarion.store import mailboxes, sessions
 from clarion.telemetry.admin import Server
-from services.gateway import admission, lease, mailbox
+from services.gateway import admission, ahead, lease, mailbox
 from services.gateway import main as gateway_main
 from services.gateway.admission import Admission
 from services.gateway.catchup import CatchUp
@@ -68,6 +69,7 @@ def _gateways(patch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("TAKE_AFTER_S", 0.0), ("RENEW_EVERY_S", 0.01), ("KNOWN_AFTER_S", 0.0), ("POLL_S", 0.01)):
         patch.setattr(lease, name, seconds)
     patch.setattr(admission, "STORE_WITHIN_S", GREETED_WITHIN_S)
+    patch.setattr(ahead, "KEPT_S", math.inf)  # it is let go of when the schedule says so
     _before(patch, mailboxes, "read_all", "look")
     _before(patch, mailboxes, "renew", "renew")
     _before(patch, sessions, "sweep", "sweep")

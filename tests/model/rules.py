@@ -84,6 +84,17 @@ def _read_ignores_gaps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Feed, "read", careless)
 
 
+def _live_before_all_is_sent(patch: pytest.MonkeyPatch) -> None:
+    read = Feed.read
+
+    def careless(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
+        send = read(feed, issued, items, delivered)
+        feed._lanes[issued.lane].live |= feed.ahead is not None
+        return send
+
+    patch.setattr(Feed, "read", careless)
+
+
 def _arrival_ignores_marks(patch: pytest.MonkeyPatch) -> None:
     def careless(feed: Feed, asked: Any, pending: Any, delivered: Any) -> None:
         for lane in feed._lanes.values():
@@ -189,6 +200,7 @@ RULES: Final = [
     Rule("each stage is first-in-first-out in a partition", scenarios.TWO),
     Rule("catching up reads what another device acknowledged", scenarios.TWO_DEVICES, _only_pending_is_read),
     Rule("live only when no mark exceeds the cursor", scenarios.TWO, _read_ignores_marks),
+    Rule("live only when all that was read is sent", scenarios.CREDIT, _live_before_all_is_sent),
     Rule("live at once only when no mark exceeds the cursor", scenarios.ONE, _arrival_ignores_marks),
     Rule("`since` moves only while a connection is live", scenarios.HOUR_SOCKET, _since_moves_always),
     Rule("`since` moves only up to where the mailbox was read to its end", scenarios.HOUR_SOCKET),
