@@ -58,8 +58,7 @@ class Mailbox:
                     fence: Any = await producer.send_and_wait(topic, value, partition=self.lease.mailbox)
                 consumer = clients.mailbox_consumer(settings)
                 consumers.append(consumer)
-                async with asyncio.timeout(clients.REQUEST_S):
-                    await consumer.start()
+                await clients.start(consumer)
                 partition = TopicPartition(topic, self.lease.mailbox)
                 consumer.assign([partition])
                 consumer.seek(partition, fence.offset + 1)

@@ -87,7 +87,7 @@ async def main(process: Process) -> None:
             *(tasks.create_task(gateway.catch_up.read(), name="catch-up reads") for _ in range(settings.replay_reads)),
         ]
         try:
-            await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
+            await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             started += [
                 tasks.create_task(
                     watch(health.dependency("kafka"), lambda: clients.probe(producer)), name="watch kafka"

@@ -60,8 +60,7 @@ class Acceptor:
     async def _start(self) -> AIOKafkaProducer:
         producer = clients.producer(self._settings)
         try:
-            async with asyncio.timeout(_START_S):
-                await producer.start()
+            await clients.start(producer, within_s=_START_S)
         except BaseException as error:
             self._kafka.seen(str(error) or f"no answer within {_START_S:g} s")
             await _stop(producer)

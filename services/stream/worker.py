@@ -120,7 +120,7 @@ async def _connected(
         try:
             if wait_for_mongodb:
                 await unless_stopping(process, asyncio.shield(indexing))
-            await unless_stopping(process, retry(producer.start, "kafka", *clients.SEND_ERRORS))
+            await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: clients.probe(producer))))
             yield stored, producer
         finally:

@@ -57,6 +57,25 @@ def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
     )
 
 
+async def start(client: Any, *, within_s: float = REQUEST_S) -> None:
+    """Start a producer, consumer or admin client. Raises one of SEND_ERRORS.
+
+    aiokafka forgets the first connection, open, when it is cancelled while it asks there for the brokers: so what is
+    no longer wanted may still get that answer, within `_CANCELLED_S`. The caller stops the client in any case.
+    """
+    starting: asyncio.Future[None] = asyncio.ensure_future(client.start())
+    starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whoever waits may be gone
+    try:
+        async with asyncio.timeout(within_s):
+            await asyncio.wait([starting])
+    finally:
+        if not starting.done():
+            await asyncio.wait([starting], timeout=_CANCELLED_S)
+            starting.cancel()
+            await asyncio.wait([starting], timeout=_CANCELLED_S)
+    starting.result()
+
+
 async def stop(consumer: Any) -> None:
     """Stop a consumer, and nothing else. Raises what its stopping raises, or TimeoutError.
 

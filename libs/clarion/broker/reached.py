@@ -17,7 +17,7 @@ async def asking(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
     """A client to ask with, for as long as the block runs. Raises one of SEND_ERRORS."""
     admin = clients.admin(settings)
     try:
-        await admin.start()
+        await clients.start(admin)
         yield admin
     finally:
         await admin.close()
@@ -36,7 +36,7 @@ async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Part
     """The offset after the last record of each. Raises one of SEND_ERRORS."""
     consumer: Any = clients.mailbox_consumer(settings)
     try:
-        await consumer.start()
+        await clients.start(consumer)
         found: dict[Any, int] = await consumer.end_offsets([TopicPartition(*partition) for partition in partitions])
     finally:
         await clients.stop(consumer)

@@ -24,8 +24,8 @@ async def apply(settings: Settings) -> list[str]:
     """Create what is missing; return what was created. Existing topics are left as they are: `check` tells."""
     topics = declared(settings)
     admin = clients.admin(settings)
-    await admin.start()
     try:
+        await clients.start(admin)
         answer: Any = await admin.create_topics(
             [NewTopic(t.name, t.partitions, settings.replication, topic_configs=dict(t.config)) for t in topics]
         )
@@ -48,8 +48,8 @@ async def check(settings: Settings) -> list[str]:
     come after what it was of, so a difference is an error, not a hint.
     """
     admin = clients.admin(settings)
-    await admin.start()
     try:
+        await clients.start(admin)
         return await _differences(admin, declared(settings), settings.replication)
     finally:
         await admin.close()

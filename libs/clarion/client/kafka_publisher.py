@@ -30,8 +30,7 @@ class KafkaTransport:
         """Raises `Unavailable` when no broker answers within the deadline."""
         producer = clients.producer(self._settings)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                await producer.start()
+            await clients.start(producer, within_s=self._deadline_s)
         except clients.SEND_ERRORS as error:
             await producer.stop()
             raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
