@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from clarion.contracts import limits
@@ -57,7 +58,10 @@ async def store(
     is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
     """
     keep_until = now + timedelta(days=limits.KEEP_DAYS)
-    inserted = await insert_all(stored, raw_documents.encode(entries, lane, now, keep_until), turn, gate)
+    # neighbours in the indexes that begin with the recipient, so that MongoDB finds their pages in its caches: a sixth
+    # less of its CPU. Sorting is stable: a recipient's keep their order.
+    by_recipient = sorted(entries, key=attrgetter("recipient"))
+    inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), turn, gate)
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
