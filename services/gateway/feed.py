@@ -17,7 +17,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
+from clarion.contracts.limits import (
+    CREDIT_BYTES,
+    CREDIT_ITEMS,
+    CREDIT_URGENT_ITEMS,
+    EARLY_BYTES,
+    EARLY_ITEMS,
+    ITEMS_PER_RECORD,
+)
 
 START: Final = -1  # below the first ord
 _URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as the rest of a check of credit
@@ -177,7 +184,7 @@ class Feed:
         for name, lane in self._lanes.items():
             if lane.live:
                 continue
-            limit = self._credit_items(name)
+            limit = self._room(name)
             if limit > 0 and self._bytes + self._coming_bytes(name) <= CREDIT_BYTES and not self.paused:
                 return Read(name, lane.cursor, lane.mark, max(limit, most), self.falls)
         return None
@@ -210,7 +217,7 @@ class Feed:
         lane = self._lanes[issued.lane]
         self.ahead = None
         send: list[Offered] = []
-        room = 0 if self.paused else self._credit_items(issued.lane)
+        room = 0 if self.paused else self._room(issued.lane)
         left = CREDIT_BYTES - self._bytes
         for place, item in enumerate(items):
             if item.ord <= lane.cursor:
@@ -284,6 +291,17 @@ class Feed:
     def _credit_items(self, lane: Lane) -> int:
         reserved = 0 if lane is _URGENT else CREDIT_URGENT_ITEMS
         return CREDIT_ITEMS - reserved - self._items
+
+    def _room(self, lane: Lane) -> int:
+        """Items to send next of a lane that catches up: a frame of them, once half of the credit is there.
+
+        Else a frame goes out for each few that are acknowledged, and costs as much as a full one: the silly window of
+        RFC 813. What is urgent does not wait.
+        """
+        credit = self._credit_items(lane)
+        if lane is _URGENT:
+            return credit
+        return min(credit, ITEMS_PER_RECORD) if credit >= (CREDIT_ITEMS - CREDIT_URGENT_ITEMS) // 2 else 0
 
     def _coming_bytes(self, lane: Lane) -> int:
         """Of what comes next in a lane, at least."""

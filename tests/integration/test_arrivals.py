@@ -15,7 +15,7 @@ from clarion.contracts import deliveries, order, times
 from clarion.contracts.deliveries import Addressed, Items
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS
+from clarion.contracts.limits import ITEMS_PER_RECORD
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
@@ -130,7 +130,7 @@ async def test_what_is_read_ahead_for_a_client_that_stalls_is_let_go_of_and_the_
                 if len(said) >= count:
                     return batch["tag"]
 
-        tag = await read_up_to(CREDIT_ITEMS - CREDIT_URGENT_ITEMS)
+        tag = await read_up_to(ITEMS_PER_RECORD)
         await until(nothing_is_kept)
         while len(said) < len(waiting):
             await socket.send(f'{{"op":"ack","tag":{tag}}}')

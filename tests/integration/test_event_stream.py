@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clarion.client import Publisher, Subscriber
-from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS
+from clarion.contracts.limits import CREDIT_ITEMS, ITEMS_PER_RECORD
 from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import sessions
@@ -24,7 +24,7 @@ from tests.integration.test_disconnect import disconnect, next_second
 from tests.integration.test_stream import states
 from tests.streams import listening
 
-WINDOW = CREDIT_ITEMS - CREDIT_URGENT_ITEMS  # of lanes that are not urgent
+WINDOW = ITEMS_PER_RECORD  # of what was missed, until something is acknowledged
 
 
 @pytest.fixture

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
+from clarion.contracts.limits import (
+    CREDIT_BYTES,
+    CREDIT_ITEMS,
+    CREDIT_URGENT_ITEMS,
+    EARLY_BYTES,
+    EARLY_ITEMS,
+    ITEMS_PER_RECORD,
+)
 from services.gateway.feed import (
     DELIVERED_REPLAYS,
     LOOK_BACK_MOST,
@@ -263,15 +270,47 @@ def test_what_was_kept_ahead_waits_while_urgent_is_to_be_read() -> None:
     feed = live_feed()
     feed.resume({Lane.LOW: START}, None)
     many = [item(Lane.LOW, n) for n in range(100)]
-    assert found(feed, *many) == many[: CREDIT_ITEMS - CREDIT_URGENT_ITEMS]
-    for n in range(CREDIT_URGENT_ITEMS + 1):
-        push(feed, item(Lane.URGENT, n))
+    assert found(feed, *many) == many[:ITEMS_PER_RECORD]
+    left = CREDIT_ITEMS - ITEMS_PER_RECORD
+    pushed = [push(feed, item(Lane.URGENT, n)) for n in range(left + 1)]
+    assert [len(items) for items in pushed] == [1] * left + [0]
     feed.ack(feed.tag)
     assert feed.more() is None
-    assert found(feed, item(Lane.URGENT, CREDIT_URGENT_ITEMS)) == [item(Lane.URGENT, CREDIT_URGENT_ITEMS)]
+    assert found(feed, item(Lane.URGENT, left)) == [item(Lane.URGENT, left)]
     issued = feed.next_read()
     assert issued is not None
-    assert (issued.lane, issued.after) == (Lane.LOW, CREDIT_ITEMS - CREDIT_URGENT_ITEMS - 1), "read again from there"
+    assert (issued.lane, issued.after) == (Lane.LOW, ITEMS_PER_RECORD - 1), "read again from there"
+
+
+def test_what_was_missed_goes_out_by_the_frame_however_few_are_acknowledged_at_a_time() -> None:
+    feed, many = live_feed(), [item(Lane.LOW, n) for n in range(500)]
+    feed.resume({Lane.LOW: START}, None)
+    for n in range(20):  # each in a frame of its own
+        push(feed, item(Lane.HIGH, n))
+    assert found(feed, *many) == many[: CREDIT_ITEMS - CREDIT_URGENT_ITEMS - 20]
+    frames: list[int] = []
+    for tag in range(1, 21):
+        feed.ack(tag)
+        if send := feed.more():
+            frames.append(len(send))
+            feed.send(send)
+    assert frames == [], "not one for each of them"
+    while len(frames) < 5:
+        feed.ack(feed.tag)
+        send = feed.more()
+        assert send
+        frames.append(len(send))
+        feed.send(send)
+    assert frames == [ITEMS_PER_RECORD] * 5
+
+
+def test_what_is_urgent_and_missed_waits_for_no_full_frame() -> None:
+    feed = live_feed()
+    feed.resume({Lane.URGENT: START, Lane.LOW: START}, None)
+    for n in range(CREDIT_ITEMS - CREDIT_URGENT_ITEMS - 1):
+        push(feed, item(Lane.HIGH, n))
+    assert found(feed, item(Lane.URGENT, 0)) == [item(Lane.URGENT, 0)]
+    assert feed.next_read() is None, "one of credit is left for the others, and that is too little"
 
 
 def test_of_large_items_only_as_many_are_kept_as_credit_takes_at_once() -> None:
