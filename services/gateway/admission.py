@@ -96,8 +96,13 @@ class Admission:
         return is_revoked
 
     async def resume_late(self, connection: Connection, frame: frames.Resume) -> None:
-        """Over a slow network `resume` came after the client was taken for a fresh one."""
+        """Over a slow network `resume` came after the client was taken for a fresh one.
+
+        Its cursors may have gone past what other devices acknowledged while it was away: the inbox has that.
+        """
         cursors = _take_over(connection.feed, frame)
+        if not connection.feed.fresh:
+            connection.send(frames.Resync())
         await self._acknowledge_resumed(connection, cursors)
         self.catch_up.want(connection)
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,10 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from clarion.client import Publisher, Subscriber
-from clarion.contracts import limits
+from clarion.contracts import limits, times
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import mailboxes, sessions
+from clarion.store import mailboxes, notifications, sessions
 from clarion.store.database import Database
 from deploy.local.stack import Stack
 from tests import gateways
@@ -169,6 +170,32 @@ async def test_a_client_that_says_nothing_is_taken_for_fresh_and_may_still_resum
         await socket.send(RESUME)  # came late over a slow network: no violation
         await socket.send('{"op":"ack","tag":1}')
         assert (await frame(socket, "sync"))["change"] == "delivered"
+
+
+async def test_a_client_that_resumes_late_is_told_to_read_in_the_inbox_what_its_other_devices_have_acknowledged(
+    live: Settings, token: str, user: str, publisher: Publisher, stored: Database
+) -> None:
+    long_ago = {"delivered_at": times.now() - timedelta(minutes=1)}  # further back than a fresh client looks
+
+    async with wire(live, token) as other:
+        await greeted(other)
+        seen = await publisher.publish(recipient=user, type="t", message="seen", priority="high")
+        await frame(other, "batch")
+        await other.send('{"op":"ack","tag":1}')
+        await frame(other, "sync")
+
+    async def was_delivered() -> bool:
+        mine = {"_id": seen, "state": "delivered"}
+        return (await notifications.collection(stored).update_one(mine, {"$set": long_ago})).matched_count == 1
+
+    await until(was_delivered)
+    waiting = await publisher.publish(recipient=user, type="t", message="waiting", priority="high")
+    async with wire(live, token) as socket:
+        batch = await frame(socket, "batch")
+        assert [item["id"] for item in batch["items"]] == [waiting]
+        since = times.rfc3339(times.now() - timedelta(minutes=5))
+        await socket.send(f'{{"op":"resume","cursors":{{}},"since":"{since}"}}')
+        assert await frame(socket, "resync")
 
 
 async def test_the_token_may_come_in_a_header(live: Settings, token: str) -> None:
