@@ -1,12 +1,10 @@
 """What some do to others: bulk deliveries to urgent ones, and clients that stall to those that do not."""
 
 import asyncio
-import itertools
 import json
 import socket
-import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from statistics import mean
 from typing import Any, Final
 
@@ -14,16 +12,15 @@ from rich.console import Console
 from websockets.frames import Opcode
 
 from clarion.broker import clients
-from clarion.contracts import limits
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, notifications
-from tests.bench import gateway_bare
+from tests.bench import gateway_bare, gateway_bulk
 from tests.bench.gateway_arms import Arm, Lost, connected, serving
-from tests.bench.gateway_delivery import SOCKETS, items
+from tests.bench.gateway_delivery import SOCKETS
 from tests.bench.gateway_items import insert, item, packed
 from tests.bench.gateway_probe import Probe, probing
 from tests.bench.throughput import own_lane
@@ -35,9 +32,6 @@ STALLED: Final = SOCKETS // 100
 STALLED_ITEMS: Final = 500  # to each: several times its credit
 PROBES: Final = 1_500
 _SHARE: Final = 0.6  # of what the gateway delivers at most
-_ROUND: Final = 50 * SOCKETS  # bulk items, made once; for each round only their ordinals change
-_FIRST_ROUND: Final = 100  # of 900, so that all have as many digits
-_TICK_S: Final = 0.01
 _CAUGHT_UP_WITHIN_S: Final = 60.0
 _RECEIVE_BYTES: Final = 2**18
 _ACK: Final = b'{"op":"ack","tag":%d}'
@@ -47,14 +41,12 @@ Waits = Sequence[Sequence[float]]  # of each record: to the socket, to the bare 
 
 async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
     rate = _SHARE * maximum
-    async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own):
+    async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own) as board:
         settings = Settings.from_env(own)
-        async with probing(settings, server) as probe:
-            async with gateway_bare.reading(own, server.mailbox) as bare:
-                quiet = await probe.waits(Lane.URGENT, PROBES, bare)
-                async with _bulk(settings, server, rate):
-                    beside = await probe.waits(Lane.URGENT, PROBES, bare)
-            async with _bulk(settings, server, rate):
+        async with probing(settings, server) as probe, gateway_bare.reading(own, server.mailbox) as bare:
+            quiet = await probe.waits(Lane.URGENT, PROBES, bare)
+            async with gateway_bulk.flowing(own, server, board, rate):
+                beside = await probe.waits(Lane.URGENT, PROBES, bare)
                 before = await probe.p99_ms(Lane.NORMAL, PROBES)
                 stalled, grown_kib = await _beside_stalled(settings, server, probe)
                 after = await probe.p99_ms(Lane.NORMAL, PROBES)
@@ -86,44 +78,6 @@ def _urgent(quiet: Waits, beside: Waits, rate: float, console: Console) -> list[
         Row("the same of the bare reader", at_bare[1] / at_bare[0], "×"),
         Row("urgent beside bulk: socket / bare reader, p99", at_socket[1] / at_bare[1], "×"),
     ]
-
-
-@asynccontextmanager
-async def _bulk(settings: Settings, server: Arm, rate: float) -> AsyncGenerator[None]:
-    """Deliveries to all users, `rate` a second, while the block runs."""
-    sending = asyncio.create_task(_send(settings, server, _rounds(), rate / limits.ITEMS_PER_RECORD))
-    try:
-        yield
-    finally:
-        sending.cancel()
-        with suppress(asyncio.CancelledError):
-            await sending
-
-
-def _rounds() -> Iterator[bytes]:
-    """Made before the first is due: what is late goes out at once, above the rate."""
-    records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
-    return (
-        value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
-        for number in range(_FIRST_ROUND, 1_000)
-        for value in records
-    )
-
-
-async def _send(settings: Settings, server: Arm, records: Iterator[bytes], per_second: float) -> None:
-    topic = Names(settings.prefix).deliveries_bulk
-    producer = clients.producer(settings, linger_ms=2)
-    await producer.start()
-    try:
-        began, sent = time.perf_counter(), 0
-        while True:
-            due = int(per_second * (time.perf_counter() - began)) - sent
-            for value in itertools.islice(records, due):
-                await producer.send(topic, value, partition=server.mailbox)
-            sent += due
-            await asyncio.sleep(_TICK_S)
-    finally:
-        await producer.stop()
 
 
 async def _beside_stalled(settings: Settings, server: Arm, probe: Probe) -> tuple[float, float]:

@@ -1,0 +1,67 @@
+"""Bulk deliveries to all users at a steady rate, by a process of its own: what a bench times must not wait for them.
+
+`python -m tests.bench.gateway_bulk MAILBOX RATE` sends them, RATE a second, until it is ended.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvloop
+
+from clarion.broker import clients
+from clarion.contracts import limits
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+from tests.bench.gateway_arms import Arm, counted
+from tests.bench.gateway_clients import Board, Count
+from tests.bench.gateway_delivery import SOCKETS, items
+from tests.bench.gateway_items import packed
+from tests.children import child
+
+_ROUND: Final = 50 * SOCKETS  # items, made once; for each round only their ordinals change
+_FIRST_ROUND: Final = 100  # of 900, so that all have as many digits
+_TICK_S: Final = 0.01
+_FLOWS_WITHIN_S: Final = 60.0
+
+
+@asynccontextmanager
+async def flowing(env: Mapping[str, str], server: Arm, board: Board, rate: float) -> AsyncGenerator[None]:
+    """While the block runs. Once for a gateway: its clients have had those ordinals then."""
+    before = board[Count.RECEIVED]
+    async with child(["-m", "tests.bench.gateway_bulk", str(server.mailbox), str(rate)], env):
+        await counted(server, board, Count.RECEIVED, before + 1, _FLOWS_WITHIN_S)
+        yield
+
+
+def _rounds() -> Iterator[bytes]:
+    """Made before the first is due: what is late goes out at once, above the rate."""
+    records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
+    return (
+        value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
+        for number in range(_FIRST_ROUND, 1_000)
+        for value in records
+    )
+
+
+async def main(settings: Settings, mailbox: int, rate: float) -> None:
+    records, topic = _rounds(), Names(settings.prefix).deliveries_bulk
+    producer = clients.producer(settings, linger_ms=2)
+    await producer.start()
+    began, sent = time.perf_counter(), 0
+    while True:
+        due = int(rate / limits.ITEMS_PER_RECORD * (time.perf_counter() - began)) - sent
+        for value in itertools.islice(records, due):
+            await producer.send(topic, value, partition=mailbox)
+        sent += due
+        await asyncio.sleep(_TICK_S)
+
+
+if __name__ == "__main__":
+    os.nice(9)  # as the load of the stream's bench: on a machine of few cores the gateway must not wait for it
+    uvloop.run(main(Settings.from_env(), int(sys.argv[1]), float(sys.argv[2])))
