@@ -50,6 +50,7 @@ class Heartbeats:
         self._wheel.discard(connection)
 
     def turn(self, now: float) -> None:
+        caught_up = self.caught_up()
         for connection in self._wheel.turn(now):
             if not connection.open:
                 connection.wire.abort()
@@ -57,7 +58,7 @@ class Heartbeats:
             if _expires_in(connection) <= 0:
                 connection.close(Close.TOKEN, "token expired or revoked")
             elif connection.beat_at <= now:
-                self._beat(connection, now)
+                self._beat(connection, now, caught_up)
             if connection.open:
                 self._wait(connection, now)
             else:
@@ -71,13 +72,12 @@ class Heartbeats:
     def _wait(self, connection: Connection, now: float) -> None:
         self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection)))
 
-    def _beat(self, connection: Connection, now: float) -> None:
+    def _beat(self, connection: Connection, now: float, caught_up: datetime | None) -> None:
         if not connection.pinged:
             connection.pinged = connection.pong_due = True
-            since = connection.feed.advance_since(self.caught_up())
-            connection.wire.write(_ping(since))
+            connection.wire.write(_ping(connection.feed.advance_since(caught_up)))
             connection.beat_at = now + limits.PONG_S
-        elif connection.pong_due and connection.by_post and self._is_deaf():
+        elif connection.pong_due and connection.by_post and _is_deaf(caught_up):
             connection.beat_at = now + limits.PONG_S
         elif connection.pong_due:
             connection.close(Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
@@ -85,10 +85,10 @@ class Heartbeats:
             connection.pinged = False
             connection.beat_at = now + limits.PING_S - limits.PONG_S
 
-    def _is_deaf(self) -> bool:
-        """Whether an answer that was posted to another gateway may not have come here, as without Kafka."""
-        caught_up = self.caught_up()
-        return caught_up is None or (times.now() - caught_up).total_seconds() > limits.PONG_S / 2
+
+def _is_deaf(caught_up: datetime | None) -> bool:
+    """Whether an answer that was posted to another gateway may not have come here, as without Kafka."""
+    return caught_up is None or (times.now() - caught_up).total_seconds() > limits.PONG_S / 2
 
 
 @lru_cache(16)

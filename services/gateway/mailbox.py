@@ -26,7 +26,7 @@ from services.gateway.lease import LeaseLost
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 500  # it is known within two answers and a poll that a mailbox was read to its end
+POLL_MS: Final = 1_000  # it is known within two answers and a poll that a mailbox was read to its end
 
 Handle = Callable[[Delivery], None]
 Behind = Callable[[], None]

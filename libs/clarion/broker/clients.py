@@ -16,7 +16,7 @@ from clarion.settings import Settings
 REQUEST_S: Final = 20.0
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
 HEARTBEAT_S: Final = 3.0
-FETCH_WAIT_MS: Final = 500  # a broker with nothing to tell answers then: half of what an idle gateway costs is this
+FETCH_WAIT_MS: Final = 1_000  # a broker with nothing to tell answers then; that was half of what an idle gateway cost
 _CANCELLED_S: Final = 1.0  # what is cancelled has no longer to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
 
