@@ -118,7 +118,8 @@ async def _serve(config: uvicorn.Config, *, server_class: type[Server]) -> None:
     serving = asyncio.ensure_future(server.serve())
 
     async def end() -> None:
-        server.should_exit = server.force_exit = True
+        server.force_exit = True
+        server.end()
         await serving
 
     actor.end_server = end
