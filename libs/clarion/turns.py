@@ -1,6 +1,7 @@
 """Turns of the event loop that long work leaves to what is urgent."""
 
 import asyncio
+import time
 from typing import Final
 
 AT_LEAST_EVERY_S: Final = 0.0005
@@ -13,3 +14,16 @@ async def give_way() -> None:
     """Let an urgent record that has arrived go all of its way."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
+
+
+class Pace:
+    """Of long work in pieces."""
+
+    def __init__(self) -> None:
+        self._gave_way = time.monotonic()
+
+    async def keep(self) -> None:
+        """After each piece: gives way when that was not done for half a millisecond."""
+        if time.monotonic() - self._gave_way > AT_LEAST_EVERY_S:
+            await give_way()
+            self._gave_way = time.monotonic()

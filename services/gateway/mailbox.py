@@ -1,7 +1,6 @@
 """Reads one mailbox: partition n of both delivery topics, urgent by a consumer and a task of its own."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -20,7 +19,7 @@ from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
-from clarion.turns import AT_LEAST_EVERY_S, give_way
+from clarion.turns import Pace
 from services.gateway.at_end import AtEnd
 from services.gateway.lease import LeaseLost
 
@@ -84,7 +83,7 @@ class Mailbox:
             self._at_end[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
 
     async def _take(self, records: Sequence[Any]) -> None:
-        gave_way = time.monotonic()
+        pace = Pace()
         for record in records:
             try:
                 delivery = deliveries.decode(record.value)
@@ -97,9 +96,7 @@ class Mailbox:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
             self._handle(delivery)
-            if time.monotonic() - gave_way > AT_LEAST_EVERY_S:
-                await give_way()
-                gave_way = time.monotonic()
+            await pace.keep()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
         """The position fell out of retention: first a new position, then everybody catches up [M]."""

@@ -3,15 +3,13 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import REQUEST_S
 from clarion.broker.placement import partition_of
-from clarion.turns import give_way
-
-_AT_ONCE: Final = 100  # records, before others have their turn
+from clarion.turns import Pace
 
 
 async def send_keyed(
@@ -24,10 +22,10 @@ async def send_keyed(
     async with asyncio.timeout(within_s):
         partitions = len(await through.partitions_for(topic))
         placed: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
-        for number, (key, value) in enumerate(records):
+        pace = Pace()
+        for key, value in records:
             placed[partition_of(key, partitions)].append((key.encode(), value))
-            if number % _AT_ONCE == _AT_ONCE - 1:
-                await give_way()
+            await pace.keep()
         sent = await asyncio.gather(*(_send(through, topic, number, pairs) for number, pairs in placed.items()))
         await asyncio.gather(*(future for futures in sent for future in futures))
 
