@@ -1,6 +1,6 @@
 """Bulk deliveries to all users at a steady rate, by a process of its own: what a bench times must not wait for them.
 
-`python -m tests.bench.gateway_bulk MAILBOX RATE` sends them, RATE a second, until it is ended.
+`python -m tests.bench.gateway_bulk MAILBOX RATE PART` sends them, RATE a second, until it is ended.
 """
 
 import asyncio
@@ -26,31 +26,36 @@ from tests.children import child
 
 _ROUND: Final = 50 * SOCKETS  # items, made once; for each round only their ordinals change
 _FIRST_ROUND: Final = 100  # of 900, so that all have as many digits
+_ROUNDS_OF_PART: Final = 225  # each minutes
 _TICK_S: Final = 0.01
 _FLOWS_WITHIN_S: Final = 60.0
 
 
 @asynccontextmanager
-async def flowing(env: Mapping[str, str], server: Arm, board: Board, rate: float) -> AsyncGenerator[None]:
-    """While the block runs. Once for a gateway: its clients have had those ordinals then."""
+async def flowing(env: Mapping[str, str], server: Arm, board: Board, rate: float, part: int) -> AsyncGenerator[None]:
+    """While the block runs.
+
+    Of the parts 0 to 3 a gateway has each once, and in order: its clients have had the ordinals of those before.
+    """
     before = board[Count.RECEIVED]
-    async with child(["-m", "tests.bench.gateway_bulk", str(server.mailbox), str(rate)], env):
+    async with child(["-m", "tests.bench.gateway_bulk", str(server.mailbox), str(rate), str(part)], env):
         await counted(server, board, Count.RECEIVED, before + 1, _FLOWS_WITHIN_S)
         yield
 
 
-def _rounds() -> Iterator[bytes]:
+def _rounds(part: int) -> Iterator[bytes]:
     """Made before the first is due: what is late goes out at once, above the rate."""
     records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
+    first = _FIRST_ROUND + part * _ROUNDS_OF_PART
     return (
         value.replace(b"[0,%d" % _FIRST_ROUND, b"[0,%d" % number)
-        for number in range(_FIRST_ROUND, 1_000)
+        for number in range(first, first + _ROUNDS_OF_PART)
         for value in records
     )
 
 
-async def main(settings: Settings, mailbox: int, rate: float) -> None:
-    records, topic = _rounds(), Names(settings.prefix).deliveries_bulk
+async def main(settings: Settings, mailbox: int, rate: float, part: int) -> None:
+    records, topic = _rounds(part), Names(settings.prefix).deliveries_bulk
     producer = clients.producer(settings, linger_ms=2)
     await producer.start()
     began, sent = time.perf_counter(), 0
@@ -64,4 +69,4 @@ async def main(settings: Settings, mailbox: int, rate: float) -> None:
 
 if __name__ == "__main__":
     os.nice(9)  # as the load of the stream's bench: on a machine of few cores the gateway must not wait for it
-    uvloop.run(main(Settings.from_env(), int(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(main(Settings.from_env(), int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))
