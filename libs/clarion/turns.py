@@ -10,12 +10,6 @@ AT_LEAST_EVERY_S: Final = 0.0005
 _TURNS: Final = 12
 
 
-async def give_way() -> None:
-    """Let an urgent record that has arrived go all of its way."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-
-
 class Pace:
     """Of long work in pieces."""
 
@@ -23,7 +17,8 @@ class Pace:
         self._gave_way = time.monotonic()
 
     async def keep(self) -> None:
-        """After each piece: gives way when that was not done for half a millisecond."""
+        """After each piece: every half millisecond, let an urgent record that has arrived go all of its way."""
         if time.monotonic() - self._gave_way > AT_LEAST_EVERY_S:
-            await give_way()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             self._gave_way = time.monotonic()
