@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache, partial
@@ -211,13 +211,15 @@ class Gateway:
 
     # ---- deliveries
 
-    def deliver(self, record: Delivery) -> None:
-        """What the mailbox brings, in order. A fence is the mailbox's own business."""
+    def deliver(self, record: Delivery) -> Iterator[None]:
+        """What the mailbox brings, in order: a user's part at a time. A fence is the mailbox's own business."""
         match record:
             case Items():
                 pairs = [(a.recipient, Offered(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items]
                 for behind in self.rooms.push(pairs, self.caught_up()):
-                    self.catch_up.want(behind)
+                    for connection in behind:
+                        self.catch_up.want(connection)
+                    yield
                 _observe_latencies(record.items)
             case Unstored():
                 early = [(e.recipient, Offered(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]

@@ -1,7 +1,7 @@
 """Reads one mailbox: partition n of both delivery topics, urgent by a consumer and a task of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -27,12 +27,15 @@ log = structlog.get_logger()
 
 POLL_MS: Final = 1_000  # it is known within two answers and a poll that a mailbox was read to its end
 
-Handle = Callable[[Delivery], None]
+Handle = Callable[[Delivery], Iterable[object]]
 Behind = Callable[[], None]
 
 
 class Mailbox:
-    """`handle` gets decoded records in order; `behind` is called when records may have been missed."""
+    """`handle` gets decoded records in order, and works on one in pieces: what is urgent may go between any two.
+
+    `behind` is called when records may have been missed.
+    """
 
     def __init__(self, lease: Lease, names: Names, handle: Handle, behind: Behind) -> None:
         self.lease = lease
@@ -95,7 +98,8 @@ class Mailbox:
                 if delivery.epoch > self.lease.epoch:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
-            self._handle(delivery)
+            for _ in self._handle(delivery):
+                await pace.keep()
             await pace.keep()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:

@@ -54,16 +54,16 @@ class Rooms:
         metrics.rooms.set(len(self._rooms))
         return True
 
-    def push(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> list[Connection]:
-        """Give (user, item) pairs to their rooms; return the connections that now have to catch up.
+    def push(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> Iterator[list[Connection]]:
+        """Give (user, item) pairs to their rooms, one room a step; of each, the connections that have to catch up.
 
         Several items for one user go in one frame, encoded once for all of the user's connections.
         """
-        behind: list[Connection] = []
         for user, offered in self._by_user(items).items():
+            behind: list[Connection] = []
             for run in split(offered) if len(offered) > 1 else (offered,):
                 self._push(self._rooms.get(user, ()), run, caught_up, behind)
-        return behind
+            yield behind
 
     def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> set[str]:
         """Give items that are not stored yet to whoever can take them now; the ids that somebody took."""

@@ -56,7 +56,7 @@ def test_items_ready_together_go_in_one_frame_to_each_device() -> None:
     for connection in (phone, laptop, other):
         assert rooms.join(connection)
     phone.feed.tag = 41  # has had frames before: only the tag differs
-    assert rooms.push([("ann", offered(1)), ("ann", offered(2))], NOW) == []
+    assert list(rooms.push([("ann", offered(1)), ("ann", offered(2))], NOW)) == [[]]
     assert on_other == []
     assert [bodies(frame) for frame in on_phone] == [bodies(frame) for frame in on_laptop]
     assert bodies(on_phone[0]) == [offered(1).body, offered(2).body]
@@ -69,7 +69,7 @@ def test_a_device_that_is_behind_gets_nothing_live_and_is_named() -> None:
     (behind, on_behind), (live, on_live) = device(live=False), device()
     rooms.join(behind)
     rooms.join(live)
-    assert rooms.push([("ann", offered(1))], NOW) == [behind]
+    assert list(rooms.push([("ann", offered(1))], NOW)) == [[behind]]
     assert on_behind == []
     assert len(on_live) == 1
 

@@ -75,7 +75,7 @@ class Day:
         for _ in range(count):
             self.now += 1
             items = [self._store(LANES[n % len(LANES)]) for n in range(PER_SECOND)]
-            self.rooms.push([("ann", item) for item in items], None)
+            list(self.rooms.push([("ann", item) for item in items], None))
             self.rooms.push_early([("ann", Offered("early", Lane.URGENT, START, b"1" * 500, False))], None)
             self.rooms.sync("ann", frames.ServerSync(Op.DELIVERED, [], 100))
             self.beats.turn(self.now)
