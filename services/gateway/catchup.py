@@ -16,7 +16,7 @@ from clarion.contracts.frames import Resync
 from clarion.contracts.lanes import LANES
 from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
-from clarion.store.database import Collection
+from clarion.store.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.ahead import ITEMS, Ahead
 from services.gateway.connection import Connection
@@ -32,7 +32,7 @@ class CatchUp:
     `feed` is one task, which sends what was read ahead; each `read` is one reader of the store.
     """
 
-    stored: Collection
+    waiting: LoopCollection
     caught_up: Callable[[], datetime | None]
     ahead: Ahead = field(default_factory=Ahead)
     _queued: set[Connection] = field(default_factory=set[Connection])
@@ -113,7 +113,7 @@ class CatchUp:
     async def _read(self, connection: Connection, issued: Read) -> Found:
         since = connection.feed.delivered_since()
         found = await notifications.catch_up(
-            self.stored,
+            self.waiting,
             connection.user,
             issued.lane,
             after=issued.after,

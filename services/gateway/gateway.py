@@ -22,7 +22,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.security.tokens import TokenError
 from clarion.settings import Settings
-from clarion.store.database import Collection
+from clarion.store.database import Collection, LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
@@ -275,9 +275,11 @@ class Gateway:
             await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
 
 
-def make(settings: Settings, revocations: Revocations, stored: Collection, outbox: Outbox) -> Gateway:
+def make(
+    settings: Settings, revocations: Revocations, stored: Collection, waiting: LoopCollection, outbox: Outbox
+) -> Gateway:
     """A gateway of its parts, without a mailbox yet."""
-    rooms, catch_up = Rooms(settings.connections_per_user), CatchUp(stored, lambda: gateway.caught_up())
+    rooms, catch_up = Rooms(settings.connections_per_user), CatchUp(waiting, lambda: gateway.caught_up())
     heartbeats = Heartbeats(lambda: gateway.caught_up())
     admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
     gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)

@@ -62,12 +62,12 @@ DEV_USERS: Final = ("Codertocat", "octocat", "hacktocat", "ann", "bob")
 
 async def main(process: Process) -> None:
     settings, health = process.settings, process.health
-    stored, producer = database.connect(settings), clients.producer(settings)
+    stored, reads, producer = database.connect(settings), database.connect_reads(settings), clients.producer(settings)
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     outbox = Outbox(producer, names, documents)
     check = Revocations(Verifier(settings), revocations.collection(stored))
-    gateway = make(settings, check, documents, outbox)
+    gateway = make(settings, check, documents, notifications.waiting(reads), outbox)
     disconnect = Disconnect(stored, producer, health.dependency("kafka"), names, settings.token_life_s)
     inbox = Inbox(documents, health.dependency("mongodb"), health.dependency("kafka"), producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
@@ -105,6 +105,7 @@ async def main(process: Process) -> None:
                 task.cancel()
             await within(LEAVE_WITHIN_S, producer.stop(), "producer")
             database.close(stored)
+            await within(LEAVE_WITHIN_S, database.close_reads(reads), "reads")
 
 
 async def _lease_after_lease(

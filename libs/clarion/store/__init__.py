@@ -1,1 +1,1 @@
-"""MongoDB. The only importer of motor, so that the way to another driver is this folder."""
+"""MongoDB. The only importer of its drivers, so that the way to another one is this folder."""

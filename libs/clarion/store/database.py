@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import DeleteOne, ReadPreference, UpdateMany, UpdateOne
+from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, UpdateMany, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -24,9 +26,18 @@ Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
 Write = UpdateOne | UpdateMany | DeleteOne
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
+LoopCollection = AsyncCollection[Document]  # see `connect_reads`
+LoopDatabase = AsyncDatabase[Document]
 
 OPERATION_S: Final = 5.0
-_POOL: Final = 50
+_OPTIONS: Final[dict[str, Any]] = {
+    "timeoutMS": int(OPERATION_S * 1000),
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    "maxPoolSize": 50,
+    "tz_aware": True,
+    "appname": "clarion",
+}
 
 _ERROR_CHARS: Final = 500
 _DUPLICATE_KEY: Final = 11000
@@ -61,17 +72,18 @@ def connect(settings: Settings) -> Database:
     primary, because "stored, then read who is connected" only holds there; one deadline for each operation.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        settings.mongodb,
-        timeoutMS=int(OPERATION_S * 1000),
-        serverSelectionTimeoutMS=2_000,
-        connectTimeoutMS=2_000,
-        w="majority",
-        journal=True,
-        retryWrites=True,
-        maxPoolSize=_POOL,
-        tz_aware=True,
-        appname="clarion",
+        settings.mongodb, w="majority", journal=True, retryWrites=True, **_OPTIONS
     )
+    return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
+
+
+def connect_reads(settings: Settings) -> LoopDatabase:
+    """As `connect`, to read by the hundred thousand: on the event loop itself. Needs a running one.
+
+    Motor hands each operation to a thread and back. While such threads decode, the loop waits for the interpreter in
+    each of its turns, and what is live waits for many turns.
+    """
+    client = AsyncMongoClient[Document](settings.mongodb, **_OPTIONS)
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
 
 
@@ -81,6 +93,10 @@ async def probe(database: Database) -> None:
 
 def close(database: Database) -> None:
     database.client.close()
+
+
+async def close_reads(database: LoopDatabase) -> None:
+    await database.client.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from clarion.contracts.limits import UNREAD_CAP
 from clarion.contracts.receipts import Op
 from clarion.contracts.status import State
 from clarion.store import database
-from clarion.store.database import Collection, Database, Document, Fields
+from clarion.store.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
 
 _IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
 
+_NAME: Final = "notifications"
 INDEXES: Final = [
     IndexModel(
         # the state is always the same here; without it a query for it would have to look into the documents
@@ -89,7 +90,12 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
 
 
 def collection(within: Database) -> Collection:
-    return within["notifications"]
+    return within[_NAME]
+
+
+def waiting(within: LoopDatabase) -> LoopCollection:
+    """The same, to catch up from."""
+    return within[_NAME]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
 
 
 async def catch_up(
-    documents: Collection,
+    documents: Collection | LoopCollection,
     user: str,
     lane: Lane,
     *,
@@ -200,7 +206,7 @@ async def catch_up(
     return found
 
 
-async def _next(documents: Collection, query: Document, limit: int) -> list[Document]:
+async def _next(documents: Collection | LoopCollection, query: Document, limit: int) -> list[Document]:
     # all in one batch: a hop to the driver's thread, and a way to the server
     return (
         await documents.find(query, ["ord", "body"]).sort("ord", ASCENDING).limit(limit).batch_size(limit).to_list(None)
