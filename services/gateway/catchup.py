@@ -13,7 +13,7 @@ import structlog
 
 from clarion.contracts import times
 from clarion.contracts.frames import Resync
-from clarion.contracts.lanes import LANES
+from clarion.contracts.lanes import LANES, Lane
 from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
 from clarion.store.database import LoopCollection
@@ -21,6 +21,7 @@ from clarion.telemetry import metrics
 from services.gateway.ahead import ITEMS, Ahead
 from services.gateway.connection import Connection
 from services.gateway.feed import Found, Offered, Read
+from services.gateway.reads import Reads
 
 log = structlog.get_logger()
 
@@ -34,12 +35,12 @@ class CatchUp:
 
     waiting: LoopCollection
     caught_up: Callable[[], datetime | None]
+    reads: Reads
     ahead: Ahead = field(default_factory=Ahead)
     _queued: set[Connection] = field(default_factory=set[Connection])
     _to_feed: deque[Connection] = field(default_factory=deque[Connection])
-    _to_read: deque[Connection] = field(default_factory=deque[Connection])
     _feeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    _readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def want(self, connection: Connection) -> None:
         if connection.joined and connection.present and connection not in self._queued:
@@ -55,22 +56,22 @@ class CatchUp:
         while True:
             await self._feeds.acquire()
             connection = self._to_feed.popleft()
-            if self._feed(connection):
+            if issued := self._feed(connection):
+                self.reads.put(connection, is_urgent=issued.lane is Lane.URGENT)
+                self._readers.release()
+            else:
                 self._queued.discard(connection)
                 if connection.feed.ahead is None:
                     self.ahead.release(connection)
-            else:
-                self._to_read.append(connection)
-                self._reads.release()
             await asyncio.sleep(0)
 
     async def read(self) -> None:
         failures = 0
         while True:
-            await self._reads.acquire()
-            connection = self._to_read.popleft()
+            await self._readers.acquire()
+            connection = self.reads.take()
             try:
-                await self._read_for(connection)
+                items = await self._read_for(connection)
                 failures = 0
             except database.TRANSIENT as error:
                 log.warning("catching up waits for MongoDB", error=repr(error))
@@ -78,24 +79,28 @@ class CatchUp:
                 failures += 1
                 self._queued.discard(connection)
                 self.want(connection)
+            else:
+                await asyncio.sleep(self.reads.rest_s(items, time.monotonic()))
 
-    async def _read_for(self, connection: Connection) -> None:
-        """Read and send, urgent first, until every lane is live or credit is used up."""
-        feed = connection.feed
+    async def _read_for(self, connection: Connection) -> int:
+        """Read and send, urgent first, until every lane is live or credit is used up; how many items were read."""
+        feed, items = connection.feed, 0
         try:
             while connection.joined and (issued := feed.next_read(ITEMS * self.ahead.claim(connection))):
                 found = await self._read(connection, issued)
+                items += len(found.items)
                 self._send(connection, partial(feed.found, *found))
         finally:
             # from here on an acknowledgement queues it again; nothing was awaited since the last read
             self._queued.discard(connection)
             self.ahead.settle(connection, time.monotonic())
+        return items
 
-    def _feed(self, connection: Connection) -> bool:
-        """Send what was read ahead; False when more has to be read."""
+    def _feed(self, connection: Connection) -> Read | None:
+        """Send what was read ahead; what has to be read then."""
         while self._send(connection, connection.feed.more):
             pass
-        return connection.feed.next_read() is None or not connection.joined
+        return connection.feed.next_read() if connection.joined else None
 
     def _send(self, connection: Connection, take: Callable[[], Sequence[Offered] | None]) -> bool:
         """False when there was nothing."""

@@ -33,6 +33,7 @@ from services.gateway.heartbeats import Heartbeats
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
+from services.gateway.reads import Reads
 from services.gateway.revocations import Revocations
 from services.gateway.rooms import Rooms
 
@@ -215,6 +216,7 @@ class Gateway:
         """What the mailbox brings, in order: a user's part at a time. A fence is the mailbox's own business."""
         match record:
             case Items():
+                self.catch_up.reads.delivered(time.monotonic())
                 pairs = [(a.recipient, Offered(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items]
                 for behind in self.rooms.push(pairs, self.caught_up()):
                     for connection in behind:
@@ -279,7 +281,8 @@ def make(
     settings: Settings, revocations: Revocations, stored: Collection, waiting: LoopCollection, outbox: Outbox
 ) -> Gateway:
     """A gateway of its parts, without a mailbox yet."""
-    rooms, catch_up = Rooms(settings.connections_per_user), CatchUp(waiting, lambda: gateway.caught_up())
+    rooms = Rooms(settings.connections_per_user)
+    catch_up = CatchUp(waiting, lambda: gateway.caught_up(), Reads(settings.replay_per_s))
     heartbeats = Heartbeats(lambda: gateway.caught_up())
     admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
     gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)

@@ -26,7 +26,7 @@ from tests.bench.gateway_probe import Probe, probing
 from tests.bench.throughput import own_lane
 from tests.faults.raw_client import Raw, frame, slow_socket
 from tests.gateways import RESUME
-from tests.report import Row, at_most, p99_ms
+from tests.report import Row, at_most
 
 STALLED: Final = SOCKETS // 100
 STALLED_ITEMS: Final = 500  # to each: several times its credit
@@ -37,14 +37,12 @@ _CAUGHT_UP_WITHIN_S: Final = 60.0
 _RECEIVE_BYTES: Final = 2**18
 _ACK: Final = b'{"op":"ack","tag":%d}'
 
-Waits = Sequence[Sequence[float]]  # of each record: to the socket, to the bare reader
-
 
 async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
     rate = _SHARE * maximum
     async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own) as board:
         settings = Settings.from_env(own)
-        async with probing(settings, server) as probe, gateway_bare.reading(own, server.mailbox) as bare:
+        async with probing(settings, server) as probe, gateway_bare.reading(own, Lane.URGENT, server.mailbox) as bare:
             quiet, beside = list[list[float]](), list[list[float]]()
             for part in range(_ROUNDS):  # interleaved: what the machine does meanwhile, it does to both
                 quiet += await probe.waits(Lane.URGENT, PROBES // _ROUNDS, bare)
@@ -56,31 +54,10 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
                 after = await probe.p99_ms(Lane.NORMAL, PROBES)
     console.print(f"  others' p99 {before:.1f}, {stalled:.1f} while {STALLED} clients stall, {after:.1f} ms after that")
     return [
-        *_urgent(quiet, beside, rate, console),
+        *gateway_bare.compared("urgent", f"beside bulk at {rate:,.0f}/s", quiet, beside, 2, console),
         Row("beside bulk, record to socket, p99", mean((before, after)), "ms"),
         at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", stalled / mean((before, after)), 1.2),
         at_most("resident memory of a stalled client", grown_kib / STALLED, 256, "KiB"),
-    ]
-
-
-def _urgent(quiet: Waits, beside: Waits, rate: float, console: Console) -> list[Row]:
-    """Each record was read by both: what the bare reader takes longer beside bulk, Kafka and this machine take."""
-    at_socket, at_bare = (tuple(p99_ms([wait[n] for wait in waits]) for waits in (quiet, beside)) for n in (0, 1))
-    between = tuple(p99_ms([socket - bare for socket, bare in waits]) for waits in (quiet, beside))
-    rows: list[Row] = []
-    for what, (alone, loaded) in (
-        ("record to socket", at_socket),
-        ("record to a bare reader", at_bare),
-        ("from there to socket", between),
-    ):
-        console.print(f"  urgent, {what}, p99: {alone:.1f} ms quiet, {loaded:.1f} beside {rate:,.0f}/s of bulk")
-        rows.append(Row(f"urgent, {what}: quiet, p99", alone, "ms"))
-        rows.append(Row(f"urgent, {what}: beside bulk at {rate:,.0f}/s, p99", loaded, "ms"))
-    return [
-        *rows,
-        at_most("urgent beside bulk / quiet, p99", at_socket[1] / at_socket[0], 2),
-        Row("the same of the bare reader", at_bare[1] / at_bare[0], "×"),
-        Row("urgent beside bulk: socket / bare reader, p99", at_socket[1] / at_bare[1], "×"),
     ]
 
 
