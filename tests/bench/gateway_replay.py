@@ -109,10 +109,11 @@ async def _replay(server: Arm, env: Mapping[str, str]) -> float:
 async def _live_during(
     server: Arm, env: Mapping[str, str], probe: Probe, bare: Arrivals
 ) -> tuple[list[list[float]], float]:
-    """The waits of what is live, and items a second beside it."""
+    """The waits of what is live once all are here, and items a second beside it."""
     waits: list[list[float]] = []
     async with _begun(server, env) as board, asyncio.TaskGroup() as tasks:
         replay = tasks.create_task(_ended(server, board))
+        await counted(server, board, Count.GREETED, USERS, _WITHIN_S)
         while not replay.done():
             waits += await probe.waits(Lane.NORMAL, 1, bare)
     return waits, USERS * WAITING / replay.result()
