@@ -1,9 +1,10 @@
 """`POST /v1/users/{id}/disconnect`: a user's tokens issued until now are refused, at every gateway.
 
-First it is stored, since whoever connects is looked up there; then all gateways are told. One that does not hear of it,
-as without Kafka, finds it by itself (`revocations.follow`).
+First it is stored, since whoever connects is looked up there. This gateway refuses them from then on; the others are
+told. One that does not hear of it, as without Kafka, finds it by itself (`revocations.follow`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -42,8 +43,9 @@ class Disconnected(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """`token_life_s`: for how long a token that was issued by now may live."""
+    """`heard` is told what was stored; `token_life_s`: for how long a token that was issued by now may live."""
 
+    heard: Callable[[str, datetime], None]
     stored: Database
     producer: AIOKafkaProducer
     kafka: Dependency
@@ -55,6 +57,8 @@ class Disconnect:
         tokens_from = seconds_after(times.now())
         keep_until = tokens_from + timedelta(seconds=self.token_life_s) + _CLOCKS
         await revocations.revoke(revocations.collection(self.stored), user, tokens_from, keep_until)
+        # whoever is answered that it is done must not find it undone here until this gateway's own record comes back
+        self.heard(user, tokens_from)
         leases = await mailboxes.read_all(mailboxes.collection(self.stored))
         await self._tell(user, tokens_from, [number for number, lease in leases.items() if lease.owner])
         return tokens_from

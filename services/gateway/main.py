@@ -68,8 +68,9 @@ async def main(process: Process) -> None:
     outbox = Outbox(producer, names, documents)
     check = Revocations(Verifier(settings), revocations.collection(stored))
     gateway = make(settings, check, documents, notifications.waiting(reads), outbox)
-    disconnect = Disconnect(stored, producer, health.dependency("kafka"), names, settings.token_life_s)
-    inbox = Inbox(documents, health.dependency("mongodb"), health.dependency("kafka"), producer, names, outbox)
+    kafka = health.dependency("kafka")
+    disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, settings.token_life_s)
+    inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.figures.append(lambda: _figures(gateway))
@@ -89,9 +90,7 @@ async def main(process: Process) -> None:
         try:
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             started += [
-                tasks.create_task(
-                    watch(health.dependency("kafka"), lambda: clients.probe(producer)), name="watch kafka"
-                ),
+                tasks.create_task(watch(kafka, lambda: clients.probe(producer)), name="watch kafka"),
                 tasks.create_task(outbox.run(), name="outbox"),
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from clarion.settings import Settings
 from clarion.store import database, mailboxes, revocations
 from clarion.store.database import Database
 from clarion.store.revocations import LATEST
+from clarion.telemetry.health import Dependency
 from deploy.local.stack import Stack
+from services.gateway.disconnect import Disconnect
 from services.gateway.revocations import seconds_after
 from tests.gateways import RESUME, close_code, frame, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
@@ -140,6 +142,17 @@ async def test_a_refresh_with_a_revoked_token_does_not_keep_a_connection(live: S
         assert (await disconnect(live.gateway_urls[0], user, mint(live, sub="ops", scope=OPERATE))).status_code == 202
         await socket.send(json.dumps({"op": "auth", "token": mint(live, sub=user, scope=SUBSCRIBE, ttl_s=7_000)}))
         assert await close_code(socket) == 4401
+
+
+async def test_the_gateway_that_is_asked_knows_it_when_it_answers_also_without_kafka(settings: Settings) -> None:
+    """Else it would still take these tokens, until its own record comes back to it."""
+    stored, told = database.connect(settings), dict[str, datetime]()
+    down = Dependency("kafka", up=False)
+    async with clients.producer(settings) as producer:
+        tokens_from = await Disconnect(told.__setitem__, stored, producer, down, Names(settings.prefix), 60)("ann")
+    assert told == {"ann": tokens_from} == await revocations.of(revocations.collection(stored), ["ann", "bob"])
+    await stored.client.drop_database(stored.name)
+    database.close(stored)
 
 
 async def test_a_gateway_that_is_told_closes_whatever_the_store_says(settings: Settings, tmp_path: Path) -> None:
