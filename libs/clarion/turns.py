@@ -16,9 +16,12 @@ class Pace:
     def __init__(self) -> None:
         self._gave_way = time.monotonic()
 
-    async def keep(self) -> None:
-        """After each piece: every half millisecond, let an urgent record that has arrived go all of its way."""
-        if time.monotonic() - self._gave_way > AT_LEAST_EVERY_S:
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
-            self._gave_way = time.monotonic()
+    def is_over(self) -> bool:
+        """Ask after each piece: every half millisecond it is time to give way. To await that each time costs more."""
+        return time.monotonic() - self._gave_way > AT_LEAST_EVERY_S
+
+    async def give_way(self) -> None:
+        """Let an urgent record that has arrived go all of its way."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        self._gave_way = time.monotonic()

@@ -77,7 +77,7 @@ class Admission:
             connection.feed.nothing_pending(asked, arrival.pending, arrival.delivered)
         if arrival.pending != frozenset():
             await self._acknowledge_resumed(connection, cursors)
-        if not connection.feed.is_live():
+        if not connection.feed.is_live:
             self.catch_up.want(connection)
 
     async def _arrived(self, connection: Connection, arriving: "asyncio.Future[Arrival]") -> Arrival:

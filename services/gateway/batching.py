@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
+from typing import Final
 
 from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
 from clarion.contracts.times import rfc3339
 from services.gateway.feed import Offered
+
+_body: Final = attrgetter("body")
 
 
 def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
@@ -22,7 +26,7 @@ def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
 
 
 def join(items: Sequence[Offered]) -> bytes:
-    return b",".join([item.body for item in items])
+    return b",".join(map(_body, items))
 
 
 def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:

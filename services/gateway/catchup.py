@@ -111,7 +111,7 @@ class CatchUp:
             connection.send_items(send, self.caught_up())
             _PUSHED[send[0].lane].n += len(send)
         # what is left out from here on is in the inbox; and so is what came until it is live again
-        if feed.is_live() if was_short else feed.delivered_since() is None:
+        if feed.is_live if was_short else feed.delivered_since() is None:
             connection.send(Resync())
         return bool(send)
 

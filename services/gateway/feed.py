@@ -97,6 +97,7 @@ class Feed:
     tag: int = 0
     delivered_replays: int = 0
     falls: int = 0  # how often something may have been missed
+    is_live: bool = False  # every lane is
     ahead: Found | None = None
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
     _sent: list[_Sent] = field(default_factory=list[_Sent])
@@ -111,7 +112,7 @@ class Feed:
         for lane, cursor in cursors.items():
             state = self._lanes[lane]
             state.cursor = max(state.cursor, cursor)
-            state.live = False
+            state.live = self.is_live = False
         if since is not None:
             self.fresh, self.since = False, min(since, self.opened)
 
@@ -120,17 +121,19 @@ class Feed:
     def offer(self, items: Iterable[Offered]) -> tuple[list[Offered], int]:
         """The items to push now, and how many were repeats. The rest is marked, to be read when there is credit."""
         push: list[Offered] = []
-        repeats = size = 0
+        repeats, left, left_bytes = 0, CREDIT_ITEMS - self._items, CREDIT_BYTES - self._bytes
         for item in items:
-            lane = self._lanes[item.lane]
+            lane, size = self._lanes[item.lane], len(item.body)
+            kept = 0 if item.lane is _URGENT else CREDIT_URGENT_ITEMS
             if item.ord <= lane.cursor:
                 repeats += 1
-            elif lane.live and self._may_send(item, len(push), size):
+            elif lane.live and not self.paused and left > kept and left_bytes >= size:
                 lane.cursor = item.ord
-                size += len(item.body)
+                left -= 1
+                left_bytes -= size
                 push.append(item)
             else:
-                lane.live = False
+                lane.live = self.is_live = False
                 lane.mark = max(lane.mark, item.ord)
         return push, repeats
 
@@ -154,7 +157,7 @@ class Feed:
         """What came may have been missed (a position outside retention): every lane reads from its cursor again [M]."""
         self.falls += 1
         for lane in self._lanes.values():
-            lane.live = False
+            lane.live = self.is_live = False
 
     # ---- catching up
 
@@ -175,6 +178,7 @@ class Feed:
         for name, lane in self._lanes.items():
             if name not in pending:
                 lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
+        self.is_live = all(lane.live for lane in self._lanes.values())
 
     def next_read(self, most: int = 0) -> Read | None:
         """The next read to issue, urgent first; None when every lane is live or there is no credit.
@@ -236,7 +240,8 @@ class Feed:
             lane.cursor = max(lane.cursor, issued.mark)
             # live in the same step as the last of it is sent: nothing can come between [M]
             lane.live = lane.mark <= lane.cursor
-            if self.is_live():
+            self.is_live = all(lane.live for lane in self._lanes.values())
+            if self.is_live:
                 self.delivered_replays = 0  # falling behind once more is another matter
         return send
 
@@ -247,15 +252,9 @@ class Feed:
         margin = self.since - RESUME_MARGIN
         return max(margin, self.opened - FRESH_MARGIN) if self.fresh else margin
 
-    def is_live(self) -> bool:
-        for lane in self._lanes.values():  # noqa: SIM110 - asked twice a notification: a generator costs twice as much
-            if not lane.live:
-                return False
-        return True
-
     def advance_since(self, caught_up: datetime | None) -> datetime:
         """Move `since` to when the mailbox was last read to its end, while live; return it."""
-        if caught_up is not None and caught_up > self.since and self.is_live():
+        if caught_up is not None and caught_up > self.since and self.is_live:
             self.since = caught_up
         return self.since
 
@@ -306,8 +305,3 @@ class Feed:
     def _coming_bytes(self, lane: Lane) -> int:
         """Of what comes next in a lane, at least."""
         return len(self.ahead.items[0].body) if self.ahead and self.ahead.issued.lane is lane else 1
-
-    def _may_send(self, item: Offered, pending: int, pending_bytes: int) -> bool:
-        if self.paused or self._credit_items(item.lane) <= pending:
-            return False
-        return self._bytes + pending_bytes + len(item.body) <= CREDIT_BYTES

@@ -3,11 +3,11 @@
 import asyncio
 import random
 import time
-from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import structlog
 
 from clarion.contracts import frames, order, streams, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.deliveries import Addressed, Control, Delivery, Items, Sync, Unstored
+from clarion.contracts.deliveries import Control, Delivery, Items, Sync, Unstored
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
@@ -24,6 +24,7 @@ from clarion.security.tokens import TokenError
 from clarion.settings import Settings
 from clarion.store.database import Collection, LoopCollection
 from clarion.telemetry import metrics
+from services.gateway import latency
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection, Wire
@@ -174,18 +175,19 @@ class Gateway:
             connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")
 
     def _acknowledge(self, connection: Connection, handled: Sequence[Offered]) -> None:
+        stored: list[str] = []
+        early: list[str] = []
         for item in handled:
             _DELIVERED[item.lane].n += 1
-        stored = [item.id for item in handled if item.stored]
+            (stored if item.stored else early).append(item.id)
         if stored:
             self.outbox.put(connection.receipt(Op.DELIVERED, stored))
-        if len(stored) < len(handled):
-            early = [item.id for item in handled if not item.stored]
+        if early:
             self.outbox.put(connection.receipt(Op.DELIVERED, early, unstored=True))
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:
-        if not connection.feed.is_live():
+        if not connection.feed.is_live:
             self.catch_up.want(connection)
 
     def _start(self, connection: Connection, work: Coroutine[Any, Any, None]) -> None:
@@ -222,7 +224,7 @@ class Gateway:
                     for connection in behind:
                         self.catch_up.want(connection)
                     yield
-                _observe_latencies(record.items)
+                latency.observe(record.items)
             case Unstored():
                 early = [(e.recipient, Offered(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
                 self.rooms.push_early(early, self.caught_up())
@@ -291,20 +293,3 @@ def make(
 
 _DELIVERED: Final = {lane: metrics.delivered.of(lane) for lane in Lane}
 _OPS: Final = {frames.Read: Op.READ, frames.Unread: Op.UNREAD, frames.Archive: Op.ARCHIVED}
-
-
-def _observe_latencies(items: Iterable[Addressed]) -> None:
-    """From publishing to the frame, where the id tells when it was made (UUIDv7 begins with milliseconds)."""
-    now_ms = time.time() * 1000
-    waited: defaultdict[Lane, list[float]] = defaultdict(list)
-    for item in items:
-        if item.id[14:15] == "7":
-            waited[item.lane].append(max(0.0, now_ms - _made_ms(item.id[:13])) / 1000)
-    for lane, seconds in waited.items():
-        metrics.delivery_seconds.observe(lane, seconds)
-
-
-@lru_cache(256)
-def _made_ms(start: str) -> int:
-    """Of an id that starts so; those that are pushed together were often made together."""
-    return int(start.replace("-", ""), 16)

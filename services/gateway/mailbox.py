@@ -43,11 +43,11 @@ class Mailbox:
         self._handle = handle
         self._behind = behind
         self._at_end: Final = {topic: AtEnd() for topic in self._topics}
+        self._caught_up: datetime | None = None
 
     def caught_up(self) -> datetime | None:
         """Until when both topics are known to have been read to their ends; None while that was never so."""
-        known = [end.until_ms for end in self._at_end.values()]
-        return None if None in known else times.from_ms(min(ms for ms in known if ms is not None))
+        return self._caught_up
 
     @asynccontextmanager
     async def positioned(self, settings: Settings, producer: Any) -> AsyncGenerator[list[Any]]:
@@ -84,6 +84,8 @@ class Mailbox:
             position = await consumer.position(partition)
             is_at_end = consumer.highwater(partition) == position
             self._at_end[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
+            known = [end.until_ms for end in self._at_end.values() if end.until_ms is not None]
+            self._caught_up = times.from_ms(min(known)) if len(known) == len(self._topics) else None
 
     async def _take(self, records: Sequence[Any]) -> None:
         pace = Pace()
@@ -99,8 +101,10 @@ class Mailbox:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
             for _ in self._handle(delivery):
-                await pace.keep()
-            await pace.keep()
+                if pace.is_over():
+                    await pace.give_way()
+            if pace.is_over():
+                await pace.give_way()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
         """The position fell out of retention: first a new position, then everybody catches up [M]."""

@@ -26,7 +26,9 @@ from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
 log = structlog.get_logger()
 
 BATCH: Final = 1_000
-GATHER_S: Final = 0.02  # a request of few receipts costs as much as one of many, and nobody waits for them
+GATHER_S: Final = 0.02  # a request of few receipts costs as much as one of many
+GATHER_MOST: Final = 5  # times that: nobody waits for `delivered`, and the more wait, the more fall together
+_DELIVERED: Final = Op.DELIVERED
 SEND_S: Final = 5.0
 
 
@@ -41,6 +43,7 @@ class Outbox:
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _puts: int = 0
     _sent: int = 0  # of these
+    _awaited: bool = False  # by a flush, or by the user's other devices, which show what was read
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,7 @@ class Outbox:
             metrics.receipts_dropped.inc()
             return False
         self._puts += 1
+        self._awaited = self._awaited or receipt.op is not _DELIVERED
         self._work.set()
         return True
 
@@ -65,9 +69,10 @@ class Outbox:
             if not self._queue:
                 self._work.clear()
                 await self._wait(failures)
-            await asyncio.sleep(GATHER_S)
+            await self._gather()
             batch, all_puts = self._queue.take(BATCH), self._puts
             is_all = not self._queue
+            self._awaited = self._awaited and not is_all
             try:
                 failures = 0 if await self._deliver(batch) else failures + 1
             except database.TRANSIENT as error:
@@ -86,6 +91,12 @@ class Outbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY.delay(failures) if self._untold else None):
                 await self._work.wait()
+
+    async def _gather(self) -> None:
+        for _ in range(GATHER_MOST):
+            await asyncio.sleep(GATHER_S)
+            if self._awaited or len(self._queue) >= BATCH:
+                return
 
     async def _deliver(self, batch: list[Receipt]) -> bool:
         """Whether Kafka took it."""
@@ -116,7 +127,7 @@ class Outbox:
 
     async def flush(self) -> None:
         """Wait until everything that is there now is sent, whatever comes meanwhile."""
-        until = self._puts
+        self._awaited, until = True, self._puts
         while self._sent < until:
             self._moved.clear()
             await self._moved.wait()

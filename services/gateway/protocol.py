@@ -18,6 +18,9 @@ from services.gateway.door import Refusal
 from services.gateway.framing import Fragments, Violation
 
 PATH: Final = "/v1/ws"
+_CONNECTING: Final = State.CONNECTING  # looking members up in their enum takes a tenth of an acknowledgement's time
+_OPEN: Final = State.OPEN
+_ENDED: Final = State.ENDED
 _REASON_CHARS: Final = 120
 
 
@@ -33,9 +36,9 @@ class Socket(Carrier):
     # ---- asyncio
 
     def data_received(self, data: bytes) -> None:
-        if self._state is State.CONNECTING:
+        if self._state is _CONNECTING:
             self._answer(data)
-        elif self._state is not State.ENDED:
+        elif self._state is not _ENDED:
             try:
                 self._read(data)
             except Violation as violation:
@@ -52,11 +55,11 @@ class Socket(Carrier):
 
     def write(self, text: bytes) -> None:
         """Send a text frame. Nothing happens on a socket that is closing: its close frame was the last."""
-        if self._state is State.OPEN and self._transport is not None:
+        if self._state is _OPEN and self._transport is not None:
             self._transport.write(framing.make(framing.TEXT, text))
 
     def shut(self, code: int, reason: str) -> None:
-        if self._state is State.OPEN and self._transport is not None:
+        if self._state is _OPEN and self._transport is not None:
             self._transport.write(framing.make_close(code, reason[:_REASON_CHARS]))
             self._state = State.CLOSING
             self._tell_closing(code)
@@ -77,10 +80,10 @@ class Socket(Carrier):
         answer = handshake.answer(request, refusal)
         transport.write(answer.response)
         if answer.token is None:
-            self._state = State.ENDED
+            self._state = _ENDED
             transport.close()
         else:
-            self._state = State.OPEN
+            self._state = _OPEN
             self._connection = self._site.gateway.opened(self, address)
             self._site.gateway.presented(self._connection, answer.token)
 
@@ -97,7 +100,7 @@ class Socket(Carrier):
             self._buffer += data
             data, self._buffer = self._buffer, None
         at, end = 0, len(data)
-        while at < end and self._state is not State.ENDED:
+        while at < end and self._state is not _ENDED:
             room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
             frame = framing.read(data, at, room)
             if frame is None:
@@ -106,7 +109,7 @@ class Socket(Carrier):
             opcode, is_final, payload, at = frame
             if opcode == framing.TEXT and is_final and self._fragments is None:
                 # not only while open: an acknowledgement and the client's close may come in one segment
-                if self._state is State.OPEN and self._connection is not None:
+                if self._state is _OPEN and self._connection is not None:
                     if not payload.isascii():
                         framing.check_utf8(payload)
                     self._site.gateway.received(self._connection, payload)
@@ -124,7 +127,7 @@ class Socket(Carrier):
 
     def _gather(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
         """A message in fragments."""
-        if self._state is not State.OPEN:
+        if self._state is not _OPEN:
             return
         if (opcode == framing.CONTINUATION) == (self._fragments is None):
             raise Violation(Close.NOT_RFC_6455, "fragments out of order")
@@ -143,7 +146,7 @@ class Socket(Carrier):
         """To whoever reads nothing the latest is owed, and no more than that (RFC 6455, 5.5.3)."""
         if self._is_paused:
             self._pong_owed = payload
-        elif self._state is State.OPEN and self._transport is not None:
+        elif self._state is _OPEN and self._transport is not None:
             self._transport.write(framing.make(framing.PONG, payload))
 
     def _close(self, payload: bytes) -> None:
@@ -152,14 +155,14 @@ class Socket(Carrier):
         if self._fragments is not None:
             raise Violation(Close.NOT_RFC_6455, "an incomplete message")
         if self._transport is not None:
-            if self._state is State.OPEN:
+            if self._state is _OPEN:
                 self._transport.write(framing.make(framing.CLOSE, payload))
             self._transport.close()
-        self._state = State.ENDED
+        self._state = _ENDED
 
     def _fail(self, violation: Violation) -> None:
         """Say why, and no more: the other side closes, or is cut off when its time is over."""
         self.shut(violation.code, str(violation))
-        self._state = State.ENDED
+        self._state = _ENDED
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()

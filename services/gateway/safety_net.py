@@ -131,7 +131,7 @@ def _is_quiet(room: Room) -> bool:
         connection.present
         and connection.open
         and not connection.feed.paused
-        and connection.feed.is_live()
+        and connection.feed.is_live
         and connection.feed.in_flight() == (0, 0)
         for connection in room
     )

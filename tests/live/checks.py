@@ -15,7 +15,7 @@ async def wrongs(live: Live) -> list[str]:
         wrongs += [f"device {number}: {wrong}" for wrong in device.wrongs]
         strange = [id_ for id_ in device.received if scenario.by_id[id_][1].recipient != device.user]
         wrongs += [f"device {number} receives {id_}, which is another user's" for id_ in strange]
-        if number in live.at and not live.connection(live.at[number], number).feed.is_live():
+        if number in live.at and not live.connection(live.at[number], number).feed.is_live:
             wrongs.append(f"the connection of device {number} never goes live")
         if device.repeats and not any(move.is_fault for move in live.schedule.moves) and not live.refused:
             wrongs.append(f"device {number} receives {device.repeats} again, and nothing went wrong")
@@ -47,7 +47,7 @@ async def all_committed(live: Live) -> bool:
 
 
 def all_live(live: Live) -> bool:
-    return all(live.connection(gateway, device).feed.is_live() for device, gateway in live.at.items())
+    return all(live.connection(gateway, device).feed.is_live for device, gateway in live.at.items())
 
 
 async def _states(live: Live) -> Mapping[str, str]:

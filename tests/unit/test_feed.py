@@ -75,11 +75,11 @@ class Deliveries(RuleBasedStateMachine):
     @rule(count=st.integers(1, 30), size=st.sampled_from([50, 5_000]))
     def some_come_before_they_are_stored(self, count: int, size: int) -> None:
         early = [Offered(f"early-{n}", Lane.URGENT, START, b"x" * size, False) for n in range(count)]
-        before = self.feed.next_read(), self.feed.is_live()
+        before = self.feed.next_read(), self.feed.is_live
         push = self.feed.offer_early(early)
         assert push == early[: len(push)]
         assert not (self.feed.paused and push)
-        assert (self.feed.next_read(), self.feed.is_live()) == before, "they move no cursor and no mark [M]"
+        assert (self.feed.next_read(), self.feed.is_live) == before, "they move no cursor and no mark [M]"
         if push:
             self.feed.send(push)
             self.early += len(push)
@@ -177,7 +177,7 @@ class Deliveries(RuleBasedStateMachine):
             if self.issued is None:
                 break
             self.the_read_is_answered()
-        assert self.feed.is_live()
+        assert self.feed.is_live
         for lane in LANES:
             assert {one.ord for one in self.store[lane]} <= set(self.sent[lane])
 
@@ -393,7 +393,7 @@ def test_whoever_has_nothing_waiting_goes_live_without_a_read() -> None:
     assert asked is not None
     assert asked == LookBack(NOW - timedelta(seconds=5), 0)
     feed.nothing_pending(asked, set(), {})
-    assert feed.is_live()
+    assert feed.is_live
     assert push(feed, item(Lane.LOW, 1)) == [item(Lane.LOW, 1)]
 
 
@@ -414,11 +414,11 @@ def test_an_answer_is_worth_nothing_once_something_was_missed_or_the_client_look
     assert asked is not None
     fell.fall_behind()
     fell.nothing_pending(asked, set(), {})
-    assert not fell.is_live()
+    assert not fell.is_live
     resumed = Feed(opened=NOW, since=NOW)
     resumed.resume({}, NOW - timedelta(minutes=5))  # came late
     resumed.nothing_pending(asked, set(), {})
-    assert not resumed.is_live()
+    assert not resumed.is_live
 
 
 def test_a_read_that_was_under_way_when_something_was_missed_does_not_make_a_lane_live() -> None:

@@ -1,4 +1,4 @@
-"""A flush is a barrier: what comes after it does not hold it up."""
+"""A flush is a barrier: what comes after it does not hold it up. What is only `delivered` waits for more of it."""
 
 import asyncio
 from typing import Any
@@ -14,8 +14,8 @@ from services.gateway.outbox import Outbox
 NOTHING: Any = None
 
 
-def receipt(number: int) -> Receipt:
-    return Receipt(f"user-{number}", Op.DELIVERED, [f"id-{number}"], times.now())
+def receipt(number: int, op: Op = Op.DELIVERED) -> Receipt:
+    return Receipt(f"user-{number}", op, [f"id-{number}"], times.now())
 
 
 async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,5 +34,34 @@ async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.Mo
             await box.flush()
         assert "user-0" in sent
         assert len(box)
+    finally:
+        running.cancel()
+
+
+async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "GATHER_S", 0.001)
+    monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
+    box = Outbox(NOTHING, Names(""), NOTHING)
+    sent: asyncio.Queue[list[str]] = asyncio.Queue()
+
+    async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
+        sent.put_nowait([user for user, _ in records])
+
+    monkeypatch.setattr(outbox, "send_keyed", send)
+    running = asyncio.create_task(box.run())
+    try:
+        async with asyncio.timeout(20):
+            for number in range(2):  # the second time it is as patient as the first
+                assert box.put(receipt(2 * number))
+                await asyncio.sleep(0.05)
+                assert sent.empty()
+                assert box.put(receipt(2 * number + 1, Op.READ))
+                assert await sent.get() == [f"user-{2 * number}", f"user-{2 * number + 1}"]
+            assert box.put(receipt(4))
+            await box.flush()
+            for number in range(outbox.BATCH):
+                assert box.put(receipt(number))
+            await sent.get()
+            assert len(await sent.get()) == outbox.BATCH, "a batch is full"
     finally:
         running.cancel()

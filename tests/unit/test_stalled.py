@@ -108,7 +108,7 @@ class Day:
                 feed.ack(feed.tag)
             self.feed(reader)
             said += self.bodies(reader.read())
-            if feed.is_live() and not feed.in_flight()[0]:
+            if feed.is_live and not feed.in_flight()[0]:
                 break
         lanes = {item.body: item.lane for items in self.stored.values() for item in items}
         return {lane: [body for body in said if lanes.get(body) is lane] for lane in LANES}

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 
 from clarion.telemetry.tallies import Spread, Tally
 
-BUCKETS = (0.005, 0.25, 1, 10)
+BUCKETS = (0.0078125, 0.25, 1, 10)  # and values: powers of two, whose sums are exact
 
 
 def samples(registry: CollectorRegistry) -> set[str]:
@@ -36,17 +36,23 @@ def test_a_tally_counts_as_a_counter_does() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["low", "high"]), st.sampled_from([0.0, 0.005, 0.1, 1.0, 3.0, 10.5])), max_size=9
+        st.tuples(
+            st.sampled_from(["low", "high"]),
+            st.sampled_from([0.0, 0.0078125, 0.125, 1.0, 3.0, 10.5]),
+            st.integers(1, 3),
+        ),
+        max_size=9,
     )
 )
-def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float]]) -> None:
+def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float, int]]) -> None:
     spread = Spread("spread_test", "words", "lane", BUCKETS)
     registry = told_by(spread)
     expected = CollectorRegistry()
     histogram = Histogram("spread_test", "words", ["lane"], buckets=BUCKETS, registry=expected)
-    for lane, value in observed:
-        spread.observe(lane, [value])
-        histogram.labels(lane).observe(value)
+    for lane, value, times in observed:
+        spread.observe(lane, value, times)
+        for _ in range(times):
+            histogram.labels(lane).observe(value)
     assert samples(registry) == samples(expected)
 
 

@@ -25,7 +25,8 @@ async def send_keyed(
         pace = Pace()
         for key, value in records:
             placed[partition_of(key, partitions)].append((key.encode(), value))
-            await pace.keep()
+            if pace.is_over():
+                await pace.give_way()
         sent = await asyncio.gather(*(_send(through, topic, number, pairs) for number, pairs in placed.items()))
         await asyncio.gather(*(future for futures in sent for future in futures))
 

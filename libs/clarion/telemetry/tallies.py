@@ -48,13 +48,12 @@ class Spread(Collector):
         self._sums: dict[str, float] = {}
         REGISTRY.register(self)
 
-    def observe(self, label: str, values: Sequence[float]) -> None:
+    def observe(self, label: str, value: float, times: int = 1) -> None:
         counts = self._counts.get(label)
         if counts is None:
             counts = self._counts[label] = [0] * (len(self._buckets) + 1)
-        for value in values:
-            counts[bisect_left(self._buckets, value)] += 1
-        self._sums[label] = self._sums.get(label, 0.0) + sum(values)
+        counts[bisect_left(self._buckets, value)] += times
+        self._sums[label] = self._sums.get(label, 0.0) + value * times
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
