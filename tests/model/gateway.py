@@ -134,6 +134,7 @@ class Connection(Part):
 
 def _copy(feed: Feed) -> Feed:
     other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
+    other.is_live = feed.is_live
     other._lanes = {name: type(lane)(lane.cursor, lane.mark, lane.live) for name, lane in feed._lanes.items()}
     other._sent = feed._sent.copy()
     other._items, other._bytes, other.ahead = feed._items, feed._bytes, feed.ahead

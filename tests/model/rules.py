@@ -98,7 +98,7 @@ def _live_before_all_is_sent(patch: pytest.MonkeyPatch) -> None:
 def _arrival_ignores_marks(patch: pytest.MonkeyPatch) -> None:
     def careless(feed: Feed, asked: Any, pending: Any, delivered: Any) -> None:
         for lane in feed._lanes.values():
-            lane.live = True
+            lane.live = feed.is_live = True
 
     patch.setattr(Feed, "nothing_pending", careless)
 
