@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -41,6 +42,7 @@ class CatchUp:
     _to_feed: deque[Connection] = field(default_factory=deque[Connection])
     _feeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)  # somebody is behind in that lane
 
     def want(self, connection: Connection) -> None:
         if connection.joined and connection.present and connection not in self._queued:
@@ -59,6 +61,8 @@ class CatchUp:
             if issued := self._feed(connection):
                 self.reads.put(connection, is_urgent=issued.lane is Lane.URGENT)
                 self._readers.release()
+                if issued.lane is Lane.URGENT:
+                    self._urgent.set()
             else:
                 self._queued.discard(connection)
                 if connection.feed.ahead is None:
@@ -80,7 +84,18 @@ class CatchUp:
                 self._queued.discard(connection)
                 self.want(connection)
             else:
-                await asyncio.sleep(self.reads.rest_s(items, time.monotonic()))
+                await self._rest(self.reads.rest_s(items, time.monotonic()))
+
+    async def _rest(self, seconds: float) -> None:
+        """Leave room for what is live. Who is behind in the urgent lane does not wait for that."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.reads.has_urgent():
+                    self._urgent.clear()
+                    await self._urgent.wait()
 
     async def _read_for(self, connection: Connection) -> int:
         """Read and send, urgent first, until every lane is live or credit is used up; how many items were read."""

@@ -30,6 +30,9 @@ class Reads:
     def put(self, connection: Connection, *, is_urgent: bool) -> None:
         (self._urgent if is_urgent else self._others).append(connection)
 
+    def has_urgent(self) -> bool:
+        return bool(self._urgent)
+
     def take(self) -> Connection:
         """Raises IndexError when nobody waits."""
         return (self._urgent or self._others).popleft()
