@@ -33,7 +33,7 @@ def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:
     return b'{"op":"batch","tag":%d,"items":[%b],"since":"%b"}' % (tag, joined, _encoded(since))
 
 
-@lru_cache(16)
+@lru_cache(1024)
 def _encoded(since: datetime) -> bytes:
-    """The same moment for all who are live."""
+    """The same moment for all who are live; those who came in the last seconds have one each."""
     return rfc3339(since).encode()

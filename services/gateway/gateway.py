@@ -181,9 +181,9 @@ class Gateway:
             _DELIVERED[item.lane].n += 1
             (stored if item.stored else early).append(item.id)
         if stored:
-            self.outbox.put(connection.receipt(Op.DELIVERED, stored))
+            self.outbox.delivered(connection, stored)
         if early:
-            self.outbox.put(connection.receipt(Op.DELIVERED, early, unstored=True))
+            self.outbox.delivered(connection, early, unstored=True)
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:

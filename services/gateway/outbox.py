@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,11 +22,12 @@ from clarion.store import changes, database
 from clarion.store.changes import Change
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
+from services.gateway.connection import Connection
 from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
 
 log = structlog.get_logger()
 
-BATCH: Final = 1_000
+BATCH: Final = CAPACITY // 2  # receipts: a smaller one is full before many have fallen together
 GATHER_S: Final = 0.02  # a request of few receipts costs as much as one of many
 GATHER_MOST: Final = 5  # times that: nobody waits for `delivered`, and the more wait, the more fall together
 _DELIVERED: Final = Op.DELIVERED
@@ -58,6 +60,13 @@ class Outbox:
         self._awaited = self._awaited or receipt.op is not _DELIVERED
         self._work.set()
         return True
+
+    def delivered(self, connection: Connection, ids: Sequence[str], *, unstored: bool = False) -> None:
+        """As `put`, of what has just been acknowledged: mostly the user's earlier ones wait still."""
+        if self._queue.join(connection.user, _DELIVERED, ids, connection.session, unstored):
+            self._puts += 1
+        else:
+            self.put(connection.receipt(_DELIVERED, ids, unstored=unstored))
 
     async def run(self) -> None:
         """Send for ever. While Kafka is away, what does not go out within SEND_S is folded into MongoDB directly.

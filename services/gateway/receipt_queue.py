@@ -2,20 +2,17 @@
 
 from collections import deque
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Final
 
 from clarion.contracts.limits import IDS_PER_FRAME
-from clarion.contracts.receipts import Receipt
+from clarion.contracts.receipts import Op, Receipt
 
 CAPACITY: Final = 10_000  # receipts
 CAPACITY_IDS: Final = 100_000  # in all of them
 
-_kind: Final = attrgetter("op", "session", "unstored", "folded")
-
 
 class ReceiptQueue:
-    """The longer it is, the more falls together: a receipt joins its user's last one that waits, if they are alike."""
+    """The longer it is, the more falls together: what is like its user's last receipt that waits joins that."""
 
     def __init__(self) -> None:
         self._waiting: deque[Receipt] = deque()
@@ -25,17 +22,31 @@ class ReceiptQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def join(self, user: str, op: Op, ids: Sequence[str], session: str | None, unstored: bool) -> bool:
+        """Add `ids` to the user's last receipt that waits, if that is alike: to make a receipt costs more than this."""
+        last = self._last_of.get(user)
+        if (
+            last is None
+            or last.session != session
+            or last.op is not op
+            or last.unstored is not unstored
+            or len(last.ids) + len(ids) > IDS_PER_FRAME
+            or self._ids + len(ids) > CAPACITY_IDS
+        ):
+            return False
+        self._ids += len(ids)
+        last.ids.extend(ids)
+        return True
+
     def put(self, receipt: Receipt) -> bool:
         """False when there is no room."""
+        if self.join(receipt.user, receipt.op, receipt.ids, receipt.session, receipt.unstored):
+            return True
         if len(self._waiting) >= CAPACITY or self._ids + len(receipt.ids) > CAPACITY_IDS:
             return False
         self._ids += len(receipt.ids)
-        last = self._last_of.get(receipt.user)
-        if last is not None and _kind(last) == _kind(receipt) and len(last.ids) + len(receipt.ids) <= IDS_PER_FRAME:
-            last.ids.extend(receipt.ids)
-        else:
-            self._waiting.append(receipt)
-            self._last_of[receipt.user] = receipt
+        self._waiting.append(receipt)
+        self._last_of[receipt.user] = receipt
         return True
 
     def take(self, most: int) -> list[Receipt]:

@@ -1,14 +1,18 @@
 """A flush is a barrier: what comes after it does not hold it up. What is only `delivered` waits for more of it."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from clarion.contracts import times
+from clarion.contracts import receipts, times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
+from clarion.security.tokens import Claims
 from services.gateway import outbox
+from services.gateway.connection import Connection
+from services.gateway.feed import Feed
 from services.gateway.outbox import Outbox
 
 NOTHING: Any = None
@@ -16,6 +20,10 @@ NOTHING: Any = None
 
 def receipt(number: int, op: Op = Op.DELIVERED) -> Receipt:
     return Receipt(f"user-{number}", op, [f"id-{number}"], times.now())
+
+
+def connected(user: str) -> Connection:
+    return Connection(NOTHING, Feed(times.now(), times.now()), claims=Claims(user, frozenset(), 0.0))
 
 
 async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,3 +73,31 @@ async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytes
             assert len(await sent.get()) == outbox.BATCH, "a batch is full"
     finally:
         running.cancel()
+
+
+async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "GATHER_S", 0.001)
+    monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
+    box = Outbox(NOTHING, Names(""), NOTHING)
+    sent: list[Receipt] = []
+
+    async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
+        sent.extend(receipts.decode(value) for _, value in records)
+
+    monkeypatch.setattr(outbox, "send_keyed", send)
+    running = asyncio.create_task(box.run())
+    users = [connected(f"user-{number}") for number in range(2_000)]
+    try:
+        for turn in range(5):
+            for connection in users:
+                box.delivered(connection, [f"{connection.user}-{turn}"])
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await box.flush()
+    finally:
+        running.cancel()
+    assert {one.user: one.ids for one in sent} == {
+        connection.user: [f"{connection.user}-{turn}" for turn in range(5)] for connection in users
+    }
+    assert len(sent) == len(users), "one receipt each"
+    assert {one.session for one in sent} == {connection.session for connection in users}
