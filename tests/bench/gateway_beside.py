@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from statistics import mean
@@ -20,17 +21,18 @@ from clarion.settings import Settings
 from clarion.store import database, notifications
 from tests.bench import gateway_bare, gateway_bulk
 from tests.bench.gateway_arms import Arm, Lost, connected, serving
+from tests.bench.gateway_clients import Count
 from tests.bench.gateway_delivery import SOCKETS
 from tests.bench.gateway_items import insert, item, packed
 from tests.bench.gateway_probe import Probe, probing
 from tests.bench.throughput import own_lane
 from tests.faults.raw_client import Raw, frame, slow_socket
 from tests.gateways import RESUME
-from tests.report import Row, at_most
+from tests.report import Row, at_least, at_most
 
 STALLED: Final = SOCKETS // 100
 STALLED_ITEMS: Final = 500  # to each: several times its credit
-PROBES: Final = 1_500
+PROBES: Final = 3_000
 _STALLED_PROBES: Final = 1_000  # on a slow machine, too, done before a client that answers no ping is closed
 _ROUNDS: Final = 3
 _SHARE: Final = 0.6  # of what the gateway delivers at most
@@ -44,17 +46,21 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
     async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own) as board:
         settings = Settings.from_env(own)
         async with probing(settings, server) as probe, gateway_bare.reading(own, Lane.URGENT, server.mailbox) as bare:
-            quiet, beside = list[list[float]](), list[list[float]]()
+            quiet, beside, shares = list[list[float]](), list[list[float]](), list[float]()
             for part in range(_ROUNDS):  # interleaved: what the machine does meanwhile, it does to both
                 quiet += await probe.waits(Lane.URGENT, PROBES // _ROUNDS, bare)
                 async with gateway_bulk.flowing(own, server, board, rate, part):
+                    had, began = board[Count.ACKNOWLEDGED], time.perf_counter()
                     beside += await probe.waits(Lane.URGENT, PROBES // _ROUNDS, bare)
+                    due = rate * (time.perf_counter() - began)
+                    shares.append((board[Count.ACKNOWLEDGED] - had) / due)
             async with gateway_bulk.flowing(own, server, board, rate, _ROUNDS):
                 before = await probe.p99_ms(Lane.NORMAL, _STALLED_PROBES)
                 stalled, grown_kib = await _beside_stalled(settings, server, probe)
                 after = await probe.p99_ms(Lane.NORMAL, _STALLED_PROBES)
     console.print(f"  others' p99 {before:.1f}, {stalled:.1f} while {STALLED} clients stall, {after:.1f} ms after that")
     return [
+        at_least(f"bulk acknowledged / sent, at {rate:,.0f}/s beside urgent", mean(shares), 0.95),
         *gateway_bare.compared("urgent", f"beside bulk at {rate:,.0f}/s", quiet, beside, 2, console),
         Row("beside bulk, record to socket, p99", mean((before, after)), "ms"),
         at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", stalled / mean((before, after)), 1.2),

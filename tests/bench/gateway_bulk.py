@@ -5,7 +5,6 @@
 
 import asyncio
 import itertools
-import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -18,6 +17,7 @@ from clarion.broker import clients
 from clarion.contracts import limits
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
+from tests.bench import background
 from tests.bench.gateway_arms import Arm, counted
 from tests.bench.gateway_clients import Board, Count
 from tests.bench.gateway_delivery import SOCKETS, items
@@ -68,5 +68,5 @@ async def main(settings: Settings, mailbox: int, rate: float, part: int) -> None
 
 
 if __name__ == "__main__":
-    os.nice(9)  # as the load of the stream's bench: on a machine of few cores the gateway must not wait for it
+    background.give_way()
     uvloop.run(main(Settings.from_env(), int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))

@@ -22,6 +22,7 @@ from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
+from tests.bench import background
 
 AT_ONCE: Final = 64
 PER_ADDRESS: Final = 100  # what a gateway takes of one address
@@ -202,4 +203,5 @@ async def main(path: str, port: int, sockets: int, per_second: float, handled: i
 
 
 if __name__ == "__main__":
+    background.give_way()
     uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))

@@ -29,7 +29,7 @@ USERS: Final = 200
 WAITING: Final = 2_000  # of each
 CURSORS: Final = 8  # at once
 ROUNDS: Final = 3
-PROBES: Final = 400  # a round
+PROBES: Final = 1_000  # a round
 _INSERTED: Final = 100  # of each, at a time
 _WITHIN_S: Final = 120.0
 

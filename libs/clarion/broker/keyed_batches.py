@@ -1,7 +1,6 @@
 """Many small records, each to its key's partition, in whole batches: `send` for each costs several times as much."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,26 +20,25 @@ async def send_keyed(
     """
     async with asyncio.timeout(within_s):
         partitions = len(await through.partitions_for(topic))
-        placed: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        batches: dict[int, Any] = {}  # being filled, one a partition
+        sent: list[Any] = []
         pace = Pace()
         for key, value in records:
-            placed[partition_of(key, partitions)].append((key.encode(), value))
+            number = partition_of(key, partitions)
+            if number not in batches:
+                batches[number] = through.create_batch()
+            if batches[number].append(timestamp=None, key=key.encode(), value=value) is None:  # full
+                sent.append(await _send(through, topic, number, batches[number]))
+                batches[number] = through.create_batch()
+                batches[number].append(timestamp=None, key=key.encode(), value=value)
             if pace.is_over():
                 await pace.give_way()
-        sent = await asyncio.gather(*(_send(through, topic, number, pairs) for number, pairs in placed.items()))
-        await asyncio.gather(*(future for futures in sent for future in futures))
+        for number, batch in batches.items():  # at once, so that one request takes them
+            sent.append(await _send(through, topic, number, batch))
+        await asyncio.gather(*sent)
 
 
-async def _send(
-    through: AIOKafkaProducer, topic: str, partition: int, pairs: Iterable[tuple[bytes, bytes]]
-) -> list[Any]:
-    futures: list[Any] = []
-    batch: Any = through.create_batch()
-    for key, value in pairs:
-        if batch.append(timestamp=None, key=key, value=value) is None:  # full
-            futures.append(await through.send_batch(batch, topic, partition=partition))
-            batch = through.create_batch()
-            batch.append(timestamp=None, key=key, value=value)
+async def _send(through: Any, topic: str, partition: int, batch: Any) -> Any:
+    """A future of its acknowledgement. Waits while an earlier batch of that partition has not gone out."""
     batch.close()
-    futures.append(await through.send_batch(batch, topic, partition=partition))
-    return futures
+    return await through.send_batch(batch, topic, partition=partition)
