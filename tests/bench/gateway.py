@@ -53,7 +53,7 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", choices=PARTS, action="append", help="this part, and others named likewise")
-    arguments.add_argument("--count", type=int, default=100_000, help="notifications an arm and round")
+    arguments.add_argument("--count", type=int, default=200_000, help="notifications an arm and round")
     arguments.add_argument("--sockets", type=int, nargs="+", default=[5_000, 18_000], help="how many are idle")
     chosen = arguments.parse_args()
     try:

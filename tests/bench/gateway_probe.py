@@ -17,7 +17,6 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests import report
 from tests.bench.gateway_arms import Arm
 from tests.bench.gateway_items import item
 from tests.gateways import greeted, wire
@@ -50,9 +49,6 @@ class Probe:
         self._producer = producer
         self._arrivals = Arrivals()
         self._ordinal = 0
-
-    async def p99_ms(self, lane: Lane, count: int) -> float:
-        return report.p99_ms([seconds for (seconds,) in await self.waits(lane, count)])
 
     async def waits(self, lane: Lane, count: int, *others: Arrivals) -> list[list[float]]:
         """Of one after the other: the seconds to its user's socket, and to each of the others."""
