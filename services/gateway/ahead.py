@@ -13,7 +13,6 @@ from clarion.telemetry import metrics
 from services.gateway.connection import Connection
 from services.gateway.feed import AHEAD_BYTES
 
-ITEMS: Final = 512  # of one read
 KEPT_S: Final = 1.0  # and up to the next look, each second: so long may what was retracted or has expired still be sent
 MOST_BYTES: Final = 16 * KIB * KIB
 

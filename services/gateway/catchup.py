@@ -19,7 +19,7 @@ from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
 from clarion.store.database import LoopCollection
 from clarion.telemetry import metrics
-from services.gateway.ahead import ITEMS, Ahead
+from services.gateway.ahead import Ahead
 from services.gateway.connection import Connection
 from services.gateway.feed import Found, Offered, Read
 from services.gateway.reads import Reads
@@ -101,7 +101,11 @@ class CatchUp:
         """Read and send, urgent first, until every lane is live or credit is used up; how many items were read."""
         feed, items = connection.feed, 0
         try:
-            while connection.joined and (issued := feed.next_read(ITEMS * self.ahead.claim(connection))):
+            while connection.joined:
+                most = self.reads.most(time.monotonic()) if self.ahead.claim(connection) else 0
+                issued = feed.next_read(most)
+                if issued is None:
+                    break
                 found = await self._read(connection, issued)
                 items += len(found.items)
                 self._send(connection, partial(feed.found, *found))

@@ -6,7 +6,7 @@ import pytest
 
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed
-from services.gateway.reads import LIVE_S, Reads
+from services.gateway.reads import ITEMS, LIVE_ITEMS, LIVE_S, Reads
 from tests.unit.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -40,6 +40,14 @@ def test_beside_live_deliveries_readers_take_turns_at_the_rate() -> None:
     assert reads.rest_s(100, now=10) == pytest.approx(0.3)
     assert reads.rest_s(100, now=10.25) == pytest.approx(0.15)
     assert reads.rest_s(0, now=10.25) == pytest.approx(0.15)
+
+
+def test_beside_live_deliveries_little_is_read_at_a_time() -> None:
+    reads = Reads(PER_S)
+    assert reads.most(now=10) == ITEMS
+    reads.delivered(10)
+    assert reads.most(now=10) == LIVE_ITEMS < ITEMS
+    assert reads.most(now=10 + LIVE_S) == ITEMS
 
 
 def test_a_pause_is_not_made_up_for() -> None:
