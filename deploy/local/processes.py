@@ -55,14 +55,21 @@ def wanted_ports(specs: list[Spec]) -> dict[str, int]:
     return ports
 
 
-def client_env(ports: Mapping[str, int], specs: list[Spec], kafka: str, mongodb: str, secret: str) -> dict[str, str]:
+def outside(own: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The servers that the environment names and that exist already.
+
+    Those with this stack's own addresses do not: a shell that took `clarion local env` names them for ever.
+    """
+    return {name: environ[name] for name in own if environ.get(name, own[name]) != own[name]}
+
+
+def client_env(ports: Mapping[str, int], specs: list[Spec], servers: Mapping[str, str], secret: str) -> dict[str, str]:
     """What every process, and whoever uses the stack from a shell, needs to know."""
     gateways = [spec.name for spec in specs if spec.name.startswith("gateway")]
     origins = [f"http://{host}:{ports[name]}" for name in gateways for host in (HOST, "localhost")]
     return {
         "CLARION_ENV": "dev",
-        "CLARION_KAFKA": kafka,
-        "CLARION_MONGODB": mongodb,
+        **servers,
         "CLARION_JWT_SECRET_FILE": secret,
         "CLARION_HOST": HOST,
         "CLARION_PARTITIONS_LANE": "4",

@@ -31,7 +31,7 @@ class Plan:
 
     gateways: int = 2
     servers_only: bool = False
-    any_ports: bool = False  # not the usual ones: beside another stack
+    any_ports: bool = False  # not the usual ones, nor servers that exist already: beside another stack
     full_speed: bool = False
     extra: list[Spec] = field(default_factory=list[Spec])
 
@@ -62,21 +62,19 @@ class Stack:
         if self.plan.any_ports:
             wanted = dict.fromkeys(wanted, 0)
         self.ports = ports.choose(wanted, self.folder.load().ports)
-        outside_kafka, outside_mongodb = os.environ.get("CLARION_KAFKA"), os.environ.get("CLARION_MONGODB")
-        self.env = processes.client_env(
-            self.ports,
-            self.specs,
-            outside_kafka or f"{ports.HOST}:{self.ports['kafka']}",
-            outside_mongodb or mongodb.uri(self.ports["mongodb"]),
-            str(self.folder.secret()),
-        )
+        own = {
+            "CLARION_KAFKA": f"{ports.HOST}:{self.ports['kafka']}",
+            "CLARION_MONGODB": mongodb.uri(self.ports["mongodb"]),
+        }
+        outside = {} if self.plan.any_ports else processes.outside(own, os.environ)
+        self.env = processes.client_env(self.ports, self.specs, own | outside, str(self.folder.secret()))
         self._state = state.State(supervisor=state.of(os.getpid()), ports=self.ports, env=self.env)
         self._save()
-        servers = [self._kafka()] if outside_kafka is None else []
-        servers += [self._mongodb()] if outside_mongodb is None else []
-        await _all(servers)
+        servers = {"CLARION_KAFKA": self._kafka, "CLARION_MONGODB": self._mongodb}
+        await _all([start() for name, start in servers.items() if name not in outside])
         if self.specs:
-            await self._topics()
+            is_outside = "CLARION_KAFKA" in outside
+            await self._topics("start that Kafka, or unset CLARION_KAFKA" if is_outside else "clarion local reset")
             await _all([self.start_service(spec) for spec in self.specs])
         self._state.ready = True
         self._save()
@@ -98,7 +96,7 @@ class Stack:
         command = mongodb.command(self.folder.path / "mongodb", port, full_speed=self.plan.full_speed)
         await self._launch("mongodb", command, {}, lambda: asyncio.to_thread(mongodb.is_ready, port))
 
-    async def _topics(self) -> None:
+    async def _topics(self, cure: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "clarion.cli", "topics", "apply"),
             env={**os.environ, **self.env},
@@ -107,7 +105,7 @@ class Stack:
         )
         output, _ = await process.communicate()
         if process.returncode:
-            raise StackError(f"topics cannot be made:\n{output.decode()[-2000:]}", "clarion local reset")
+            raise StackError(f"topics cannot be made:\n{output.decode()[-2000:]}", cure)
         self.report("topics are as declared")
 
     async def start_service(self, spec: Spec) -> None:

@@ -27,9 +27,9 @@ def clarion(tmp_path: Path) -> Generator[Clarion]:
     """Run `clarion local …` with a state folder of the test's own; whatever happens, nothing is left running."""
     env = {**os.environ, "CLARION_STATE": str(tmp_path / "state")}
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "clarion.cli", "local", *arguments]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(command, env=env | more, capture_output=True, text=True, timeout=100, check=False)
 
     yield run
     run("down")
@@ -66,6 +66,16 @@ async def test_up_status_restart_and_down(clarion: Clarion) -> None:
     assert clarion("down").returncode == 0
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert "nothing runs here" in clarion("down").stderr
+
+
+def test_it_starts_again_from_a_shell_that_has_its_settings(clarion: Clarion) -> None:
+    assert clarion("up", "--detach", "--servers-only").returncode == 0
+    exports = clarion("env").stdout.replace("export ", "").replace("'", "").splitlines()
+    settings = dict(line.split("=", 1) for line in exports)
+    assert clarion("down").returncode == 0
+    again = clarion("up", "--detach", "--servers-only", **settings)
+    assert again.returncode == 0, again.stderr
+    assert {row["name"] for row in processes(clarion).values()} == {"kafka", "mongodb"}
 
 
 async def test_a_killed_supervisor_leaves_no_orphan(clarion: Clarion) -> None:

@@ -37,6 +37,13 @@ def test_every_process_has_ports_of_its_own() -> None:
     assert wanted["gateway-1"] == 8081
 
 
+def test_servers_outside_are_those_that_this_stack_would_not_start_itself() -> None:
+    own = {"CLARION_KAFKA": "127.0.0.1:9092", "CLARION_MONGODB": "mongodb://127.0.0.1:27017/"}
+    assert processes.outside(own, {}) == {}
+    assert processes.outside(own, own) == {}
+    assert processes.outside(own, own | {"CLARION_KAFKA": "kafka:9092"}) == {"CLARION_KAFKA": "kafka:9092"}
+
+
 def test_a_jar_that_is_not_what_the_lock_says_is_named_and_removed(tmp_path: Path) -> None:
     (tmp_path / "good.jar").write_bytes(b"good")
     locked = jars.read_lock("# what\n" + jars.lock_text([tmp_path / "good.jar"]))
