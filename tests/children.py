@@ -7,30 +7,44 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Final, NamedTuple
 
 import httpx
 import psutil
 
 from clarion.settings import Settings
 
+_LAST_BYTES: Final = 2000
+
 
 @asynccontextmanager
 async def child(
     command: Sequence[str], env: Mapping[str, str], log: Path | None = None
 ) -> AsyncGenerator[psutil.Process]:
-    """A process of ours that is killed at the end of the block. What it says goes to the end of `log`, if given."""
-    nothing = asyncio.subprocess.DEVNULL
-    with (log or Path(os.devnull)).open("ab") as said:
+    """A process of ours that is killed at the end of the block. What it says goes to the end of `log`, if given.
+
+    When the block fails and the process had ended by itself, the error has a note with its last words.
+    """
+    with log.open("a+b") if log else TemporaryFile() as said:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *command), env={**os.environ, **env}, stdout=nothing, stderr=said
+            *(sys.executable, *command), env={**os.environ, **env}, stdout=asyncio.subprocess.DEVNULL, stderr=said
         )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        try:
+            yield psutil.Process(process.pid)
+        except BaseException as error:
+            if process.returncode is not None:
+                error.add_note(f"{' '.join(command)} ended with {process.returncode}:\n{_last_words(said)}")
+            raise
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+def _last_words(said: IO[bytes]) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _LAST_BYTES))
+    return said.read().decode(errors="replace")
 
 
 def env_of(settings: Settings) -> dict[str, str]:

@@ -22,15 +22,24 @@ CheckUntil = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
 UNTIL_S = 30.0
 
-# A shell that took `clarion local env` means its stack; tests have one of their own.
-for name in [name for name in os.environ if name.startswith("CLARION_")]:
-    del os.environ[name]
+SAFETY_NET_S = 4.0  # so often gateways look for what no other way has delivered: there must never be anything
 
 # Tests write much to few users; what limits do is tested by services of the test's own.
-os.environ |= {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0"}
+_SETTINGS = {
+    "CLARION_RECIPIENT_RATE": "0",
+    "CLARION_SENDER_RATE": "0",
+    "CLARION_SAFETY_NET_S": str(SAFETY_NET_S),
+}
+os.environ |= _SETTINGS
 
-SAFETY_NET_S = 4.0  # so often gateways look for what no other way has delivered: there must never be anything
-os.environ["CLARION_SAFETY_NET_S"] = str(SAFETY_NET_S)
+
+def pytest_configure() -> None:
+    """A shell that took `clarion local env` means its stack: tests have one of their own.
+
+    Not when this is imported, as processes of benches do: they have their settings from there.
+    """
+    for name in [name for name in os.environ if name.startswith("CLARION_") and name not in _SETTINGS]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")
