@@ -31,9 +31,11 @@ class KafkaTransport:
         producer = clients.producer(self._settings)
         try:
             await clients.start(producer, within_s=self._deadline_s)
-        except clients.SEND_ERRORS as error:
+        except BaseException as error:
             await producer.stop()
-            raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
+            if isinstance(error, clients.SEND_ERRORS):
+                raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
+            raise
         self._producer = producer
 
     async def stop(self) -> None:
