@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_ip: Annotated[int, Meta(ge=0)] = 100
     connections_per_user: Positive = 10
     upgrades_per_s: Annotated[float, Meta(ge=0)] = 500
-    frames_per_s: Positive = 50  # of one client, acknowledgements and pongs apart
+    frames_per_s: Positive = 50  # of one client, acknowledgements and answers to pings apart
     replay_reads: Positive = 4  # at once; more of them only keep what is live waiting
     replay_per_s: Positive = 20_000  # items, while there are live deliveries: those go first
     safety_net_s: Annotated[float, Meta(ge=1)] = 60  # between its looks; what it finds is pending for half of that

@@ -30,7 +30,8 @@ class Client(Interface):
     def presented(self, connection: Connection, token: str | TokenError) -> None: ...
     def received(self, connection: Connection, text: bytes) -> None: ...
     def writable(self, connection: Connection, is_writable: bool) -> None: ...
-    def closing(self, connection: Connection, code: int) -> None: ...
+    def spoke(self, connection: Connection) -> None: ...
+    def closing(self, connection: Connection, code: int | None) -> None: ...
     def closed(self, connection: Connection) -> None: ...
 
 
@@ -76,11 +77,13 @@ class Carrier(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        # uvicorn does so when a socket's request is answered: if that raised, nobody would hear that the socket is gone
+        self._transport.set_protocol(self)
         self._sockets.add(self)
 
     def eof_received(self) -> None:
         """Asyncio closes the transport then: whoever has nothing more to say gets nothing more."""
-        self._state = State.ENDED
+        self._left()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._sockets.discard(self)
@@ -112,6 +115,12 @@ class Carrier(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _tell_closing(self, code: int) -> None:
+    def _left(self) -> None:
+        """The other side has ended it. What is written yet has its deadline as after our own last word."""
+        was_open, self._state = self._state is State.OPEN, State.ENDED
+        if was_open:
+            self._tell_closing(None)
+
+    def _tell_closing(self, code: int | None) -> None:
         if self._connection is not None:
             self._site.gateway.closing(self._connection, code)

@@ -81,7 +81,6 @@ class CatchUp:
                 log.warning("catching up waits for MongoDB", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
-                self._queued.discard(connection)
                 self.want(connection)
             else:
                 await self._rest(self.reads.rest_s(items, time.monotonic()))

@@ -83,7 +83,9 @@ def make(opcode: int, payload: bytes) -> bytes:
 
 
 def make_close(code: int, reason: str) -> bytes:
-    return make(CLOSE, code.to_bytes(2) + reason.encode()[: CONTROL_BYTES - 2])
+    """As much of the reason as a control frame takes. It must be UTF-8: a cut leaves no part of a character."""
+    fits = reason.encode()[: CONTROL_BYTES - 2].decode(errors="ignore")
+    return make(CLOSE, code.to_bytes(2) + fits.encode())
 
 
 def check_close(payload: bytes) -> None:

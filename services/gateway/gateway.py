@@ -111,8 +111,14 @@ class Gateway:
             self.rooms.settle(connection)
             self._feed_again(connection)
 
-    def closing(self, connection: Connection, code: int) -> None:
-        metrics.closed.labels(str(code)).inc()
+    def spoke(self, connection: Connection) -> None:
+        """In a frame that is no whole message: a ping, or a part."""
+        self._count(connection)
+
+    def closing(self, connection: Connection, code: int | None) -> None:
+        """The last word is said: ours, or with no code of ours the client's."""
+        if code is not None:
+            metrics.closed.labels(str(code)).inc()
         connection.open = False
         self._leave(connection)
         self.heartbeats.closing(connection)
@@ -144,7 +150,7 @@ class Gateway:
         return True
 
     def _answer(self, connection: Connection, frame: frames.ClientFrame) -> None:
-        connection.pong_due = False
+        was_pong_due, connection.pong_due = connection.pong_due, False
         is_first, connection.heard = not connection.heard, True
         if not connection.greeted and take_first(connection, frame):
             return
@@ -165,11 +171,12 @@ class Gateway:
             case frames.Auth():
                 self._start(connection, self.admission.refresh(connection, frame.token))
             case frames.Pong():
-                return
+                if was_pong_due or connection.by_post:  # those have their limit where they are posted
+                    return
         self._count(connection)
 
     def _count(self, connection: Connection) -> None:
-        """Acknowledgements of what was sent and pongs are free; the rest is limited."""
+        """Acknowledgements of what was sent and answers to pings are free; the rest is limited."""
         self._spoken[connection] += 1
         if self._spoken[connection] > self.frames_per_s:
             connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")

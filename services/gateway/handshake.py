@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -55,7 +54,7 @@ class _Upgrade(ServerProtocol):
 
 def _token(request: Request) -> str | TokenError:
     headers = request.headers
-    query = urlsplit(request.path).query
+    _, _, query = request.path.partition("?")
     try:
         return presented(headers.get("Authorization", ""), headers.get_all("Sec-WebSocket-Protocol"), query)
     except TokenError as error:

@@ -6,7 +6,6 @@ there, and a message in fragments, only while there are any.
 
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from websockets.http11 import Request
 
@@ -21,7 +20,7 @@ PATH: Final = "/v1/ws"
 _CONNECTING: Final = State.CONNECTING  # looking members up in their enum takes a tenth of an acknowledgement's time
 _OPEN: Final = State.OPEN
 _ENDED: Final = State.ENDED
-_REASON_CHARS: Final = 120
+_FRAMES_AFTER_CLOSE: Final = 64  # of one read: acknowledgements that were under way, and the client's own close
 
 
 class Socket(Carrier):
@@ -60,7 +59,7 @@ class Socket(Carrier):
 
     def shut(self, code: int, reason: str) -> None:
         if self._state is _OPEN and self._transport is not None:
-            self._transport.write(framing.make_close(code, reason[:_REASON_CHARS]))
+            self._transport.write(framing.make_close(code, reason))
             self._state = State.CLOSING
             self._tell_closing(code)
 
@@ -88,8 +87,12 @@ class Socket(Carrier):
             self._site.gateway.presented(self._connection, answer.token)
 
     def _refusal(self, request: Request, address: str) -> Refusal | None:
-        if urlsplit(request.path).path != PATH:
+        path, _, _ = request.path.partition("?")
+        if path != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
+        for name in ("Origin", "Authorization"):
+            if len(request.headers.get_all(name)) > 1:
+                return Refusal(HTTPStatus.BAD_REQUEST, f"{name} may come once")
         return self._site.refusal(request.headers.get("Origin"), address)
 
     # ---- frames
@@ -100,7 +103,13 @@ class Socket(Carrier):
             self._buffer += data
             data, self._buffer = self._buffer, None
         at, end = 0, len(data)
+        after_close = 0
         while at < end and self._state is not _ENDED:
+            if self._state is not _OPEN:
+                after_close += 1
+                if after_close > _FRAMES_AFTER_CLOSE:
+                    self._state = _ENDED
+                    return
             room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
             frame = framing.read(data, at, room)
             if frame is None:
@@ -117,7 +126,9 @@ class Socket(Carrier):
                 self._handle(opcode, payload, is_final=is_final)
 
     def _handle(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
-        """What is rarer than a message in one frame."""
+        """What is rarer than a message in one frame; each of them counts."""
+        if self._state is _OPEN and self._connection is not None:
+            self._site.gateway.spoke(self._connection)
         if opcode <= framing.BINARY:
             self._gather(opcode, payload, is_final=is_final)
         elif opcode == framing.PING:
@@ -158,7 +169,7 @@ class Socket(Carrier):
             if self._state is _OPEN:
                 self._transport.write(framing.make(framing.CLOSE, payload))
             self._transport.close()
-        self._state = _ENDED
+        self._left()
 
     def _fail(self, violation: Violation) -> None:
         """Say why, and no more: the other side closes, or is cut off when its time is over."""

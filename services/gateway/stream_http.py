@@ -37,13 +37,9 @@ class StreamHttp(GuardedHttp):
 
     def on_headers_complete(self) -> None:
         parser: Any = self.parser
-        earlier: Any = self.cycle  # on the same socket
         path, _, query = self.url.partition(b"?")
-        # what is left of an earlier answer may have paused this protocol: the next one would not be told
-        is_free = (earlier is None or earlier.response_complete) and not self.transport.get_write_buffer_size()
-        if path == _PATH and parser.get_method() == b"GET" and is_free and not parser.should_upgrade():
-            self._in_headers = False
-            self._disarm()
+        if path == _PATH and parser.get_method() == b"GET" and self._is_free() and not parser.should_upgrade():
+            self._has_headers()
             self._asked = Asked(query, self.headers)
         else:
             super().on_headers_complete()

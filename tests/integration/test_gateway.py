@@ -3,15 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from clarion.client import Publisher, Subscriber
 from clarion.contracts import limits, times
@@ -138,11 +138,35 @@ async def _many(live: Settings, token: str, count: int) -> AsyncGenerator[Client
         yield socket
 
 
-async def test_fifty_frames_a_second_are_enough(live: Settings, token: str) -> None:
+async def _read(socket: ClientConnection) -> None:
+    await socket.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
+
+
+async def _answer_no_ping(socket: ClientConnection) -> None:
+    await socket.send('{"op":"pong"}')
+
+
+async def _ping(socket: ClientConnection) -> None:
+    await socket.ping()
+
+
+async def _pong(socket: ClientConnection) -> None:
+    await socket.pong()
+
+
+async def _say_nothing_in_parts(socket: ClientConnection) -> None:
+    await socket.send(['{"op":', *100 * [""], '"pong"}'])
+
+
+@pytest.mark.parametrize("say", [_read, _answer_no_ping, _ping, _pong, _say_nothing_in_parts])
+async def test_fifty_frames_a_second_are_enough(
+    live: Settings, token: str, say: Callable[[ClientConnection], Awaitable[None]]
+) -> None:
     async with wire(live, token) as socket:
         await greeted(socket)
-        for _ in range(120):
-            await socket.send('{"op":"read","ids":["019353f5-0f2a-7c11-8a5b-0123456789ab"]}')
+        with suppress(ConnectionClosed):
+            for _ in range(120):
+                await say(socket)
         assert await close_code(socket) == 4429
 
 

@@ -1,6 +1,5 @@
 """The event stream's wire, by the bytes that uvicorn's parser and a transport see."""
 
-import asyncio
 import gc
 import json
 from http import HTTPStatus
@@ -27,11 +26,7 @@ ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
 
 
 class Transport(sockets.Transport):
-    protocol: asyncio.Protocol | None = None
     unwritten = 0  # bytes of an earlier answer
-
-    def set_protocol(self, protocol: asyncio.Protocol) -> None:
-        self.protocol = protocol
 
     def is_closing(self) -> bool:
         return self.is_closed

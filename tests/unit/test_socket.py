@@ -1,5 +1,6 @@
 """The wire against websockets' own sans-IO protocol: the same bytes in, the same messages and answers out."""
 
+import asyncio
 import gc
 import struct
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from websockets.uri import parse_uri
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
+from services.gateway import framing
 from services.gateway.carrier import Site
 from services.gateway.connection import Connection, Wire
 from services.gateway.door import Refusal
@@ -34,6 +36,7 @@ class Transport:
         self.written: list[bytes] = []
         self.is_half_closed = False
         self.is_closed = False
+        self.protocol: asyncio.Protocol | None = None
 
     def write(self, data: bytes) -> None:
         assert not self.is_half_closed
@@ -53,6 +56,9 @@ class Transport:
 
     def set_write_buffer_limits(self, high: int) -> None: ...
 
+    def set_protocol(self, protocol: asyncio.Protocol) -> None:
+        self.protocol = protocol
+
     def get_extra_info(self, name: str) -> Any:
         return ("10.0.0.1", 4711) if name == "peername" else None
 
@@ -66,8 +72,9 @@ class Gateway:
         self.address = ""
         self.texts: list[bytes] = []
         self.writable_told: list[bool] = []
-        self.closing_with: list[int] = []
+        self.closing_with: list[int | None] = []
         self.closed_times = 0
+        self.spoke_times = 0
 
     def refusal(self, address: str) -> Refusal | None:
         return self.refuses
@@ -89,7 +96,10 @@ class Gateway:
     def writable(self, connection: Connection, is_writable: bool) -> None:
         self.writable_told.append(is_writable)
 
-    def closing(self, connection: Connection, code: int) -> None:
+    def spoke(self, connection: Connection) -> None:
+        self.spoke_times += 1
+
+    def closing(self, connection: Connection, code: int | None) -> None:
         self.closing_with.append(code)
 
     def closed(self, connection: Connection) -> None:
@@ -259,9 +269,9 @@ def test_a_close_is_echoed_with_its_code_and_then_the_server_closes() -> None:
     socket.write(b"{}")
     socket.shut(1000, "")
     assert len(transport.written) == 1
+    assert gateway.closing_with == [None], "it is in nobody's room, and what it does not read has a deadline"
     socket.connection_lost(None)
     assert gateway.closed_times == 1
-    assert gateway.closing_with == []
 
 
 def test_a_close_of_ours_is_said_once_and_the_answer_ends_it() -> None:
@@ -286,6 +296,7 @@ def test_a_client_that_half_closes_is_heard_to_the_end_and_gets_no_more() -> Non
     socket.write(b"{}")
     assert gateway.texts == [b"{}"]
     assert transport.written == []
+    assert gateway.closing_with == [None]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +365,32 @@ def test_a_client_that_pings_and_does_not_read_is_owed_one_answer() -> None:
     assert gateway.writable_told == [False, True]
 
 
+def test_every_frame_that_is_no_whole_message_is_told_so_that_it_can_be_counted() -> None:
+    socket, _, gateway = opened()
+    for frame in (Frame(Opcode.PING, b""), Frame(Opcode.PONG, b""), text(b"", fin=False), cont(b"", fin=False)):
+        socket.data_received(sent(frame))
+    socket.data_received(sent(cont(b"{}")) + sent(text(b"{}")))
+    assert len(gateway.texts) == 2
+    assert gateway.spoke_times == 5
+
+
+def test_a_flood_after_our_close_is_soon_not_looked_at() -> None:
+    socket, transport, _ = opened()
+    socket.shut(4429, "too much")
+    socket.data_received(50 * sent(text(b"{}")) + sent(Frame(Opcode.CLOSE, b"\x11\x4d")))
+    assert transport.is_closed, "what was under way is read up to the client's close"
+    socket, transport, _ = opened()
+    socket.shut(4429, "too much")
+    socket.data_received(5_000 * sent(Frame(Opcode.PING, b"")) + sent(Frame(Opcode.CLOSE, b"\x11\x4d")))
+    assert not transport.is_closed
+
+
+def test_a_reason_is_cut_between_characters() -> None:
+    socket, transport, _ = opened()
+    socket.shut(4400, "€" * 100)
+    assert transport.written == [framing.make(framing.CLOSE, b"\x11\x30" + "€".encode() * 41)]
+
+
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
 def test_what_is_written_is_read_by_a_client(size: int) -> None:
     socket, transport, _ = opened()
@@ -395,6 +432,9 @@ def test_nothing_of_the_upgrade_is_left_for_the_garbage_collector() -> None:
     [
         pytest.param(request(path="/elsewhere"), b"404", id="another path"),
         pytest.param(request("Origin: https://evil.example"), b"403", id="a foreign origin"),
+        pytest.param(request(*2 * [f"Origin: {ORIGIN}"]), b"400", id="two origins"),
+        pytest.param(request(*2 * ["Authorization: Bearer abc"]), b"400", id="two tokens"),
+        pytest.param(request(path="//["), b"404", id="a path that is no URL"),
         pytest.param(request().replace(b"Version: 13", b"Version: 12"), b"400", id="another version"),
         pytest.param(request().replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), b"400", id="a bad key"),
     ],
@@ -405,6 +445,7 @@ def test_an_upgrade_that_cannot_be_is_answered_and_closed(asked: bytes, status: 
     socket.data_received(asked)
     assert transport.written[0].startswith(b"HTTP/1.1 " + status)
     assert transport.is_closed
+    assert transport.protocol is socket, "who hears that it is lost, whatever happens in the answer"
     socket.data_received(sent(text(b"{}")))
     socket.connection_lost(None)
     assert gateway.texts == []

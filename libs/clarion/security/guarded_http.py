@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: limits on the size of headers, on their time, and on sockets."""
+"""uvicorn's HTTP protocol with what it lacks: limits on headers, on answers that nobody reads, and on sockets."""
 
 import asyncio
 from typing import Any, Final
@@ -12,6 +12,7 @@ from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.crowds import Crowds
 
 HEADERS_WITHIN_S: Final = 10.0
+TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
 
 _END: Final = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large" + _END
@@ -22,10 +23,17 @@ class _HeadersTooLarge(Exception):
     """Inside the parser's callbacks; the parser turns it into an error of its own."""
 
 
+class _Pipelined(Exception):
+    """As above: a request came before the one in front of it was answered."""
+
+
 class GuardedHttp(HttpToolsProtocol):
     """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
 
     A socket that another protocol takes over leaves its crowd: from then on that one counts it.
+
+    Requests are not pipelined: uvicorn would queue as many as one read holds. What comes before an answer is dropped,
+    and that answer is the last (RFC 9112, 9.3.2: the client asks again on another connection).
     """
 
     def __init__(self, *args: Any, crowds: Crowds | None = None, trusted: Networks = (), **kwargs: Any) -> None:
@@ -35,7 +43,9 @@ class GuardedHttp(HttpToolsProtocol):
         self._inside = ""
         self._in_headers = True
         self._header_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
+        self._is_last = False  # nothing that comes now is looked at
+        self._deadline: asyncio.TimerHandle | None = None  # of a request's headers
+        self._taking: asyncio.TimerHandle | None = None  # of an answer's reader
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         # not uvicorn's own: it asks a socket object, which keeps both addresses for as long as the connection lasts
@@ -47,8 +57,7 @@ class GuardedHttp(HttpToolsProtocol):
         if self._may_enter():
             self._expect_headers()
         else:
-            transport.write(_TOO_MANY)
-            transport.close()
+            self._end(_TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -56,14 +65,34 @@ class GuardedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_last:
+            return
         super().data_received(data)
+        if self.transport.is_closing():
+            return
         # the parser reports a header when it is complete: an endless one shows only in the bytes that went in
-        if self._in_headers and not self.transport.is_closing():
+        if self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > limits.HEADER_BYTES:
-                self._refuse()
+                self._end(_TOO_LARGE)
+        elif self._deadline is None and self.cycle and self.cycle.response_complete:
+            # bytes of no request, such as an empty line, or of one that has its answer: they ended the keep-alive
+            self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._end)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking is not None and not self.transport.is_closing():
+            self._taking.cancel()
+            self._taking = None
 
     def on_message_begin(self) -> None:
+        if self._is_answering():
+            self._is_last = True
+            raise _Pipelined
         super().on_message_begin()
         self._expect_headers()
 
@@ -76,14 +105,27 @@ class GuardedHttp(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._in_headers = False
-        self._disarm()
+        self._has_headers()
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._end()
+
     def handle_websocket_upgrade(self) -> None:
+        if not self._is_free():
+            self.send_400_response("upgrade when the last answer is read")
+            return
+        self._disarm()
         self._leave()
-        super().handle_websocket_upgrade()
-        self._drop_request()
+        try:
+            super().handle_websocket_upgrade()
+        finally:
+            self._drop_request()
 
     def hand_over(self, protocol: asyncio.Protocol) -> None:
         """From here on the socket is `protocol`'s."""
@@ -100,10 +142,13 @@ class GuardedHttp(HttpToolsProtocol):
         self.cycle = None  # pyright: ignore[reportAttributeAccessIssue] - of an earlier request
 
     def send_400_response(self, msg: str) -> None:
-        if self._header_bytes > limits.HEADER_BYTES:
-            self._refuse()
+        if self._is_last:
+            self.cycle.keep_alive = False  # and read on: a socket that is closed with something unread is reset
+        elif self._header_bytes > limits.HEADER_BYTES:
+            self._end(_TOO_LARGE)
         else:
             super().send_400_response(msg)
+            self._expect_reader()
 
     def _may_enter(self) -> bool:
         if self._crowds is None or self.client is None or is_within(self.client[0], self._trusted):
@@ -120,25 +165,46 @@ class GuardedHttp(HttpToolsProtocol):
             self._crowds.leave(self._inside)
             self._inside = ""
 
-    def _expect_headers(self) -> None:
-        self._in_headers = True
-        self._header_bytes = 0
-        self._disarm()
-        self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self.transport.close)
+    def _is_answering(self) -> bool:
+        return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
 
-    def _disarm(self) -> None:
+    def _is_free(self) -> bool:
+        """Whether another protocol may have the socket: it would not be told that an earlier answer has paused it."""
+        return not self._is_answering() and not self.transport.get_write_buffer_size()
+
+    def _expect_headers(self) -> None:
+        self._header_bytes = 0
+        self._has_headers()
+        self._in_headers = True
+        self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._end)
+
+    def _has_headers(self) -> None:
+        self._in_headers = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expect_reader(self) -> None:
+        """What is written, and the end of a socket that is closing, wait for a reader; not for ever."""
+        if self._taking is None:
+            self._taking = self.loop.call_later(TAKEN_WITHIN_S, self.transport.abort)
+
+    def _disarm(self) -> None:
+        self._has_headers()
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > limits.HEADER_BYTES:
             raise _HeadersTooLarge
 
-    def _refuse(self) -> None:
-        self.transport.write(_TOO_LARGE)
+    def _end(self, last_word: bytes = b"") -> None:
+        if last_word:
+            self.transport.write(last_word)
         self.transport.close()
+        self._expect_reader()
 
 
 def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:

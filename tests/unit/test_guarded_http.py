@@ -1,0 +1,167 @@
+"""uvicorn's HTTP with limits, over real sockets: what a hostile client may ask for and not read."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from clarion.security import guarded_http
+from clarion.security.guarded_http import GuardedHttp
+from services.gateway.carrier import Site
+from services.gateway.door import Refusal
+from services.gateway.protocol import Socket
+from tests.unit import test_socket as sockets
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = 16 * 1024 * 1024  # more than the system holds for a client that reads nothing
+
+
+@dataclass
+class Served:
+    """An application behind the protocol; `gate` holds its answers back."""
+
+    size: int = 2
+    asked: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    state: ServerState = field(default_factory=ServerState)
+    port: int = 0
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        await self.gate.wait()
+        headers = [(b"content-length", str(self.size).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x" * self.size})
+
+    def is_empty(self) -> bool:
+        return not self.state.connections and not self.state.tasks
+
+
+@asynccontextmanager
+async def serving(served: Served, ws: Callable[..., Any] | None = None) -> AsyncGenerator[Served]:
+    config = uvicorn.Config(served.app, interface="asgi3", log_config=None, ws=ws or "none")  # pyright: ignore[reportArgumentType]
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}), "127.0.0.1", 0
+    )
+    served.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield served
+
+
+@asynccontextmanager
+async def client(served: Served) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", served.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
+    try:
+        async with asyncio.timeout(10):
+            yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_one_request_after_the_other_is_answered_on_one_socket() -> None:
+    async with serving(Served()) as served, client(served) as (reader, writer):
+        served.gate.set()
+        for _ in range(3):
+            writer.write(GET)
+            answer = await reader.readuntil(b"\r\n\r\nxx")
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert b"connection: close" not in answer
+        assert served.asked == 3
+
+
+async def test_requests_in_front_of_an_answer_are_dropped_and_it_is_the_last() -> None:
+    async with serving(Served()) as served, client(served) as (reader, writer):
+        writer.write(1_000 * GET)
+        await until(lambda: served.asked == 1)
+        writer.write(1_000 * GET + b"\x00no request at all")
+        await asyncio.sleep(0.1)  # what is unread when a socket closes would reset it
+        served.gate.set()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b"connection: close\r\n\r\nxx")
+        assert served.asked == 1
+        await until(served.is_empty)
+
+
+@pytest.mark.parametrize("asked", [GET, GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")])
+async def test_an_answer_that_nobody_reads_is_let_go(monkeypatch: pytest.MonkeyPatch, asked: bytes) -> None:
+    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 0.2)
+    async with serving(Served(size=LARGE)) as served, client(served) as (_, writer):
+        served.gate.set()
+        writer.write(asked)
+        await until(lambda: served.asked == 1)
+        await until(served.is_empty)
+
+
+async def test_a_slow_reader_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 2.0)
+    async with serving(Served(size=LARGE)) as served, client(served) as (reader, writer):
+        served.gate.set()
+        writer.write(GET)
+        await asyncio.sleep(0.3)
+        assert len(await reader.readuntil(b"\r\n\r\n")) + len(await reader.readexactly(LARGE)) > LARGE
+        writer.write(GET)
+        await asyncio.sleep(0)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_bytes_of_no_request_do_not_keep_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_http, "HEADERS_WITHIN_S", 0.2)
+    async with serving(Served()) as served, client(served) as (reader, writer):
+        served.gate.set()
+        writer.write(GET)
+        await reader.readuntil(b"xx")
+        writer.write(b"\r\n")
+        async with asyncio.timeout(2):
+            assert await reader.read() == b""
+
+
+async def test_no_upgrade_while_an_answer_is_not_read() -> None:
+    """The socket would not know that it is paused, and write on without an end."""
+
+    def never(**_: Any) -> Any:
+        raise AssertionError("upgraded")
+
+    async with serving(Served(size=LARGE), never) as served, client(served) as (reader, writer):
+        served.gate.set()
+        writer.write(GET)
+        await until(lambda: served.asked == 1)
+        await asyncio.sleep(0.1)
+        writer.write(sockets.request())
+        received = await reader.read()
+        assert len(received) > LARGE
+        assert received.endswith(b"upgrade when the last answer is read")
+
+
+class Broken(sockets.Gateway):
+    def refusal(self, address: str) -> Refusal | None:
+        raise RuntimeError("a fault of ours")
+
+
+async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
+    site = Site(Broken(), (sockets.ORIGIN,), ())
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+        writer.write(sockets.request())
+        assert await reader.read() == b"", "cut off"
+        await until(served.is_empty)
+    assert faults == ["a fault of ours"]
