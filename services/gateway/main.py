@@ -28,7 +28,7 @@ from clarion.security.crowds import Crowds
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions
-from clarion.store.database import Database
+from clarion.store.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
@@ -44,7 +44,7 @@ from services.gateway.inbox import Inbox
 from services.gateway.inbox_routes import inbox_routes
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
-from services.gateway.outbox import Outbox
+from services.gateway.outbox import SEND_S, Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Socket
@@ -56,7 +56,8 @@ from services.gateway.stream_http import StreamHttp
 log = structlog.get_logger()
 
 PORT: Final = 8081
-LEAVE_WITHIN_S: Final = 4.0  # each of three steps, after clients are sent away
+LEAVE_WITHIN_S: Final = 4.0  # each step after clients are sent away
+FLUSH_WITHIN_S: Final = SEND_S + 3.0  # a batch that Kafka does not take, and then the rest directly
 DEV_USERS: Final = ("Codertocat", "octocat", "hacktocat", "ann", "bob")
 
 
@@ -65,10 +66,10 @@ async def main(process: Process) -> None:
     stored, reads, producer = database.connect(settings), database.connect_reads(settings), clients.producer(settings)
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
-    outbox = Outbox(producer, names, documents)
+    kafka = health.dependency("kafka")
+    outbox = Outbox(producer, names, documents, kafka)
     check = Revocations(Verifier(settings), revocations.collection(stored))
     gateway = make(settings, check, documents, notifications.waiting(reads), outbox)
-    kafka = health.dependency("kafka")
     disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, settings.token_life_s)
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
@@ -98,7 +99,7 @@ async def main(process: Process) -> None:
             await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
             started.append(tasks.create_task(follow(check, gateway.revoked, looked), name="revocations"))
             await _lease_after_lease(process, gateway, stored, producer, names)
-            await within(LEAVE_WITHIN_S, outbox.flush(), "receipts")
+            await within(FLUSH_WITHIN_S, outbox.flush(), "receipts")
         finally:
             for task in started:
                 task.cancel()
@@ -155,13 +156,18 @@ async def _serving(
                 tasks.create_task(net.run(), name="safety net"),
             ]
             gateway.mailbox, gateway.presence = mailbox, presence
-            swept = await retry(
-                lambda: sessions.sweep(presence.collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT
-            )
-            log.info("serving", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
+            # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end
+            running.append(tasks.create_task(_sweep(presence.collection, held), name="sweep"))
+            log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
             yield
             for task in running:
                 task.cancel()
+
+
+async def _sweep(collection: Collection, held: Lease) -> None:
+    """Remove the sessions of those who held the mailbox before."""
+    swept = await retry(lambda: sessions.sweep(collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT)
+    log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
 
 
 async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lease) -> None:

@@ -22,6 +22,7 @@ from clarion.store import changes, database
 from clarion.store.changes import Change
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
+from clarion.telemetry.health import Dependency
 from clarion.turns import Pace
 from services.gateway.connection import Connection
 from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
@@ -41,6 +42,7 @@ class Outbox:
     producer: AIOKafkaProducer
     names: Names
     stored: Collection
+    kafka: Dependency
     _queue: ReceiptQueue = field(default_factory=ReceiptQueue)
     _untold: deque[Receipt] = field(default_factory=deque[Receipt])  # folded directly: devices do not know of it yet
     _untold_users: set[str] = field(default_factory=set[str])
@@ -71,7 +73,7 @@ class Outbox:
             self.put(connection.receipt(_DELIVERED, ids, unstored=unstored))
 
     async def run(self) -> None:
-        """Send for ever. While Kafka is away, what does not go out within SEND_S is folded into MongoDB directly.
+        """Send for ever. What does not go out within SEND_S, or at all while Kafka is away, is folded directly.
 
         When it is back, that is sent, too: as folded, so that the users' devices are told.
         """
@@ -119,14 +121,19 @@ class Outbox:
 
     async def _deliver(self, batch: list[Receipt]) -> bool:
         """Whether Kafka took it."""
+        if self.kafka.up is not False and await self._send(batch):
+            return True
+        await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
+        self._tell_later(batch)
+        return False
+
+    async def _send(self, batch: list[Receipt]) -> bool:
         untold = list(islice(self._untold, BATCH))
         records = ((receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch))
         try:
             await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
-            await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
-            self._tell_later(batch)
             return False
         for _ in untold:
             self._untold_users.discard(self._untold.popleft().user)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from clarion.contracts.receipts import Op, Receipt
-from clarion.store.changes import FOLDABLE, Change
+from clarion.store.changes import CLOCKS_APART, FOLDABLE, Change
 
 IDS_PER_UPDATE: Final = 1_000
 # What ended by itself is folded already, but the user's devices show it, or count it: what to tell them.
@@ -58,15 +58,19 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
 
 
 def _runs(receipts: Iterable[Receipt]) -> Iterator[Change]:
-    """One change for each run of the same user and op."""
+    """One change for each run of the same user and op; not of a late one and what was said since."""
     run: list[Receipt] = []
     for receipt in receipts:
-        if run and (run[-1].user, run[-1].op) != (receipt.user, receipt.op):
+        if run and not _go_together(run[0], receipt):
             yield from _merged(run)
             run = []
         run.append(receipt)
     if run:
         yield from _merged(run)
+
+
+def _go_together(one: Receipt, other: Receipt) -> bool:
+    return (one.user, one.op) == (other.user, other.op) and abs(one.at - other.at) < CLOCKS_APART
 
 
 def _merged(run: list[Receipt]) -> Iterator[Change]:

@@ -13,12 +13,15 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from clarion.contracts import times
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, mailboxes, sessions
+from clarion.store import database, mailboxes, notifications, sessions
+from deploy.local.stack import Stack
 from tests import described
 from tests.conftest import until
-from tests.gateways import Own, gateway, greeted
+from tests.gateways import Own, gateway, greeted, wire
+from tests.integration.test_inbox import document, store
 
 CLIENTS: Final = 400
 DRAIN_S: Final = 6.0
@@ -98,4 +101,30 @@ async def test_some_hundred_clients_are_sent_away_at_a_pace_and_the_process_ends
     assert await sessions.collection(stored).count_documents({}) == 0
     held = await mailboxes.read_all(mailboxes.collection(stored))
     assert [lease.owner for lease in held.values()] == [""]
+    database.close(stored)
+
+
+async def test_what_was_marked_is_kept_by_a_gateway_that_has_to_leave_while_kafka_is_away(
+    stack: Stack, settings: Settings, tmp_path: Path
+) -> None:
+    stored = database.connect(settings)
+    ids = await store(stored, *(document("ann", n, times.now()) for n in range(2)))
+    async with gateway(settings, tmp_path, drain_s=0) as own:
+        async with wire(own.url, mint(own.settings, sub="ann", scope=SUBSCRIBE)) as socket:
+            await greeted(socket)
+            await stack.stop_child("kafka")
+            try:
+                for id_ in ids:  # the second gathers behind the first, which is on its way
+                    await socket.send(json.dumps({"op": "read", "ids": [id_]}))
+                    await asyncio.sleep(0.3)
+                own.process.send_signal(signal.SIGTERM)
+
+                async def is_gone() -> bool:
+                    return not own.process.is_running()
+
+                await until(is_gone, within_s=35)
+            finally:
+                await stack.start_kafka()
+        assert '"stopped"' in own.log.read_text()
+    assert await notifications.unread(notifications.collection(stored), "ann") == 0
     database.close(stored)

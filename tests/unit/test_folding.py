@@ -57,6 +57,14 @@ def test_deliveries_of_many_users_are_one_update_with_the_latest_time() -> None:
     assert (len(change.ids), change.at) == (900, START + timedelta(seconds=899))
 
 
+def test_marks_that_are_said_together_are_one_update_and_a_late_one_keeps_its_time() -> None:
+    seconds = [0.0, 0.1, 0.2, -60.0, 5.0]
+    found = [Receipt("ann", Op.READ, [f"id{n}"], START + timedelta(seconds=s)) for n, s in enumerate(seconds)]
+    folded = [(change.ids, change.at) for change in fold(found).changes]
+    at = [receipt.at for receipt in found]
+    assert folded == [(("id0", "id1", "id2"), at[2]), (("id3",), at[3]), (("id4",), at[4])]
+
+
 def test_updates_are_bounded() -> None:
     found = [Receipt("ann", Op.DELIVERED, [f"{n}-{i}" for i in range(500)], START) for n in range(7)]
     assert max(len(change.ids) for change in fold(found).changes) == IDS_PER_UPDATE

@@ -10,6 +10,9 @@ from clarion.contracts import receipts, times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
+from clarion.store import changes
+from clarion.store.changes import Change
+from clarion.telemetry.health import Dependency
 from services.gateway import outbox
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed
@@ -27,7 +30,7 @@ def connected(user: str) -> Connection:
 
 
 async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
-    box = Outbox(NOTHING, Names(""), NOTHING)
+    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: list[str] = []
 
     async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
@@ -49,7 +52,7 @@ async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.Mo
 async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "GATHER_S", 0.001)
     monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
-    box = Outbox(NOTHING, Names(""), NOTHING)
+    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
@@ -78,7 +81,7 @@ async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytes
 async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "GATHER_S", 0.001)
     monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
-    box = Outbox(NOTHING, Names(""), NOTHING)
+    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: list[Receipt] = []
 
     async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
@@ -101,3 +104,37 @@ async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch
     }
     assert len(sent) == len(users), "one receipt each"
     assert {one.session for one in sent} == {connection.session for connection in users}
+
+
+async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_told_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kafka = Dependency("kafka")
+    kafka.seen("away")
+    box = Outbox(NOTHING, Names(""), NOTHING, kafka)
+    sent: list[bytes] = []
+    folded: list[Change] = []
+
+    async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
+        assert kafka.up, "it would be waited for"
+        sent.extend(value for _, value in records)
+
+    async def fold(_: Any, changed: list[Change]) -> None:
+        folded.extend(changed)
+
+    monkeypatch.setattr(outbox, "send_keyed", send)
+    monkeypatch.setattr(changes, "fold", fold)
+    running = asyncio.create_task(box.run())
+    try:
+        async with asyncio.timeout(20):
+            assert box.put(receipt(1, Op.READ))
+            await box.flush()
+            assert [change.ids for change in folded] == [("id-1",)]
+            kafka.seen("")
+            assert box.put(receipt(2, Op.READ))
+            await box.flush()
+    finally:
+        running.cancel()
+    told = [receipts.decode(value) for value in sent]
+    assert [(one.user, one.folded) for one in told] == [("user-1", True), ("user-2", False)]
+    assert len(folded) == 1

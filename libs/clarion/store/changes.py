@@ -1,8 +1,14 @@
-"""What receipts do to stored notifications: each sets its time once, never goes back, and may come again."""
+"""What receipts do to stored notifications: each sets its time once, never goes back, and may come again.
+
+A user's marks may be undone, so their order counts, and a receipt may come late: it waited in a producer while Kafka
+was away, or for the receipts role, while the user undid it over HTTP. So each leaves its time, also where it changes
+nothing else, and one that is older than that does nothing: `marked_at` is of read and unread, `filed_at` of archive and
+unarchive. They are two, as what is read after it was archived is archived in whichever order both come.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo import UpdateMany, UpdateOne
@@ -43,34 +49,49 @@ def _set_once(field: str, at: datetime) -> Document:
     return {field: {"$ifNull": [f"${field}", at]}}
 
 
+CLOCKS_APART: Final = timedelta(seconds=0.5)  # of gateways, at most: what is closer together applies as it comes
+
 _UNTOUCHED: Final = {"stub": True, "unread": {"$exists": False}}  # a stub of which nothing else is known
+_IN_INBOX: Final = {"unread": {"$type": "bool"}}
+_ARCHIVED: Final = {"archived": True}
 
 
 def _delivered(at: datetime) -> tuple[Document, Any]:
     return {"state": State.PENDING}, {"$set": {"state": State.DELIVERED, "delivered_at": at}}
 
 
+def _mark(places: list[Document], change: Document, at: datetime, *leaving: str) -> tuple[Document, Any]:
+    """A change to what is in one of the places, unless the first of the times that it leaves is later already."""
+    not_undone = {leaving[0]: {"$not": {"$gt": at + CLOCKS_APART}}}
+    return {"$or": places, **not_undone}, [{"$set": change | {name: {"$max": [f"${name}", at]} for name in leaving}}]
+
+
 def _read(at: datetime) -> tuple[Document, Any]:
     live = {"$in": ["$state", [State.PENDING, State.DELIVERED]]}
     state = {"$cond": [live, State.READ, "$state"]}
     times = _set_once("read_at", at) | _set_once("delivered_at", at)
-    return {"$or": [{"unread": True}, _UNTOUCHED]}, [{"$set": {"state": state, "unread": False, **times}}]
+    return _mark([_IN_INBOX, _UNTOUCHED], {"state": state, "unread": False, **times}, at, "marked_at")
 
 
-def _unread(_: datetime) -> tuple[Document, Any]:
+def _unread(at: datetime) -> tuple[Document, Any]:
     # a stub becomes as it was made: it must not count as unread [M]
-    return {"unread": False}, [{"$set": {"unread": {"$cond": ["$stub", "$$REMOVE", True]}}}]
+    return _mark([_IN_INBOX], {"unread": {"$cond": ["$stub", "$$REMOVE", True]}}, at, "marked_at")
 
 
 def _archived(at: datetime) -> tuple[Document, Any]:
     times = _set_once("archived_at", at) | _set_once("delivered_at", at)
     state = {"$cond": [{"$eq": ["$state", State.PENDING]}, State.DELIVERED, "$state"]}
-    inside = {"$or": [{"unread": {"$type": "bool"}}, _UNTOUCHED]}
-    return inside, [{"$set": {"state": state, "archived": True, "unread": None, **times}}]
+    change = {"state": state, "archived": True, "unread": None, **times}
+    return _mark([_IN_INBOX, _ARCHIVED, _UNTOUCHED], change, at, "filed_at", "marked_at")
 
 
-def _unarchived(_: datetime) -> tuple[Document, Any]:
-    return {"archived": True}, {"$set": {"archived": False, "unread": False}}
+def _unarchived(at: datetime) -> tuple[Document, Any]:
+    was_archived = {"$eq": ["$archived", True]}
+    change = {
+        "archived": {"$cond": [was_archived, False, "$archived"]},
+        "unread": {"$cond": [was_archived, False, "$unread"]},
+    }
+    return _mark([_IN_INBOX, _ARCHIVED], change, at, "filed_at", "marked_at")
 
 
 def _retracted(at: datetime) -> tuple[Document, Any]:
