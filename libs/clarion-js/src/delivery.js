@@ -84,7 +84,7 @@ export class Delivery {
   async #handleFirst() {
     const entry = this.#queue[0];
     const isHandled = await this.#handleAll(entry);
-    if (entry !== this.#queue[0]) return; // dropped meanwhile
+    if (entry !== this.#queue[0] || isHandled === null) return; // dropped meanwhile, or nobody listens any more
     if (!isHandled) {
       this.drop();
       this.#onFailed(this.#failing.count);
@@ -96,10 +96,14 @@ export class Delivery {
     this.#onHandled(entry.tag);
   }
 
+  /** Whether it is handled; null: its rest waits for a listener. */
   async #handleAll(entry) {
     for (; entry.next < entry.items.length; entry.next++) {
       const item = entry.items[entry.next];
-      if (!this.#seen.has(item.id) && !(await this.#handle(item))) return false;
+      if (!this.#seen.has(item.id)) {
+        if (this.#handlers().length === 0) return null; // the last one may be taken off while it has an item in hand
+        if (!(await this.#handle(item))) return false;
+      }
       this.#progress.handled(item);
       if (entry !== this.#queue[0]) return false;
     }

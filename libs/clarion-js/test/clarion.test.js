@@ -105,6 +105,44 @@ test("waits with everything until somebody listens", async () => {
   assert.equal(socket.sentOf("ack").length, 1);
 });
 
+test("who stops listening in the middle of a batch leaves the rest of it unseen and unacknowledged", async () => {
+  const { promise, open } = gate();
+  const link = await connect({}, { handler: null });
+  const got = [];
+  const off = link.clarion.on("notification", (one) => {
+    got.push(one.id);
+    return one.id === id(3) ? promise : undefined;
+  });
+  link.socket.open();
+  link.socket.say({ op: "batch", tag: 1, items: [1, 2, 3, 4, 5].map((n) => item(n)), since: null });
+  await settle();
+  off();
+  open();
+  await settle();
+  assert.deepEqual(got, [id(1), id(2), id(3)]);
+  assert.deepEqual(link.socket.sentOf("ack"), []);
+
+  // it goes on where it was
+  link.clarion.on("notification", (one) => got.push(one.id));
+  await settle();
+  assert.deepEqual(got, [1, 2, 3, 4, 5].map(id));
+  assert.deepEqual(link.socket.sentOf("ack"), [{ op: "ack", tag: 1 }]);
+  assert.equal(link.told.errors.length, 0);
+});
+
+test("what nobody listened for any more comes again on the next connection", async () => {
+  const link = await connect({}, { handler: null });
+  const off = link.clarion.on("notification", () => off());
+  link.socket.open();
+  link.socket.say({ op: "batch", tag: 1, items: [item(1), item(2)], since: "T" });
+  await settle();
+  link.socket.drop(1006);
+  await settle();
+  await later(250);
+  link.socket.open();
+  assert.deepEqual(link.socket.sent[0], { op: "resume", cursors: { normal: [0, 1] }, since: null });
+});
+
 test("resumes after the last handled item with the since told before it", async () => {
   const hanging = gate();
   const link = await connect({}, { handler: (got) => (got.id === id(3) ? hanging.promise : undefined) });
