@@ -133,9 +133,11 @@ export class Clarion {
       while (!this.#isClosed) {
         if (offered === null) await new Promise((resolve) => (wake = resolve));
         else {
-          yield offered.item;
-          offered.handled();
-          offered = null;
+          const current = offered;
+          yield current.item;
+          current.handled();
+          // it is another one when this one took too long
+          if (offered === current) offered = null;
         }
       }
     } finally {
