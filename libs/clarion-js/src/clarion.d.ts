@@ -143,7 +143,10 @@ interface CommonOptions {
 type TokenOptions =
   /** A fixed token cannot be refreshed: its end is the end. */
   | { token: string; getToken?: undefined }
-  /** Asked before every try, 10 s at most. `refresh`: the last token was refused, get a new one. */
+  /**
+   * Asked before every try, 10 s at most, and not again while it is being asked. `refresh`: the last token was refused,
+   * get a new one; once, however many requests it was refused to.
+   */
   | { token?: undefined; getToken: (request: { refresh: boolean }) => string | Promise<string> };
 
 type StorageOptions =

@@ -34,6 +34,7 @@ export class Clarion {
   #state = { name: "connecting" };
   #unread = null;
   #link = null;
+  #token = null; // of the latest connection
   #isClosed = false;
   #pause = new Pause();
   #onOnline = () => this.retryNow();
@@ -152,7 +153,8 @@ export class Clarion {
       this.#setState({ name: "connecting" });
       const end = await this.#connection(refresh);
       if (this.#isClosed) return;
-      const next = this.#reconnect.after(end, Date.now());
+      const hasOtherToken = this.#credentials.hasOtherThan(this.#token);
+      const next = this.#reconnect.after({ ...end, hasOtherToken }, Date.now());
       if (next === null) return this.#finish(end);
       refresh = next.refresh || (refresh && end.hadNoToken === true);
       this.#setState({ name: "waiting", retryMs: Math.round(next.waitMs), code: end.code, reason: end.reason });
@@ -162,18 +164,17 @@ export class Clarion {
 
   /** From the token to the end of the socket; resolves with how it ended. */
   async #connection(refresh) {
-    let token;
     try {
-      token = await this.#credentials.ask({ refresh });
+      this.#token = await this.#credentials.ask({ refresh, refused: this.#token });
     } catch (cause) {
       this.#events.emit("error", new ClarionError("token", "getToken failed: trying again", { cause }));
       return { code: CLOSE_NETWORK, reason: "no token", hadNoToken: true };
     }
     if (this.#isClosed) return { code: CLOSE_NORMAL };
-    if (token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
+    if (this.#token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
     return new Promise((onEnd) => {
       this.#link = new Link({
-        open: this.#carriers.next(token),
+        open: this.#carriers.next(this.#token),
         resume: () => this.#progress.resume(),
         onFrame: (frame) => this.#receive(frame),
         onEnd: (how) => {

@@ -54,13 +54,13 @@ export class Inbox {
 
   async #ask(method, path, content) {
     const deadline = Date.now() + REQUEST_DEADLINE_MS;
-    let refresh = false;
+    let refused = null;
     for (let failures = 0; ; ) {
-      const token = await this.#token(refresh);
+      const token = await this.#token(refused);
       const answer = await this.#try(method, path, { token, content });
       if (answer.content !== undefined) return answer.content;
-      if (answer.status === 401 && this.#credentials.canRefresh && !refresh) {
-        refresh = true;
+      if (answer.status === 401 && this.#credentials.canRefresh && refused === null) {
+        refused = token;
         continue;
       }
       const wait = answer.retryMs + backoff(failures++, this.#random);
@@ -69,11 +69,11 @@ export class Inbox {
     }
   }
 
-  async #token(refresh) {
+  async #token(refused) {
     if (this.#isClosed) throw closed();
     let token;
     try {
-      token = await (refresh ? this.#credentials.ask({ refresh }) : this.#credentials.last());
+      token = await (refused === null ? this.#credentials.last() : this.#credentials.ask({ refresh: true, refused }));
     } catch (cause) {
       throw new ClarionError("token", "getToken failed", { cause });
     }

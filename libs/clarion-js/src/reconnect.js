@@ -12,7 +12,8 @@ const RETURN_ON = new Set([1000, 1001, 1005, CLOSE_NETWORK, 1011, 1012, CLOSE_TR
 /**
  * Whether and when to come back after a connection ended. `now` is passed in, in milliseconds.
  *
- * 4401 is worth one try with a fresh token; a second one before a stable connection is a verdict.
+ * 4401 is worth one try with a fresh token; a second one before a stable connection is a verdict. One that came
+ * meanwhile is tried first: it may be as old by now, so it is not counted as that.
  */
 export class Reconnect {
   #random;
@@ -31,7 +32,8 @@ export class Reconnect {
   }
 
   /**
-   * `end`: `code`, `retryMs` (from `bye`) and `attempt` (how often a handler failed, for its own backoff).
+   * `end`: `code`, `retryMs` (from `bye`), `attempt` (how often a handler failed, for its own backoff) and
+   * `hasOtherToken` (than the one that this connection began with).
    * Returns `{waitMs, refresh}`, or null: do not come back.
    */
   after(end, now) {
@@ -42,8 +44,8 @@ export class Reconnect {
       this.#refreshed = false;
     }
     if (end.code === CLOSE_TOKEN) {
-      if (this.#refreshed || !this.#canRefresh) return null;
-      this.#refreshed = true;
+      if (!end.hasOtherToken && (this.#refreshed || !this.#canRefresh)) return null;
+      this.#refreshed ||= !end.hasOtherToken;
       return { waitMs: backoff(0, this.#random), refresh: true };
     }
     if (!RETURN_ON.has(end.code)) return null;
