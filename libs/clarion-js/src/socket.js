@@ -6,7 +6,12 @@ const OPEN = 1; // WebSocket.OPEN
 
 /** A carrier: `send(frame)`, and `close()` ends it from this side; what was sent before still goes out. */
 export function openSocket({ WebSocket, url, token }, { resume, onText, onClose }) {
-  const socket = new WebSocket(url, protocols(token));
+  let socket;
+  try {
+    socket = new WebSocket(url, protocols(token));
+  } catch (cause) {
+    return unopened(String(cause?.message ?? cause).replaceAll(token, "…"), onClose);
+  }
   const send = (frame) => {
     if (socket.readyState === OPEN) socket.send(JSON.stringify(frame));
   };
@@ -30,7 +35,13 @@ export function openSocket({ WebSocket, url, token }, { resume, onText, onClose 
  * upgrade pass and nothing after it. Returns the function that breaks off.
  */
 export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
-  const socket = new WebSocket(url, protocols(token));
+  let socket;
+  try {
+    socket = new WebSocket(url, protocols(token));
+  } catch {
+    onAnswer(false);
+    return () => {};
+  }
   const timer = setTimeout(() => end(false), CONNECT_TIMEOUT_MS);
   const onMessage = () => end(true);
   const onClose = () => end(false);
@@ -47,6 +58,13 @@ export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
   socket.addEventListener("message", onMessage);
   socket.addEventListener("close", onClose);
   return stop;
+}
+
+/** There is none in this runtime, or none for this address: a page of https: may open no ws:. */
+function unopened(why, onClose) {
+  // later, as sockets do: its link is not made yet
+  queueMicrotask(() => onClose({ code: CLOSE_NETWORK, reason: `no WebSocket: ${why}` }));
+  return { send() {}, close() {} };
 }
 
 function protocols(token) {

@@ -538,6 +538,22 @@ test("a loop ends when the connection is closed for good", async () => {
   await loop;
 });
 
+test("a socket that cannot even be made is a connection that failed, and is tried again", async () => {
+  let tries = 0;
+  class Forbidden {
+    constructor(_, [, bearer]) {
+      tries++;
+      throw new Error(`no ws: on a page of https: (${bearer})`);
+    }
+  }
+  const link = await connect({ WebSocket: Forbidden });
+  const reason = "no WebSocket: no ws: on a page of https: (bearer.…)";
+  assert.deepEqual(link.told.states.at(-1), { name: "waiting", retryMs: 250, code: 1006, reason });
+  await later(250);
+  assert.equal(tries, 2);
+  assert.equal(link.told.states.at(-1).retryMs, 500);
+});
+
 test("options that cannot work are refused at once", () => {
   assert.throws(() => new Clarion({ url: "ws://x" }), /token or getToken/);
   assert.throws(() => new Clarion({ url: "ws://x", token: TOKEN, storage: {} }), /user/);

@@ -116,6 +116,27 @@ test("where no socket gets through, the stream carries resume, token, items and 
   assert.deepEqual(link.posts.at(-1).slice(0, 2), ["/v1/inbox/read", { ids: [id(1)] }]);
 });
 
+test("where a socket cannot even be made, as in a runtime without them, the stream carries all, and stays", async () => {
+  let tries = 0;
+  class Missing {
+    constructor() {
+      tries++;
+      throw new TypeError("WebSocket is not a constructor");
+    }
+  }
+  const link = await connect({ WebSocket: Missing });
+  await later(250);
+  assert.equal(link.streams.length, 1);
+  await link.stream.say(HELLO);
+  assert.equal(link.clarion.state.transport, "stream");
+  await later(7_500);
+  await later(15_000);
+  assert.equal(tries, 3, "tried out, ever less often");
+  await link.stream.say({ op: "batch", tag: 1, items: [item(1)], since: null });
+  assert.deepEqual(link.told.items, [id(1)]);
+  assert.equal(link.streams.length, 1);
+});
+
 test("it resumes on another stream where it was, and stays with streams", async () => {
   const link = await connectByStream();
   await link.stream.say({ op: "batch", tag: 1, items: [item(1)], since: "T1" });
