@@ -151,7 +151,7 @@ type TokenOptions =
 
 type StorageOptions =
   | { storage?: undefined; user?: string }
-  /** Keeps how far everything is handled, under a key of the user's own, beyond the life of the page. */
+  /** Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. */
   | { storage: ProgressStorage; user: string };
 
 export type Options = CommonOptions & TokenOptions & StorageOptions;

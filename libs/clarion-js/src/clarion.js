@@ -61,7 +61,7 @@ export class Clarion {
       progress: this.#progress,
       timeoutMs: handlerTimeoutMs,
       ackOnError,
-      onHandled: (tag) => this.#handled(tag),
+      onHandled: (tag) => this.#outbox.ack(tag),
       onFailed: (attempt) => this.#link?.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
       onError,
     });
@@ -244,11 +244,6 @@ export class Clarion {
     const reason = "a frame cannot be read";
     this.#events.emit("error", new ClarionError("protocol", reason));
     this.#link?.end({ code: CLOSE_NETWORK, reason });
-  }
-
-  #handled(tag) {
-    if (tag !== undefined) this.#outbox.ack(tag);
-    this.#progress.save();
   }
 
   #mark(op, ids) {

@@ -1,6 +1,6 @@
 import { within } from "./deadline.js";
 import { ClarionError } from "./errors.js";
-import { QUEUED_ITEMS } from "./limits.js";
+import { QUEUED_ITEMS, SAVE_MS } from "./limits.js";
 
 /**
  * What was received, handled strictly in order, one notification at a time, across connections.
@@ -12,6 +12,7 @@ export class Delivery {
   #queue = []; // {tag, items, since, next} or, for a `since` told by a ping, the same without items
   #items = 0;
   #isRunning = false;
+  #saving; // a timer
   #failing = { id: null, count: 0 };
   #handlers;
   #seen;
@@ -23,8 +24,8 @@ export class Delivery {
   #onError;
 
   /**
-   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag)`: acknowledge up to it
-   * (tag undefined: only `since` moved). `onFailed(times)`: the same notification failed so often in a row.
+   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag)`: acknowledge up to
+   * it. `onFailed(times)`: the same notification failed so often in a row.
    */
   constructor({ handlers, seen, progress, timeoutMs, ackOnError, onHandled, onFailed, onError }) {
     this.#handlers = handlers;
@@ -51,7 +52,7 @@ export class Delivery {
     if (last) last.since = since ?? last.since;
     else {
       this.#progress.reached(since);
-      this.#onHandled(undefined);
+      this.#save();
     }
   }
 
@@ -62,11 +63,10 @@ export class Delivery {
 
   /** The connection is gone: the server sends again what was not handled. */
   drop() {
-    for (const entry of this.#queue) {
-      for (const item of entry.items.slice(entry.next)) this.#progress.unhandled(item);
-    }
+    for (const item of this.#waiting()) this.#progress.unhandled(item);
     this.#queue = [];
     this.#items = 0;
+    this.#save();
   }
 
   /** Go on, unless it is going on already. Never rejects. */
@@ -93,6 +93,7 @@ export class Delivery {
     this.#queue.shift();
     this.#items -= entry.items.length;
     this.#progress.reached(entry.since);
+    this.#save();
     this.#onHandled(entry.tag);
   }
 
@@ -106,6 +107,7 @@ export class Delivery {
       }
       this.#progress.handled(item);
       if (entry !== this.#queue[0]) return false;
+      this.#saveSoon();
     }
     return true;
   }
@@ -121,6 +123,22 @@ export class Delivery {
     if (this.#failing.id === item.id) this.#failing = { id: null, count: 0 };
     this.#seen.add(item.id);
     return true;
+  }
+
+  /** Received and not handled, the one in hand as well. */
+  *#waiting() {
+    for (const entry of this.#queue) yield* entry.items.slice(entry.next);
+  }
+
+  /** For a page that ends in the middle of a batch. Paced: to write takes its time, and every other tab is told. */
+  #saveSoon() {
+    this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  #save() {
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    this.#progress.save(this.#waiting());
   }
 }
 

@@ -20,4 +20,5 @@ export const PENDING_MARKS = 1_000; // read, unread and archived ids that the se
 export const WAITING_MARKS = 20; // requests with marks, on an event stream
 export const EVENT_CHARS = 1_048_576; // of an event's line, on an event stream
 export const IDS_PER_FRAME = 500;
+export const SAVE_MS = 50; // from handling one in the middle of a batch until storage has that, at most
 export const FLUSH_MS = 50; // at most one ack and one mark frame in this time: 40 of the server's 50 frames a second

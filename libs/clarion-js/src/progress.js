@@ -10,6 +10,7 @@ export class Progress {
   #since = null;
   #storage;
   #key;
+  #saved = null; // the text
   #onError;
 
   constructor({ storage, user, onError }) {
@@ -35,11 +36,7 @@ export class Progress {
    * at or below it would be lost: the cursor steps back before it. Repeats that this brings are dropped by id.
    */
   unhandled(item) {
-    const cursor = this.#cursors[item.lane];
-    if (cursor === undefined || !isOrd(item.ord) || compare(item.ord, cursor) > 0) return;
-    const [generation, offset] = item.ord;
-    if (offset > 0) this.#cursors[item.lane] = [generation, offset - 1];
-    else delete this.#cursors[item.lane];
+    stepBefore(item, this.#cursors);
   }
 
   /** Everything the server sent before it told this `since` is handled. */
@@ -47,10 +44,16 @@ export class Progress {
     if (typeof since === "string") this.#since = since;
   }
 
-  save() {
+  /** `waiting` may be handled here yet; who resumes from storage has none of it: there the cursors are before it. */
+  save(waiting = []) {
     if (!this.#storage) return;
+    const cursors = { ...this.#cursors };
+    for (const item of waiting) stepBefore(item, cursors);
+    const text = JSON.stringify({ cursors, since: this.#since });
+    if (text === this.#saved) return; // another tab may have come further meanwhile
     try {
-      this.#storage.setItem(this.#key, JSON.stringify({ cursors: this.#cursors, since: this.#since }));
+      this.#storage.setItem(this.#key, text);
+      this.#saved = text;
     } catch (cause) {
       this.#forgetStorage("cannot write: progress is kept in memory only", cause);
     }
@@ -75,6 +78,13 @@ export class Progress {
 
 function isOrd(ord) {
   return Array.isArray(ord) && ord.length === 2 && ord.every((part) => Number.isSafeInteger(part) && part >= 0);
+}
+
+function stepBefore({ lane, ord }, cursors) {
+  if (cursors[lane] === undefined || !isOrd(ord) || compare(ord, cursors[lane]) > 0) return;
+  const [generation, offset] = ord;
+  if (offset > 0) cursors[lane] = [generation, offset - 1];
+  else delete cursors[lane];
 }
 
 function compare([generation, offset], [otherGeneration, otherOffset]) {

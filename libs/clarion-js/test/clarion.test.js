@@ -197,6 +197,44 @@ test("a ping is answered at once, and its since is kept once all before it is ha
   assert.deepEqual(saved.get("clarion.v1.ada"), { cursors: { normal: [0, 1] }, since: "T2" });
 });
 
+/** A Clarion with a storage, which has been sent `items` of which it handles all before the one numbered `last`. */
+async function handlingUpTo(last, items) {
+  const saved = [];
+  const storage = { getItem: () => null, setItem: (_, value) => saved.push(JSON.parse(value)) };
+  const hanging = (got) => (got.id === id(last) ? new Promise(() => {}) : undefined);
+  const link = await connect({ storage, user: "ada" }, { handler: hanging });
+  link.socket.open();
+  link.socket.say({ op: "batch", tag: 1, items, since: "T" });
+  await settle();
+  return { ...link, saved, socket: link.socket };
+}
+
+test("what is handled is kept before its batch is done, and not once for each of them", async () => {
+  const { saved, told } = await handlingUpTo(40, Array.from({ length: 50 }, (_, n) => item(n)));
+  assert.equal(told.items.length, 41);
+  await later(50);
+  assert.deepEqual(saved, [{ cursors: { normal: [0, 39] }, since: null }]);
+});
+
+test("what is kept never passes over what waits, since resuming there would acknowledge it", async () => {
+  const { saved } = await handlingUpTo(5, [item(9), item(5), item(10)]);
+  await later(50);
+  assert.deepEqual(saved, [{ cursors: { normal: [0, 4] }, since: null }]);
+});
+
+for (const [how, end] of [
+  ["closed", ({ clarion }) => clarion.close()],
+  ["cut off", ({ socket }) => socket.drop(1006)],
+]) {
+  test(`who is ${how} in the middle of a batch keeps what is handled of it`, async () => {
+    const link = await handlingUpTo(3, [1, 2, 3, 4].map((n) => item(n)));
+    end(link);
+    assert.deepEqual(link.saved, [{ cursors: { normal: [0, 2] }, since: null }]);
+    await later(50);
+    assert.equal(link.saved.length, 1);
+  });
+}
+
 test("progress in storage outlives the page", async () => {
   const kept = new Map([["clarion.v1.ada", '{"cursors":{"high":[1,5]},"since":"T"}']]);
   const storage = { getItem: (key) => kept.get(key), setItem() {} };

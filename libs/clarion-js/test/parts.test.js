@@ -109,6 +109,19 @@ test("storage that is full or broken is reported once, and progress goes on in m
   assert.deepEqual(progress.resume().cursors, { low: [0, 1] });
 });
 
+test("storage is written when there is news only: what is there may be another tab's, which is further", () => {
+  const saved = [];
+  const storage = { getItem: () => null, setItem: (_, text) => saved.push(text) };
+  const progress = new Progress({ storage, user: "ada", ...quiet });
+  progress.handled({ lane: "low", ord: [0, 1] });
+  progress.save();
+  progress.save();
+  assert.equal(saved.length, 1);
+  progress.reached("T");
+  progress.save();
+  assert.equal(saved.length, 2);
+});
+
 test("stored nonsense starts afresh", () => {
   const errors = [];
   const storage = { getItem: () => '{"cursors": {"low": ["x"], "high": [0, 3]}, "since": 5}', setItem() {} };
