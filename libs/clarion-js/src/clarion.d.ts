@@ -166,7 +166,7 @@ export class Clarion implements AsyncIterable<Notification> {
   on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
   /**
    * Marks are kept until the server confirms them by `sync`, and are sent again after a reconnect till then.
-   * Throws RangeError when 1,000 of them wait for a connection, TypeError for what is no id.
+   * Throws RangeError when more than 1,000 would wait to be sent, TypeError for what is no id; then it marks none.
    */
   read(ids: string | Iterable<string>): void;
   unread(ids: string | Iterable<string>): void;

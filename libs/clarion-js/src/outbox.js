@@ -16,10 +16,11 @@ export class Outbox {
   #marks = new Map(); // "kind id" → {id, op, isSent}
   #timer;
 
-  /** Throws RangeError when PENDING_MARKS of them wait for a connection. */
+  /** Throws RangeError, and takes none of these, when more than PENDING_MARKS would wait to be sent. */
   mark(op, ids) {
-    for (const id of ids) {
-      const key = `${KIND[op]} ${id}`;
+    const marked = new Map(ids.map((id) => [`${KIND[op]} ${id}`, id]));
+    this.#refuseTooMany(marked);
+    for (const [key, id] of marked) {
       this.#marks.delete(key);
       if (this.#marks.size >= PENDING_MARKS) this.#makeRoom();
       this.#marks.set(key, { id, op, isSent: false });
@@ -66,12 +67,19 @@ export class Outbox {
     this.#flush();
   }
 
+  #refuseTooMany(marked) {
+    let waiting = marked.size;
+    for (const [key, mark] of this.#marks) if (!mark.isSent && !marked.has(key)) waiting++;
+    if (waiting <= PENDING_MARKS) return;
+    const when = this.#send ? "a moment later" : "once the state is open";
+    throw new RangeError(`${waiting} changes would wait to be sent, and ${PENDING_MARKS} may: try fewer, or ${when}`);
+  }
+
   #makeRoom() {
     // the server has what was sent, only its word is missing; what was never sent must not be dropped silently
     for (const [key, mark] of this.#marks) {
       if (mark.isSent) return void this.#marks.delete(key);
     }
-    throw new RangeError(`${PENDING_MARKS} changes wait for a connection: try again once the state is open`);
   }
 
   #flush() {

@@ -465,6 +465,21 @@ test("marks are bounded: a frame by 500, all that wait by 1,000", async () => {
   assert.deepEqual(socket.sentOf("read").at(-1).ids, [id(5_000)]);
 });
 
+test("too many marks at once are refused as a whole, connected or not, and stop none of the others", async () => {
+  const ids = Array.from({ length: 1_001 }, (_, n) => id(n));
+  const { clarion, socket } = await connect();
+  clarion.read(id(0));
+  assert.throws(() => clarion.archive(ids), RangeError);
+  socket.open();
+  assert.throws(() => clarion.archive(ids), RangeError);
+  clarion.read([...ids.slice(0, 999), id(0)]); // what is named twice, or waits already, is one
+  await later(50);
+  await later(50);
+  const sent = socket.sent.slice(1).map(({ op, ids }) => [op, ids.length]);
+  assert.deepEqual(sent, [["read", 1], ["read", 500], ["read", 499]]);
+  assert.throws(() => clarion.unread(ids), /1001 changes .* 1000/);
+});
+
 test("what does not speak the protocol is left and tried again; what is newer is passed over", async () => {
   const link = await connect();
   link.socket.open();
