@@ -105,8 +105,9 @@ export class Delivery {
         if (this.#handlers().length === 0) return null; // the last one may be taken off while it has an item in hand
         if (!(await this.#handle(item))) return false;
       }
-      this.#progress.handled(item);
+      // dropped meanwhile: what waited behind it may be of a lower ord. It comes again, and is known by its id
       if (entry !== this.#queue[0]) return false;
+      this.#progress.handled(item);
       this.#saveSoon();
     }
     return true;

@@ -293,6 +293,23 @@ test("a late item below the cursor whose handler fails is not acknowledged by re
   assert.deepEqual(link.socket.sent[0].cursors, { normal: [0, 4] });
 });
 
+test("a late item behind one in hand is not acknowledged by resume when the connection ends meanwhile", async () => {
+  const { promise, open } = gate();
+  const link = await connect({}, { handler: () => promise });
+  link.socket.open();
+  link.socket.say({ op: "batch", tag: 1, items: [item(9), item(5)], since: null });
+  await settle();
+  link.socket.drop(1006);
+  open();
+  await settle();
+  await later(2_000);
+  link.socket.open();
+  assert.deepEqual(link.socket.sent[0].cursors, {});
+  link.socket.say({ op: "batch", tag: 1, items: [item(5), item(9)], since: null });
+  await later(50);
+  assert.deepEqual(link.told.items, [id(9), id(5)]);
+});
+
 test("ackOnError passes over what fails, and says so", async () => {
   const link = await connect({ ackOnError: true }, { handler: () => Promise.reject(new Error("no")) });
   link.socket.open();
