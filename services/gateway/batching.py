@@ -11,13 +11,14 @@ from clarion.contracts.times import rfc3339
 from services.gateway.feed import Offered
 
 _body: Final = attrgetter("body")
+_ITEMS_BYTES: Final = FRAME_BYTES - 128  # `op`, `tag` and `since` are around them
 
 
 def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
-    """Runs of at most ITEMS_PER_RECORD items and about FRAME_BYTES."""
+    """Runs of at most ITEMS_PER_RECORD items, each in a frame of at most FRAME_BYTES. No item is larger than that."""
     start = size = 0
     for end, item in enumerate(items):
-        if end > start and (end - start == ITEMS_PER_RECORD or size + len(item.body) > FRAME_BYTES):
+        if end > start and (end - start == ITEMS_PER_RECORD or size + len(item.body) > _ITEMS_BYTES):
             yield items[start:end]
             start, size = end, 0
         size += len(item.body) + 1

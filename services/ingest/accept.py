@@ -94,7 +94,7 @@ class Acceptor:
         """
         producer = self._producer
         if producer is None or self._kafka.up is False:
-            raise Unavailable(f"Kafka is down, nothing was accepted: {self._kafka.error or 'connecting'}")
+            raise Unavailable("Kafka is down, nothing was accepted")
         self._budget.hold(sum(len(record.value) for record in records))
         futures: list[asyncio.Future[Any]] = []
         try:

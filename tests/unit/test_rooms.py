@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts import frames, limits
+from clarion.contracts import frames, limits, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
-from services.gateway.batching import split
+from services.gateway.batching import batch_frame, join, split
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed, Offered
 from services.gateway.rooms import Rooms
@@ -123,7 +123,7 @@ def test_splitting_keeps_order_and_bounds(sizes: list[int]) -> None:
     assert [one for run in runs for one in run] == items
     for run in runs:
         assert 1 <= len(run) <= limits.ITEMS_PER_RECORD
-        assert len(run) == 1 or sum(len(one.body) + 1 for one in run) <= limits.FRAME_BYTES + 1
+        assert len(batch_frame(2**53, join(run), times.now())) <= limits.FRAME_BYTES
 
 
 def test_origins_are_exact_and_no_page_needs_none() -> None:

@@ -3,17 +3,25 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import structlog
+
 from clarion.store import database
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Unavailable
 
+log = structlog.get_logger()
+
 
 @contextmanager
 def asking(mongodb: Dependency) -> Generator[None]:
-    """Raises `Unavailable`: before the block when MongoDB is known to be down, after it when it did not answer."""
+    """Raises `Unavailable`: before the block when MongoDB is known to be down, after it when it did not answer.
+
+    What the driver says of that names servers: it is for the log, not for a caller.
+    """
     if mongodb.up is False:
-        raise Unavailable(f"MongoDB is down, nothing was done: {mongodb.error}")
+        raise Unavailable("MongoDB is down, nothing was done")
     try:
         yield
     except database.TRANSIENT as error:
-        raise Unavailable(f"MongoDB did not answer; what was to be written may still be: {error}") from error
+        log.warning("MongoDB did not answer a request", error=repr(error))
+        raise Unavailable("MongoDB did not answer; what was to be written may still be") from error
