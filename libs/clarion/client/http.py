@@ -63,7 +63,8 @@ class Http:
         failures, refreshed = 0, False
         while True:
             url = random.choice(self._urls)  # noqa: S311 - spreads load, keeps no secret
-            authorised = {"Authorization": f"Bearer {await self._tokens.current()}", **(headers or {})}
+            token = await self._tokens.current()
+            authorised = {"Authorization": f"Bearer {token}", **(headers or {})}
             wait_s = 0.0
             try:
                 response = await self._client.request(
@@ -75,7 +76,7 @@ class Http:
                 if response.is_success:
                     return response
                 if response.status_code == 401 and self._tokens.refreshable and not refreshed:
-                    self._tokens.refused()
+                    self._tokens.refused(token)
                     refreshed = True
                     continue
                 if response.status_code not in _RETRIED:

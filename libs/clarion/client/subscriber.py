@@ -199,7 +199,8 @@ class Subscriber:
             self._enter(State.CONNECTING)
             self._progress.connected()
             url = self._addresses.next(time.monotonic())
-            self._session = self._session_at(url, await self._tokens.current(), self._progress.position)
+            token = await self._tokens.current()
+            self._session = self._session_at(url, token, self._progress.position)
             try:
                 ended = await self._session.run()
                 was_greeted = self._live.is_set()
@@ -208,7 +209,7 @@ class Subscriber:
             finally:
                 self._session = None
                 self._live.clear()
-            self._judge(ended)
+            self._judge(ended, token)
             self.stats.reconnects += 1
             # in a row, though each was greeted; a rolling update may mend it
             self._unreadable = self._unreadable + 1 if ended.unreadable else 0
@@ -231,7 +232,7 @@ class Subscriber:
         self._addresses.turned_away(now + ended.retry_s)
         return self._addresses.wait_s(now)
 
-    def _judge(self, ended: Ended) -> None:
+    def _judge(self, ended: Ended, token: str) -> None:
         """Raises unless the close code allows to return."""
         if ended.code in RETURN_ON:
             return
@@ -239,7 +240,7 @@ class Subscriber:
             self._token_refusals += 1
             if self._token_refusals > 1 or not self._tokens.refreshable:
                 raise TokenRefused(ended.reason or "the token was refused")
-            self._tokens.refused()
+            self._tokens.refused(token)
             return
         if ended.code == Close.FORBIDDEN:
             raise Forbidden(ended.reason or "this token may not subscribe here")

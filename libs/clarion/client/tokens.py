@@ -1,5 +1,6 @@
 """Where a client's token comes from: a string, or a function (async or not) that fetches a fresh one."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -15,16 +16,27 @@ class TokenSource:
             raise ValueError("give either token or get_token")
         self._token = token
         self._get_token = get_token
+        self._fetching = asyncio.Lock()
         self.refreshable: Final = get_token is not None
 
     async def current(self) -> str:
-        if self._token is None:
-            assert self._get_token is not None
-            found = self._get_token()
-            self._token = await found if inspect.isawaitable(found) else found
-        return self._token
+        """The token to show now. Whoever finds none waits for one and the same fetch."""
+        if self._token is not None:
+            return self._token
+        async with self._fetching:
+            if self._token is None:
+                self._token = await self._fetched()
+            return self._token
 
-    def refused(self) -> None:
-        """The next `current` fetches another one, if this source can."""
-        if self.refreshable:
+    async def _fetched(self) -> str:
+        assert self._get_token is not None
+        found = self._get_token()
+        return await found if inspect.isawaitable(found) else found
+
+    def refused(self, token: str) -> None:
+        """The next `current` fetches another one, if this source can.
+
+        Only if it is the one shown now: a late answer to an earlier one says nothing about what was fetched since.
+        """
+        if self.refreshable and token == self._token:
             self._token = None
