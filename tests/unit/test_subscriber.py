@@ -488,6 +488,50 @@ async def test_what_get_token_raises_comes_out() -> None:
             await take(s, 1)
 
 
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), TimeoutError("of another"), msgspec.DecodeError("of a file"), LookupError("no row")]
+)
+@pytest.mark.parametrize("told", ["hello", "sync"])
+async def test_what_a_callback_raises_comes_out_whatever_it_is(error: Exception, told: str) -> None:
+    async def script(client: Client) -> None:
+        await client.start()
+        await client.send("sync", change="read", ids=[], unread=6)
+        await client.stay()
+
+    def on_sync(_: Any) -> None:
+        if told == "sync":
+            raise error
+
+    def on_state(state: State) -> None:
+        if told == "hello" and state is State.LIVE:
+            raise error
+
+    async with (
+        gateway(script) as url,
+        Subscriber(url, token="t", on_sync=on_sync, on_state=on_state, backoff=AT_ONCE) as s,
+    ):
+        with pytest.raises(type(error)) as caught:
+            await take(s, 1)
+        assert caught.value is error
+        assert error.__cause__ is None
+
+
+async def test_an_item_that_cannot_be_read_ends_the_connection_as_a_frame_does() -> None:
+    async def unreadable(client: Client) -> None:
+        await client.start()
+        await client.send("batch", tag=1, items=[{"id": 7}], since=None)
+        await client.stay()
+        assert client.connection.close_code == 4400
+
+    async def delivering(client: Client) -> None:
+        await client.start()
+        await client.batch(1, "a")
+        await client.stay()
+
+    async with gateway(unreadable, delivering) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
+        assert await take(s, 1) == ["a"]
+
+
 async def test_whoever_sends_what_cannot_be_read_is_tried_again_with_backoff_though_it_greets() -> None:
     tried: list[int] = []
 

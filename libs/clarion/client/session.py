@@ -42,8 +42,12 @@ class Ended:
     unreadable: bool = False
 
 
+class Unreadable(Exception):
+    """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
+
+
 class Session:
-    """`on_frame` gets every frame but pings' answers; it must not block. Use once."""
+    """`on_frame` gets every frame but pings' answers; it must not block, and what it raises comes out. Use once."""
 
     def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:
         self._url = websocket_url(url)
@@ -55,7 +59,7 @@ class Session:
 
     async def run(self) -> Ended:
         try:
-            async with connect(
+            connection = await connect(
                 self._url,
                 subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
                 additional_headers={"Authorization": f"Bearer {self._token}"},
@@ -66,23 +70,24 @@ class Session:
                 logger=_wire,
                 max_size=MAX_FRAME_BYTES,
                 proxy=None,
-            ) as connection:
-                self._connection = connection
-                await self.send(Resume(self._position.cursors, self._position.since))
-                ended = await self._read(lambda: connection.recv(decode=False))
-                if ended.unreadable:
-                    await connection.close(Close.PROTOCOL, "unreadable frame")
-                return ended
-        except ConnectionClosed as error:
-            code = error.rcvd.code if error.rcvd else 1006
-            reason = error.rcvd.reason if error.rcvd else str(error)
-            return Ended(code, reason, self._retry_s)
+            )
         except InvalidStatus as error:
             return _refused(error)
         except (InvalidHandshake, OSError, TimeoutError) as error:
             return Ended(1006, f"{type(error).__name__}: {error}")
-        finally:
-            self._connection = None
+        return await self._talk(connection)
+
+    async def _talk(self, connection: ClientConnection) -> Ended:
+        async with connection:
+            self._connection = connection
+            try:
+                await self.send(Resume(self._position.cursors, self._position.since))
+                ended = await self._read(lambda: connection.recv(decode=False))
+            finally:
+                self._connection = None
+            if ended.unreadable:
+                await connection.close(Close.PROTOCOL, "unreadable frame")
+            return ended
 
     async def send(self, frame: ClientFrame) -> bool:
         """Whether it was written; a connection that is gone needs no error here, its reader tells."""
@@ -95,29 +100,45 @@ class Session:
         return True
 
     async def _read(self, receive: Callable[[], Awaitable[bytes]]) -> Ended:
-        """Frames, until there is no use in going on; what `receive` raises at the connection's end comes out."""
+        """Frames, until there is no use in going on."""
         within_s = HELLO_S
-        try:
-            while True:
-                async with asyncio.timeout(within_s):
-                    frame = frames.decode_known(await receive())
-                if frame is None:
+        while True:
+            frame = await self._next(receive, within_s)
+            match frame:
+                case Ended():
+                    return frame
+                case None:
                     continue
-                match frame:
-                    case Hello():
-                        within_s = frame.ping_s + SILENCE_S
-                    case Ping():
-                        await self.send(Pong())
-                    case Bye():
-                        self._retry_s = frame.retry_ms / 1000
-                    case _:
-                        pass
+                case Hello():
+                    within_s = frame.ping_s + SILENCE_S
+                case Ping():
+                    await self.send(Pong())
+                case Bye():
+                    self._retry_s = frame.retry_ms / 1000
+                case _:
+                    pass
+            try:
                 self._on_frame(frame)
+            except Unreadable as error:
+                return self._unreadable(error)
+
+    async def _next(self, receive: Callable[[], Awaitable[bytes]], within_s: float) -> ServerFrame | Ended | None:
+        """None: a frame of a later version. What `receive` raises comes out, but for a socket's own end."""
+        try:
+            async with asyncio.timeout(within_s):
+                return frames.decode_known(await receive())
         except TimeoutError:
             return Ended(1006, f"silent for {within_s:g} s")
         except msgspec.DecodeError as error:
-            log.warning("a frame of the server cannot be read: %s", error)
-            return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
+            return self._unreadable(error)
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else str(error)
+            return Ended(code, reason, self._retry_s)
+
+    def _unreadable(self, error: Exception) -> Ended:
+        log.warning("a frame of the server cannot be read: %s", error)
+        return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
 
 
 def websocket_url(url: str) -> str:

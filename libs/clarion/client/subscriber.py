@@ -9,12 +9,14 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from clarion.client.addresses import Addresses
 from clarion.client.cursor_store import CursorStore, InMemory, Position
 from clarion.client.errors import ClientError, Disconnected, Forbidden, NotConnected, TokenRefused
 from clarion.client.inbox import Inbox
 from clarion.client.progress import Overrun, Progress
-from clarion.client.session import Ended, Session, websocket_url
+from clarion.client.session import Ended, Session, Unreadable, websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import frames, limits
 from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
@@ -249,7 +251,7 @@ class Subscriber:
     def _on_frame(self, frame: ServerFrame) -> None:
         match frame:
             case Batch():
-                self._progress.batch(frame.tag, map(frames.decode_item, frame.items), frame.since)
+                self._progress.batch(frame.tag, _items(frame), frame.since)
                 self._arrived.set()
             case Ping():
                 self._progress.ping(frame.since)
@@ -317,3 +319,10 @@ class Subscriber:
             await self._storage.save(position)
             self._saved = position
         self._saved_at = time.monotonic()
+
+
+def _items(frame: Batch) -> list[Received]:
+    try:
+        return [frames.decode_item(body) for body in frame.items]
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"an item of batch {frame.tag}: {error}") from error
