@@ -338,19 +338,21 @@ async def never(_: ServerConnection) -> None:
     raise AssertionError("nobody comes in")
 
 
-async def test_a_refused_token_is_refreshed_once() -> None:
+async def refused(client: Client) -> None:
+    await client.receive()
+    await client.close(4401)
+
+
+async def welcome(client: Client) -> None:
+    await client.start()
+    assert client.token == "Bearer new"
+    await client.batch(1, "a")
+    await client.close(4401)
+
+
+async def test_a_refused_token_is_refreshed_once_until_a_connection_was_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber_module, "STABLE_S", 0.0)
     tokens = iter(["old", "new", "newer"])
-
-    async def refused(client: Client) -> None:
-        await client.receive()
-        await client.close(4401)
-
-    async def welcome(client: Client) -> None:
-        await client.start()
-        assert client.token == "Bearer new"
-        await client.batch(1, "a")
-        await client.close(4401)
-
     async with (
         gateway(refused, welcome, refused, refused) as url,
         Subscriber(url, get_token=lambda: next(tokens, "last"), backoff=AT_ONCE) as s,
@@ -358,6 +360,18 @@ async def test_a_refused_token_is_refreshed_once() -> None:
         assert await take(s, 1) == ["a"]
         with pytest.raises(TokenRefused):
             await take(s, 1)
+
+
+async def test_a_token_that_is_refused_right_after_the_greeting_is_not_refreshed_again() -> None:
+    tokens = iter(["old", "new", "newer"])
+    async with (
+        gateway(refused, welcome) as url,
+        Subscriber(url, get_token=lambda: next(tokens), backoff=AT_ONCE) as s,
+    ):
+        assert await take(s, 1) == ["a"]
+        with pytest.raises(TokenRefused):
+            await take(s, 1)
+    assert next(tokens) == "newer"
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, TokenRefused), (403, Forbidden), (404, Forbidden)])
@@ -532,32 +546,65 @@ async def test_an_item_that_cannot_be_read_ends_the_connection_as_a_frame_does()
         assert await take(s, 1) == ["a"]
 
 
-async def test_whoever_sends_what_cannot_be_read_is_tried_again_with_backoff_though_it_greets() -> None:
-    tried: list[int] = []
+def recorded(tried: list[int]) -> Backoff:
+    """It waits for nothing, and notes what it was asked for."""
 
     class Recorded(Backoff):
         def delay(self, failures: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
             tried.append(failures)
             return 0.0
 
-    async def unreadable(client: Client) -> None:
-        await client.start()
-        await client.connection.send('{"op":"batch"}')
-        await client.stay()
+    return Recorded()
 
-    async def restarting(client: Client) -> None:
-        await client.start()
-        await client.close(1012)
 
-    async def delivering(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
+async def unreadable(client: Client) -> None:
+    await client.start()
+    await client.connection.send('{"op":"batch"}')
+    await client.stay()
 
+
+async def restarting(client: Client) -> None:
+    await client.start()
+    await client.close(1012)
+
+
+async def delivering(client: Client) -> None:
+    await client.start()
+    await client.batch(1, "a")
+    await client.stay()
+
+
+async def test_whoever_greets_and_is_gone_at_once_is_tried_again_with_backoff() -> None:
+    tried: list[int] = []
     scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]
-    async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=Recorded()) as s:
+    async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=recorded(tried)) as s:
+        await take(s, 1)
+    assert tried == [0, 1, 2, 3, 4]
+
+
+async def test_a_stable_connection_forgives_but_not_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber_module, "STABLE_S", 0.0)
+    tried: list[int] = []
+    scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]
+    async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=recorded(tried)) as s:
         await take(s, 1)
     assert tried == [0, 1, 2, 0, 0]
+
+
+async def test_a_connection_is_stable_after_ten_seconds() -> None:
+    tried: list[int] = []
+    lived_s = iter([0, 9, 10, 0, 0])
+
+    def on_state(state: State) -> None:
+        if state is State.LIVE:
+            s._greeted_at -= next(lived_s)
+
+    scripts = [restarting, restarting, restarting, restarting, delivering]
+    async with gateway(*scripts) as url:
+        s = Subscriber(url, token="t", backoff=recorded(tried), on_state=on_state)
+        async with s:
+            await take(s, 1)
+    assert tried == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(

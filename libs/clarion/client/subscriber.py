@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 COMMAND_S: Final = 10.0
 SAVE_EVERY_S: Final = 1.0
+STABLE_S: Final = 10.0  # a connection that lived this long after `hello` forgives what went wrong before it
 
 
 class State(StrEnum):
@@ -87,6 +88,7 @@ class Subscriber:
         self._counting: asyncio.Task[None] | None = None
         self._counts_told = 0
         self._failure: BaseException | None = None
+        self._greeted_at = 0.0
         self._failures = 0
         self._unreadable = 0
         self._token_refusals = 0
@@ -211,9 +213,11 @@ class Subscriber:
             finally:
                 self._session = None
                 self._live.clear()
+            if was_greeted and time.monotonic() - self._greeted_at >= STABLE_S:  # a greeting alone proves nothing
+                self._failures = self._token_refusals = 0
             self._judge(ended, token)
             self.stats.reconnects += 1
-            # in a row, though each was greeted; a rolling update may mend it
+            # in a row, however long each lived; a rolling update may mend it
             self._unreadable = self._unreadable + 1 if ended.unreadable else 0
             failures = max(self._failures, self._unreadable - 1)
             delay = self._wait_s(ended, was_greeted=was_greeted) + self._min_delay_s + self._backoff.delay(failures)
@@ -257,7 +261,7 @@ class Subscriber:
                 self._progress.ping(frame.since)
                 self._arrived.set()
             case Hello():
-                self._failures = self._token_refusals = 0
+                self._greeted_at = time.monotonic()
                 if self._progress.position.since is None:  # else it may be of one that was taken for fresh
                     self._progress.ping(frame.since)
                     self._arrived.set()
