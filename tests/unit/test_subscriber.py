@@ -17,7 +17,7 @@ from websockets.http11 import Request, Response
 from clarion.client import Disconnected, Forbidden, JsonFile, NotConnected, State, Subscriber, TokenRefused
 from clarion.client import session as session_module
 from clarion.client import subscriber as subscriber_module
-from clarion.client.cursor_store import Position
+from clarion.client.cursor_store import InMemory, Position
 from clarion.client.session import websocket_url
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.lanes import Lane
@@ -221,6 +221,48 @@ async def test_a_cancelled_wait_takes_no_item() -> None:
         go.set()
         assert await take(s, 1) == ["a"]
         assert s._progress.position == Position()
+
+
+async def test_whoever_is_cancelled_while_it_leaves_has_saved_and_closed_all_the_same() -> None:
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def script(client: Client) -> None:
+        await client.start(since="s0")
+        await client.batch(1, "a")
+        assert await client.receive() == {"op": "ack", "tag": 1}
+        await client.send("resync")
+        await asked.wait()
+        client.connection.transport.pause_reading()  # it never sees the close, nor answers it
+        await over.wait()
+        client.connection.transport.abort()
+
+    async def unread() -> int:
+        asked.set()
+        await over.wait()
+        return 7
+
+    storage = InMemory()
+    async with gateway(script, unread=unread) as url, asyncio.timeout(5):
+        s = await Subscriber(url, token="t", storage=storage).__aenter__()
+        assert await take(s, 1) == ["a"]
+        await s.handled()
+        await asked.wait()
+        try:
+            leaving = asyncio.create_task(s.__aexit__(None, None, None))
+            await asyncio.sleep(0.05)
+            assert not leaving.done()
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            assert await storage.load() == Position({Lane.NORMAL: (0, 0)}, "s0")
+            assert s._counting is not None
+            assert s._counting.cancelled()
+            assert s._inbox._http._client is not None
+            assert s._inbox._http._client.is_closed
+        finally:
+            over.set()
+        assert s._running is not None
+        await asyncio.wait([s._running])
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4408, 4429])

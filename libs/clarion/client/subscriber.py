@@ -108,12 +108,24 @@ class Subscriber:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._acknowledge()
-        for task in filter(None, (self._running, self._counting)):
+        """Whoever is cancelled here waits for less, and leaves nothing undone: what is not saved would come again."""
+        try:
+            await self._acknowledge()
+        finally:
+            try:
+                await self._end_tasks()
+            finally:
+                try:
+                    await self._inbox.close()
+                finally:
+                    await self._save()
+
+    async def _end_tasks(self) -> None:
+        tasks = [task for task in (self._running, self._counting) if task is not None]
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
-        await self._inbox.close()
-        await self._save()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _ended(self, running: asyncio.Task[None]) -> None:
         self._failure = None if running.cancelled() else running.exception()
