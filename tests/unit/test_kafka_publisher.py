@@ -1,13 +1,17 @@
-"""Publishing straight to Kafka: a start that comes to nothing leaves nothing open."""
+"""Publishing straight to Kafka: whatever start and stop come to, nothing is left open."""
 
 import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from aiokafka.protocol.admin import ApiVersionResponse_v0
+from aiokafka.protocol.metadata import MetadataResponse_v1
+from aiokafka.protocol.transaction import InitProducerIdResponse_v0
 
-from clarion.client import Unavailable
+from clarion.client import Submission, Unavailable
 from clarion.client.kafka_publisher import KafkaTransport
 
 WITHIN_S = 10.0
@@ -49,3 +53,74 @@ async def test_a_start_that_is_cancelled_hangs_up() -> None:
             await starting
         await left.wait()
         gc.collect()
+
+
+PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
+VERSIONS = [(PRODUCE, 3, 3), (METADATA, 1, 1), (API_VERSIONS, 0, 0), (INIT_PRODUCER_ID, 0, 0)]
+
+
+class StalledBroker:
+    """A real one's answers, but to records, which it neither takes nor refuses."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.connections = 0
+        self.was_sent_records = asyncio.Event()
+
+    async def listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while size := await reader.read(4):
+                request = await reader.readexactly(int.from_bytes(size))
+                self.answer(writer, int.from_bytes(request[:2]), request[4:8])
+        finally:
+            self.connections -= 1
+            writer.close()
+
+    def answer(self, writer: asyncio.StreamWriter, asked: int, correlation: bytes) -> None:
+        if asked == PRODUCE:
+            self.was_sent_records.set()
+            return
+        topic = ("notifications.normal", False, [(0, 0, 1, [1], [1])])
+        answers: dict[int, Any] = {
+            API_VERSIONS: lambda: ApiVersionResponse_v0(0, VERSIONS),
+            METADATA: lambda: MetadataResponse_v1([(1, "127.0.0.1", self.port, None)], 1, [(0, *topic)]),
+            INIT_PRODUCER_ID: lambda: InitProducerIdResponse_v0(0, 0, 7, 0),
+        }
+        said = correlation + answers[asked]().encode()
+        writer.write(len(said).to_bytes(4) + said)
+
+
+@asynccontextmanager
+async def publishing(deadline_s: float) -> AsyncGenerator[tuple[KafkaTransport, StalledBroker]]:
+    """A transport with a record that is not taken. Afterwards no task and no connection may be left."""
+    broker, before = StalledBroker(), asyncio.all_tasks()
+    async with await asyncio.start_server(broker.listen, "127.0.0.1") as server, asyncio.timeout(WITHIN_S):
+        broker.port = server.sockets[0].getsockname()[1]
+        publisher = transport(broker.port, deadline_s)
+        await publisher.start()
+        sending = asyncio.create_task(publisher.send(Submission(type="t", message="m", recipient="bob"), None))
+        await broker.was_sent_records.wait()
+        yield publisher, broker
+        await asyncio.wait([sending])
+        assert isinstance(sending.exception(), Unavailable)
+        while broker.connections:
+            await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == before
+    gc.collect()
+
+
+async def test_a_stop_that_cannot_send_what_is_left_hangs_up() -> None:
+    async with publishing(deadline_s=0.3) as (publisher, _):
+        with pytest.raises(Unavailable, match="still to be sent"):
+            await publisher.stop()
+
+
+async def test_a_stop_that_is_cancelled_hangs_up() -> None:
+    async with publishing(deadline_s=5) as (publisher, broker):
+        stopping = asyncio.create_task(publisher.stop())
+        await asyncio.sleep(0.05)
+        assert broker.connections
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping

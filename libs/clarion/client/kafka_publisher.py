@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from clarion.broker import clients
 from clarion.client.errors import Refused, Unavailable
@@ -16,6 +17,8 @@ from clarion.contracts.notification import Invalid, Notification, Submission
 from clarion.contracts.problems import FieldError, Problem, field_error
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
+
+_HANG_UP_S: Final = 1.0  # a connection that is closed has no longer to end
 
 
 class KafkaTransport:
@@ -39,12 +42,19 @@ class KafkaTransport:
         self._producer = producer
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    await self._producer.stop()
-            except TimeoutError as error:
-                raise Unavailable("Kafka did not take what was still to be sent") from error
+        """Flush, and hang up in any case. Raises `Unavailable` when Kafka did not take everything in time."""
+        if self._producer is None:
+            return
+        is_stopped = False
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._producer.stop()
+            is_stopped = True
+        except TimeoutError as error:
+            raise Unavailable("Kafka did not take what was still to be sent") from error
+        finally:
+            if not is_stopped:
+                await _hang_up(self._producer)
 
     async def send(self, submission: Submission, key: str | None) -> str:
         [result] = await self._send([(submission, key)])
@@ -121,3 +131,14 @@ class KafkaTransport:
         future = cast("asyncio.Future[Any]", await self._producer.send(topic, value, key=key))
         future.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, even if late
         return future
+
+
+async def _hang_up(producer: Any) -> None:
+    """End what aiokafka leaves when its `stop` is interrupted while it flushes: a second one returns at once."""
+    producer._message_accumulator.fail_all(KafkaError("the producer was stopped"))  # or its flush would wait for ever
+    sending = producer._sender.sender_task
+    sending.cancel()
+    closing = asyncio.ensure_future(producer.client.close())  # so that the requests end for which a sender waits
+    await asyncio.wait([sending, closing], timeout=_HANG_UP_S)
+    for left in (sending, closing):
+        left.cancel()
