@@ -11,6 +11,7 @@ from clarion.client.errors import (
     SubscribeError,
     TokenRefused,
     Unavailable,
+    Unconfirmed,
 )
 from clarion.client.inbox import Inbox
 from clarion.client.publisher import HttpPublisher, Publisher
@@ -48,4 +49,5 @@ __all__ = [
     "Subscriber",
     "TokenRefused",
     "Unavailable",
+    "Unconfirmed",
 ]

@@ -8,7 +8,8 @@ ClientError
     ├── TokenRefused    after one try with a refreshed token
     ├── Forbidden
     ├── Disconnected    closed with a code that does not allow to return
-    └── NotConnected    a command found no connection in time
+    ├── NotConnected    a mark found no connection in time
+    └── Unconfirmed     too many marks wait for the server's word
 """
 
 from typing import Final
@@ -52,4 +53,8 @@ class Disconnected(SubscribeError):
 
 
 class NotConnected(SubscribeError):
+    pass
+
+
+class Unconfirmed(SubscribeError):
     pass

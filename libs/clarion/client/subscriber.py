@@ -15,6 +15,8 @@ from clarion.client.addresses import Addresses
 from clarion.client.cursor_store import CursorStore, InMemory, Position
 from clarion.client.errors import ClientError, Disconnected, Forbidden, NotConnected, TokenRefused
 from clarion.client.inbox import Inbox
+from clarion.client.marks import Mark
+from clarion.client.outbox import Outbox
 from clarion.client.progress import Overrun, Progress
 from clarion.client.session import Ended, Session, Unreadable, websocket_url
 from clarion.client.tokens import GetToken, TokenSource
@@ -79,6 +81,7 @@ class Subscriber:
         self._backoff = backoff or Backoff(limits.RECONNECT_MIN_S, limits.RECONNECT_MAX_S - limits.RECONNECT_MIN_S)
         self._min_delay_s = limits.RECONNECT_MIN_S if backoff is None else 0.0
         self._progress = Progress(Position())
+        self._outbox = Outbox(self._say)
         self._session: Session | None = None
         self._saved = Position()
         self._saved_at = 0.0
@@ -111,6 +114,7 @@ class Subscriber:
         """Whoever is cancelled here waits for less, and leaves nothing undone: what is not saved would come again."""
         try:
             await self._acknowledge()
+            await self._outbox.close()
         finally:
             try:
                 await self._end_tasks()
@@ -121,7 +125,7 @@ class Subscriber:
                     await self._save()
 
     async def _end_tasks(self) -> None:
-        tasks = [task for task in (self._running, self._counting) if task is not None]
+        tasks = [task for task in (self._running, self._counting, self._outbox.sending) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -169,14 +173,18 @@ class Subscriber:
     # ---- commands
 
     async def read(self, ids: Sequence[str]) -> None:
-        """Mark as read, on every device. Raises `NotConnected`."""
-        await self._command(Read, ids)
+        """Mark as read, on every device. Raises `NotConnected`, or `Unconfirmed` when too many marks wait.
+
+        Once this returns, the mark is sent, and sent again over new connections until the server confirms it by `sync`;
+        whoever leaves the subscriber before that, or needs the server's verdict, asks `Inbox`.
+        """
+        await self._mark(Read, ids)
 
     async def unread(self, ids: Sequence[str]) -> None:
-        await self._command(MarkUnread, ids)
+        await self._mark(MarkUnread, ids)
 
     async def archive(self, ids: Sequence[str]) -> None:
-        await self._command(Archive, ids)
+        await self._mark(Archive, ids)
 
     # ---- the inbox, over HTTP: see `Inbox` for what its calls raise
 
@@ -194,18 +202,18 @@ class Subscriber:
         """Mark everything as read, however much; returns the new count."""
         return await self._inbox.read_all()
 
-    async def _command(self, make: type[Read] | type[MarkUnread] | type[Archive], ids: Sequence[str]) -> None:
+    async def _mark(self, kind: type[Mark], ids: Sequence[str]) -> None:
         for start in range(0, len(ids), limits.IDS_PER_FRAME):
-            frame = make(list(ids[start : start + limits.IDS_PER_FRAME]))
             try:
                 async with asyncio.timeout(COMMAND_S):
-                    while True:
-                        await self._live.wait()
-                        if self._session is not None and await self._session.send(frame):
-                            break
-                        await asyncio.sleep(0.05)  # the connection broke just now: until its reader has noticed
+                    await self._live.wait()
             except TimeoutError as error:
                 raise NotConnected(f"no connection within {COMMAND_S:g} s") from error
+            await self._outbox.put(kind, ids[start : start + limits.IDS_PER_FRAME])
+
+    async def _say(self, mark: Mark) -> bool:
+        """Not before `hello`: until then a gateway hears `resume` only."""
+        return self._live.is_set() and self._session is not None and await self._session.send(mark)
 
     # ---- connections
 
@@ -279,19 +287,24 @@ class Subscriber:
                     self._arrived.set()
                 self._told(frame.unread)
                 self._live.set()
+                self._outbox.resend()
                 self._enter(State.LIVE)
             case ServerSync() | Resync():
                 if isinstance(frame, ServerSync):
                     if frame.change is Op.RETRACTED:
                         self._progress.retracted(frame.ids)
                         self._arrived.set()
+                    self._outbox.synced(frame.change, frame.ids)
                     self._told(frame.unread)
                 else:
+                    self._outbox.resend()
                     self._count_anew()
                 if self._on_sync is not None:
                     self._on_sync(frame)
             case ServerError():
                 log.warning("the server says: %s %s", frame.code, frame.detail)
+                if frame.code == "busy":
+                    self._outbox.refused()
             case _:
                 pass
 
