@@ -27,7 +27,7 @@ from clarion.contracts import deliveries, order, times
 from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, overlooked
+from clarion.store import database, notifications, overlooked
 from clarion.store.database import Collection
 from clarion.store.overlooked import Overlooked
 from clarion.telemetry import metrics
@@ -81,7 +81,9 @@ class SafetyNet:
         for users in _some(list(quiet)):
             found = await overlooked.find(self.stored, users, stored_before, times.now())
             metrics.safety_net_asked.inc(len(users))
-            self._push([one for one in found if _is_below(one, emitted, self.settings)], quiet)
+            if missed := [one for one in found if _is_below(one, emitted, self.settings)]:
+                await notifications.come_late(self.stored, [one.id for one in missed])
+                self._push(missed, quiet)
 
     async def _quiet(self) -> dict[str, Room]:
         """The users of whom nothing is on its way."""

@@ -62,6 +62,8 @@ async def store(
     # less of its CPU. Sorting is stable: a recipient's keep their order.
     by_recipient = sorted(entries, key=attrgetter("recipient"))
     inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), turn, gate)
+    if late := list(inserted.late):
+        await _retry(lambda: notifications.come_late(stored, late))
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))

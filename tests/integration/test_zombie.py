@@ -6,6 +6,7 @@ of two windows, while the partition's owner has not stored the first.
 """
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import psutil
 from aiokafka import AIOKafkaProducer, TopicPartition
+from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
@@ -25,6 +27,7 @@ from clarion.contracts.frames import Received
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.times import rfc3339
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -35,7 +38,7 @@ from services.stream.turns import Turns
 from services.stream.windows import POLICIES, Window
 from tests.children import child, env_of
 from tests.conftest import until
-from tests.gateways import gateway
+from tests.gateways import frame, gateway, greeted, wire
 
 LANE, USER = Lane.NORMAL, "ann"
 
@@ -80,6 +83,15 @@ async def work_late(settings: Settings, stored: Database, through: AIOKafkaProdu
     await work(window, Turns().join(window.partitions))
 
 
+async def overtake(settings: Settings, stored: Database, through: AIOKafkaProducer, owner: psutil.Process) -> list[str]:
+    """Two notifications, of which the second is stored and sent while the partition's owner sleeps on the first."""
+    owner.send_signal(signal.SIGSTOP)
+    passed = await publish(settings, through, "what the owner has in hand, or is to take")
+    late = await publish(settings, through, "what the zombie has in hand")
+    await work_late(settings, stored, through)
+    return [passed, late]
+
+
 async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with (
@@ -102,10 +114,7 @@ async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(setti
         reading = asyncio.create_task(read())
         first = await publish(settings, through, "first")
         assert await next_id() == first
-        owner.send_signal(signal.SIGSTOP)
-        passed = await publish(settings, through, "what the owner has in hand, or is to take")
-        late = await publish(settings, through, "what the zombie has in hand")
-        await work_late(settings, stored, through)
+        passed, late = await overtake(settings, stored, through, owner)
         assert await next_id() == late
         owner.send_signal(signal.SIGCONT)
         async with asyncio.timeout(30):
@@ -123,3 +132,48 @@ async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(setti
         reading.cancel()
     await stored.client.drop_database(stored.name)
     database.close(stored)
+
+
+async def test_a_cursor_beyond_what_came_late_does_not_acknowledge_it(settings: Settings, tmp_path: Path) -> None:
+    """It is pushed, and its client is gone before it has handled it: by its cursor it has."""
+    stored = database.connect(settings)
+    token = mint(settings, sub=USER, scope=SUBSCRIBE)
+    async with (
+        clients.producer(settings) as through,
+        stream(settings, "lane", "--lane", LANE) as owner,
+        stream(settings, "receipts"),
+        gateway(settings, tmp_path) as own,
+    ):
+        async with wire(own.url, token) as socket:
+            await greeted(socket)
+            await publish(settings, through, "first")  # the owner has its partitions
+            await handled(socket)
+            passed, late = await overtake(settings, stored, through, owner)
+            beyond = await handled(socket)
+            assert beyond["id"] == late
+        owner.send_signal(signal.SIGCONT)
+        resume = {"op": "resume", "cursors": {LANE: beyond["ord"]}, "since": rfc3339(times.now())}
+        for _ in range(2):
+            async with wire(own.url, token) as socket:
+                await socket.send(json.dumps(resume))
+                [item] = (await frame(socket, "batch"))["items"]
+                assert (item["id"], item["unstored"]) == (passed, True)
+        async with wire(own.url, token) as socket:
+            await socket.send(json.dumps(resume))
+            assert (await handled(socket))["id"] == passed
+
+            async def is_delivered() -> bool:
+                found = await notifications.find(notifications.collection(stored), [passed])
+                return found[passed].state == "delivered"
+
+            await until(is_delivered)
+    await stored.client.drop_database(stored.name)
+    database.close(stored)
+
+
+async def handled(socket: ClientConnection) -> dict[str, Any]:
+    """The one notification that comes, acknowledged."""
+    batch = await frame(socket, "batch")
+    await socket.send(json.dumps({"op": "ack", "tag": batch["tag"]}))
+    [item] = batch["items"]
+    return item

@@ -172,6 +172,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "$in": lambda value, operand: value in operand,
+    "$ne": lambda value, operand: value != operand,
     "$not": lambda value, operand: not _compares(value, operand),
     "$gt": _ordered(lambda value, operand: value > operand),
     "$gte": _ordered(lambda value, operand: value >= operand),

@@ -214,13 +214,25 @@ async def _next(documents: Collection | LoopCollection, query: Document, limit: 
 
 
 async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:
-    """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost."""
+    """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost.
+
+    Not of what came late: nobody knows whether a cursor stands for it.
+    """
     query: Document = {
         "recipient": user,
         "state": State.PENDING,
+        "late": {"$ne": True},
         "$or": [{"lane": lane, "ord": {"$lte": ord_}} for lane, ord_ in cursors.items()],
     }
     return [d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)]
+
+
+async def come_late(documents: Collection, ids: Sequence[str]) -> None:
+    """Note what became visible after what follows it: a cursor may have passed it. To be called before it is sent.
+
+    It is pending until it is acknowledged itself; a gateway's safety net sends it as often as that takes.
+    """
+    await documents.update_many({"_id": {"$in": list(ids)}}, {"$set": {"late": True}})
 
 
 async def unread(documents: Collection, user: str) -> int:
