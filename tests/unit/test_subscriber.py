@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from clarion.client import Disconnected, Forbidden, JsonFile, NotConnected, State, Subscriber, TokenRefused
+from clarion.client import Disconnected, Forbidden, JsonFile, NotConnected, State, Subscriber, TokenRefused, reconnect
 from clarion.client import session as session_module
 from clarion.client import subscriber as subscriber_module
 from clarion.client.cursor_store import InMemory, Position
@@ -393,7 +393,7 @@ async def welcome(client: Client) -> None:
 
 
 async def test_a_refused_token_is_refreshed_once_until_a_connection_was_stable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriber_module, "STABLE_S", 0.0)
+    monkeypatch.setattr(reconnect, "STABLE_S", 0.0)
     tokens = iter(["old", "new", "newer"])
     async with (
         gateway(refused, welcome, refused, refused) as url,
@@ -625,28 +625,12 @@ async def test_whoever_greets_and_is_gone_at_once_is_tried_again_with_backoff() 
 
 
 async def test_a_stable_connection_forgives_but_not_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriber_module, "STABLE_S", 0.0)
+    monkeypatch.setattr(reconnect, "STABLE_S", 0.0)
     tried: list[int] = []
     scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]
     async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=recorded(tried)) as s:
         await take(s, 1)
     assert tried == [0, 1, 2, 0, 0]
-
-
-async def test_a_connection_is_stable_after_ten_seconds() -> None:
-    tried: list[int] = []
-    lived_s = iter([0, 9, 10, 0, 0])
-
-    def on_state(state: State) -> None:
-        if state is State.LIVE:
-            s._greeted_at -= next(lived_s)
-
-    scripts = [restarting, restarting, restarting, restarting, delivering]
-    async with gateway(*scripts) as url:
-        s = Subscriber(url, token="t", backoff=recorded(tried), on_state=on_state)
-        async with s:
-            await take(s, 1)
-    assert tried == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(

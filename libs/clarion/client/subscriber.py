@@ -13,15 +13,16 @@ import msgspec
 
 from clarion.client.addresses import Addresses
 from clarion.client.cursor_store import CursorStore, InMemory, Position
-from clarion.client.errors import ClientError, Disconnected, Forbidden, NotConnected, TokenRefused
+from clarion.client.errors import ClientError, Disconnected, NotConnected
 from clarion.client.inbox import Inbox
 from clarion.client.marks import Mark
 from clarion.client.outbox import Outbox
 from clarion.client.progress import Overrun, Progress
-from clarion.client.session import Ended, Session, Unreadable, websocket_url
+from clarion.client.reconnect import Reconnect
+from clarion.client.session import Session, Unreadable, websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import frames, limits
-from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
+from clarion.contracts.close_codes import REFRESH_ON
 from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Received, Resync, ServerFrame, ServerSync
 from clarion.contracts.frames import Error as ServerError
 from clarion.contracts.frames import Unread as MarkUnread
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 COMMAND_S: Final = 10.0
 SAVE_EVERY_S: Final = 1.0
-STABLE_S: Final = 10.0  # a connection that lived this long after `hello` forgives what went wrong before it
 
 
 class State(StrEnum):
@@ -72,14 +72,13 @@ class Subscriber:
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        self._addresses = Addresses([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
+        addresses = Addresses([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
+        self._reconnect = Reconnect(addresses, backoff)
         self._tokens = TokenSource(token, get_token)
         self._inbox = Inbox(url, tokens=self._tokens)
         self._storage = storage or InMemory()
         self._on_state = on_state
         self._on_sync = on_sync
-        self._backoff = backoff or Backoff(limits.RECONNECT_MIN_S, limits.RECONNECT_MAX_S - limits.RECONNECT_MIN_S)
-        self._min_delay_s = limits.RECONNECT_MIN_S if backoff is None else 0.0
         self._progress = Progress(Position())
         self._outbox = Outbox(self._say)
         self._session: Session | None = None
@@ -91,10 +90,6 @@ class Subscriber:
         self._counting: asyncio.Task[None] | None = None
         self._counts_told = 0
         self._failure: BaseException | None = None
-        self._greeted_at = 0.0
-        self._failures = 0
-        self._unreadable = 0
-        self._token_refusals = 0
         self.state = State.CLOSED
         self.unread_count: int | None = None
         self.stats = Stats()
@@ -222,55 +217,27 @@ class Subscriber:
         while True:
             self._enter(State.CONNECTING)
             self._progress.connected()
-            url = self._addresses.next(time.monotonic())
+            url = self._reconnect.addresses.next(time.monotonic())
             token = await self._tokens.current()
             self._session = self._session_at(url, token, self._progress.position)
             try:
                 ended = await self._session.run()
-                was_greeted = self._live.is_set()
             except Overrun as error:
                 raise Disconnected(str(error)) from error
             finally:
                 self._session = None
                 self._live.clear()
-            if was_greeted and time.monotonic() - self._greeted_at >= STABLE_S:  # a greeting alone proves nothing
-                self._failures = self._token_refusals = 0
-            self._judge(ended, token)
+            delay_s = self._reconnect.after(ended, time.monotonic(), may_refresh=self._tokens.refreshable)
+            if ended.code in REFRESH_ON:
+                self._tokens.refused(token)
             self.stats.reconnects += 1
-            # in a row, however long each lived; a rolling update may mend it
-            self._unreadable = self._unreadable + 1 if ended.unreadable else 0
-            failures = max(self._failures, self._unreadable - 1)
-            delay = self._wait_s(ended, was_greeted=was_greeted) + self._min_delay_s + self._backoff.delay(failures)
-            self._failures += 1
-            log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay)
+            log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay_s)
             self._enter(State.WAITING)
-            await asyncio.sleep(min(delay, 10 * limits.RECONNECT_MAX_S))
+            await asyncio.sleep(delay_s)
 
     def _session_at(self, url: str, token: str, position: Position) -> Session:
         """A connection, not begun: what carries it may be another thing than a socket."""
         return Session(url, token, position, self._on_frame)
-
-    def _wait_s(self, ended: Ended, *, was_greeted: bool) -> float:
-        """What the server asked for: of whoever it served, wherever they go; else only for itself."""
-        if was_greeted:
-            return ended.retry_s
-        now = time.monotonic()
-        self._addresses.turned_away(now + ended.retry_s)
-        return self._addresses.wait_s(now)
-
-    def _judge(self, ended: Ended, token: str) -> None:
-        """Raises unless the close code allows to return."""
-        if ended.code in RETURN_ON:
-            return
-        if ended.code in REFRESH_ON:
-            self._token_refusals += 1
-            if self._token_refusals > 1 or not self._tokens.refreshable:
-                raise TokenRefused(ended.reason or "the token was refused")
-            self._tokens.refused(token)
-            return
-        if ended.code == Close.FORBIDDEN:
-            raise Forbidden(ended.reason or "this token may not subscribe here")
-        raise Disconnected(f"close code {ended.code}: {ended.reason}")
 
     def _on_frame(self, frame: ServerFrame) -> None:
         match frame:
@@ -281,7 +248,7 @@ class Subscriber:
                 self._progress.ping(frame.since)
                 self._arrived.set()
             case Hello():
-                self._greeted_at = time.monotonic()
+                self._reconnect.greeted(time.monotonic())
                 if self._progress.position.since is None:  # else it may be of one that was taken for fresh
                     self._progress.ping(frame.since)
                     self._arrived.set()
