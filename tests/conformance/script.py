@@ -65,17 +65,16 @@ class Script:
             self.played.set()
             raise
         await side.wait_closed()
-        self._ended_at = time.monotonic()
 
     async def _steps(self, connection: Connection, side: Side) -> None:
         for number, (kind, *what) in enumerate(connection.steps):
+            self._ended_at = time.monotonic()  # before it: by when it is over the other side may count for a while
             try:
                 async with asyncio.timeout(STEP_S):
                     await self._step(kind, what, side)
             except Exception as error:
                 error.add_note(f"at step {number}: {kind} {what}")
                 raise
-            self._ended_at = time.monotonic()
 
     async def _step(self, kind: str, what: list[Any], side: Side) -> None:
         match kind:
