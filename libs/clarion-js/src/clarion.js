@@ -27,7 +27,7 @@ export class Clarion {
   #inbox;
   #countsTold = 0;
   #events = new Emitter(EVENTS);
-  #outbox = new Outbox();
+  #outbox;
   #progress;
   #delivery;
   #reconnect;
@@ -53,6 +53,7 @@ export class Clarion {
       onError,
       onSocket: () => this.#link?.end({ code: CLOSE_NORMAL, reason: "a socket gets through again" }),
     });
+    this.#outbox = new Outbox({ random });
     this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
     this.#progress = new Progress({ storage, user, onError });
     this.#delivery = new Delivery({
@@ -223,6 +224,7 @@ export class Clarion {
         this.#delivery.since(frame.since);
         break;
       case "error":
+        if (frame.code === "busy") this.#outbox.refused();
         this.#events.emit("error", new ClarionError("server", `${frame.code}: ${frame.detail}`));
         break;
       default:

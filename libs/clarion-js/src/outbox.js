@@ -1,3 +1,4 @@
+import { backoff } from "./backoff.js";
 import { FLUSH_MS, IDS_PER_FRAME, PENDING_MARKS } from "./limits.js";
 
 // A later mark replaces an earlier one of its kind: read and then unread is unread. Archiving is a kind of its own.
@@ -15,6 +16,13 @@ export class Outbox {
   #ackDue = null;
   #marks = new Map(); // "kind id" → {id, op, isSent}
   #timer;
+  #random;
+  #refusals = 0;
+  #again; // a timer
+
+  constructor({ random = Math.random } = {}) {
+    this.#random = random;
+  }
 
   /** Throws RangeError, and takes none of these, when more than PENDING_MARKS would wait to be sent. */
   mark(op, ids) {
@@ -49,9 +57,17 @@ export class Outbox {
     this.#ackDue = null; // its tag means nothing to the next connection; `resume` says it there
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    clearTimeout(this.#again);
+  }
+
+  /** The server was too busy for one of the frames, and does not say for which. */
+  refused() {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.resend(), backoff(++this.#refusals, this.#random));
   }
 
   synced(change, ids) {
+    this.#refusals = 0;
     for (const id of ids) {
       for (const key of [`read ${id}`, `archive ${id}`]) {
         const mark = this.#marks.get(key);

@@ -469,6 +469,23 @@ test("resync sends unconfirmed marks again, since their sync may be among what w
   assert.equal(told.resyncs, 1);
 });
 
+test("marks are sent again with backoff when the server is too busy for one of them", async () => {
+  const { clarion, socket } = await connect();
+  socket.open();
+  clarion.read(id(1));
+  for (const [busy, waits] of [[1, 500], [2, 1_000]]) {
+    socket.say({ op: "error", code: "busy", detail: "read was not taken, try again later" });
+    await later(waits - 1);
+    assert.equal(socket.sentOf("read").length, busy);
+    await later(1);
+    assert.equal(socket.sentOf("read").length, busy + 1);
+  }
+  socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 0 });
+  socket.say({ op: "error", code: "busy", detail: "again" });
+  await later(60_000);
+  assert.equal(socket.sentOf("read").length, 3);
+});
+
 test("marks are bounded: a frame by 500, all that wait by 1,000", async () => {
   const { clarion, socket } = await connect();
   clarion.read(Array.from({ length: 1_000 }, (_, n) => id(n)));
