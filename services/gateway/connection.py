@@ -41,8 +41,7 @@ class Connection:
     present: bool = False  # its session is stored: only now may the store be read [M]
     greeted: bool = False  # hello is sent
     heard: bool = False  # a frame has come
-    beat_at: float = math.inf  # when a ping, or its answer, is due
-    pinged: bool = False
+    beat_at: float = math.inf  # when a ping is due
     pong_due: bool = False
     resync_owed: bool = False
     open: bool = True

@@ -6,6 +6,7 @@ Pings are messages, since a browser's script cannot see ping frames.
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,10 +28,14 @@ def _wheel() -> Wheel[Connection]:
 
 @dataclass(slots=True)
 class Heartbeats:
-    """Bounded by the connections: each is in the wheel at most once, for whatever is due first."""
+    """Bounded by the connections: each is in the wheel at most once, for whatever is due first, and may be pinged once.
+
+    Nearly all answer a ping: who was pinged in a turn waits in one list, and is no business of the wheel.
+    """
 
     caught_up: Callable[[], datetime | None]
     _wheel: Wheel[Connection] = field(default_factory=_wheel)
+    _pinged: deque[tuple[float, list[Connection]]] = field(default_factory=deque[tuple[float, list[Connection]]])
 
     def watch(self, connection: Connection) -> None:
         """From its greeting on. The first ping comes at a random time, so that a storm of connects has no echo."""
@@ -50,19 +55,41 @@ class Heartbeats:
         self._wheel.discard(connection)
 
     def turn(self, now: float) -> None:
-        caught_up = self.caught_up()
+        caught_up, today = self.caught_up(), time.time()
+        pinged = self._judged(now, caught_up)
         for connection in self._wheel.turn(now):
             if not connection.open:
                 connection.wire.abort()
                 continue
-            if _expires_in(connection) <= 0:
-                connection.close(Close.TOKEN, "token expired or revoked")
-            elif connection.beat_at <= now:
-                self._beat(connection, now, caught_up)
-            if connection.open:
-                self._wait(connection, now)
-            else:
-                self.closing(connection)  # also when its socket was closing before, and cannot get rid of what it holds
+            if _expires_in(connection, today) <= 0:
+                self._close(connection, Close.TOKEN, "token expired or revoked")
+                continue
+            if connection.beat_at <= now:
+                connection.beat_at = now + limits.PING_S
+                if not connection.pong_due:  # else it is asked already
+                    connection.pong_due = True
+                    connection.wire.write(_ping(connection.feed.advance_since(caught_up)))
+                    pinged.append(connection)
+            self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection, today)))
+        if pinged:
+            self._pinged.append((now + limits.PONG_S, pinged))
+
+    def _judged(self, now: float, caught_up: datetime | None) -> list[Connection]:
+        """Close whoever has not answered in time; who has as long again, since its answer may be on its way."""
+        spared: list[Connection] = []
+        while self._pinged and self._pinged[0][0] <= now:
+            for connection in self._pinged.popleft()[1]:
+                if not connection.pong_due or not connection.open:
+                    continue
+                if connection.by_post and _is_deaf(caught_up):
+                    spared.append(connection)
+                else:
+                    self._close(connection, Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
+        return spared
+
+    def _close(self, connection: Connection, code: Close, reason: str) -> None:
+        connection.close(code, reason)
+        self.closing(connection)  # also when its socket was closing before, and cannot get rid of what it holds
 
     async def run(self) -> None:
         while True:
@@ -70,20 +97,7 @@ class Heartbeats:
             self.turn(time.monotonic())
 
     def _wait(self, connection: Connection, now: float) -> None:
-        self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection)))
-
-    def _beat(self, connection: Connection, now: float, caught_up: datetime | None) -> None:
-        if not connection.pinged:
-            connection.pinged = connection.pong_due = True
-            connection.wire.write(_ping(connection.feed.advance_since(caught_up)))
-            connection.beat_at = now + limits.PONG_S
-        elif connection.pong_due and connection.by_post and _is_deaf(caught_up):
-            connection.beat_at = now + limits.PONG_S
-        elif connection.pong_due:
-            connection.close(Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
-        else:
-            connection.pinged = False
-            connection.beat_at = now + limits.PING_S - limits.PONG_S
+        self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection, time.time())))
 
 
 def _is_deaf(caught_up: datetime | None) -> bool:
@@ -97,6 +111,6 @@ def _ping(since: datetime) -> bytes:
     return encode(Ping(times.rfc3339(since)))
 
 
-def _expires_in(connection: Connection) -> float:
+def _expires_in(connection: Connection, today: float) -> float:
     assert connection.claims is not None
-    return connection.claims.expires - time.time()
+    return connection.claims.expires - today
