@@ -23,6 +23,7 @@ ARMS: Final = {
 READY_WITHIN_S: Final = 60.0
 PER_SECOND: Final = 400.0  # connects, below what a gateway takes
 CONNECTED_WITHIN_S: Final = 600.0  # 18,000 on a busy machine
+_SAFETY_NET_S: Final = "60"  # as it is by default: where tests are imported it looks every 4 s, a third of idle CPU
 _POLL_S: Final = 0.005
 _QUIET_POLL_S: Final = 0.05
 
@@ -67,7 +68,7 @@ class Arm:
 @asynccontextmanager
 async def serving(name: str, env: Mapping[str, str]) -> AsyncGenerator[Arm]:
     port, admin = free_port(), free_port() if name == "gateway" else 0
-    own = {**env, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
+    own = {**env, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin), "CLARION_SAFETY_NET_S": _SAFETY_NET_S}
     async with child(ARMS[name], own) as process:
         mailbox = await _mailbox(process, port, admin)
         yield Arm(process, port, admin, mailbox)
