@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
+from clarion.settings import Settings
 from tests.bench import gateway_plain
 from tests.bench.gateway_clients import Board, Count
 from tests.children import child, free_port
@@ -23,7 +24,8 @@ ARMS: Final = {
 READY_WITHIN_S: Final = 60.0
 PER_SECOND: Final = 400.0  # connects, below what a gateway takes
 CONNECTED_WITHIN_S: Final = 600.0  # 18,000 on a busy machine
-_SAFETY_NET_S: Final = "60"  # as it is by default: where tests are imported it looks every 4 s, a third of idle CPU
+# the default: where tests are imported it looks every 4 s, which was a third of an idle gateway's CPU
+_SAFETY_NET_S: Final = str(Settings().safety_net_s)
 _POLL_S: Final = 0.005
 _QUIET_POLL_S: Final = 0.05
 
