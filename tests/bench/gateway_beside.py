@@ -34,7 +34,9 @@ STALLED: Final = SOCKETS // 100
 STALLED_ITEMS: Final = 500  # to each: several times its credit
 PROBES: Final = 1_000  # a round
 _STALLED_PROBES: Final = 1_000  # a round: on a slow machine, too, done before a client that answers no ping is closed
+_WARM_UP: Final = 200  # probes that count nowhere: the first arm would have them alone
 _ROUNDS: Final = 3
+_STALLED_ROUNDS: Final = 6  # a p99 is made of the machine's own hiccups, of ten waits each
 _SHARE: Final = 0.6  # of what the gateway delivers at most
 _CAUGHT_UP_WITHIN_S: Final = 60.0
 _RECEIVE_BYTES: Final = 2**18
@@ -56,7 +58,8 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
                     shares.append((board[Count.ACKNOWLEDGED] - had) / due)
             free, stalled, grown_kib = list[list[float]](), list[list[float]](), list[float]()
             async with gateway_bulk.flowing(own, server, board, rate, _ROUNDS):
-                for part in range(_ROUNDS):
+                await probe.waits(Lane.NORMAL, _WARM_UP)
+                for part in range(_STALLED_ROUNDS):
                     free += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
                     waits, kib = await _beside_stalled(settings, server, probe, part)
                     stalled, grown_kib = stalled + waits, [*grown_kib, kib]
