@@ -1,4 +1,9 @@
-"""What makes the load gives way to what is timed: on a machine of few cores one would wait for the other."""
+"""What makes the load gives way to what is timed: on a machine of few cores one would wait for the other.
+
+In production Kafka, upstream services and users are elsewhere, and a gateway has a core. Here Linux's fair scheduler
+lets a process that wakes up wait for the slice (3 ms) of the one it finds running, though the other core has only load
+to run: a bare reader of the same records, with nothing to do, then waits 2.5 times as long beside bulk as without.
+"""
 
 import os
 import sys
@@ -13,3 +18,14 @@ def give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
         os.nice(_NICE)
+
+
+def go_first() -> bool:
+    """This process, and those it starts, run as soon as they can; whether the machine allows that (root, mostly)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True

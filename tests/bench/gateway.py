@@ -18,7 +18,7 @@ from rich.console import Console
 from deploy.local.stack import Plan, running
 from deploy.local.state import Folder
 from tests import report
-from tests.bench import gateway_beside, gateway_delivery, gateway_idle, gateway_replay, gateway_storm
+from tests.bench import background, gateway_beside, gateway_delivery, gateway_idle, gateway_replay, gateway_storm
 from tests.bench.gateway_arms import Lost
 
 PARTS: Final = ("delivery", "replay", "storm", "idle")
@@ -29,6 +29,8 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     console = Console(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
     rows: list[report.Row] = []
+    if not background.go_first():
+        console.print("[yellow]no real-time priority here (root has it): what is timed waits for the load, too[/]")
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(servers_only=True, any_ports=True, full_speed=True)
         async with running(Folder(Path(folder)), plan, console.print) as stack:

@@ -17,7 +17,6 @@ from clarion.broker import clients
 from clarion.contracts import limits
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from tests.bench import background
 from tests.bench.gateway_arms import Arm, counted
 from tests.bench.gateway_clients import Board, Count
 from tests.bench.gateway_delivery import SOCKETS, items
@@ -44,7 +43,7 @@ async def flowing(env: Mapping[str, str], server: Arm, board: Board, rate: float
 
 
 def _rounds(part: int) -> Iterator[bytes]:
-    """Made before the first is due: what is late goes out at once, above the rate."""
+    """Made before the first is due: what is late goes out at once, above the rate, and others wait for that."""
     records = [value for value, _ in packed(items(_ROUND, after=1_000 * _FIRST_ROUND))]
     first = _FIRST_ROUND + part * _ROUNDS_OF_PART
     return (
@@ -68,5 +67,4 @@ async def main(settings: Settings, mailbox: int, rate: float, part: int) -> None
 
 
 if __name__ == "__main__":
-    background.give_way()
     uvloop.run(main(Settings.from_env(), int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,112 @@
+"""Clients that stall: they are greeted, are sent several times their credit, read nothing, and catch up in the end."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from websockets.frames import Opcode
+
+from clarion.broker import clients
+from clarion.contracts.deliveries import Addressed
+from clarion.contracts.lanes import Lane
+from clarion.contracts.topics import Names
+from clarion.security.tokens import SUBSCRIBE, mint
+from clarion.settings import Settings
+from clarion.store import database, notifications
+from tests.bench.gateway_arms import Arm, Lost, serving
+from tests.bench.gateway_items import insert, item, packed
+from tests.bench.gateway_probe import probing
+from tests.bench.throughput import own_lane
+from tests.faults.raw_client import Raw, frame, slow_socket
+from tests.gateways import RESUME
+from tests.report import Row, at_most
+
+ITEMS: Final = 500  # to each: several times its credit
+PROBES: Final = 1_000  # meanwhile: on a slow machine, too, done before a client that answers no ping is closed
+_MANY: Final = 100  # what else a process grows by, a MiB now and then, is little of theirs
+_CAUGHT_UP_WITHIN_S: Final = 60.0
+_RECEIVE_BYTES: Final = 2**18
+_ACK: Final = b'{"op":"ack","tag":%d}'
+
+
+@asynccontextmanager
+async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[None]:
+    """While the block runs, clients of that name. Raises Lost unless they receive theirs afterwards."""
+    connection = database.connect(settings)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        sockets = {name: await _stalled(stack, settings, server, name) for name in names}
+        made = [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
+        await insert(notifications.collection(connection), made)
+        sending = tasks.create_task(_deliver(settings, server, made))
+        yield
+        await sending
+        async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
+            await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
+    database.close(connection)
+
+
+async def memory(env: Mapping[str, str]) -> Row:
+    """What a gateway grows by, of its own and with nothing else to do."""
+    async with own_lane(env) as own, serving("gateway", own) as server:
+        settings = Settings.from_env(own)
+        async with probing(settings, server) as probe:
+            resident = server.process.memory_info().rss
+            async with stalling(settings, server, [f"many-{n}" for n in range(_MANY)]):
+                await probe.waits(Lane.NORMAL, PROBES)  # the first is behind all of theirs
+                grown_kib = (server.process.memory_info().rss - resident) / 1024
+    return at_most("resident memory of a stalled client", grown_kib / _MANY, 256, "KiB")
+
+
+async def _stalled(stack: AsyncExitStack, settings: Settings, server: Arm, name: str) -> Raw:
+    socket = await slow_socket(server.port, mint(settings, sub=name, scope=SUBSCRIBE))
+    reader, writer = await asyncio.open_connection(sock=socket, limit=1024)
+    stack.callback(writer.transport.abort)
+    raw = Raw(reader, writer)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(frame(Opcode.TEXT, RESUME.encode()))
+    if not await raw.hello():
+        raise Lost(f"{name} was not greeted")
+    return raw
+
+
+async def _deliver(settings: Settings, server: Arm, made: Sequence[Addressed]) -> None:
+    producer = clients.producer(settings)
+    await producer.start()
+    try:
+        topic = Names(settings.prefix).deliveries_bulk
+        records = ({"topic": topic, "value": value, "partition": server.mailbox} for value, _ in packed(made))
+        await clients.send_all(producer, records)
+    finally:
+        await producer.stop()
+
+
+def _of(name: str, made: Sequence[Addressed]) -> set[str]:
+    return {one.id for one in made if one.recipient == name}
+
+
+async def _catch_up(raw: Raw, ids: set[str]) -> None:
+    """Read and acknowledge until all have come.
+
+    Through a buffer of an ordinary size again: with the least there is, Linux now and then drops what it has no room
+    for, and that connection stands still for a minute.
+    """
+    raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+    missing = set(ids)
+    while missing:
+        found = await raw.frames()
+        if raw.code:
+            raise Lost(f"{len(missing)} of {len(ids)}: the gateway closed with {raw.code}")
+        for one in found:
+            _handle(raw, bytes(one.data), missing)
+
+
+def _handle(raw: Raw, payload: bytes, missing: set[str]) -> None:
+    decoded: dict[str, Any] = json.loads(payload)
+    if decoded["op"] == "ping":
+        raw.writer.write(frame(Opcode.TEXT, b'{"op":"pong"}'))
+    elif decoded["op"] == "batch":
+        missing.difference_update(one["id"] for one in decoded["items"])
+        raw.writer.write(frame(Opcode.TEXT, _ACK % decoded["tag"]))
