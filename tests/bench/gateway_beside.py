@@ -52,11 +52,15 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
 
 
 async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float, float]:
-    """The p99 of their waits in ms, and of their waits while some stall."""
+    """The p99 of their waits in ms, and of their waits while some stall.
+
+    Both beside as many records for as many users more, who are not there, or stall.
+    """
     free, beside = list[list[float]](), list[list[float]]()
     await probe.waits(Lane.NORMAL, _WARM_UP)
     for part in range(_STALLED_ROUNDS):
-        free += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
+        async with gateway_stalled.sending(settings, server, [f"absent-{part}-{n}" for n in range(STALLED)]):
+            free += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
         async with gateway_stalled.stalling(settings, server, [f"stalled-{part}-{n}" for n in range(STALLED)]):
             beside += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
     without, with_ = (p99_ms([seconds for (seconds,) in waits]) for waits in (free, beside))

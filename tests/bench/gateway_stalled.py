@@ -33,19 +33,26 @@ _ACK: Final = b'{"op":"ack","tag":%d}'
 
 
 @asynccontextmanager
-async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[None]:
-    """While the block runs, clients of that name. Raises Lost unless they receive theirs afterwards."""
+async def sending(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[Sequence[Addressed]]:
+    """While the block runs, users of that name are sent theirs, whether they are there or not."""
     connection = database.connect(settings)
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+    made = [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
+    await insert(notifications.collection(connection), made)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_deliver(settings, server, made))
+        yield made
+    database.close(connection)
+
+
+@asynccontextmanager
+async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[None]:
+    """While the block runs, clients of that name, who are sent theirs. Raises Lost unless they have all afterwards."""
+    async with AsyncExitStack() as stack:
         sockets = {name: await _stalled(stack, settings, server, name) for name in names}
-        made = [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
-        await insert(notifications.collection(connection), made)
-        sending = tasks.create_task(_deliver(settings, server, made))
-        yield
-        await sending
+        async with sending(settings, server, names) as made:
+            yield
         async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
             await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
-    database.close(connection)
 
 
 async def memory(env: Mapping[str, str]) -> Row:
