@@ -35,13 +35,15 @@ _ACK: Final = b'{"op":"ack","tag":%d}'
 @asynccontextmanager
 async def sending(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[Sequence[Addressed]]:
     """While the block runs, users of that name are sent theirs, whether they are there or not."""
-    connection = database.connect(settings)
     made = [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
-    await insert(notifications.collection(connection), made)
+    connection = database.connect(settings)
+    try:
+        await insert(notifications.collection(connection), made)
+    finally:
+        database.close(connection)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_deliver(settings, server, made))
         yield made
-    database.close(connection)
 
 
 @asynccontextmanager
