@@ -1,4 +1,4 @@
-"""What makes the load gives way to what is timed: on a machine of few cores one would wait for the other.
+"""Users' sockets give way to what is timed: on a machine of few cores one would wait for the other.
 
 In production Kafka, upstream services and users are elsewhere, and a gateway has a core. Here Linux's fair scheduler
 lets a process that wakes up wait for the slice (3 ms) of the one it finds running, though the other core has only load
@@ -13,7 +13,7 @@ _NICE: Final = 19
 
 
 def give_way() -> None:
-    """This process runs when nobody else wants to: its users and upstream services are elsewhere, in production."""
+    """This process runs when nobody else wants to: users are elsewhere, in production."""
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
@@ -21,7 +21,7 @@ def give_way() -> None:
 
 
 def go_first() -> bool:
-    """This process, and those it starts, run as soon as they can; whether the machine allows that (root, mostly)."""
+    """This process, and those it starts, run before all others; whether the machine allows that (root, mostly)."""
     if sys.platform != "linux":
         return False
     try:

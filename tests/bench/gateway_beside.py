@@ -11,7 +11,7 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from tests.bench import gateway_bare, gateway_bulk, gateway_stalled
 from tests.bench.gateway_arms import Arm, connected, serving
-from tests.bench.gateway_clients import Count
+from tests.bench.gateway_clients import Board, Count
 from tests.bench.gateway_delivery import SOCKETS
 from tests.bench.gateway_probe import Probe, probing
 from tests.bench.throughput import own_lane
@@ -20,9 +20,21 @@ from tests.report import Row, at_least, at_most, p99_ms
 STALLED: Final = SOCKETS // 100
 PROBES: Final = 1_000  # a round
 _WARM_UP: Final = 200  # probes that count nowhere: the first arm would have them alone
-_ROUNDS: Final = 3
+_ROUNDS: Final = gateway_bulk.PARTS - 1
 _STALLED_ROUNDS: Final = 6  # a p99 is made of the machine's own hiccups, of ten waits each
 _SHARE: Final = 0.6  # of what the gateway delivers at most
+
+
+class Flow:
+    """Of what was to be sent since then, the share that was acknowledged."""
+
+    def __init__(self, board: Board, rate: float) -> None:
+        self._board, self._rate = board, rate
+        self._had, self._began = board[Count.ACKNOWLEDGED], time.perf_counter()
+
+    def share(self) -> float:
+        due = self._rate * (time.perf_counter() - self._began)
+        return (self._board[Count.ACKNOWLEDGED] - self._had) / due
 
 
 async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
@@ -35,16 +47,18 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
             for part in range(_ROUNDS):  # interleaved: what the machine does meanwhile, it does to both
                 quiet += await probe.waits(Lane.URGENT, PROBES, bare)
                 async with gateway_bulk.flowing(own, server, board, rate, part):
-                    had, began = board[Count.ACKNOWLEDGED], time.perf_counter()
+                    flow = Flow(board, rate)
                     beside += await probe.waits(Lane.URGENT, PROBES, bare)
-                    due = rate * (time.perf_counter() - began)
-                    shares.append((board[Count.ACKNOWLEDGED] - had) / due)
+                    shares.append(flow.share())
             async with gateway_bulk.flowing(own, server, board, rate, _ROUNDS):
+                flow = Flow(board, rate)
                 others, beside_stalled = await _others(settings, server, probe)
+                beside_others = flow.share()
     console.print(f"  others' p99 {others:.1f} ms, {beside_stalled:.1f} while {STALLED} clients stall")
     return [
         at_least(f"bulk acknowledged / sent, at {rate:,.0f}/s beside urgent", mean(shares), 0.95),
         *gateway_bare.compared("urgent", f"beside bulk at {rate:,.0f}/s", quiet, beside, 2, console),
+        at_least("bulk acknowledged / sent, beside others", beside_others, 0.95),
         Row("beside bulk, record to socket, p99", others, "ms"),
         at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", beside_stalled / others, 1.2),
         await gateway_stalled.memory(env),
@@ -59,7 +73,8 @@ async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float,
     free, beside = list[list[float]](), list[list[float]]()
     await probe.waits(Lane.NORMAL, _WARM_UP)
     for part in range(_STALLED_ROUNDS):
-        async with gateway_stalled.sending(settings, server, [f"absent-{part}-{n}" for n in range(STALLED)]):
+        absent = gateway_stalled.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
+        async with gateway_stalled.sending(settings, server, absent):
             free += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
         async with gateway_stalled.stalling(settings, server, [f"stalled-{part}-{n}" for n in range(STALLED)]):
             beside += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)

@@ -32,46 +32,49 @@ _RECEIVE_BYTES: Final = 2**18
 _ACK: Final = b'{"op":"ack","tag":%d}'
 
 
+def made_for(names: Sequence[str]) -> list[Addressed]:
+    return [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
+
+
 @asynccontextmanager
-async def sending(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[Sequence[Addressed]]:
-    """While the block runs, users of that name are sent theirs, whether they are there or not."""
-    made = [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
+async def sending(settings: Settings, server: Arm, made: Sequence[Addressed]) -> AsyncGenerator[asyncio.Task[None]]:
+    """Meanwhile a task sends these, whether their users are there or not; it ends when all are in Kafka."""
     connection = database.connect(settings)
     try:
         await insert(notifications.collection(connection), made)
     finally:
         database.close(connection)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_deliver(settings, server, made))
-        yield made
+        yield tasks.create_task(_deliver(settings, server, made))
 
 
 @asynccontextmanager
-async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[None]:
-    """While the block runs, clients of that name, who are sent theirs. Raises Lost unless they have all afterwards."""
+async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[asyncio.Task[None]]:
+    """As `sending`, to clients of that name. Raises Lost unless they have all afterwards."""
+    made = made_for(names)  # before they are greeted: they have half a minute until they should answer a ping
     async with AsyncExitStack() as stack:
         sockets = {name: await _stalled(stack, settings, server, name) for name in names}
-        async with sending(settings, server, names) as made:
-            yield
-        async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
-            await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
+        async with sending(settings, server, made) as sent:
+            yield sent
+        await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
 
 
 async def memory(env: Mapping[str, str]) -> Row:
-    """What a gateway grows by, of its own and with nothing else to do."""
+    """A stalled client's part of what a new gateway, with nothing else to do, grows by."""
     async with own_lane(env) as own, serving("gateway", own) as server:
         settings = Settings.from_env(own)
         async with probing(settings, server) as probe:
             resident = server.process.memory_info().rss
-            async with stalling(settings, server, [f"many-{n}" for n in range(_MANY)]):
-                await probe.waits(Lane.NORMAL, PROBES)  # the first is behind all of theirs
+            async with stalling(settings, server, [f"many-{n}" for n in range(_MANY)]) as sent:
+                await sent
+                await probe.waits(Lane.NORMAL, 1)  # it is behind all of theirs
                 grown_kib = (server.process.memory_info().rss - resident) / 1024
     return at_most("resident memory of a stalled client", grown_kib / _MANY, 256, "KiB")
 
 
 async def _stalled(stack: AsyncExitStack, settings: Settings, server: Arm, name: str) -> Raw:
-    socket = await slow_socket(server.port, mint(settings, sub=name, scope=SUBSCRIBE))
-    reader, writer = await asyncio.open_connection(sock=socket, limit=1024)
+    slow = await slow_socket(server.port, mint(settings, sub=name, scope=SUBSCRIBE))
+    reader, writer = await asyncio.open_connection(sock=slow, limit=1024)
     stack.callback(writer.transport.abort)
     raw = Raw(reader, writer)
     await reader.readuntil(b"\r\n\r\n")
@@ -104,12 +107,15 @@ async def _catch_up(raw: Raw, ids: set[str]) -> None:
     """
     raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
     missing = set(ids)
-    while missing:
-        found = await raw.frames()
-        if raw.code:
-            raise Lost(f"{len(missing)} of {len(ids)}: the gateway closed with {raw.code}")
-        for one in found:
-            _handle(raw, bytes(one.data), missing)
+    try:
+        async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
+            while missing and not raw.code:
+                for one in await raw.frames():
+                    _handle(raw, bytes(one.data), missing)
+    except TimeoutError as error:
+        raise Lost(f"{len(missing)} of {len(ids)} did not come") from error
+    if missing:
+        raise Lost(f"{len(missing)} of {len(ids)}: the gateway closed with {raw.code}")
 
 
 def _handle(raw: Raw, payload: bytes, missing: set[str]) -> None:
