@@ -33,6 +33,7 @@ RESUME_MARGIN: Final = timedelta(minutes=15)
 LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
 DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again before it is live again; beyond that `resync`
 AHEAD_BYTES: Final = CREDIT_BYTES  # of what one read found, at most so much is kept until there is credit for it
+KEEP_BODY_BYTES: Final = 1_024  # on average of a frame: smaller bodies cost less to keep than to take out
 
 
 class Offered(msgspec.Struct, frozen=True, gc=False):
@@ -261,11 +262,13 @@ class Feed:
     # ---- sending and credit
 
     def send(self, items: Sequence[Offered]) -> int:
-        """Note a frame with these items; return its tag."""
+        """Note a frame with these items; return its tag. Large bodies are let go of: an acknowledgement needs none."""
         self.tag += 1
         size = 0
         for item in items:
             size += len(item.body)
+        if size > KEEP_BODY_BYTES * len(items):
+            items = [Offered(item.id, item.lane, item.ord, b"", item.stored) for item in items]
         self._sent.append(_Sent(self.tag, items, size))
         self._items += len(items)
         self._bytes += size

@@ -333,6 +333,15 @@ def test_a_client_that_resumes_late_is_not_fed_from_what_was_read_for_it_as_a_fr
     assert feed.more() is None
 
 
+def test_large_bodies_are_let_go_of_once_they_are_sent_and_count_until_they_are_acknowledged() -> None:
+    """A client that stalls costs what its socket's buffers hold, not its credit in bytes too."""
+    feed, large = live_feed(), item(Lane.HIGH, 1, size=5_000)
+    assert push(feed, large) == [large]
+    assert feed.in_flight() == (1, 5_000)
+    assert feed.ack(1) == [Offered(large.id, large.lane, large.ord, b"")]
+    assert feed.in_flight() == (0, 0)
+
+
 def test_an_acknowledgement_of_what_was_never_sent_is_a_violation_and_a_late_one_is_nothing() -> None:
     feed = live_feed()
     push(feed, item(Lane.HIGH, 1))
