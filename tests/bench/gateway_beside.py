@@ -61,7 +61,7 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
         at_least("bulk acknowledged / sent, beside others", beside_others, 0.95),
         Row("beside bulk, record to socket, p99", others, "ms"),
         at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", beside_stalled / others, 1.2),
-        await gateway_stalled.memory(env),
+        *await gateway_stalled.memory(env),
     ]
 
 
@@ -73,10 +73,11 @@ async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float,
     free, beside = list[list[float]](), list[list[float]]()
     await probe.waits(Lane.NORMAL, _WARM_UP)
     for part in range(_STALLED_ROUNDS):
+        stalled = gateway_stalled.made_for([f"stalled-{part}-{n}" for n in range(STALLED)])
         absent = gateway_stalled.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
         async with gateway_stalled.sending(settings, server, absent):
             free += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
-        async with gateway_stalled.stalling(settings, server, [f"stalled-{part}-{n}" for n in range(STALLED)]):
+        async with gateway_stalled.stalling(settings, server, stalled):
             beside += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
     without, with_ = (p99_ms([seconds for (seconds,) in waits]) for waits in (free, beside))
     return without, with_

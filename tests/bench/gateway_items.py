@@ -18,14 +18,15 @@ from clarion.store.notifications import State
 _NOW: Final = datetime.now(UTC)
 _TYPE: Final = "bench.item"
 _SENDER: Final = "bench"
+_MESSAGE: Final = "A notification of an ordinary length, as one might be"
 _AT_ONCE: Final = 1_000
 
 
-def item(recipient: str, lane: Lane, ordinal: int) -> Addressed:
+def item(recipient: str, lane: Lane, ordinal: int, message: str = _MESSAGE) -> Addressed:
     made = Notification(
         id=new_id(),
         type=_TYPE,
-        message="A notification of an ordinary length, as one might be",
+        message=message,
         recipient=recipient,
         sender=_SENDER,
         priority=lane,

@@ -12,6 +12,7 @@ from websockets.frames import Opcode
 from clarion.broker import clients
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
+from clarion.contracts.limits import MESSAGE_CHARS
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -26,6 +27,7 @@ from tests.report import Row, at_most
 
 ITEMS: Final = 500  # to each: several times its credit
 PROBES: Final = 1_000  # meanwhile: on a slow machine, too, done before a client that answers no ping is closed
+_LARGE_ITEMS: Final = 150
 _MANY: Final = 100  # what else a process grows by, a MiB now and then, is little of theirs
 _CAUGHT_UP_WITHIN_S: Final = 60.0
 _RECEIVE_BYTES: Final = 2**18
@@ -34,6 +36,11 @@ _ACK: Final = b'{"op":"ack","tag":%d}'
 
 def made_for(names: Sequence[str]) -> list[Addressed]:
     return [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
+
+
+def large_for(names: Sequence[str]) -> list[Addressed]:
+    message = "x" * MESSAGE_CHARS
+    return [item(name, Lane.NORMAL, n + 1, message) for n in range(_LARGE_ITEMS) for name in names]
 
 
 @asynccontextmanager
@@ -49,27 +56,32 @@ async def sending(settings: Settings, server: Arm, made: Sequence[Addressed]) ->
 
 
 @asynccontextmanager
-async def stalling(settings: Settings, server: Arm, names: Sequence[str]) -> AsyncGenerator[asyncio.Task[None]]:
-    """As `sending`, to clients of that name. Raises Lost unless they have all afterwards."""
-    made = made_for(names)  # before they are greeted: they have half a minute until they should answer a ping
+async def stalling(settings: Settings, server: Arm, made: Sequence[Addressed]) -> AsyncGenerator[asyncio.Task[None]]:
+    """As `sending`, to a client for each of the users. Raises Lost unless they have all afterwards."""
     async with AsyncExitStack() as stack:
-        sockets = {name: await _stalled(stack, settings, server, name) for name in names}
+        sockets = {name: await _stalled(stack, settings, server, name) for name in {one.recipient for one in made}}
         async with sending(settings, server, made) as sent:
             yield sent
         await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
 
 
-async def memory(env: Mapping[str, str]) -> Row:
+async def memory(env: Mapping[str, str]) -> list[Row]:
+    """Of clients that are sent small notifications, and large ones: their credit is one of items, and of bytes."""
+    names = [f"many-{n}" for n in range(_MANY)]
+    made = {"resident memory of a stalled client": made_for(names), "the same, of large items": large_for(names)}
+    return [at_most(what, await _memory(env, items) / 1024, 256, "KiB") for what, items in made.items()]
+
+
+async def _memory(env: Mapping[str, str], made: Sequence[Addressed]) -> float:
     """A stalled client's part of what a new gateway, with nothing else to do, grows by."""
     async with own_lane(env) as own, serving("gateway", own) as server:
         settings = Settings.from_env(own)
         async with probing(settings, server) as probe:
             resident = server.process.memory_info().rss
-            async with stalling(settings, server, [f"many-{n}" for n in range(_MANY)]) as sent:
+            async with stalling(settings, server, made) as sent:
                 await sent
                 await probe.waits(Lane.NORMAL, 1)  # it is behind all of theirs
-                grown_kib = (server.process.memory_info().rss - resident) / 1024
-    return at_most("resident memory of a stalled client", grown_kib / _MANY, 256, "KiB")
+                return (server.process.memory_info().rss - resident) / _MANY
 
 
 async def _stalled(stack: AsyncExitStack, settings: Settings, server: Arm, name: str) -> Raw:
