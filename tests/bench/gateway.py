@@ -30,7 +30,7 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
     rows: list[report.Row] = []
     in_real_time = background.go_first()
-    rows.append(report.Row("what is timed runs in real time (1: it does)", in_real_time, ""))
+    rows.append(report.Row("what is timed runs in real time (1: it does)", float(in_real_time), ""))
     if not in_real_time:
         console.print("[yellow]no real-time priority here (root has it): what is timed waits for the load, too[/]")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,5 @@
 """What some do to others: bulk deliveries to urgent ones, and clients that stall to those that do not."""
 
-import time
 from collections.abc import Mapping
 from statistics import mean
 from typing import Final
@@ -11,7 +10,6 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from tests.bench import gateway_bare, gateway_bulk, gateway_stalled
 from tests.bench.gateway_arms import Arm, connected, serving
-from tests.bench.gateway_clients import Board, Count
 from tests.bench.gateway_delivery import SOCKETS
 from tests.bench.gateway_probe import Probe, probing
 from tests.bench.throughput import own_lane
@@ -19,22 +17,11 @@ from tests.report import Row, at_least, at_most, p99_ms
 
 STALLED: Final = SOCKETS // 100
 PROBES: Final = 1_000  # a round
+_STALLED_PROBES: Final = 1_000  # a round: on a slow machine, too, done before a client that answers no ping is closed
 _WARM_UP: Final = 200  # probes that count nowhere: the first arm would have them alone
 _ROUNDS: Final = gateway_bulk.PARTS - 1
 _STALLED_ROUNDS: Final = 6  # a p99 is made of the machine's own hiccups, of ten waits each
 _SHARE: Final = 0.6  # of what the gateway delivers at most
-
-
-class Flow:
-    """Of what was to be sent since then, the share that was acknowledged."""
-
-    def __init__(self, board: Board, rate: float) -> None:
-        self._board, self._rate = board, rate
-        self._had, self._began = board[Count.ACKNOWLEDGED], time.perf_counter()
-
-    def share(self) -> float:
-        due = self._rate * (time.perf_counter() - self._began)
-        return (self._board[Count.ACKNOWLEDGED] - self._had) / due
 
 
 async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
@@ -46,14 +33,12 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
             quiet, beside, shares = list[list[float]](), list[list[float]](), list[float]()
             for part in range(_ROUNDS):  # interleaved: what the machine does meanwhile, it does to both
                 quiet += await probe.waits(Lane.URGENT, PROBES, bare)
-                async with gateway_bulk.flowing(own, server, board, rate, part):
-                    flow = Flow(board, rate)
+                async with gateway_bulk.flowing(own, server, board, rate, part) as share:
                     beside += await probe.waits(Lane.URGENT, PROBES, bare)
-                    shares.append(flow.share())
-            async with gateway_bulk.flowing(own, server, board, rate, _ROUNDS):
-                flow = Flow(board, rate)
+                    shares.append(share())
+            async with gateway_bulk.flowing(own, server, board, rate, _ROUNDS) as share:
                 others, beside_stalled = await _others(settings, server, probe)
-                beside_others = flow.share()
+                beside_others = share()
     console.print(f"  others' p99 {others:.1f} ms, {beside_stalled:.1f} while {STALLED} clients stall")
     return [
         at_least(f"bulk acknowledged / sent, at {rate:,.0f}/s beside urgent", mean(shares), 0.95),
@@ -76,8 +61,8 @@ async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float,
         stalled = gateway_stalled.made_for([f"stalled-{part}-{n}" for n in range(STALLED)])
         absent = gateway_stalled.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
         async with gateway_stalled.sending(settings, server, absent):
-            free += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
+            free += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
         async with gateway_stalled.stalling(settings, server, stalled):
-            beside += await probe.waits(Lane.NORMAL, gateway_stalled.PROBES)
+            beside += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
     without, with_ = (p99_ms([seconds for (seconds,) in waits]) for waits in (free, beside))
     return without, with_

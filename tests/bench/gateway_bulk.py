@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -33,15 +33,18 @@ _FLOWS_WITHIN_S: Final = 60.0
 
 
 @asynccontextmanager
-async def flowing(env: Mapping[str, str], server: Arm, board: Board, rate: float, part: int) -> AsyncGenerator[None]:
-    """While the block runs.
+async def flowing(
+    env: Mapping[str, str], server: Arm, board: Board, rate: float, part: int
+) -> AsyncGenerator[Callable[[], float]]:
+    """While the block runs; it can ask for the share that was acknowledged of what was due since it began.
 
     Of the parts 0 to 3 a gateway has each once, and in order: its clients have had the ordinals of those before.
     """
     before = board[Count.RECEIVED]
     async with child(["-m", "tests.bench.gateway_bulk", str(server.mailbox), str(rate), str(part)], env):
         await counted(server, board, Count.RECEIVED, before + 1, _FLOWS_WITHIN_S)
-        yield
+        had, began = board[Count.ACKNOWLEDGED], time.perf_counter()
+        yield lambda: (board[Count.ACKNOWLEDGED] - had) / (rate * (time.perf_counter() - began))
 
 
 def _rounds(part: int) -> Iterator[bytes]:

@@ -18,11 +18,11 @@ from clarion.store.notifications import State
 _NOW: Final = datetime.now(UTC)
 _TYPE: Final = "bench.item"
 _SENDER: Final = "bench"
-_MESSAGE: Final = "A notification of an ordinary length, as one might be"
+MESSAGE: Final = "A notification of an ordinary length, as one might be"
 _AT_ONCE: Final = 1_000
 
 
-def item(recipient: str, lane: Lane, ordinal: int, message: str = _MESSAGE) -> Addressed:
+def item(recipient: str, lane: Lane, ordinal: int, message: str = MESSAGE) -> Addressed:
     made = Notification(
         id=new_id(),
         type=_TYPE,

@@ -18,7 +18,7 @@ from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, notifications
 from tests.bench.gateway_arms import Arm, Lost, serving
-from tests.bench.gateway_items import insert, item, packed
+from tests.bench.gateway_items import MESSAGE, insert, item, packed
 from tests.bench.gateway_probe import probing
 from tests.bench.throughput import own_lane
 from tests.faults.raw_client import Raw, frame, slow_socket
@@ -26,21 +26,15 @@ from tests.gateways import RESUME
 from tests.report import Row, at_most
 
 ITEMS: Final = 500  # to each: several times its credit
-PROBES: Final = 1_000  # meanwhile: on a slow machine, too, done before a client that answers no ping is closed
-_LARGE_ITEMS: Final = 150
+_LARGE_ITEMS: Final = 150  # twice its credit in bytes, and more
 _MANY: Final = 100  # what else a process grows by, a MiB now and then, is little of theirs
 _CAUGHT_UP_WITHIN_S: Final = 60.0
 _RECEIVE_BYTES: Final = 2**18
 _ACK: Final = b'{"op":"ack","tag":%d}'
 
 
-def made_for(names: Sequence[str]) -> list[Addressed]:
-    return [item(name, Lane.NORMAL, n + 1) for n in range(ITEMS) for name in names]
-
-
-def large_for(names: Sequence[str]) -> list[Addressed]:
-    message = "x" * MESSAGE_CHARS
-    return [item(name, Lane.NORMAL, n + 1, message) for n in range(_LARGE_ITEMS) for name in names]
+def made_for(names: Sequence[str], count: int = ITEMS, message: str = MESSAGE) -> list[Addressed]:
+    return [item(name, Lane.NORMAL, n + 1, message) for n in range(count) for name in names]
 
 
 @asynccontextmanager
@@ -58,17 +52,21 @@ async def sending(settings: Settings, server: Arm, made: Sequence[Addressed]) ->
 @asynccontextmanager
 async def stalling(settings: Settings, server: Arm, made: Sequence[Addressed]) -> AsyncGenerator[asyncio.Task[None]]:
     """As `sending`, to a client for each of the users. Raises Lost unless they have all afterwards."""
+    ids = dict[str, set[str]]()
+    for one in made:
+        ids.setdefault(one.recipient, set()).add(one.id)
     async with AsyncExitStack() as stack:
-        sockets = {name: await _stalled(stack, settings, server, name) for name in {one.recipient for one in made}}
+        sockets = {name: await _stalled(stack, settings, server, name) for name in ids}
         async with sending(settings, server, made) as sent:
             yield sent
-        await asyncio.gather(*(_catch_up(raw, _of(name, made)) for name, raw in sockets.items()))
+        await asyncio.gather(*(_catch_up(raw, ids[name]) for name, raw in sockets.items()))
 
 
 async def memory(env: Mapping[str, str]) -> list[Row]:
     """Of clients that are sent small notifications, and large ones: their credit is one of items, and of bytes."""
     names = [f"many-{n}" for n in range(_MANY)]
-    made = {"resident memory of a stalled client": made_for(names), "the same, of large items": large_for(names)}
+    large = made_for(names, _LARGE_ITEMS, "x" * MESSAGE_CHARS)
+    made = {"resident memory of a stalled client": made_for(names), "the same, of large items": large}
     return [at_most(what, await _memory(env, items) / 1024, 256, "KiB") for what, items in made.items()]
 
 
@@ -85,6 +83,7 @@ async def _memory(env: Mapping[str, str], made: Sequence[Addressed]) -> float:
 
 
 async def _stalled(stack: AsyncExitStack, settings: Settings, server: Arm, name: str) -> Raw:
+    """A client that is greeted and reads nothing more."""
     slow = await slow_socket(server.port, mint(settings, sub=name, scope=SUBSCRIBE))
     reader, writer = await asyncio.open_connection(sock=slow, limit=1024)
     stack.callback(writer.transport.abort)
@@ -105,10 +104,6 @@ async def _deliver(settings: Settings, server: Arm, made: Sequence[Addressed]) -
         await clients.send_all(producer, records)
     finally:
         await producer.stop()
-
-
-def _of(name: str, made: Sequence[Addressed]) -> set[str]:
-    return {one.id for one in made if one.recipient == name}
 
 
 async def _catch_up(raw: Raw, ids: set[str]) -> None:
