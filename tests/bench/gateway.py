@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +54,14 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     report.write("bench-gateway", rows, console)
 
 
+def _leaves(group: BaseExceptionGroup[Lost]) -> Iterator[Lost]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", choices=PARTS, action="append", help="this part, and others named likewise")
@@ -64,6 +72,6 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(chosen.only or PARTS, chosen.count, chosen.sockets))
     except* Lost as lost:  # what is raised here would come out in a group
-        what_was_lost += map(str, lost.exceptions)
+        what_was_lost += map(str, _leaves(lost))
     if what_was_lost:
         sys.exit(f"lost: {'; '.join(what_was_lost)}")
