@@ -268,7 +268,7 @@ class Feed:
         for item in items:
             size += len(item.body)
         if size > KEEP_BODY_BYTES * len(items):
-            items = [Offered(item.id, item.lane, item.ord, b"", item.stored) for item in items]
+            items = [msgspec.structs.replace(item, body=b"") for item in items]
         self._sent.append(_Sent(self.tag, items, size))
         self._items += len(items)
         self._bytes += size
