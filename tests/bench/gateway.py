@@ -1,7 +1,7 @@
 """`make bench-gateway`: the gateway against its bars.
 
-Arms are interleaved in one run: the machine is noisy, so the ratios of one run mean something and figures of different
-runs do not. A missed bar is shown and fails nothing; what is lost does.
+Arms are interleaved in one run, or run at once: the machine is noisy, so the ratios of one run mean something and
+figures of different runs do not. A missed bar is shown and fails nothing; what is lost does.
 """
 
 import argparse

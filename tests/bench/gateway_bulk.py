@@ -38,7 +38,7 @@ async def flowing(
 ) -> AsyncGenerator[Callable[[], float]]:
     """While the block runs; it can ask for the share that was acknowledged of what was due since it began.
 
-    Of the parts 0 to 3 a gateway has each once, and in order: its clients have had the ordinals of those before.
+    Of the `PARTS`, from 0 on, a gateway has each once, and in order: its clients have had the ordinals of those before.
     """
     before = board[Count.RECEIVED]
     async with child(["-m", "tests.bench.gateway_bulk", str(server.mailbox), str(rate), str(part)], env):
