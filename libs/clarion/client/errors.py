@@ -1,6 +1,7 @@
 """What the SDK raises.
 
 ClientError
+├── NotOpen             closed, not opened yet, or of another event loop
 ├── RequestError        of publishing, and of the inbox
 │   ├── Refused         never accepted as it is: `problem` names the fields
 │   └── Unavailable     not accepted within the deadline; it may still have been taken
@@ -18,6 +19,10 @@ from clarion.contracts.problems import Problem
 
 
 class ClientError(Exception):
+    pass
+
+
+class NotOpen(ClientError):
     pass
 
 

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
 import msgspec
 
 from clarion.client.errors import Refused, Unavailable
+from clarion.client.life import Life
 from clarion.client.tokens import TokenSource
 from clarion.contracts.problems import Problem
 from clarion.resilience.backoff import Backoff
@@ -18,13 +20,20 @@ from clarion.resilience.backoff import Backoff
 log = logging.getLogger(__name__)
 
 BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
+REQUESTS: Final = 16  # of one client under way at once; httpx's own pool works through all that wait for each of them
 _REQUEST_S: Final = 10.0
+_OWN_LIMIT: Final = (
+    f"{REQUESTS} requests of this client are under way, which is a limit of the SDK: ask for less at once"
+)
 # Another try may succeed, and cannot do anything twice: what is published has an idempotency key, marks are idempotent.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Http:
-    """Asks one of `urls`, another one perhaps at the next try. Connections are opened when needed."""
+    """Asks one of `urls`, another one perhaps at the next try. Connections are opened when needed.
+
+    `trouble` says why the last try failed, and is empty after one that did not. `what` uses it, in errors.
+    """
 
     def __init__(
         self,
@@ -32,14 +41,31 @@ class Http:
         tokens: TokenSource,
         deadline_s: float,
         through: httpx.AsyncBaseTransport | None = None,
+        *,
+        what: str,
     ) -> None:
         self._urls = urls
         self._tokens = tokens
         self._deadline_s = deadline_s
         self._through = through
         self._client: httpx.AsyncClient | None = None
+        self._free = asyncio.Semaphore(REQUESTS)
+        self._life = Life(what)
+        self.trouble = ""
+
+    def start(self) -> None:
+        """Raises `NotOpen` while it is in use in another event loop."""
+        self._life.begin()
+        if self._client is not None and self._client.is_closed:
+            self._client = None
+        self._free = asyncio.Semaphore(REQUESTS)  # another one in another loop
+
+    def check(self) -> None:
+        """Raises `NotOpen` after `stop`, and in another event loop than it was used in first."""
+        self._life.check()
 
     async def stop(self) -> None:
+        self._life.end()
         if self._client is not None:
             await self._client.aclose()
 
@@ -57,9 +83,8 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> httpx.Response:
-        """Ask until there is a verdict. Raises `Refused`, or `Unavailable` after the deadline."""
-        if self._client is None:  # only now: it costs milliseconds to make
-            self._client = httpx.AsyncClient(timeout=_REQUEST_S, trust_env=False, transport=self._through)
+        """Ask until there is a verdict. Raises `Refused`, `Unavailable` after the deadline, or `NotOpen`."""
+        self.check()
         failures, refreshed = 0, False
         while True:
             url = random.choice(self._urls)  # noqa: S311 - spreads load, keeps no secret
@@ -67,13 +92,15 @@ class Http:
             authorised = {"Authorization": f"Bearer {token}", **(headers or {})}
             wait_s = 0.0
             try:
-                response = await self._client.request(
-                    method, url + path, content=body, headers=authorised, params=params
-                )
+                async with self._turn(deadline):
+                    response = await self._open().request(
+                        method, url + path, content=body, headers=authorised, params=params
+                    )
             except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
+                self.trouble = f"{type(error).__name__}: {str(error) or f'no answer within {_REQUEST_S:g} s'}"
             else:
                 if response.is_success:
+                    self.trouble = ""
                     return response
                 if response.status_code == 401 and self._tokens.refreshable and not refreshed:
                     self._tokens.refused(token)
@@ -81,14 +108,40 @@ class Http:
                     continue
                 if response.status_code not in _RETRIED:
                     raise Refused(_problem(response))
-                reason = f"{response.status_code} {_problem(response).detail}"
+                self.trouble = f"{response.status_code} {_problem(response).detail}"
                 wait_s = retry_after(response)
             delay = wait_s + BACKOFF.delay(failures)
             failures += 1
             if time.monotonic() + delay > deadline:
-                raise Unavailable(f"{url} did not accept it within {self._deadline_s:g} s: {reason}")
-            log.debug("trying again in %.2f s: %s", delay, reason)
+                raise Unavailable(f"{url} did not accept it within {self._deadline_s:g} s: {self.trouble}")
+            log.debug("trying again in %.2f s: %s", delay, self.trouble)
             await asyncio.sleep(delay)
+
+    @asynccontextmanager
+    async def _turn(self, deadline: float) -> AsyncGenerator[None]:
+        """One of the few requests at once. Raises `Unavailable` when none is free before the deadline."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                why = self.trouble or _OWN_LIMIT
+                raise Unavailable(f"no request could be made within {self._deadline_s:g} s: {why}") from error
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _open(self) -> httpx.AsyncClient:
+        """Only when it is needed: it costs milliseconds to make. It never waits for a connection of its own pool."""
+        self.check()  # it may have been closed while this one waited for its turn
+        if self._client is None:
+            few = httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
+            timeout = httpx.Timeout(_REQUEST_S, pool=None)
+            self._client = httpx.AsyncClient(timeout=timeout, limits=few, trust_env=False, transport=self._through)
+        return self._client
 
 
 def retry_after(response: httpx.Response) -> float:

@@ -10,6 +10,7 @@ import msgspec
 
 from clarion.client.errors import Refused, Unavailable
 from clarion.client.http import BACKOFF, Http, retry_after
+from clarion.client.publish_queue import UNSETTLED, PublishQueue
 from clarion.client.tokens import TokenSource
 from clarion.client.transport import Result
 from clarion.contracts import limits
@@ -36,32 +37,53 @@ class HttpTransport:
     def __init__(
         self, url: str, tokens: TokenSource, deadline_s: float, through: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._http = Http([f"{url.rstrip('/')}/v1/notifications"], tokens, deadline_s, through)
+        url = f"{url.rstrip('/')}/v1/notifications"
+        self._http = Http([url], tokens, deadline_s, through, what="publisher")
+        self._queue = self._new_queue()
 
     async def start(self) -> None:
-        pass  # connections are opened when needed
+        """Connections are opened when needed."""
+        self._http.start()
+        self._queue = self._new_queue()
 
     async def stop(self) -> None:
+        await self._queue.stop()
         await self._http.stop()
 
     async def send(self, submission: Submission, key: str | None) -> str:
-        body = _encoder.encode(submission)
-        headers = _headers("application/json", key or _own_key())
-        response = await self._http.ask("POST", "", self._http.deadline(), headers=headers, body=body)
+        """One with a key goes by itself: the ids of a batch come from the batch's key."""
+        self._http.check()
+        if key is None:
+            return await self._queue.put(lambda: _encoder.encode(submission), self._http.deadline())
+        return await self._send_one(_encoder.encode(submission), key, self._http.deadline())
+
+    def _new_queue(self) -> PublishQueue:
+        return PublishQueue(self._send_together, lambda: self._http.trouble)
+
+    async def _send_one(self, body: bytes, key: str, deadline: float) -> str:
+        headers = _headers("application/json", key)
+        response = await self._http.ask("POST", "", deadline, headers=headers, body=body)
         return msgspec.json.decode(response.content, type=_Accepted).id
 
+    async def _send_together(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
+        """What the queue has for one request."""
+        if len(lines) == 1:
+            return {0: Result(202, await self._send_one(lines[0], _own_key(), deadline))}
+        return await self._send_chunk(lines, deadline)
+
     async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
+        self._http.check()
         lines = [_encoder.encode(submission) for submission in submissions]
         results: dict[int, Result] = {}
         for start, stop in _chunks(lines):
-            found = await self._send_chunk(lines[start:stop])
+            found = await self._send_chunk(lines[start:stop], self._http.deadline())
             results |= {start + position: result for position, result in found.items()}
         too_large = FieldError("", "too_large", f"at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES)
         return [results.get(index, Result(422, errors=[too_large])) for index in range(len(lines))]
 
-    async def _send_chunk(self, lines: Sequence[bytes]) -> Mapping[int, Result]:
+    async def _send_chunk(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
         """Send until each line has a verdict. Settled lines are blanked: the numbers, and so the ids, stay the same."""
-        key, deadline, failures = _own_key(), self._http.deadline(), 0
+        key, failures = _own_key(), 0
         results: dict[int, Result] = {}
         while True:
             body = b"\n".join(b"" if index in results else line for index, line in enumerate(lines))
@@ -72,13 +94,15 @@ class HttpTransport:
                 lost = Result(503, errors=[FieldError("", "unavailable", str(error))])
                 return {index: results.get(index, lost) for index in range(len(lines))}
             pending: dict[int, Result] = {}
+            settled_before = len(results)
             for found in map(_line_decoder.decode, response.content.splitlines()):
-                settled = pending if found.status in (429, 503) else results
+                settled = pending if found.status in UNSETTLED else results
                 settled[found.line - 1] = Result(found.status, found.id, found.errors)
+            failures = failures + 1 if len(results) == settled_before else 0  # it goes on: at the server's rate
             delay = retry_after(response) + BACKOFF.delay(failures)
             if not pending or time.monotonic() + delay > deadline:
                 return results | pending
-            failures += 1
+            self._http.trouble = _why(next(iter(pending.values())))
             await asyncio.sleep(delay)
 
     async def status(self, id_: str) -> Status | None:
@@ -95,6 +119,10 @@ class HttpTransport:
 
 
 _line_decoder = msgspec.json.Decoder(_LineResult)
+
+
+def _why(refused: Result) -> str:
+    return f"{refused.status} " + "; ".join(error.detail for error in refused.errors)
 
 
 def _headers(media_type: str, key: str) -> dict[str, str]:

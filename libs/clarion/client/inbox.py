@@ -21,7 +21,8 @@ class Inbox:
 
     Every call raises `Refused` for what is never accepted, and `Unavailable` when the server gave no verdict within
     `deadline_s`; what was to be marked may then be marked all the same, and doing it again is harmless. Counts are the
-    server's, up to 100 (show "99+"). More than 500 ids are several requests.
+    server's, up to 100 (show "99+"). More than 500 ids are several requests. At most 16 are under way: what is asked
+    for beyond that waits its turn. It is used in one event loop, until it is closed; else every call raises `NotOpen`.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Inbox:
     ) -> None:
         """`url`: a gateway's, or several. `tokens`: instead of the two before it, shared. `through`: for tests."""
         urls = [_inbox_url(one) for one in ([url] if isinstance(url, str) else url)]
-        self._http = Http(urls, tokens or TokenSource(token, get_token), deadline_s, through)
+        self._http = Http(urls, tokens or TokenSource(token, get_token), deadline_s, through, what="inbox")
 
     async def __aenter__(self) -> Self:
+        self._http.start()
         return self
 
     async def __aexit__(

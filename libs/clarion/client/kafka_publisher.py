@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from clarion.broker import clients
-from clarion.client.errors import Refused, Unavailable
+from clarion.client.errors import NotOpen, Refused, Unavailable
+from clarion.client.life import Life
 from clarion.client.transport import Result
 from clarion.contracts import notification, scheduling, times
 from clarion.contracts.ids import idempotent_id, new_id
@@ -28,14 +29,17 @@ class KafkaTransport:
         self._sender = sender
         self._deadline_s = deadline_s
         self._producer: AIOKafkaProducer | None = None
+        self._life = Life("publisher")
 
     async def start(self) -> None:
         """Raises `Unavailable` when no broker answers within the deadline."""
+        self._life.begin()
         producer = clients.producer(self._settings)
         try:
             await clients.start(producer, within_s=self._deadline_s)
         except BaseException as error:
             await producer.stop()
+            self._life.end()
             if isinstance(error, clients.SEND_ERRORS):
                 raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
             raise
@@ -43,18 +47,20 @@ class KafkaTransport:
 
     async def stop(self) -> None:
         """Flush, and hang up in any case. Raises `Unavailable` when Kafka did not take everything in time."""
-        if self._producer is None:
+        producer, self._producer = self._producer, None
+        self._life.end()
+        if producer is None:
             return
         is_stopped = False
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._producer.stop()
+                await producer.stop()
             is_stopped = True
         except TimeoutError as error:
             raise Unavailable("Kafka did not take what was still to be sent") from error
         finally:
             if not is_stopped:
-                await _hang_up(self._producer)
+                await _hang_up(producer)
 
     async def send(self, submission: Submission, key: str | None) -> str:
         [result] = await self._send([(submission, key)])
@@ -68,7 +74,11 @@ class KafkaTransport:
         return await self._send([(submission, None) for submission in submissions])
 
     async def _send(self, submissions: Sequence[tuple[Submission, str | None]]) -> list[Result]:
-        """Send all, then wait until each is acknowledged or the deadline has passed."""
+        """Send all, then wait until each is acknowledged or the deadline has passed. Raises `NotOpen`."""
+        self._life.check()
+        if self._producer is None:
+            raise NotOpen("this publisher is not open yet: use `async with Publisher.kafka(…)`")
+        producer = self._producer
         results: dict[int, Result] = {}
         sent: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         reason = f"Kafka did not acknowledge within {self._deadline_s:g} s; it may still take it"
@@ -82,7 +92,7 @@ class KafkaTransport:
                         named = cause if isinstance(cause, msgspec.ValidationError) else error
                         results[index] = Result(422, errors=[field_error(named)])
                         continue
-                    sent[index] = str(item.id), await self._hand_over(item, value)
+                    sent[index] = str(item.id), await self._hand_over(producer, item, value)
                 if sent:
                     await asyncio.wait([future for _, future in sent.values()])
         except TimeoutError:
@@ -123,12 +133,10 @@ class KafkaTransport:
         notification.decode(value)
         return item, value
 
-    async def _hand_over(self, item: Notification, value: bytes) -> asyncio.Future[Any]:
-        if self._producer is None:
-            raise RuntimeError("use `async with Publisher.kafka(…)`")
+    async def _hand_over(self, producer: AIOKafkaProducer, item: Notification, value: bytes) -> asyncio.Future[Any]:
         # the default partitioner puts a key where Kafka's own clients put it (murmur2)
         topic, key = scheduling.topic_of(self._names, item, times.now()), item.recipient.encode()
-        future = cast("asyncio.Future[Any]", await self._producer.send(topic, value, key=key))
+        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=key))
         future.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, even if late
         return future
 

@@ -18,7 +18,7 @@ DEADLINE_S: Final = 30.0
 
 
 class Publisher:
-    """An async context manager; safe for concurrent use within one event loop."""
+    """An async context manager; safe for concurrent use within the event loop it was opened in: else `NotOpen`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -31,7 +31,10 @@ class Publisher:
         get_token: GetToken | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> "HttpPublisher":
-        """Publish through ingest at `url`. The token's subject is the sender."""
+        """Publish through ingest at `url`. The token's subject is the sender.
+
+        `deadline_s` is for one call, the time it waits for its turn included.
+        """
         from clarion.client.http_publisher import HttpTransport
 
         return HttpPublisher(HttpTransport(url, TokenSource(token, get_token), deadline_s))
@@ -61,6 +64,9 @@ class Publisher:
         Transient failures are tried again within the deadline, which is safe because the id stays the same. Give an
         `idempotency_key` when your own process may repeat the call. With `deliver_at` it is held until then, at most
         365 days. Raises `Refused`, or `Unavailable` (it may still arrive), or ValueError for an unknown priority.
+
+        Publish as many at once as you like: over HTTP a few requests are under way, and those without a key that wait
+        meanwhile go together. Each of those with a key takes a request, 16 at once.
         """
         submission = Submission(
             type=type,

@@ -13,8 +13,9 @@ import msgspec
 
 from clarion.client.addresses import Addresses
 from clarion.client.cursor_store import CursorStore, InMemory, Position
-from clarion.client.errors import ClientError, Disconnected, NotConnected
+from clarion.client.errors import ClientError, Disconnected, NotConnected, NotOpen
 from clarion.client.inbox import Inbox
+from clarion.client.life import Life
 from clarion.client.marks import Mark
 from clarion.client.outbox import Outbox
 from clarion.client.progress import Overrun, Progress
@@ -82,6 +83,7 @@ class Subscriber:
         self._progress = Progress(Position())
         self._outbox = Outbox(self._say)
         self._session: Session | None = None
+        self._life = Life("subscriber")
         self._saved = Position()
         self._saved_at = 0.0
         self._arrived = asyncio.Event()
@@ -97,6 +99,10 @@ class Subscriber:
     # ---- life
 
     async def __aenter__(self) -> Self:
+        """Raises `NotOpen` when it was used before."""
+        if self._running is not None:
+            raise NotOpen("this subscriber was used already: make another one")
+        self._life.begin()
         self._saved = await self._storage.load()
         self._progress = Progress(self._saved)
         self._running = asyncio.create_task(self._run(), name="clarion subscriber")
@@ -107,6 +113,7 @@ class Subscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Whoever is cancelled here waits for less, and leaves nothing undone: what is not saved would come again."""
+        self._life.end()
         try:
             await self._acknowledge()
             await self._outbox.close()
@@ -139,7 +146,8 @@ class Subscriber:
     async def __anext__(self) -> Received:
         """The next notification. Raises a `SubscribeError` when the server does not allow to return."""
         if self._running is None:
-            raise RuntimeError("use `async with Subscriber(…)`")
+            raise NotOpen("this subscriber is not open yet: use `async with Subscriber(…)`")
+        self._life.check_loop()
         while True:
             self._arrived.clear()
             self._progress.handled()
@@ -198,6 +206,7 @@ class Subscriber:
         return await self._inbox.read_all()
 
     async def _mark(self, kind: type[Mark], ids: Sequence[str]) -> None:
+        self._life.check()
         for start in range(0, len(ids), limits.IDS_PER_FRAME):
             try:
                 async with asyncio.timeout(COMMAND_S):

@@ -17,12 +17,15 @@ class TokenSource:
         self._token = token
         self._get_token = get_token
         self._fetching = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # that the lock is of
         self.refreshable: Final = get_token is not None
 
     async def current(self) -> str:
         """The token to show now. Whoever finds none waits for one and the same fetch."""
         if self._token is not None:
             return self._token
+        if self._loop is not (running := asyncio.get_running_loop()):
+            self._loop, self._fetching = running, asyncio.Lock()  # what shows it was opened anew in another loop
         async with self._fetching:
             if self._token is None:
                 self._token = await self._fetched()
