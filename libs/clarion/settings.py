@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_issuer: str = "clarion"
     jwt_audience: str = "clarion"
     token_life_s: Positive = 86_400  # the longest; what lives longer is refused, and a disconnect is kept for so long
+    token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # of an issuer's clock against this machine's
     origins: str = ""  # exact origins of pages that may connect, separated by commas
     trusted_proxies: str = ""  # addresses and networks whose Forwarded or X-Forwarded-For is believed, likewise
 

@@ -165,3 +165,29 @@ async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
         assert await reader.read() == b"", "cut off"
         await until(served.is_empty)
     assert faults == ["a fault of ours"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(["Cookie: " + "c" * 12_000], id="one of 12 KB"),
+        pytest.param([f"X-{n}: {n}" for n in range(500)], id="five hundred"),
+        pytest.param(["X-Name: \xc3\xbc\xff"], id="in another encoding"),
+    ],
+)
+async def test_an_upgrade_may_have_the_headers_that_any_request_may_have(headers: list[str]) -> None:
+    gateway = sockets.Gateway()
+    site = Site(gateway, (sockets.ORIGIN,), ())
+    asked = sockets.request("Sec-WebSocket-Protocol: clarion.v1, bearer.abc", *headers)
+    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+        writer.write(asked)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert gateway.token == "abc"
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+async def test_an_upgrade_with_a_body_is_refused(field: str) -> None:
+    site = Site(sockets.Gateway(), (sockets.ORIGIN,), ())
+    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+        writer.write(sockets.request(field) + b"hello")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")

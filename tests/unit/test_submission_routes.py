@@ -371,3 +371,18 @@ async def test_while_the_store_is_away_a_lookup_is_503_and_publishing_works() ->
         assert "MongoDB" in is_problem(response, 503)["detail"]
         assert int(response.headers["retry-after"]) > 0
         assert (await c.post(ONE, json=GOOD)).status_code == 202
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5_000])
+@pytest.mark.parametrize(
+    "field", ['"v":{}', '"data":{{"a":[{}]}}', '"expires_at":{}', '"message":{}', '"recipients":[{}]']
+)
+async def test_a_number_that_no_float_holds_is_refused_by_name(number: str, field: str) -> None:
+    fields = field.format(number)
+    body = f'{{"type":"a","recipient":"bob",{fields}}}'.encode()
+    async with client() as http:
+        answer = await http.post(ONE, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    error = answer.json()["errors"][0]
+    assert error["pointer"].startswith("/" + field.split('"')[1])
+    assert "out of range" in error["detail"]

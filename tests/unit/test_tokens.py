@@ -39,7 +39,7 @@ async def test_a_minted_token_is_verified_with_its_scopes() -> None:
         signed(sub=None),
         signed(sub=""),
         signed(sub="x" * 129),
-        signed(scope=["publish"]),
+        signed(scope={"publish": True}),
         jwt.encode({"sub": "bob", "iss": "clarion", "aud": "clarion", "exp": time.time() + 60}, "o" * 32, "HS256"),
         jwt.encode({"sub": "bob", "iss": "clarion", "aud": "clarion", "exp": time.time() + 60}, "", "none"),
         jwt.encode({"sub": "bob", "iss": "clarion", "aud": "clarion", "exp": time.time() + 60}, "s" * 64, "HS512"),

@@ -6,15 +6,17 @@ us tokens with a `kid` of their own.
 """
 
 import asyncio
+import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeGuard, cast
 
 import httpx
 import jwt
-import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from clarion.contracts.limits import DAY_S, KIB
@@ -23,7 +25,9 @@ from clarion.security.tokens import KeysUnavailable
 
 log = structlog.get_logger()
 
-ALGORITHM: Final = "RS256"
+# what a key of a kind signs with (RFC 7518, RFC 8037), so that none is ever used with another algorithm
+_ALGORITHM_OF: Final = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
+ALGORITHMS: Final = tuple(_ALGORITHM_OF.values())
 FRESH_S: Final = 300.0
 STALE_S: Final = float(DAY_S)  # beyond that the keys of an issuer that does not answer are good for nothing
 UNKNOWN_S: Final = 60.0
@@ -34,6 +38,9 @@ _SET_BYTES: Final = 256 * KIB
 _KEYS: Final = 100
 _UNKNOWN: Final = 1_000
 _KEY_BITS: Final = 2048  # NIST SP 800-131A
+
+PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+Name = tuple[str, str]  # `kid`, empty for none, and algorithm: keys of two kinds may share a `kid` (RFC 7517, 4.5)
 
 
 class UnknownKey(Exception):
@@ -46,35 +53,44 @@ class KeySet:
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
         self._url: Final = url
         self._now: Final = now
-        self._keys: dict[str, RSAPublicKey] = {}
-        self._unknown: Final[OrderedDict[str, float]] = OrderedDict()  # until when
+        self._keys: dict[Name, PublicKey] = {}
+        self._unknown: Final[OrderedDict[Name, float]] = OrderedDict()  # until when
         self._fetched_at = float("-inf")
         self._ask_at = float("-inf")  # not before
         self._failures = 0
         self._fetching: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str) -> RSAPublicKey:
-        """Raises `UnknownKey`, or `KeysUnavailable`."""
-        now = self._now()
+    async def key(self, kid: str, algorithm: str) -> PublicKey:
+        """The key of that name; `kid` is empty when a token names none. Raises `UnknownKey`, or `KeysUnavailable`."""
+        now, name = self._now(), (kid, algorithm)
         age_s = now - self._fetched_at
-        if (found := self._keys.get(kid)) and age_s < STALE_S:
+        if (found := chosen(self._keys, name)) and age_s < STALE_S:
             if age_s >= FRESH_S and now >= self._ask_at:
                 self._fetch()
             return found
-        if now < self._unknown.get(kid, 0.0):
+        if now < self._unknown.get(name, 0.0):
             raise UnknownKey
         if self._fetching is None and now < self._ask_at:
             raise KeysUnavailable("the key set was asked for just now")
         await asyncio.shield(self._fetch())
         if self._now() - self._fetched_at >= FRESH_S:
             raise KeysUnavailable("the key set cannot be fetched")
-        if found := self._keys.get(kid):
+        if found := chosen(self._keys, name):
             return found
-        self._note_unknown(kid)
+        self._note_unknown(name)
         raise UnknownKey
 
-    def _note_unknown(self, kid: str) -> None:
-        self._unknown[kid] = self._now() + UNKNOWN_S
+    async def newer(self, kid: str, algorithm: str, than: PublicKey) -> PublicKey:
+        """The key that has come in the place of one that did not fit; the same one when there is no newer."""
+        name = (kid, algorithm)
+        if name in self._keys and kid:
+            return than  # an issuer that names its keys gives a new one a new name
+        if self._fetching is not None or self._now() >= self._ask_at:
+            await asyncio.shield(self._fetch())
+        return chosen(self._keys, name) or than
+
+    def _note_unknown(self, name: Name) -> None:
+        self._unknown[name] = self._now() + UNKNOWN_S
         while len(self._unknown) > _UNKNOWN:
             self._unknown.popitem(last=False)
 
@@ -91,7 +107,7 @@ class KeySet:
     async def _refresh(self) -> None:
         try:
             self._keys = usable(await _read(self._url))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, msgspec.DecodeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             wait_s = 1.0 + _RETRY.delay(self._failures)
             self._failures += 1
             self._ask_at = self._now() + wait_s
@@ -104,25 +120,52 @@ class KeySet:
         log.info("key set fetched", keys=len(self._keys))
 
 
-class _Set(msgspec.Struct):
-    keys: list[dict[str, Any]]
-
-
-def usable(document: bytes) -> dict[str, RSAPublicKey]:
-    """The keys that may sign tokens; others in the set are left out. Raises msgspec.DecodeError when it is no set."""
-    entries = msgspec.json.decode(document, type=_Set).keys[:_KEYS]
-    return {str(entry["kid"]): key for entry in entries if (key := _public_key(entry))}
-
-
-def _public_key(entry: dict[str, Any]) -> RSAPublicKey | None:
-    fits = entry.get("kty") == "RSA" and entry.get("use", "sig") == "sig" and entry.get("alg", ALGORITHM) == ALGORITHM
-    if not fits or not isinstance(entry.get("kid"), str):
-        return None
+def usable(document: bytes) -> dict[Name, PublicKey]:
+    """The keys that may sign tokens; others in the set are left out. Raises ValueError when it is no set."""
     try:
-        key = jwt.PyJWK(entry, ALGORITHM).key
-    except jwt.PyJWTError:
+        found: Any = json.loads(document)
+    except RecursionError as error:
+        raise ValueError("nested too deeply for a key set") from error
+    entries: Any = cast("dict[str, Any]", found).get("keys") if isinstance(found, dict) else None
+    if type(entries) is not list:
+        raise ValueError("a key set is an object with a list of `keys`")
+    objects = [cast("dict[str, Any]", entry) for entry in cast("list[Any]", entries)[:_KEYS] if isinstance(entry, dict)]
+    return {name: key for entry in objects if (name := _name(entry)) and (key := _public_key(entry, name))}
+
+
+def chosen(keys: Mapping[Name, PublicKey], name: Name) -> PublicKey | None:
+    """The key of that name. Of a set of one key, that one, when it has no `kid` or the token names none."""
+    if found := keys.get(name):
+        return found
+    if len(keys) != 1:
         return None
-    return key if isinstance(key, RSAPublicKey) and key.key_size >= _KEY_BITS else None
+    (kid, algorithm), key = next(iter(keys.items()))
+    return key if algorithm == name[1] and not (kid and name[0]) else None
+
+
+def _name(entry: dict[str, Any]) -> Name | None:
+    kid, kind = entry.get("kid", ""), entry.get("kty")
+    algorithm = _ALGORITHM_OF.get(kind) if isinstance(kind, str) else None
+    fits = entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm
+    return (kid, algorithm) if algorithm and fits and isinstance(kid, str) else None
+
+
+def _public_key(entry: dict[str, Any], name: Name) -> PublicKey | None:
+    try:
+        key = jwt.PyJWK(entry, name[1]).key
+    except Exception as error:  # noqa: BLE001 - whatever a library makes of such a key, the others stay good
+        log.warning("a key of the key set cannot be read", algorithm=name[1], error=type(error).__name__)
+        return None
+    return key if _is_strong(key) else None
+
+
+def _is_strong(key: object) -> TypeGuard[PublicKey]:
+    """A public key that is long enough; of curves the one that ES256 is for."""
+    return (
+        (isinstance(key, RSAPublicKey) and key.key_size >= _KEY_BITS)
+        or (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1))
+        or isinstance(key, Ed25519PublicKey)
+    )
 
 
 async def _read(url: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Tokens: JWT (RFC 7519), signed by a shared secret (HS256) or by a key of a key set (RS256, JWKS)."""
+"""Tokens: JWT (RFC 7519), signed by a shared secret (HS256) or by a key of a key set (RS256, ES256, EdDSA; JWKS)."""
 
 import time
 from dataclasses import dataclass

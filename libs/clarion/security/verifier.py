@@ -1,84 +1,83 @@
 """Whether a token proves its subject."""
 
 import time
-from functools import lru_cache
 from typing import Any, Final
 
 import jwt
 
-from clarion.security import key_sets
-from clarion.security.key_sets import KeySet, UnknownKey
+from clarion.security.claims import Expected, issuer_of
+from clarion.security.key_sets import ALGORITHMS, KeySet, UnknownKey
 from clarion.security.tokens import Claims, TokenError
 from clarion.settings import Settings
 
-_LEEWAY_S: Final = 5
 _MAX_TOKEN_CHARS: Final = 8 * 1024
 _MAX_KID_CHARS: Final = 256
+_SHARED: Final = "HS256"
+_jws: Final = jwt.PyJWS([_SHARED, *ALGORITHMS])
 
 
 class Verifier:
     """Checks algorithm, issuer, signature, audience and times. One a process; an issuer's keys are cached."""
 
     def __init__(self, settings: Settings) -> None:
-        self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+        self._expected = Expected(
+            settings.jwt_issuer, settings.jwt_audience, settings.token_life_s, settings.token_leeway_s
+        )
         self._secret = settings.jwt_secret
-        self._longest_life_s = settings.token_life_s
         self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
 
     async def verify(self, token: str) -> Claims:
         """Raises `TokenError`, or `tokens.KeysUnavailable`."""
-        if not token or len(token) > _MAX_TOKEN_CHARS:
-            raise TokenError("token missing or too long")
+        if not token or len(token) > _MAX_TOKEN_CHARS or not token.isascii():
+            raise TokenError("token missing, too long, or no JWT")
         if self._keys is None:
-            return self._decode(token, self._secret, "HS256")
-        kid = self._kid(token)
+            payload = _payload(token, self._secret, _SHARED)
+        else:
+            payload = await self._signed_by_issuer(token, self._keys)
+        return self._expected.claims(payload, time.time())
+
+    async def _signed_by_issuer(self, token: str, keys: KeySet) -> bytes:
+        kid, algorithm = self._claimed_key(token)
         try:
-            return self._decode(token, await self._keys.key(kid), key_sets.ALGORITHM)
+            key = await keys.key(kid, algorithm)
+            try:
+                return _payload(token, key, algorithm)
+            except _BadSignature:
+                # a key without a name may have been replaced by another one without a name
+                return _payload(token, await keys.newer(kid, algorithm, key), algorithm)
         except UnknownKey:
             raise TokenError("token refused: its issuer has no such key") from None
 
-    def _kid(self, token: str) -> str:
-        """Which key it claims to be signed with; only a token that could be good may make us ask the issuer."""
-        try:
-            unverified = jwt.decode_complete(token, options={"verify_signature": False})
-        except jwt.PyJWTError as error:
-            raise TokenError(f"token refused: {error}") from error
-        header, claims = unverified["header"], unverified["payload"]
-        kid = header.get("kid")
-        if header.get("alg") != key_sets.ALGORITHM or claims.get("iss") != self._issuer:
-            raise TokenError("token refused: of another algorithm or issuer")
-        if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID_CHARS:
-            raise TokenError("token refused: it names no key")
-        return kid
+    def _claimed_key(self, token: str) -> tuple[str, str]:
+        """Which key and algorithm it claims to be signed with, the key's name empty when it names none.
 
-    def _decode(self, token: str, key: Any, algorithm: str) -> Claims:
-        try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=_LEEWAY_S,
-                options={"require": ["exp", "sub", "iss", "aud"]},
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise TokenError("token expired") from error
-        except jwt.PyJWTError as error:
-            raise TokenError(f"token refused: {error}") from error
-        subject, scope = claims["sub"], claims.get("scope", "")
-        if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not isinstance(scope, str):
-            raise TokenError("token refused: sub must be 1 to 128 characters and scope a string")
-        # of a token that does not say when it was issued, the earliest moment is taken
-        expires, life_s = float(claims["exp"]), self._longest_life_s
-        issued = float(claims.get("iat", expires - life_s))
-        if expires - issued > life_s or issued > time.time() + _LEEWAY_S:
-            raise TokenError(f"token refused: it lives for longer than {life_s} s")
-        return Claims(subject, _scopes(scope), expires, issued)
+        Only a token that could be good may make us ask the issuer.
+        """
+        unverified = _decoded(token)
+        header: dict[str, Any] = unverified["header"]
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if algorithm not in ALGORITHMS:
+            raise TokenError(f"token refused: it must be signed by one of {', '.join(ALGORITHMS)}")
+        if issuer_of(unverified["payload"]) != self._expected.issuer:
+            raise TokenError("token refused: `iss` is not the issuer of CLARION_JWT_ISSUER")
+        if kid is not None and not 0 < len(kid) <= _MAX_KID_CHARS:  # PyJWT has seen that it is text
+            raise TokenError(f"token refused: its `kid` must have 1 to {_MAX_KID_CHARS} characters")
+        return kid or "", algorithm
 
 
-@lru_cache(256)
-def _scopes(scope: str) -> frozenset[str]:
-    """One set for all whose tokens say the same: a gateway keeps what it verified."""
-    return frozenset(scope.split())
+class _BadSignature(TokenError):
+    """Signed with another key."""
+
+
+def _payload(token: str, key: Any, algorithm: str) -> bytes:
+    return _decoded(token, key=key, algorithms=[algorithm])["payload"]
+
+
+def _decoded(token: str, **check: Any) -> dict[str, Any]:
+    """Header and payload; without a `check` nothing is known of them. Raises `TokenError`."""
+    try:
+        return _jws.decode_complete(token, options=None if check else {"verify_signature": False}, **check)
+    except jwt.InvalidSignatureError as error:
+        raise _BadSignature("token refused: its signature is not by the key it should be") from error
+    except jwt.PyJWTError as error:
+        raise TokenError(f"token refused: {error}") from error

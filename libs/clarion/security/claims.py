@@ -1,0 +1,105 @@
+"""What a token claims (RFC 7519), once its signature is known to be good: is it for us, now, and in words we can use.
+
+Pure: the time is passed in. Nothing of a token is repeated in a refusal but numbers: text of it may be anything.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from clarion.contracts import names, times
+from clarion.security.tokens import Claims, TokenError
+
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_Seconds = int | float
+_Words = str | list[str]
+
+
+class _Payload(msgspec.Struct):
+    """The claims that are looked at. Others are ignored, whatever they hold."""
+
+    iss: str
+    sub: str
+    aud: str | list[str]
+    exp: _Seconds
+    iat: _Seconds | None = None
+    nbf: _Seconds | None = None
+    scope: _Words | None = None
+    scp: _Words | None = None  # where other issuers put scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`life_s`: how long a token may live at most; `leeway_s`: by how much its issuer's clock may differ from ours."""
+
+    issuer: str
+    audience: str
+    life_s: float
+    leeway_s: float
+
+    def claims(self, payload: bytes, now: float) -> Claims:
+        """Raises `TokenError`."""
+        found = _decoded(payload)
+        if found.iss != self.issuer:
+            raise TokenError("token refused: `iss` is not the issuer of CLARION_JWT_ISSUER")
+        if self.audience not in ([found.aud] if isinstance(found.aud, str) else found.aud):
+            raise TokenError("token refused: `aud` does not hold the audience of CLARION_JWT_AUDIENCE")
+        if fault := names.fault_of(found.sub):
+            raise TokenError(f"token refused: `sub` {fault}")
+        expires, issued = self._times(found, now)
+        # what is let in by the leeway alone ends with it, and not at once
+        expires = expires if expires > now else expires + self.leeway_s
+        return Claims(found.sub, _scopes(_words(found.scope) + _words(found.scp)), expires, issued)
+
+    def _times(self, found: _Payload, now: float) -> tuple[float, float]:
+        """When it expires, and when it was issued: of a token that does not say so, the earliest moment is taken."""
+        expires = _moment("exp", found.exp)
+        issued = expires - self.life_s if found.iat is None else _moment("iat", found.iat)
+        if expires + self.leeway_s <= now:
+            raise TokenError(f"token expired {now - expires:.0f} s ago, by this server's clock")
+        if expires - issued > self.life_s or (found.iat is None and issued > now + self.leeway_s):
+            raise TokenError(f"token refused: it lives for longer than {self.life_s:g} s (CLARION_TOKEN_LIFE_S)")
+        for name, begins in (("iat", issued), ("nbf", _moment("nbf", found.nbf or 0))):
+            if begins > now + self.leeway_s:
+                raise TokenError(
+                    f"token refused: it is not valid before {times.rfc3339(datetime.fromtimestamp(begins, UTC))} "
+                    f"(`{name}`): its issuer's clock is {begins - now:.0f} s ahead of this server's, more than the "
+                    f"{self.leeway_s:g} s of CLARION_TOKEN_LEEWAY_S"
+                )
+        return expires, issued
+
+
+def issuer_of(payload: bytes) -> str:
+    """Raises `TokenError`."""
+    return _decoded(payload).iss
+
+
+def _decoded(payload: bytes) -> _Payload:
+    """Python's own parser, which is lenient: a claim that we ignore must not spoil the token."""
+    try:
+        return msgspec.convert(json.loads(payload), _Payload)
+    except msgspec.ValidationError as error:
+        raise TokenError(f"token refused: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise TokenError("token refused: its claims are not JSON") from error
+
+
+def _moment(name: str, seconds: _Seconds) -> float:
+    """JSON has numbers that no float holds, and floats that no calendar has."""
+    if not 0 <= seconds <= _LATEST:
+        raise TokenError(f"token refused: `{name}` is no time in seconds since 1970")
+    return float(seconds)
+
+
+def _words(found: Any) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else tuple(found or ())
+
+
+@lru_cache(256)
+def _scopes(found: tuple[str, ...]) -> frozenset[str]:
+    """One set for all whose tokens say the same: a gateway keeps what it verified."""
+    return frozenset(" ".join(found).split())
