@@ -30,8 +30,8 @@ def read_batch(
 ) -> tuple[dict[int, Notification], dict[int, LineResult]]:
     """Per line, its notification or why it has none; empty lines are passed over, but counted.
 
-    Under an idempotency `key` a line's id is that of (sender, recipient, key and line number): the same batch sent
-    again, accepted lines blanked or not, makes nothing twice. Raises `TooManyLines`.
+    Under an idempotency `key` a line's id is that of (sender, recipient, key, line number): the same batch sent again,
+    accepted lines blanked or not, makes nothing twice. Raises `TooManyLines`.
     """
     lines = body.split(b"\n")
     if len(lines) - (not lines[-1]) > limits.BATCH_LINES:
@@ -42,7 +42,7 @@ def read_batch(
         if not line.strip():
             continue
         try:
-            accepted[number] = read_line(line, claims, None if key is None else f"{key}#{number}", now)
+            accepted[number] = read_line(line, number, claims, key, now)
         except Rejected as error:
             refused[number] = LineResult(number, error.status, errors=list(error.errors))
     return accepted, refused

@@ -49,7 +49,12 @@ def document() -> dict[str, Any]:
                 "operationId": "publish",
                 "summary": "Publish a notification to one recipient, or to many.",
                 "description": "202 comes only after every in-sync replica of Kafka has it.",
-                "parameters": [_idempotency_key("the same key makes the same ids, so a repeat is not a copy")],
+                "parameters": [
+                    _idempotency_key(
+                        "the same key makes the same ids, so a repeat is not a copy; "
+                        "`recipient` and `recipients` make different ones"
+                    )
+                ],
                 "requestBody": body("application/json", submission, limits.BODY_BYTES),
                 "responses": {"202": answer("Accepted.", "application/json", accepted), **publishing},
             }
@@ -59,7 +64,11 @@ def document() -> dict[str, Any]:
                 "operationId": "publishBatch",
                 "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
                 "description": "Each line has a result of its own. Empty lines are passed over, but counted.",
-                "parameters": [_idempotency_key("with the line's number it makes that line's id")],
+                "parameters": [
+                    _idempotency_key(
+                        "with the line's number it makes that line's id, which no key of a single request makes"
+                    )
+                ],
                 "requestBody": body("application/x-ndjson", submission, limits.BATCH_BYTES),
                 "responses": {"200": answer("A result a line.", "application/x-ndjson", line), **publishing},
             }

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from clarion.contracts import limits, notification, scheduling
-from clarion.contracts.ids import idempotent_id, new_id
+from clarion.contracts.ids import fan_out_id, idempotent_id, line_id, new_id
 from clarion.contracts.notification import Invalid, Notification, Submission
 from clarion.contracts.problems import FieldError, field_error
 from clarion.contracts.times import truncate
@@ -37,27 +37,32 @@ def decode(body: bytes) -> Submission:
         raise Rejected(400, field_error(error)) from error
 
 
-def notifications_of(submission: Submission, claims: Claims, key: str | None, now: datetime) -> Sequence[Notification]:
+def notifications_of(
+    submission: Submission, claims: Claims, key: str | None, now: datetime, line: int | None = None
+) -> Sequence[Notification]:
     """One notification for each recipient, in their order.
 
-    Under an idempotency `key` the ids are the same each time. Raises `Rejected`.
+    Under an idempotency `key`, and for the same `line` of a batch, the ids are the same each time. Raises `Rejected`.
     """
     sender = submission.sender or claims.subject
     may_publish(claims, sender)
     if errors := [*_recipient_errors(submission), *_content_errors(submission, now)]:
         raise Rejected(422, *errors)
     recipients = submission.recipients or [submission.recipient or ""]
-    notifications = [_notification(submission, sender, recipient, key, now) for recipient in recipients]
+    notifications = [
+        _notification(submission, sender, recipient, _id(submission, sender, recipient, key, now, line), now)
+        for recipient in recipients
+    ]
     _check_size(notifications)
     return notifications
 
 
-def read_line(line: bytes, claims: Claims, key: str | None, now: datetime) -> Notification:
+def read_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
     """The notification of a line of a batch, which has one recipient. Raises `Rejected`."""
     submission = decode(line)
     if submission.recipients is not None:
         raise Rejected(422, FieldError("/recipients", "not_supported", "a line of a batch has one `recipient`"))
-    return notifications_of(submission, claims, key, now)[0]
+    return notifications_of(submission, claims, key, now, number)[0]
 
 
 def may_publish(claims: Claims, sender: str) -> None:
@@ -101,9 +106,17 @@ def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
     return errors
 
 
-def _notification(submission: Submission, sender: str, recipient: str, key: str | None, now: datetime) -> Notification:
+def _id(submission: Submission, sender: str, recipient: str, key: str | None, now: datetime, line: int | None) -> str:
+    if key is None:
+        return new_id(scheduling.due(submission, now))
+    if line is not None:
+        return line_id(sender, recipient, key, line)
+    return (fan_out_id if submission.recipients else idempotent_id)(sender, recipient, key)
+
+
+def _notification(submission: Submission, sender: str, recipient: str, id_: str, now: datetime) -> Notification:
     return Notification(
-        id=new_id(scheduling.due(submission, now)) if key is None else idempotent_id(sender, recipient, key),
+        id=id_,
         type=submission.type,
         message=submission.message,
         priority=submission.priority,

@@ -54,6 +54,23 @@ def test_a_key_makes_the_same_ids_each_time_and_others_for_others() -> None:
     assert submit(key="k", recipient="a")[0].id != submit(OPERATOR, key="k", recipient="a")[0].id
 
 
+def test_single_posts_fan_outs_and_lines_under_one_key_never_share_an_id() -> None:
+    line, _ = read_batch(b'{"type":"a","message":"x","recipient":"a"}', SERVICE, "k", NOW)
+    ids = [
+        submit(key="k", recipient="a")[0].id,
+        submit(key="k", recipients=["a"])[0].id,
+        submit(key="k#1", recipient="a")[0].id,
+        submit(key="k#1", recipients=["a"])[0].id,
+        line[1].id,
+    ]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> None:
+    """A client that retries across an upgrade must not publish twice."""
+    assert submit(key="k", recipient="a")[0].id == "25e3faac-7c13-555c-867e-e0deeebbbdc8"
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

@@ -24,8 +24,21 @@ def new_id(due: datetime | None = None) -> str:
 
 
 def idempotent_id(sender: str, recipient: str, key: str) -> str:
-    """The id of whatever `sender` publishes to `recipient` under an idempotency key: the same one each time."""
+    """The id of whatever `sender` publishes to one `recipient` under an idempotency key: the same one each time.
+
+    Senders retry across an upgrade: what is derived here must never change.
+    """
     return _derived(["key", sender, recipient, key])
+
+
+def fan_out_id(sender: str, recipient: str, key: str) -> str:
+    """The same for a request to many recipients. It has ids of its own: its key may be that of a request to one."""
+    return _derived(["fan-out", sender, recipient, key])
+
+
+def line_id(sender: str, recipient: str, key: str, line: int) -> str:
+    """The same for a line of a batch, which no key that a client chooses can lead to."""
+    return _derived(["line", sender, recipient, key, line])
 
 
 def record_id(topic: str, generation: int, partition: int, offset: int) -> str:
