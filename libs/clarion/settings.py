@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Token buckets, in notifications a second and at once; a rate of 0 is no limit.
     sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # a token's subject, an ingest process
     sender_burst: Positive = 2_000
-    recipient_rate: Annotated[float, Meta(ge=0)] = 10  # a recipient and lane, on record time; urgent has none
+    recipient_rate: Annotated[float, Meta(ge=0)] = 10  # a recipient and lane, by when records came; urgent has none
     recipient_burst: Positive = 50
 
     # Of each gateway; 0 is no limit.

@@ -15,7 +15,6 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
@@ -25,6 +24,7 @@ from services.stream.emitting import Sent, dead_letter_records, item_records, la
 from services.stream.letters import say_dead
 from services.stream.packing import pack
 from services.stream.storing import Outcome, store
+from services.stream.throttling import Throttling
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
 from services.stream.withdrawing import withdraw
@@ -41,8 +41,7 @@ class LaneWork:
     database: Database
     producer: AIOKafkaProducer
     gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
-    limit: RateLimit | None  # of each recipient
-    _epoch: int = -1
+    throttling: Throttling | None
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         decoded = self.decode(window)
@@ -52,8 +51,10 @@ class LaneWork:
 
     def decode(self, window: Window) -> Decoded:
         with self.stage("decode"):
-            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, times.now())
-            self._throttle(decoded, max(batch.epoch for batch in window.batches))
+            now = times.now()
+            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now)
+            if self.throttling:
+                self.throttling.apply(decoded, max(batch.epoch for batch in window.batches), now.timestamp())
         return decoded
 
     async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
@@ -93,19 +94,6 @@ class LaneWork:
 
     async def send(self, records: Sequence[Sent]) -> None:
         await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
-
-    def _throttle(self, decoded: Decoded, epoch: int) -> None:
-        """On record time, so that a backlog is judged as it was published; exact within one ownership of partitions."""
-        if self.limit is None:
-            return
-        if epoch != self._epoch:
-            # what is read again must not be charged twice
-            self.limit.clear()
-            self._epoch = epoch
-        for entry in decoded.entries.values():
-            if not entry.expired:
-                entry.throttled = self.limit.take(entry.recipient, entry.record.timestamp / 1000) > 0
-                decoded.throttled += entry.throttled
 
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
         metrics.stored.labels(self.lane).inc(outcome.fresh)

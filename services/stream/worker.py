@@ -28,6 +28,7 @@ from services.stream.pipeline import Pipeline, Work
 from services.stream.reach import Reach
 from services.stream.receipts import ReceiptsWork
 from services.stream.releasing import Releasing
+from services.stream.throttling import Throttling
 from services.stream.urgent import UrgentWork
 from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 
@@ -45,7 +46,7 @@ async def run_lane(process: Process, lane: Lane) -> None:
         os.nice(_NICE[lane])
         gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
         limited = lane is not Lane.URGENT and settings.recipient_rate > 0
-        limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if limited else None
+        limit = Throttling(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
         work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate, limit)
         if lane is Lane.URGENT:
             await _run_urgent(process, work)

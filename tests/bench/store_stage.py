@@ -32,6 +32,7 @@ class Fetched:
 
     headers = ()
     timestamp = 0
+    timestamp_type = 1
     key = b""
 
     def __init__(self, offset: int, value: bytes) -> None:

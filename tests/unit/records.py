@@ -14,13 +14,21 @@ TIMESTAMP_MS = 1_795_000_000_000
 Headers = Sequence[tuple[str, bytes]]
 
 
-def record(value: bytes | None, offset: int = 0, partition: int = 0, headers: Headers = ()) -> Record:
+def record(
+    value: bytes | None,
+    offset: int = 0,
+    partition: int = 0,
+    headers: Headers = (),
+    *,
+    timestamp_ms: int = TIMESTAMP_MS,
+    by_broker: bool = False,
+) -> Record:
     return ConsumerRecord(
         topic=TOPIC,
         partition=partition,
         offset=offset,
-        timestamp=TIMESTAMP_MS,
-        timestamp_type=0,
+        timestamp=timestamp_ms,
+        timestamp_type=int(by_broker),
         key=b"ann",
         value=value,
         checksum=None,

@@ -67,4 +67,10 @@ def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> 
 
 
 def _retention(seconds: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
+    """Counted from when the broker took a record.
+
+    By a producer's clock, a record that is stamped 1970 would be deleted with its segment before anybody reads it, one
+    that is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published.
+    """
+    retention = {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
+    return retention | {"message.timestamp.type": "LogAppendTime"}

@@ -16,8 +16,7 @@ class RateLimit:
     At most `most_keys` are kept. Beyond that those that came first are forgotten: their buckets count as full again,
     and `forgotten` counts them.
 
-    Time may go back a little, as record timestamps of several producers do: an earlier time finds the bucket as it is,
-    so it can gain nothing by it.
+    Time may go back a little: an earlier time finds the bucket as it is, so it can gain nothing by it.
     """
 
     def __init__(self, rate: float, burst: int, *, most_keys: int = 100_000) -> None:
