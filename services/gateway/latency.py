@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from clarion.contracts.deliveries import Addressed
+from clarion.contracts.limits import DAY_S
 from clarion.telemetry import metrics
 
 _HEAD: Final = len("019353f5-0f2a-7")  # of a UUIDv7: milliseconds since 1970, and its version (RFC 9562, 5.7)
+_MOST_MS: Final = 7 * DAY_S * 1000  # a lane keeps a record no longer
 
 
 def observe(items: Iterable[Addressed]) -> None:
@@ -17,4 +19,6 @@ def observe(items: Iterable[Addressed]) -> None:
     for (lane, head), times in Counter([(item.lane, item.id[:_HEAD]) for item in items]).items():
         if head.endswith("7"):
             waited_ms = now_ms - int(head[:8] + head[9:13], 16)
+            if abs(waited_ms) > _MOST_MS:
+                continue  # made by somebody else's clock, or of anything but a clock
             metrics.delivery_seconds.observe(lane, max(0.0, waited_ms) / 1000, times)

@@ -14,7 +14,7 @@ from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
 from clarion.contracts.scheduling import RELEASED
-from services.stream import reading
+from services.stream import reading, record_clock
 
 
 class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dataclass takes twice as long
@@ -87,7 +87,7 @@ def decode_window(
     for batch in batches:
         for record in batch.records:
             try:
-                item = _notification(record, batch.partition, generation)
+                item = _notification(record, batch.partition, generation, now)
             except Invalid as error:
                 reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
                 decoded.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
@@ -103,12 +103,11 @@ def decode_window(
     return decoded
 
 
-def _notification(record: Record, partition: Partition, generation: int) -> Notification:
+def _notification(record: Record, partition: Partition, generation: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
     item = reading.read(record.value or b"")
-    if item.created_at is None:
-        item.created_at = times.from_ms(record.timestamp)
+    item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
     return item
@@ -173,7 +172,7 @@ def dead_letter(
         partition=partition.number,
         offset=record.offset,
         attempts=attempts,
-        first_seen=times.from_ms(record.timestamp),
+        first_seen=times.from_ms(record.timestamp or 0),
         last_seen=now,
     )
 

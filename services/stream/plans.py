@@ -15,6 +15,7 @@ from clarion.contracts import ids, notification, scheduling, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
+from services.stream import record_clock
 from services.stream.decoding import Moved, conflict, dead_letter
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
@@ -88,8 +89,7 @@ def _plan(record: Record, partition: Partition, generation: int, now: datetime) 
     item = notification.decode(record.value or b"")
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
         scheduling.check(item, now)
-    if item.created_at is None:
-        item.created_at = times.from_ms(record.timestamp)
+    item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
     return Plan(record, partition, item, item.id, _digest(item))

@@ -1,4 +1,4 @@
-"""When records came into Kafka, as far as that can be known: recipient limits are judged by it. Pure.
+"""When records came into Kafka and were created, as far as that can be known; limits are judged by it. Pure.
 
 The broker stamps the records of a topic with `message.timestamp.type=LogAppendTime`, as every topic is declared: one
 clock for all producers. On a topic that an operator declares otherwise, or that an earlier version made, each producer
@@ -6,15 +6,19 @@ stamps with a clock of its own, which may be an hour ahead or count seconds. Suc
 bounds.
 """
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.lean_records import Record
+from clarion.contracts import limits, times
 
 _BY_BROKER: Final = 1  # of `timestamp_type`
 # How long ago a producer's stamp may say that its record came. A flood can pretend at most that much time, and so
 # passes at most that many seconds' worth of tokens; a backlog that is older counts as published that long ago.
 BELIEVED_S: Final = 15 * 60.0
+_AHEAD: Final = timedelta(seconds=limits.CREATED_AHEAD_S)
+_BEHIND: Final = timedelta(days=limits.CREATED_BEHIND_DAYS)
 
 
 def came(record: Record, now: float) -> float:
@@ -23,6 +27,17 @@ def came(record: Record, now: float) -> float:
     if record.timestamp_type != _BY_BROKER:
         stamp = max(stamp, now - BELIEVED_S)
     return min(stamp, now)
+
+
+def created(claimed: datetime | None, record: Record, now: datetime) -> datetime:
+    """What its sender claims; when the record came, where that says nothing or what is not possible; else `now`.
+
+    A notification of 2099 would stay on top of its recipient's inbox, and one of the year 1 would never be seen there.
+    """
+    if claimed is not None and -_AHEAD <= now - claimed <= _BEHIND:
+        return claimed
+    stamp = times.from_ms(record.timestamp or 0)
+    return stamp if -_AHEAD <= now - stamp <= _BEHIND else now
 
 
 class RecordClock:

@@ -10,6 +10,7 @@ from bson.codec_options import CodecOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.contracts import limits
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.order import MAX_ORD
 from clarion.store import raw_documents
@@ -17,6 +18,7 @@ from clarion.store import raw_documents
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 NOW = datetime(2026, 11, 25, 1, 2, 3, 4000, UTC)
 KEEP_UNTIL = NOW + timedelta(days=30)
+AT_MOST = NOW + timedelta(days=limits.EXPIRES_AHEAD_DAYS)
 
 # a zone must not push them out of the calendar
 EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (2, 9998))
@@ -72,7 +74,7 @@ def fields(entry: New, lane: Lane) -> dict[str, Any]:
         "unread": None if entry.expired else True,
         "created_at": entry.created_at,
         "stored_at": NOW,
-        "purge_at": max(entry.expires_at, KEEP_UNTIL) if entry.expires_at else KEEP_UNTIL,
+        "purge_at": min(max(entry.expires_at, KEEP_UNTIL), AT_MOST) if entry.expires_at else KEEP_UNTIL,
         "body": entry.body,
     }
     if entry.expires_at:

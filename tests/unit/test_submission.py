@@ -87,6 +87,7 @@ def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> No
         ({"recipient": "a", "deliver_at": "2026-12-01T00:00:00"}, (422, [("/deliver_at", "timezone")])),
         ({"recipient": "a", "expires_at": "2020-01-01T00:00:00Z"}, (422, [("/expires_at", "past")])),
         ({"recipient": "a", "expires_at": "9999-12-31T23:59:59-01:00"}, (422, [("/expires_at", "out_of_range")])),
+        ({"recipient": "a", "expires_at": "2030-01-01T00:00:00Z"}, (422, [("/expires_at", "too_far")])),
         ({"recipient": "a", "data": {"x": "y" * limits.DATA_BYTES}}, (422, [("/data", "too_large")])),
         ({"recipient": "a", "data": {"x": "y" * 9_000}, "message": "\0" * 4_096}, (422, [("", "too_large")])),
         ({"recipient": "a", "sender": "other"}, (403, [("/sender", "foreign_sender")])),

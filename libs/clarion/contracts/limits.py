@@ -16,6 +16,11 @@ DATA_DEPTH: Final = 32  # deeper JSON would overflow some client's parser: one r
 RECORD_BYTES: Final = 32 * KIB
 HEADERS_BYTES: Final = 64 * KIB  # of a record, which is sent on with them: together far below what a topic takes
 DELIVER_AHEAD_DAYS: Final = 365
+CREATED_AHEAD_S: Final = (
+    300  # of `created_at` before this clock; beyond, the time at which Kafka took the record counts
+)
+CREATED_BEHIND_DAYS: Final = 400  # likewise: what is scheduled a year ahead must fit
+EXPIRES_AHEAD_DAYS: Final = 730  # no document is kept longer
 KEEP_DAYS: Final = 30  # stored documents; longer than Kafka keeps records, or a replay would bring back what was purged
 
 # HTTP

@@ -11,10 +11,14 @@ from clarion.contracts.topics import Names
 # A header of what was held until it was due. A lane whose clock is behind would send it back otherwise.
 RELEASED: Final = "clarion-released"
 AHEAD: Final = timedelta(days=limits.DELIVER_AHEAD_DAYS)
+LASTING: Final = timedelta(days=limits.EXPIRES_AHEAD_DAYS)
 
 
 def check(content: Content, now: datetime) -> None:
-    """Raises `Invalid`: nobody delivers so late, or it would expire first."""
+    """Raises `Invalid`: nobody delivers so late, or keeps it for so long, or it would expire before it is delivered."""
+    if content.expires_at is not None and content.expires_at - now > LASTING:
+        days = limits.EXPIRES_AHEAD_DAYS
+        raise Invalid("/expires_at", "too_far", days, f"is at most {days} days ahead; without it nothing expires")
     if content.deliver_at is None:
         return
     if content.deliver_at - now > AHEAD:

@@ -5,13 +5,14 @@ own encoder, which copies these bytes as they are.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any, Final, Protocol
 
 import bson
 from bson.raw_bson import RawBSONDocument
 
+from clarion.contracts import limits
 from clarion.contracts.ids import ID_CHARS
 from clarion.contracts.lanes import Lane
 from clarion.store.notifications import State
@@ -24,6 +25,7 @@ _CREATED_AT: Final = b"\x09created_at\0"
 _BODY: Final = b"\x05body\0"
 _RECIPIENT: Final = b"\x02recipient\0"
 _LENGTH: Final = Struct("<i")
+_KEEP_AT_MOST: Final = timedelta(days=limits.EXPIRES_AHEAD_DAYS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +47,11 @@ class New(Protocol):
 
 
 def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: datetime) -> list[RawBSONDocument]:
-    """The documents of a window that is stored `now`, to be purged at `keep_until` or when they expire, if later."""
+    """The documents of a window that is stored `now`, to be purged at `keep_until` or when they expire, if later.
+
+    What expires in the far future is not kept until then: nothing would ever be purged of a sender who means "never".
+    """
+    at_most = now + _KEEP_AT_MOST
     shared = {"lane": str(lane.value), "stored_at": now}
     plain = _rest(shared | {"state": str(State.PENDING.value), "unread": True, "purge_at": keep_until})
     named: dict[tuple[str, str], bytes] = {}
@@ -59,7 +65,7 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
             names = _fields({"type": entry.type, "sender": entry.sender}) + _RECIPIENT
             named[entry.type, entry.sender] = names
         if entry.expires_at or entry.deliver_at or entry.collapse_key or entry.expired or entry.throttled:
-            rest = _rest(shared | _particulars(entry, keep_until))
+            rest = _rest(shared | _particulars(entry, keep_until, at_most))
         else:
             rest = plain
         recipient = entry.recipient.encode()
@@ -81,13 +87,13 @@ def _rest(document: dict[str, Any]) -> bytes:
     return b"\0" + _fields(document) + b"\0"
 
 
-def _particulars(entry: New, keep_until: datetime) -> dict[str, Any]:
+def _particulars(entry: New, keep_until: datetime, at_most: datetime) -> dict[str, Any]:
     pushed = not (entry.expired or entry.throttled)
     state = State.PENDING if pushed else State.EXPIRED if entry.expired else State.THROTTLED
     fields: dict[str, Any] = {
         "state": str(state.value),
         "unread": None if entry.expired else True,
-        "purge_at": max(entry.expires_at, keep_until) if entry.expires_at else keep_until,
+        "purge_at": min(max(entry.expires_at, keep_until), at_most) if entry.expires_at else keep_until,
     }
     optional = {"expires_at": entry.expires_at, "deliver_at": entry.deliver_at, "collapse_key": entry.collapse_key}
     fields |= {name: value for name, value in optional.items() if value}
