@@ -62,7 +62,7 @@ export class Clarion {
       progress: this.#progress,
       timeoutMs: handlerTimeoutMs,
       ackOnError,
-      onHandled: (tag) => this.#outbox.ack(tag),
+      onHandled: (tag, handled) => this.#outbox.ack(tag, handled),
       onFailed: (attempt) => this.#link?.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
       onError,
     });
@@ -177,7 +177,7 @@ export class Clarion {
       this.#link = new Link({
         open: this.#carriers.next(this.#token),
         resume: () => this.#progress.resume(),
-        onFrame: (frame) => this.#receive(frame),
+        onFrame: (frame, size) => this.#receive(frame, size),
         onEnd: (how) => {
           // at once: a frame of the next connection must find nothing of this one
           this.#link = null;
@@ -190,12 +190,12 @@ export class Clarion {
     });
   }
 
-  #receive(frame) {
+  #receive(frame, size) {
     switch (frame?.op) {
       case "hello":
         this.#reconnect.opened(Date.now());
         this.#carriers.greeted();
-        this.#outbox.opened((reply) => this.#link?.send(reply));
+        this.#outbox.opened((reply) => this.#link?.send(reply), frame);
         // who has one keeps it: a gateway that `resume` reached late took it for fresh
         if (frame.since && this.#progress.resume().since === null) this.#delivery.since(frame.since);
         this.#setState({
@@ -207,7 +207,7 @@ export class Clarion {
         this.#told(frame.unread);
         break;
       case "batch":
-        this.#receiveBatch(frame);
+        this.#receiveBatch(frame, size);
         break;
       case "sync":
         this.#outbox.synced(frame.change, frame.ids);
@@ -222,6 +222,7 @@ export class Clarion {
         break;
       case "ping":
         this.#delivery.since(frame.since);
+        this.#outbox.flush(); // what a timer should have sent that is late
         break;
       case "error":
         if (frame.code === "busy") this.#outbox.refused();
@@ -233,8 +234,8 @@ export class Clarion {
     }
   }
 
-  #receiveBatch({ tag, items, since }) {
-    if (!this.#delivery.batch({ tag, items, since })) {
+  #receiveBatch({ tag, items, since }, size) {
+    if (!this.#delivery.batch({ tag, items, since, size })) {
       const reason = "more came than may wait to be handled: starting again from what is handled";
       this.#events.emit("error", new ClarionError("overflow", reason));
       this.#link?.end({ code: CLOSE_NETWORK, reason });

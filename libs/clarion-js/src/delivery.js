@@ -9,7 +9,7 @@ import { QUEUED_ITEMS, SAVE_MS } from "./limits.js";
  * nothing behind it is handled or acknowledged, and the owner is told to reconnect, which brings it again.
  */
 export class Delivery {
-  #queue = []; // {tag, items, since, next} or, for a `since` told by a ping, the same without items
+  #queue = []; // {tag, items, since, size, next}; `size` is its frame's, in characters
   #items = 0;
   #isRunning = false;
   #saving; // a timer
@@ -24,8 +24,8 @@ export class Delivery {
   #onError;
 
   /**
-   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag)`: acknowledge up to
-   * it. `onFailed(times)`: the same notification failed so often in a row.
+   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag, {items, size,
+   * isAll})`: acknowledge up to it; `isAll`: nothing else waits to be handled. `onFailed(times)`: the same notification failed so often in a row.
    */
   constructor({ handlers, seen, progress, timeoutMs, ackOnError, onHandled, onFailed, onError }) {
     this.#handlers = handlers;
@@ -39,10 +39,10 @@ export class Delivery {
   }
 
   /** Returns false when the queue is full: the server does not keep to its window. */
-  batch({ tag, items, since }) {
+  batch({ tag, items, since, size = 0 }) {
     if (this.#items + items.length > QUEUED_ITEMS) return false;
     this.#items += items.length;
-    this.#queue.push({ tag, items, since, next: 0 });
+    this.#queue.push({ tag, items, since, size, next: 0 });
     this.run();
     return true;
   }
@@ -94,7 +94,7 @@ export class Delivery {
     this.#items -= entry.items.length;
     this.#progress.reached(entry.since);
     this.#save();
-    this.#onHandled(entry.tag);
+    this.#onHandled(entry.tag, { items: entry.items.length, size: entry.size, isAll: this.#queue.length === 0 });
   }
 
   /** Whether it is handled; null: its rest waits for a listener. */

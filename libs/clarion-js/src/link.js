@@ -48,7 +48,7 @@ export class Link {
     if (frame?.op === "ping") this.send({ op: "pong" });
     if (frame?.op === "bye") this.#bye = frame;
     if (this.#isGreeted) this.#listen();
-    this.#onFrame(frame);
+    this.#onFrame(frame, text?.length);
   }
 
   #listen() {

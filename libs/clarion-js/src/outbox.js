@@ -9,11 +9,15 @@ const GONE = new Set(["retracted", "expired"]);
 
 /**
  * What is to be sent: the latest ack, and marks (read, unread, archive), which are kept until the server's `sync`
- * confirms them and are sent again on every new connection till then. Paced, to stay below the server's frame limit.
+ * confirms them and are sent again on every new connection till then. Paced, to stay below the server's frame limit: by
+ * the clock, since a browser slows the timers of a hidden page to one a minute. The timer only sends what nothing follows.
  */
 export class Outbox {
   #send = null; // of the open connection
   #ackDue = null;
+  #unsaid = { items: 0, size: 0 }; // handled, and not acknowledged yet
+  #credit = { items: Infinity, size: Infinity }; // the server sends no more than this before it hears of it
+  #sentAt = -Infinity;
   #marks = new Map(); // "kind id" → {id, op, isSent}
   #timer;
   #random;
@@ -33,17 +37,30 @@ export class Outbox {
       if (this.#marks.size >= PENDING_MARKS) this.#makeRoom();
       this.#marks.set(key, { id, op, isSent: false });
     }
-    this.#flush();
+    this.flush();
   }
 
-  ack(tag) {
+  /** Half of the server's credit is never kept waiting: with none left it sends nothing that the clock is looked at for. */
+  ack(tag, { items = 0, size = 0, isAll = false } = {}) {
     this.#ackDue = tag;
-    this.#flush();
+    this.#unsaid.items += items;
+    this.#unsaid.size += size;
+    const isMuch = this.#unsaid.items * 2 >= this.#credit.items || this.#unsaid.size * 2 >= this.#credit.size;
+    if (isAll && isMuch) this.#sendNow();
+    else this.flush();
   }
 
-  opened(send) {
+  /** `hello`: the server's. */
+  opened(send, hello = {}) {
     this.#send = send;
+    this.#credit = { items: hello.window ?? Infinity, size: hello.window_bytes ?? Infinity };
     this.resend();
+  }
+
+  /** Send what is due, if the last was sent long enough ago. */
+  flush() {
+    const passed = Date.now() - this.#sentAt;
+    if (this.#timer === undefined || passed >= FLUSH_MS || passed < 0) this.#sendNow();
   }
 
   /** Sends at once all that is due, since nothing can be sent later. */
@@ -55,6 +72,7 @@ export class Outbox {
   closed() {
     this.#send = null;
     this.#ackDue = null; // its tag means nothing to the next connection; `resume` says it there
+    this.#unsaid = { items: 0, size: 0 };
     clearTimeout(this.#timer);
     this.#timer = undefined;
     clearTimeout(this.#again);
@@ -80,7 +98,7 @@ export class Outbox {
   /** Marks are idempotent: sent again, they bring the `sync` that was missed. */
   resend() {
     for (const mark of this.#marks.values()) mark.isSent = false;
-    this.#flush();
+    this.flush();
   }
 
   #refuseTooMany(marked) {
@@ -98,13 +116,14 @@ export class Outbox {
     }
   }
 
-  #flush() {
-    if (this.#send && this.#timer === undefined && this.#sendDue()) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#flush();
-      }, FLUSH_MS);
-    }
+  #sendNow() {
+    if (!this.#sendDue()) return;
+    clearTimeout(this.#timer);
+    this.#sentAt = Date.now();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.flush();
+    }, FLUSH_MS);
   }
 
   #sendDue() {
@@ -113,6 +132,7 @@ export class Outbox {
     if (this.#ackDue === null && marks.length === 0) return false;
     if (this.#ackDue !== null) this.#send({ op: "ack", tag: this.#ackDue });
     this.#ackDue = null;
+    this.#unsaid = { items: 0, size: 0 };
     if (marks.length > 0) this.#send({ op: marks[0].op, ids: marks.map((mark) => mark.id) });
     for (const mark of marks) mark.isSent = true;
     return true;

@@ -645,3 +645,47 @@ test("options that cannot work are refused at once", () => {
   assert.throws(() => new Clarion({ url: "ws://x" }), /token or getToken/);
   assert.throws(() => new Clarion({ url: "ws://x", token: TOKEN, storage: {} }), /user/);
 });
+
+test("in a hidden page, where timers come once a minute, acknowledgements are paced by the clock", async () => {
+  const { socket } = await connect();
+  socket.open();
+  const timers = mock.method(globalThis, "setTimeout", () => 0); // none of them comes
+  try {
+    for (let tag = 1; tag <= 300; tag++) {
+      socket.say({ op: "batch", tag, items: [item(tag)], since: null });
+      await settle();
+      mock.timers.setTime(Date.now() + 200);
+    }
+    assert.equal(socket.sentOf("ack").length, 300);
+    socket.say({ op: "batch", tag: 301, items: [item(301)], since: null });
+    await settle();
+    socket.say({ op: "batch", tag: 302, items: [item(302)], since: null });
+    await settle();
+    assert.equal(socket.sentOf("ack").at(-1).tag, 301);
+    mock.timers.setTime(Date.now() + 25_000);
+    socket.say({ op: "ping", since: null });
+    assert.equal(socket.sentOf("ack").at(-1).tag, 302);
+  } finally {
+    timers.mock.restore();
+  }
+});
+
+for (const [what, most, padding] of [
+  ["items", 56, ""],
+  ["bytes", 8, "x".repeat(30_000)],
+]) {
+  test(`a burst of the whole credit in ${what} is acknowledged without a timer`, async () => {
+    const { socket } = await connect();
+    socket.open();
+    const timers = mock.method(globalThis, "setTimeout", () => 0);
+    try {
+      for (let tag = 1; tag <= most; tag++) {
+        socket.say({ op: "batch", tag, items: [{ ...item(tag), data: { padding } }], since: null });
+      }
+      await settle();
+      assert.deepEqual(socket.sentOf("ack").map((frame) => frame.tag), [1, most]);
+    } finally {
+      timers.mock.restore();
+    }
+  });
+}
