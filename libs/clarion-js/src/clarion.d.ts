@@ -151,7 +151,10 @@ type TokenOptions =
 
 type StorageOptions =
   | { storage?: undefined; user?: string }
-  /** Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. */
+  /**
+   * Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. What
+   * is damaged there is mended, and told by one `error` of code `storage`.
+   */
   | { storage: ProgressStorage; user: string };
 
 export type Options = CommonOptions & TokenOptions & StorageOptions;

@@ -55,7 +55,8 @@ export class Clarion {
     });
     this.#outbox = new Outbox({ random });
     this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
-    this.#progress = new Progress({ storage, user, onError });
+    // later: what it finds when it loads is for listeners, and there are none yet
+    this.#progress = new Progress({ storage, user, onError: (error) => queueMicrotask(() => onError(error)) });
     this.#delivery = new Delivery({
       handlers: () => this.#events.listeners("notification"),
       seen: new RecentIds(),

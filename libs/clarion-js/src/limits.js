@@ -14,6 +14,9 @@ export const TOKEN_TIMEOUT_MS = 10_000; // for `getToken`
 export const HANDLER_TIMEOUT_MS = 60_000; // for one notification; a promise that never settles must not stop all others
 export const SILENCE_GRACE_MS = 10_000; // no frame for `ping_s` and this: the connection is dead
 
+export const GENERATIONS = 2 ** 15; // of a topic; this and the two below as a gateway takes them
+export const OFFSETS = 2 ** 48;
+export const SINCE_CHARS = 40;
 export const REMEMBERED_IDS = 10_000; // to drop repeats
 export const QUEUED_ITEMS = 1_000; // received but not handled; the server's window (64) keeps far below
 export const PENDING_MARKS = 1_000; // read, unread and archived ids that the server has not confirmed

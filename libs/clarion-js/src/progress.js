@@ -1,4 +1,5 @@
 import { ClarionError } from "./errors.js";
+import { isPlace, isSince, readPosition } from "./position.js";
 
 /**
  * How far each lane is handled, and `since`: what `resume` tells the server, which then sends the rest.
@@ -26,7 +27,7 @@ export class Progress {
 
   /** `item` and everything before it in its lane is handled. A late, lower one (the server's safety net) moves nothing. */
   handled(item) {
-    if (!isOrd(item.ord)) return; // unstored: it has no place in the order yet
+    if (!isPlace(item.lane, item.ord)) return; // unstored: it has no place in the order yet; or of a later version
     const cursor = this.#cursors[item.lane];
     if (cursor === undefined || compare(item.ord, cursor) > 0) this.#cursors[item.lane] = [...item.ord];
   }
@@ -41,7 +42,7 @@ export class Progress {
 
   /** Everything the server sent before it told this `since` is handled. */
   reached(since) {
-    if (typeof since === "string") this.#since = since;
+    if (isSince(since)) this.#since = since;
   }
 
   /** `waiting` may be handled here yet; who resumes from storage has none of it: there the cursors are before it. */
@@ -59,15 +60,22 @@ export class Progress {
     }
   }
 
+  /** What is damaged is dropped, said, and gone from the storage, too: the next page finds it mended. */
   #load() {
     if (!this.#storage) return;
+    let text;
     try {
-      const saved = JSON.parse(this.#storage.getItem(this.#key) ?? "{}");
-      for (const [lane, ord] of Object.entries(saved.cursors ?? {})) if (isOrd(ord)) this.#cursors[lane] = ord;
-      this.reached(saved.since);
+      text = this.#storage.getItem(this.#key) ?? null;
     } catch (cause) {
-      this.#forgetStorage("cannot read: starting afresh, progress is kept in memory only", cause);
+      return this.#forgetStorage("cannot read: starting afresh, progress is kept in memory only", cause);
     }
+    if (text === null) return;
+    const { cursors, since, dropped } = readPosition(text);
+    this.#cursors = cursors;
+    this.#since = since;
+    if (dropped.length === 0) return;
+    this.#onError(new ClarionError("storage", `the stored progress was damaged and is mended, without ${dropped.join(", ")}`));
+    this.save();
   }
 
   #forgetStorage(what, cause) {
@@ -76,12 +84,8 @@ export class Progress {
   }
 }
 
-function isOrd(ord) {
-  return Array.isArray(ord) && ord.length === 2 && ord.every((part) => Number.isSafeInteger(part) && part >= 0);
-}
-
 function stepBefore({ lane, ord }, cursors) {
-  if (cursors[lane] === undefined || !isOrd(ord) || compare(ord, cursors[lane]) > 0) return;
+  if (cursors[lane] === undefined || !isPlace(lane, ord) || compare(ord, cursors[lane]) > 0) return;
   const [generation, offset] = ord;
   if (offset > 0) cursors[lane] = [generation, offset - 1];
   else delete cursors[lane];

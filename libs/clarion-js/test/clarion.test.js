@@ -243,6 +243,16 @@ test("progress in storage outlives the page", async () => {
   assert.deepEqual(socket.sent[0], { op: "resume", cursors: { high: [1, 5] }, since: "T" });
 });
 
+test("a damaged storage is told to who listens, and the connection is made with what is left of it", async () => {
+  const kept = new Map([["clarion.v1.ada", '{"cursors":{"high":[1,5],"express":[0,1]},"since":"T"}']]);
+  const storage = { getItem: (key) => kept.get(key), setItem: (key, text) => kept.set(key, text) };
+  const { socket, told } = await connect({ storage, user: "ada" });
+  socket.open();
+  assert.deepEqual(socket.sent[0], { op: "resume", cursors: { high: [1, 5] }, since: "T" });
+  assert.deepEqual(told.errors.map((error) => error.code), ["storage"]);
+  assert.match(told.errors[0].message, /cursor of express/);
+});
+
 test("a handler that fails stops the acks there and gets the notification again, with backoff", async () => {
   let failures = 2;
   const link = await connect({}, {

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { backoff } from "../src/backoff.js";
 import { Progress } from "../src/progress.js";
 import { RecentIds } from "../src/recent_ids.js";
 import { Reconnect } from "../src/reconnect.js";
+
+const TABLE = new URL("../../../tests/conformance/stored.json", import.meta.url); // of both SDKs
 
 const most = () => 0.999999;
 
@@ -122,11 +125,23 @@ test("storage is written when there is news only: what is there may be another t
   assert.equal(saved.length, 2);
 });
 
-test("stored nonsense starts afresh", () => {
-  const errors = [];
-  const storage = { getItem: () => '{"cursors": {"low": ["x"], "high": [0, 3]}, "since": 5}', setItem() {} };
-  const progress = new Progress({ storage, user: "ada", onError: (error) => errors.push(error) });
-  assert.deepEqual(progress.resume(), { op: "resume", cursors: { high: [0, 3] }, since: null });
-  new Progress({ storage: { getItem: () => "{" }, user: "ada", onError: (error) => errors.push(error.code) });
-  assert.deepEqual(errors, ["storage"]);
+for (const { name, stored, cursors, since, damaged } of JSON.parse(readFileSync(TABLE, "utf8"))) {
+  test(`a storage with ${name}: what can be used is, the rest is mended and said once`, () => {
+    const errors = [];
+    const kept = new Map([["clarion.v1.ada", stored]]);
+    const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
+    const open = () => new Progress({ storage, user: "ada", onError: (error) => errors.push(error.code) }).resume();
+    const wanted = { op: "resume", cursors, since };
+    assert.deepEqual(open(), wanted);
+    assert.deepEqual(errors, damaged ? ["storage"] : []);
+    assert.deepEqual(open(), wanted);
+    assert.equal(errors.length, damaged ? 1 : 0, "it was said before");
+  });
+}
+
+test("an item of a later version's lane moves no cursor: a gateway of today would not read it", () => {
+  const progress = new Progress(quiet);
+  progress.handled({ lane: "express", ord: [0, 1] });
+  progress.handled({ lane: "low", ord: [0, 2 ** 48] });
+  assert.deepEqual(progress.resume().cursors, {});
 });

@@ -1,14 +1,18 @@
 """Where a subscriber keeps how far it got, so that the next process goes on from there. One store a user."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from clarion.contracts.deliveries import JsonOrder
+from clarion.contracts.frames import Place, Since
 from clarion.contracts.lanes import Lane
+
+log = logging.getLogger(__name__)
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -44,12 +48,16 @@ class JsonFile:
         self._path = Path(path)
 
     async def load(self) -> Position:
-        """Raises msgspec.DecodeError when the file holds something else."""
+        """What is damaged is dropped, said, and gone from the file, too: the next one finds it mended."""
         try:
             text = await asyncio.to_thread(self._path.read_bytes)
         except FileNotFoundError:
             return Position()
-        return msgspec.json.decode(text, type=Position)
+        position, dropped = sound(_parsed(text))
+        if dropped:
+            log.warning("the position in %s was damaged and is mended, without %s", self._path, ", ".join(dropped))
+            await self.save(position)
+        return position
 
     async def save(self, position: Position) -> None:
         await asyncio.to_thread(self._replace, msgspec.json.encode(position))
@@ -58,3 +66,40 @@ class JsonFile:
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         new.write_bytes(text)
         new.replace(self._path)
+
+
+def sound(found: object) -> tuple[Position, list[str]]:
+    """What of it can be a position, and the names of the rest.
+
+    A gateway that cannot read a position ends the connection for good, each time.
+    """
+    if not isinstance(found, dict):
+        return Position(), ["all of it"]
+    stored = cast("dict[str, Any]", found)
+    cursors: dict[Lane, JsonOrder] = {}
+    dropped: list[str] = []
+    for lane, place in _items(stored.get("cursors", {}), dropped):
+        try:
+            cursors[Lane(lane)] = msgspec.convert(place, Place)
+        except ValueError:
+            dropped.append(f"the cursor of {lane[:20]}")
+    try:
+        since = msgspec.convert(stored.get("since"), Since | None)
+    except ValueError:
+        since = None
+        dropped.append("since")
+    return Position(cursors, since), dropped
+
+
+def _items(cursors: object, dropped: list[str]) -> list[tuple[str, object]]:
+    if isinstance(cursors, dict):
+        return list(cast("dict[str, object]", cursors).items())
+    dropped.append("cursors")
+    return []
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

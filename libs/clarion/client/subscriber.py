@@ -12,7 +12,7 @@ from typing import Final, Self
 import msgspec
 
 from clarion.client.addresses import Addresses
-from clarion.client.cursor_store import CursorStore, InMemory, Position
+from clarion.client.cursor_store import CursorStore, InMemory, Position, sound
 from clarion.client.errors import ClientError, Disconnected, NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
@@ -103,7 +103,7 @@ class Subscriber:
         if self._running is not None:
             raise NotOpen("this subscriber was used already: make another one")
         self._life.begin()
-        self._saved = await self._storage.load()
+        self._saved = await self._stored()
         self._progress = Progress(self._saved)
         self._running = asyncio.create_task(self._run(), name="clarion subscriber")
         self._running.add_done_callback(self._ended)
@@ -313,6 +313,15 @@ class Subscriber:
                 self._on_state(state)
 
     # ---- position
+
+    async def _stored(self) -> Position:
+        """As far as it is sound; what a storage of the application's own has may be of any age."""
+        loaded = await self._storage.load()
+        position, dropped = sound(msgspec.to_builtins(loaded))
+        if dropped:
+            log.warning("the stored position is damaged and is used without %s", ", ".join(dropped))
+            await self._storage.save(position)
+        return position
 
     async def _save_now_and_then(self) -> None:
         if time.monotonic() - self._saved_at >= SAVE_EVERY_S:

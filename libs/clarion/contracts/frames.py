@@ -17,6 +17,8 @@ BEARER_PREFIX: Final = "bearer."
 Ids = Annotated[list[Annotated[str, Meta(pattern=UUID_PATTERN)]], Meta(min_length=1, max_length=limits.IDS_PER_FRAME)]
 Ordinal = Annotated[int, Meta(ge=0, lt=1 << 48)]
 Generation = Annotated[int, Meta(ge=0, lt=1 << 15)]
+Place = tuple[Generation, Ordinal]
+Since = Annotated[str, Meta(max_length=40)]
 
 
 # ---- client → server
@@ -29,8 +31,8 @@ class _Client(msgspec.Struct, tag_field="op", tag=str.lower, forbid_unknown_fiel
 class Resume(_Client):
     """First, from every SDK: how far each lane was handled, and the `since` kept with it; empty when fresh."""
 
-    cursors: dict[Lane, tuple[Generation, Ordinal]] = {}
-    since: Annotated[str, Meta(max_length=40)] | None = None
+    cursors: dict[Lane, Place] = {}
+    since: Since | None = None
 
 
 class Ack(_Client):

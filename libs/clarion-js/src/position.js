@@ -1,0 +1,50 @@
+import { GENERATIONS, OFFSETS, SINCE_CHARS } from "./limits.js";
+
+const LANES = new Set(["urgent", "high", "normal", "low"]);
+
+/** A place that a gateway takes: one that it cannot read ends the connection for good, each time. */
+export function isPlace(lane, ord) {
+  if (!LANES.has(lane) || !Array.isArray(ord) || ord.length !== 2) return false;
+  const [generation, offset] = ord;
+  return isBelow(generation, GENERATIONS) && isBelow(offset, OFFSETS);
+}
+
+export function isSince(since) {
+  return typeof since === "string" && since.length <= SINCE_CHARS;
+}
+
+/**
+ * The position in a text that a storage gave, as far as it can be one: `{cursors, since, dropped}`. `dropped` names
+ * what is damaged and was left out.
+ */
+export function readPosition(text) {
+  const position = { cursors: {}, since: null, dropped: [] };
+  const saved = parse(text);
+  if (!isRecord(saved)) return { ...position, dropped: ["all of it"] };
+  const { cursors = {}, since = null } = saved;
+  if (isRecord(cursors)) {
+    for (const [lane, ord] of Object.entries(cursors)) {
+      if (isPlace(lane, ord)) position.cursors[lane] = ord;
+      else position.dropped.push(`the cursor of ${lane.slice(0, 20)}`);
+    }
+  } else position.dropped.push("cursors");
+  if (since === null || isSince(since)) position.since = since;
+  else position.dropped.push("since");
+  return position;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isBelow(number, end) {
+  return Number.isSafeInteger(number) && number >= 0 && number < end;
+}
