@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
-from clarion.contracts import frames, limits, order, times
+from clarion.contracts import frames, limits, times
 from clarion.contracts.close_codes import Close
 from clarion.contracts.frames import Hello
 from clarion.contracts.lanes import Lane
@@ -20,17 +19,17 @@ from clarion.store.database import Collection
 from services.gateway.arrivals import Arrival
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
-from services.gateway.feed import Feed, ProtocolViolation
+from services.gateway.feed import ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
+from services.gateway.resume import take_over
 from services.gateway.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()
 
 STORE_WITHIN_S: Final = 2.0
-OLDEST_SINCE: Final = timedelta(days=1)
 RESUME_ACKS: Final = 10_000
 
 
@@ -64,7 +63,8 @@ class Admission:
             return
         if self._is_revoked(connection):
             return
-        cursors = _take_over(connection.feed, resume)
+        cursors, is_short = take_over(connection.feed, resume)
+        connection.resync_owed |= is_short
         asked = connection.feed.look_back()
         arriving = presence.present(connection.user, asked.since if asked else None)
         await self._greet(connection, arriving, resumed=bool(cursors))
@@ -100,7 +100,7 @@ class Admission:
 
         Its cursors may have gone past what other devices acknowledged while it was away: the inbox has that.
         """
-        cursors = _take_over(connection.feed, frame)
+        cursors, _ = take_over(connection.feed, frame)
         if not connection.feed.fresh:
             connection.send(frames.Resync())
         await self._acknowledge_resumed(connection, cursors)
@@ -209,16 +209,3 @@ def _decide(connection: Connection, frame: frames.Resume) -> None:
         connection.first = asyncio.get_running_loop().create_future()
     if not connection.first.done():
         connection.first.set_result(frame)
-
-
-def _take_over(feed: Feed, frame: frames.Resume) -> dict[Lane, int]:
-    """Take a client's cursors and `since`. One that cannot be read, or is very old, only costs a longer look back."""
-    cursors = {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()}
-    since: datetime | None = None
-    if frame.since:
-        try:
-            since = datetime.fromisoformat(frame.since).astimezone(UTC)
-        except (ValueError, OverflowError):
-            log.info("resume without a readable since")
-    feed.resume(cursors, max(since, feed.opened - OLDEST_SINCE) if since else None)
-    return cursors

@@ -156,7 +156,7 @@ class Player:
             return frame | {"tag": tag}
         if frame["op"] == "resume":
             cursors = {lane: self._places.get(name, [0, 0]) for lane, name in frame["cursors"].items()}
-            return frame | {"cursors": cursors, "since": self._since.get(frame["since"])}
+            return frame | {"cursors": cursors, "since": self._since.get(frame["since"], frame["since"])}
         return frame | {"ids": [self._ids[name] for name in frame["ids"]]} if "ids" in frame else frame
 
     async def _batch(self, frame: Frame, names: list[str], line: Line) -> None:

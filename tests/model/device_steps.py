@@ -4,8 +4,8 @@ from clarion.client.cursor_store import Position
 from clarion.client.progress import Progress
 from clarion.contracts import order, times
 from clarion.contracts.frames import Received, Resume
-from services.gateway.admission import _take_over
 from services.gateway.feed import FRESH_MARGIN, Feed, Offered
+from services.gateway.resume import take_over
 from tests.model.connection_steps import arrive, look_up
 from tests.model.device import Device
 from tests.model.gateway import Connection, Gateway, connections
@@ -37,7 +37,7 @@ def connect(w: World, number: int, at: int) -> None:
     assert gateway.notes is not None
     feed = Feed(opened=now(w), since=now(w))
     feed._lanes = {lane: feed._lanes[lane] for lane in w.scenario.lanes}
-    cursors = _take_over(feed, Resume(dict(device.cursors), device.since))
+    cursors = take_over(feed, Resume(dict(device.cursors), device.since)).cursors
     has_sibling = any(connection.user == device.user for _, connection in connections(w, at))
     device.gateway = at
     if feed.fresh:

@@ -1,0 +1,44 @@
+"""What a client's `resume` is worth: how far it has handled each lane, and since when others may know more.
+
+It was kept on a device for as long as that was away, so none of it needs to be sound. What cannot be told from it costs
+a longer look back, and the client is told to read its inbox: never silence. Pure.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from clarion.contracts import order
+from clarion.contracts.frames import Resume
+from clarion.contracts.lanes import Lane
+from services.gateway.feed import RESUME_MARGIN, Feed
+
+OLDEST_SINCE: Final = timedelta(days=1)  # the store is read that far back for a client, and no further
+
+
+class Resumed(NamedTuple):
+    """`is_short`: what other devices have acknowledged may be missing from what the client gets."""
+
+    cursors: dict[Lane, int]
+    is_short: bool
+
+
+def take_over(feed: Feed, frame: Resume) -> Resumed:
+    """Have the feed begin where the client was. Whoever brings nothing is fresh, and is owed what is pending."""
+    cursors = {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()}
+    if not cursors and frame.since is None:
+        feed.resume({}, None)
+        return Resumed({}, is_short=False)
+    since, oldest = _read(frame.since), feed.opened - OLDEST_SINCE
+    # told by a gateway whose clock is ahead it may lie a little in the future; further it was never told
+    is_known = since is not None and oldest <= since <= feed.opened + RESUME_MARGIN
+    feed.resume(cursors, since if is_known else oldest)
+    return Resumed(cursors, is_short=not is_known)
+
+
+def _read(since: str | None) -> datetime | None:
+    """None for what no gateway has told: each tells its time with a zone."""
+    try:
+        moment = datetime.fromisoformat(since or "")
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
