@@ -60,6 +60,8 @@ def publish(
 
     settings = _settings(token)
     content, due = _json_object(data), moment(deliver_at, within, times.now())
+    if idempotency_key == "":
+        raise typer.BadParameter("--idempotency-key has at least one character; leave it out to publish without one")
 
     async def run() -> str:
         if via is Via.KAFKA:
@@ -158,7 +160,7 @@ def _token(settings: Settings, token: str | None, sub: str, scope: str) -> str:
 
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
+        return {} if text is None else msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise typer.BadParameter(f"--data is not a JSON object: {error}") from error
 

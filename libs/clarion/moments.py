@@ -1,11 +1,15 @@
 """Times as they are written on the command line."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 import typer
 
+from clarion.contracts.notification import Moment
+
+_FORM: Final = "write a date, a time and a zone, as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00 (RFC 3339)"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -18,13 +22,16 @@ def seconds(text: str) -> float:
 
 
 def moment(at: str | None, within: str | None, now: datetime) -> datetime | None:
-    """The time `at`, or `within` so long from `now`; None without either. Raises `typer.BadParameter`."""
-    if at and within:
+    """The time `at`, or `within` so long from `now`; None without either. Raises `typer.BadParameter`.
+
+    `at` is read as ingest reads `deliver_at`, so both take the same forms.
+    """
+    if at is not None and within is not None:
         raise typer.BadParameter("either --deliver-at or --in, not both")
     try:
-        found = datetime.fromisoformat(at) if at else now + timedelta(seconds=seconds(within)) if within else None
-    except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"not a time: {error}") from error
-    if found and found.tzinfo is None:
-        raise typer.BadParameter("--deliver-at needs a time zone, as 2026-12-24T18:00:00Z")
-    return found
+        if within is not None:
+            return now + timedelta(seconds=seconds(within))
+        return None if at is None else msgspec.convert(at, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        name = "--deliver-at" if within is None else "--in"
+        raise typer.BadParameter(f"{name}: {error}; {_FORM}") from error

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.broker import clients
-from clarion.contracts import deliveries, limits, times
+from clarion.contracts import deliveries, limits, names, times
 from clarion.contracts.deliveries import Control
 from clarion.contracts.problems import FieldError
 from clarion.contracts.topics import Names
@@ -78,9 +78,9 @@ def disconnect_routes(check: TokenCheck, disconnect: Disconnect) -> list[Route]:
     async def answer(request: Request) -> Response:
         operator = await caller(request, check, OPERATE)
         user: str = request.path_params["user"]
-        if len(user) > limits.NAME_CHARS:
-            error = FieldError("", "too_long", "a user's name is too long", limits.NAME_CHARS)
-            raise Refused(422, "no user has that name", errors=[error])
+        if fault := names.fault_of(user):
+            error = FieldError("", "name", f"the user's name in the path {fault}", limits.NAME_CHARS)
+            raise Refused(422, "no user has that name: see errors", errors=[error])
         try:
             tokens_from = await disconnect(user)
         except database.TRANSIENT as error:

@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from clarion.settings import Settings
+from clarion.slashes import without_redirects
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS
 from services.gateway import asyncapi, openapi
@@ -23,4 +24,5 @@ def make_app(settings: Settings, routes: Sequence[BaseRoute]) -> Starlette:
         expose_headers=["Retry-After"],
     )
     described = [served("/openapi.json", openapi.document()), served("/asyncapi.json", asyncapi.document())]
-    return Starlette(routes=[*described, *routes], exception_handlers=HANDLERS, middleware=[cors])
+    app = Starlette(routes=[*described, *routes], exception_handlers=HANDLERS, middleware=[cors])
+    return without_redirects(app)

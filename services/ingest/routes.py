@@ -12,6 +12,7 @@ from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY
 from clarion.security.verifier import Verifier
+from clarion.slashes import without_redirects
 from clarion.telemetry import metrics
 from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget
@@ -71,7 +72,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         headers = {"Retry-After": str(retry_s)} if late else None
         return Response(write_results(results), headers=headers, media_type=NDJSON)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
@@ -80,6 +81,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         ],
         exception_handlers={**HANDLERS, Rejected: _rejected},
     )
+    return without_redirects(app)
 
 
 _REJECTED: Final = {

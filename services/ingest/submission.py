@@ -1,6 +1,6 @@
 """From the bytes of a request to notifications, or to what is wrong with each field. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -46,7 +46,7 @@ def notifications_of(
     """
     sender = submission.sender or claims.subject
     may_publish(claims, sender)
-    if errors := [*_recipient_errors(submission), *_content_errors(submission, now)]:
+    if errors := [*_recipient_errors(submission), *_name_errors("/sender", sender), *_content_errors(submission, now)]:
         raise Rejected(422, *errors)
     recipients = submission.recipients or [submission.recipient or ""]
     notifications = [
@@ -83,24 +83,42 @@ def _recipient_errors(submission: Submission) -> list[FieldError]:
     if one is not None and many is not None:
         return [FieldError("/recipients", "ambiguous", "either recipient or recipients, not both")]
     seen: set[str] = set()
-    errors: list[FieldError] = []
+    errors = [] if one is None else _name_errors("/recipient", one)
     for index, name in enumerate(many or ()):
+        errors += _name_errors(f"/recipients/{index}", name)
         if name in seen:
             errors.append(FieldError(f"/recipients/{index}", "duplicate", "was named before"))
         seen.add(name)
     return errors
 
 
+def _name_errors(pointer: str, name: str) -> list[FieldError]:
+    try:
+        notification.check_name(pointer, name)
+    except Invalid as error:
+        return [field_error(error)]
+    return []
+
+
 def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
     errors: list[FieldError] = []
     if submission.v != VERSION:
         errors.append(FieldError("/v", "out_of_range", f"this is version {VERSION}", VERSION))
-    try:
-        notification.check_data(submission.data)
+
+    def check_moments() -> None:
         notification.check_moments(submission)
         scheduling.check(submission, now)
-    except Invalid as error:
-        errors.append(field_error(error))
+
+    checks: list[Callable[[], None]] = [
+        lambda: notification.check_message(submission.message),
+        lambda: notification.check_data(submission.data),
+        check_moments,
+    ]
+    for check in checks:
+        try:
+            check()
+        except Invalid as error:
+            errors.append(field_error(error))
     if submission.expires_at is not None and submission.expires_at <= now:
         errors.append(FieldError("/expires_at", "past", "is in the past"))
     return errors

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts import limits, notification
+from clarion.contracts import limits, names, notification, visible
 from clarion.contracts.notification import Notification
 
 _is_type: Final = lru_cache(1024)(pattern(limits.TYPE_PATTERN).search)
@@ -40,6 +40,9 @@ def read(value: bytes) -> Notification:
         notification.is_harmless(value, item.data)  # first: what is remembered of types is small
         and (item.id is None or _is_uuid(item.id))
         and _is_type(item.type)
+        and names.is_plain(item.recipient)
+        and names.is_plain(item.sender)
+        and visible.shows_something(item.message)
         and notification.is_in_utc(item)
     )
     return item if is_plain else notification.decode(value)

@@ -21,6 +21,13 @@ def test_a_time_or_how_long_from_now() -> None:
     [
         ("2026-12-24T18:00:00Z", "10m"),
         ("2026-12-24T18:00:00", None),
+        ("", None),
+        (None, ""),
+        ("", "10m"),
+        ("2026-12-24", None),
+        ("20261224T180000Z", None),
+        ("2026-W52-4T18:00:00Z", None),
+        ("9999-12-31T23:59:59-01:00", None),
         ("tomorrow", None),
         (None, "0s"),
         (None, "ten"),

@@ -31,8 +31,14 @@ moments = st.one_of(
     st.sampled_from(["2026-11-24T01:02:03.004000Z", "9999-12-31T23:59:59-01:00", "2026-11-24T01:02:03", "now"]),
     st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))])).map(datetime.isoformat),
 )
+MESSAGES = st.sampled_from(["hi", "é", " ", "\u200b", "\u3164", " \u2800 ", "\ufe0f", "\u200bx", "\u2764\ufe0f"])
 fields = st.fixed_dictionaries(
-    {name: st.just(value) for name, value in GOOD.items()} | {"type": types},
+    {
+        "type": types,
+        "message": MESSAGES,
+        "recipient": st.sampled_from(["ann", "é", ".", "..", "...", "a\tb", "\u00a0", "a" * 129]),
+        "sender": st.sampled_from(["bob", "..", "s\x7f"]),
+    },
     optional={
         "id": ids,
         "data": st.one_of(data, st.dictionaries(st.text(max_size=3), data)),

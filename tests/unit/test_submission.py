@@ -78,6 +78,9 @@ def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> No
         ({"recipient": "a", "recipients": ["b"]}, (422, [("/recipients", "ambiguous")])),
         ({"recipients": ["a", "b", "a"]}, (422, [("/recipients/2", "duplicate")])),
         ({"recipient": "a", "v": 2}, (422, [("/v", "out_of_range")])),
+        ({"recipient": "."}, (422, [("/recipient", "name")])),
+        ({"recipients": ["a", "..", "b\n"]}, (422, [("/recipients/1", "name"), ("/recipients/2", "name")])),
+        ({"recipient": "a", "message": "\u200b"}, (422, [("/message", "blank")])),
         ({"recipient": "a", "deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/deliver_at", "too_far")])),
         (
             {"recipient": "a", "deliver_at": "2026-12-01T00:00:00Z", "expires_at": "2026-12-01T00:00:00Z"},
@@ -89,7 +92,7 @@ def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> No
         ({"recipient": "a", "expires_at": "9999-12-31T23:59:59-01:00"}, (422, [("/expires_at", "out_of_range")])),
         ({"recipient": "a", "expires_at": "2030-01-01T00:00:00Z"}, (422, [("/expires_at", "too_far")])),
         ({"recipient": "a", "data": {"x": "y" * limits.DATA_BYTES}}, (422, [("/data", "too_large")])),
-        ({"recipient": "a", "data": {"x": "y" * 9_000}, "message": "\0" * 4_096}, (422, [("", "too_large")])),
+        ({"recipient": "a", "data": {"x": "y" * 9_000}, "message": "x" + "\0" * 4_095}, (422, [("", "too_large")])),
         ({"recipient": "a", "sender": "other"}, (403, [("/sender", "foreign_sender")])),
         ({"recipient": "a", "colour": "red"}, (422, [("/colour", "unknown_field")])),
         ({"deliver_at": "2030-01-01T00:00:00Z"}, (422, [("/recipient", "required"), ("/deliver_at", "too_far")])),
@@ -97,6 +100,18 @@ def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> No
 )
 def test_what_is_invalid_is_named(fields: dict[str, Any], expected: tuple[int, list[tuple[str, str]]]) -> None:
     assert rejected(**fields) == expected
+
+
+def test_a_message_that_shows_nothing_is_told_its_characters_and_the_cure() -> None:
+    with pytest.raises(Rejected) as caught:
+        submit(recipient="a", message=" \u200b\u3164\ufeff")
+    (error,) = caught.value.errors
+    assert "U+0020 SPACE, U+200B ZERO WIDTH SPACE, U+3164 HANGUL FILLER, …" in error.detail
+    assert "send at least one character that can be seen" in error.detail
+
+
+def test_only_an_operator_can_name_a_sender_that_no_address_holds_and_it_is_refused() -> None:
+    assert rejected(OPERATOR, recipient="a", sender="..") == (422, [("/sender", "name")])
 
 
 def test_data_nested_too_deep_is_named() -> None:

@@ -207,6 +207,19 @@ async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.Monke
     assert (budget.held, budget.requests) == (0, 0)
 
 
+@pytest.mark.parametrize("path", [ONE, BATCH, f"{ONE}/{MINE.id}", "/openapi.json"])
+async def test_no_path_is_redirected_for_a_slash_at_its_end(path: str) -> None:
+    """Behind a proxy a redirect would name `http` and the proxy's inner host, and tokens would follow it."""
+    method = "POST" if path in (ONE, BATCH) else "GET"
+    async with client() as c:
+        without, with_slash, with_two = [
+            await c.request(method, path + end, content=msgspec.json.encode(GOOD)) for end in ("", "/", "//")
+        ]
+    assert with_slash.status_code == without.status_code
+    assert "location" not in with_slash.headers
+    assert with_two.status_code == 404
+
+
 async def test_unknown_paths_and_methods_are_problems_too() -> None:
     async with client() as c:
         is_problem(await c.get("/nope"), 404)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta
 
-from clarion.contracts import limits
+from clarion.contracts import limits, names, visible
 from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.lanes import Lane
 
@@ -83,6 +83,9 @@ def decode(value: bytes) -> Notification:
         notification = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("", "undecodable", None, str(error)) from error
+    check_name("/recipient", notification.recipient)
+    check_name("/sender", notification.sender)
+    check_message(notification.message)
     if not is_in_utc(notification):
         check_moments(notification)
     if not is_harmless(value, notification.data):
@@ -107,6 +110,19 @@ def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
     return len(value) <= limits.DATA_BYTES // 8 and (
         _CONTAINERS.isdisjoint(map(type, data.values())) or value.count(b"{") + value.count(b"[") <= limits.DATA_DEPTH
     )
+
+
+def check_name(pointer: str, name: str) -> None:
+    """A user or a service must be one that a token can name and an address can hold. Raises `Invalid`."""
+    if fault := names.fault_of(name):
+        raise Invalid(pointer, "name", limits.NAME_CHARS, fault)
+
+
+def check_message(message: str) -> None:
+    """Raises `Invalid` for what no reader can see: it would ring, and show nothing."""
+    if not visible.shows_something(message):
+        detail = f"shows nothing, it has only {visible.blanks(message)}: send at least one character that can be seen"
+        raise Invalid("/message", "blank", None, detail)
 
 
 def check_headers(headers: Iterable[tuple[str, bytes]]) -> None:

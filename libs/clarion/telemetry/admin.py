@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from clarion.slashes import without_redirects
 from clarion.telemetry.health import Health
 
 _DATE_S: Final = 1.0
@@ -93,7 +94,7 @@ def admin_app(health: Health) -> Starlette:
         text = await asyncio.to_thread(generate_latest, REGISTRY)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz/live", probe(health.live)),
             Route("/healthz/ready", probe(health.unready)),
@@ -104,6 +105,7 @@ def admin_app(health: Health) -> Starlette:
             Route("/metrics", prometheus),
         ]
     )
+    return without_redirects(app)
 
 
 async def serve_admin(health: Health, host: str, port: int) -> None:
