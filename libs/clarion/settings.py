@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partitions_lane: Positive = 16
     partitions_deliveries: Positive = 256
     replication: Positive = 3
-    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # raise it when a lane's topic is made anew
+    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the least one: it rises by itself
 
     windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # of each stream process
 

@@ -27,7 +27,7 @@ from clarion.resilience.gcra import RateLimit
 from clarion.security.crowds import Crowds
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
-from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions
+from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions, topics
 from clarion.store.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
@@ -144,7 +144,12 @@ async def _serving(
     mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
     presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
     net = SafetyNet(
-        process.settings, notifications.collection(stored), gateway.rooms, gateway.outbox, mailbox.caught_up
+        process.settings,
+        notifications.collection(stored),
+        topics.collection(stored),
+        gateway.rooms,
+        gateway.outbox,
+        mailbox.caught_up,
     )
     async with mailbox.positioned(process.settings, producer) as consumers:
         await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held, taken_at))

@@ -27,7 +27,7 @@ from clarion.contracts import deliveries, order, times
 from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, overlooked
+from clarion.store import database, notifications, overlooked, topics
 from clarion.store.database import Collection
 from clarion.store.overlooked import Overlooked
 from clarion.telemetry import metrics
@@ -49,6 +49,7 @@ T = TypeVar("T")
 class SafetyNet:
     settings: Settings
     stored: Collection
+    topics: Collection
     rooms: Rooms
     outbox: Outbox
     caught_up: Callable[[], datetime | None]
@@ -73,6 +74,7 @@ class SafetyNet:
         names = Names(self.settings.prefix)
         async with reached.asking(self.settings) as admin:
             emitted = await reached.committed(admin, [names.group(lane) for lane in LANES])
+            generations = await topics.generations(self.topics, map(names.notifications, LANES))
             asked_at = times.now()
             await _until(lambda: (self.caught_up() or asked_at) > asked_at)
             quiet = await self._quiet()
@@ -81,7 +83,7 @@ class SafetyNet:
         for users in _some(list(quiet)):
             found = await overlooked.find(self.stored, users, stored_before, times.now())
             metrics.safety_net_asked.inc(len(users))
-            if missed := [one for one in found if _is_below(one, emitted, self.settings)]:
+            if missed := [one for one in found if _is_below(one, emitted, generations, self.settings)]:
                 await notifications.come_late(self.stored, [one.id for one in missed])
                 self._push(missed, quiet)
 
@@ -139,10 +141,12 @@ def _is_quiet(room: Room) -> bool:
     )
 
 
-def _is_below(one: Overlooked, emitted: Mapping[Partition, int], settings: Settings) -> bool:
+def _is_below(
+    one: Overlooked, emitted: Mapping[Partition, int], generations: Mapping[str, int], settings: Settings
+) -> bool:
     topic = Names(settings.prefix).notifications(one.lane)
     partition = Partition(topic, partition_of(one.recipient, settings.partitions_lane))
-    return one.ord < order.pack(settings.generation, emitted.get(partition, 0))
+    return one.ord < order.pack(generations.get(topic, settings.generation), emitted.get(partition, 0))
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import BUFFER_BATCHES, BatchSchema, Consumer, RecordBatch, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
+from services.stream.bookmarks import Bookmarks
 from services.stream.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash
@@ -20,7 +21,7 @@ _REBALANCE_S: Final = 30.0
 _MAX_POLL_S: Final = 7 * 86_400.0
 
 
-def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline) -> Any:
+def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, bookmarks: Bookmarks) -> Any:
     """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
     app: Any = faust.App(
         group,
@@ -48,6 +49,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline) -> 
     )
     transport = Transport(app.conf.broker_consumer, app, app.loop)
     transport.drain = pipeline.drain
+    transport.resume, transport.note, transport.mark = bookmarks.resume, bookmarks.note, bookmarks.mark
     app.transport = transport
     pipeline.owns = lambda epoch: app.consumer.owns(epoch)
     pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)

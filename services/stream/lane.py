@@ -4,7 +4,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, the e
 """
 
 import time
-from collections.abc import Generator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,6 +42,7 @@ class LaneWork:
     producer: AIOKafkaProducer
     gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
     throttling: Throttling | None
+    confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         decoded = self.decode(window)
@@ -59,6 +60,8 @@ class LaneWork:
 
     async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
         """To be awaited while the window holds its turn in `Stage.STORE`."""
+        if self.confirmed:
+            await self.confirmed()
         with self.stage("store"):
             stored = notifications.collection(self.database)
             outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, times.now())

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -17,10 +18,12 @@ from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
-from clarion.store import database, indexes, mailboxes, scheduled
+from clarion.store import database, indexes, mailboxes, scheduled, topics
 from clarion.store.database import Database
+from clarion.store.topics import Known
 from clarion.telemetry.health import watch
 from services.stream.app import make_app
+from services.stream.bookmarks import Bookmarks, Outdated
 from services.stream.endings import Endings
 from services.stream.holding import Holding
 from services.stream.lane import LaneWork
@@ -35,6 +38,7 @@ from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY,
 log = structlog.get_logger()
 
 STOP_S = 15.0
+_URGENT_WAITS_S: Final = 3.0  # for MongoDB, at its start
 # Where lanes share a machine's cores, the scheduler keeps their order of importance, too.
 _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
@@ -42,19 +46,47 @@ _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
-        await _check_partitions(producer, names.notifications(lane), settings.partitions_lane)
+        topic = names.notifications(lane)
+        await _check_partitions(producer, topic, settings.partitions_lane)
+        bookmarks = _bookmarks(process, stored, producer, topic, lane)
+        settling = asyncio.ensure_future(bookmarks.settle())
+        generation = await _generation(process, lane, settling)
         os.nice(_NICE[lane])
         gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
         limited = lane is not Lane.URGENT and settings.recipient_rate > 0
         limit = Throttling(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
-        work = LaneWork(lane, settings.generation, settings.partitions_lane, names, stored, producer, gate, limit)
+        work = LaneWork(lane, generation, settings.partitions_lane, names, stored, producer, gate, limit)
         if lane is Lane.URGENT:
-            await _run_urgent(process, work)
+            work.confirmed = partial(_confirm, settling, generation)
+            try:
+                await _run_urgent(process, work, bookmarks)
+            finally:
+                settling.cancel()
         else:
-            await _consume(process, _pipeline(process, lane, POLICIES[lane], work), names.notifications(lane))
+            await _consume(process, _pipeline(process, lane, POLICIES[lane], work), topic, bookmarks)
 
 
-async def _run_urgent(process: Process, lane: LaneWork) -> None:
+def _bookmarks(process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str) -> Bookmarks:
+    group = Names(process.settings.prefix).group(role)
+    return Bookmarks(process.settings, topics.collection(stored), topic, group, producer.client)
+
+
+async def _generation(process: Process, lane: Lane, settling: "asyncio.Future[Known]") -> int:
+    """The topic's. Urgent does not wait long for it: what goes live without MongoDB needs no generation."""
+    if lane is Lane.URGENT:
+        await unless_stopping(process, asyncio.wait([settling], timeout=_URGENT_WAITS_S))
+        return settling.result().generation if settling.done() else process.settings.generation
+    return (await unless_stopping(process, settling)).generation
+
+
+async def _confirm(settling: "asyncio.Future[Known]", generation: int) -> None:
+    """Before anything is stored. Raises `Outdated` when a lane that began without MongoDB guessed wrong."""
+    known = await asyncio.shield(settling)
+    if known.generation != generation:
+        raise Outdated(f"{known.topic} has generation {known.generation}, this lane began with {generation}")
+
+
+async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Bookmarks) -> None:
     """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
     places = process.settings.windows_in_flight
     reach = Reach(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
@@ -62,7 +94,7 @@ async def _run_urgent(process: Process, lane: LaneWork) -> None:
     pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(reach.run())
-        await _consume(process, pipeline, lane.names.notifications(Lane.URGENT))
+        await _consume(process, pipeline, lane.names.notifications(Lane.URGENT), bookmarks)
         looking.cancel()
 
 
@@ -80,7 +112,9 @@ async def run_receipts(process: Process) -> None:
     names = Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         work = ReceiptsWork(names, stored, producer)
-        await _consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts)
+        bookmarks = _bookmarks(process, stored, producer, names.receipts, "receipts")
+        await unless_stopping(process, bookmarks.settle())
+        await _consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts, bookmarks)
 
 
 async def run_scheduler(process: Process) -> None:
@@ -91,8 +125,10 @@ async def run_scheduler(process: Process) -> None:
         held = scheduled.collection(stored)
         settling = retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
         await unless_stopping(process, settling)
+        bookmarks = _bookmarks(process, stored, producer, names.scheduled, "scheduler")
+        generation = (await unless_stopping(process, bookmarks.settle())).generation
         releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
-        work = Holding(settings.generation, settings.partitions_lane, names, stored, producer, releasing.came)
+        work = Holding(generation, settings.partitions_lane, names, stored, producer, releasing.came)
         pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
         async with asyncio.TaskGroup() as tasks:
             beside = [
@@ -100,7 +136,7 @@ async def run_scheduler(process: Process) -> None:
                 tasks.create_task(Endings(names, stored, producer).run(), name="endings"),
             ]
             try:
-                await _consume(process, pipeline, names.scheduled)
+                await _consume(process, pipeline, names.scheduled, bookmarks)
             finally:
                 for task in beside:
                     task.cancel()
@@ -135,28 +171,31 @@ def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work) -> 
     return Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
 
 
-async def _consume(process: Process, pipeline: Pipeline, topic: str) -> None:
+async def _consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Bookmarks) -> None:
     """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
     process.health.figures.append(pipeline.figures)
     process.health.failures.append(lambda: "" if process.health.down() else pipeline.stuck())
-    app = make_app(process.settings, Names(process.settings.prefix).group(pipeline.name), topic, pipeline)
+    group = Names(process.settings.prefix).group(pipeline.name)
+    app = make_app(process.settings, group, topic, pipeline, bookmarks)
     app.finalize()
     working = asyncio.create_task(pipeline.run(), name="pipeline")
+    watching = asyncio.create_task(bookmarks.watch(), name="bookmarks")
     stopping = asyncio.create_task(process.stopping.wait())
     stopped = asyncio.create_task(app.wait_until_stopped())
     try:
         await app.start()
         process.health.started = True
         log.info("consuming", topic=topic)
-        await asyncio.wait([working, stopping, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working, watching, stopping, stopped], return_when=asyncio.FIRST_COMPLETED)
         if app.crash_reason:
             raise app.crash_reason
-        if working.done():
-            await working
+        for task in (working, watching):
+            if task.done():
+                await task
         # not by stopping the flow: that makes Faust seek, and a seek forgets what is about to be acknowledged
         pipeline.close()
         await pipeline.drain()
     finally:
         await within(STOP_S, app.stop(), "app")
-        for task in (working, stopping, stopped):
+        for task in (working, watching, stopping, stopped):
             task.cancel()

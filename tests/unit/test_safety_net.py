@@ -42,7 +42,7 @@ async def test_a_look_that_does_not_come_to_its_end_is_counted_as_missed(monkeyp
 
     monkeypatch.setattr(SafetyNet, "look", look)
     before, nothing = (count("done"), count("missed")), cast(Any, None)
-    net = SafetyNet(msgspec.structs.replace(SETTINGS, safety_net_s=0.001), nothing, nothing, nothing, nothing)
+    net = SafetyNet(msgspec.structs.replace(SETTINGS, safety_net_s=0.001), *[nothing] * 5)
     with pytest.raises(asyncio.CancelledError):
         await net.run()
     assert (count("done"), count("missed")) == (before[0] + 2, before[1] + 2)
@@ -84,8 +84,10 @@ def test_who_is_not(why: str) -> None:
 def test_only_what_its_lane_has_committed_was_emitted() -> None:
     one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
     its = Partition("notifications.high", partition_of("ann", 4))
-    assert _is_below(one, {its: 8}, SETTINGS)
-    assert not _is_below(one, {its: 7}, SETTINGS)
-    assert not _is_below(one, {Partition("notifications.low", its.number): 8}, SETTINGS)
-    assert not _is_below(one, {}, SETTINGS)
-    assert _is_below(replace(one, ord=order.pack(1, 7)), {}, SETTINGS), "of a topic before the present one"
+    assert _is_below(one, {its: 8}, {}, SETTINGS)
+    assert not _is_below(one, {its: 7}, {}, SETTINGS)
+    assert not _is_below(one, {Partition("notifications.low", its.number): 8}, {}, SETTINGS)
+    assert not _is_below(one, {}, {}, SETTINGS)
+    assert _is_below(replace(one, ord=order.pack(1, 7)), {}, {}, SETTINGS), "of a topic before the present one"
+    anew = {"notifications.high": 3}
+    assert _is_below(one, {its: 1}, anew, SETTINGS), "the store knows that the topic was made anew"

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 
+class WentBack(Exception):
+    """Offsets begin again below those that were taken: the topic was made anew, or has lost records."""
+
+
 class Partition(NamedTuple):
     topic: str
     number: int
@@ -42,11 +46,16 @@ class CommitTracker:
         self._partitions: Final[dict[Partition, _Progress]] = {}
 
     def take(self, partition: Partition, first: int, last: int, size: int = 0) -> None:
-        """A batch of offsets `first` to `last` and `size` bytes goes to work."""
+        """A batch of offsets `first` to `last` and `size` bytes goes to work.
+
+        Raises `WentBack`: aiokafka starts from the beginning by itself when its position is beyond a topic's end.
+        """
         progress = self._partitions.get(partition)
         if progress is None:
             progress = self._partitions[partition] = _Progress(first, committed=first)
-        assert not progress.taken or progress.taken[-1].last < first, "batches are taken in the order of their offsets"
+        expected = progress.taken[-1].last + 1 if progress.taken else progress.end
+        if first < expected:
+            raise WentBack(f"{partition.topic} {partition.number} began again at {first} after {expected}")
         progress.taken.append(_Taken(last, size))
         self.held_bytes += size
 

@@ -32,6 +32,12 @@ async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[P
     return found
 
 
+async def commits(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[int, tuple[int, str]]:
+    """The committed offset and the metadata of each partition of `topic`. Raises one of SEND_ERRORS."""
+    told: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
+    return {tp.partition: (one.offset, one.metadata or "") for tp, one in told.items() if tp.topic == topic}
+
+
 async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Partition, int]:
     """The offset after the last record of each. Raises one of SEND_ERRORS."""
     consumer: Any = clients.mailbox_consumer(settings)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import faust
 import structlog
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -34,6 +35,7 @@ _COMMIT_ALL_S: Final = 3.0
 _COMMIT_AGAIN_S: Final = 0.05
 
 Drain = Callable[[], Awaitable[None]]
+Offsets = Mapping[Partition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,25 @@ class Consumer(driver.Consumer):
             listening.is_heard = True  # type: ignore[attr-defined]
             coordinator._do_heartbeat = listening
 
+    def _mark_commits(self) -> None:
+        """Faust's commits have no metadata, and no argument for it."""
+        consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
+        commit = consumer.commit
+
+        async def marking(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+            mark = self._transport.mark()
+            await commit({tp: OffsetAndMetadata(told.offset, mark) for tp, told in offsets.items()})
+
+        if not getattr(commit, "is_marking", False):
+            marking.is_marking = True  # type: ignore[attr-defined]
+            consumer.commit = marking
+
+    @property
+    def _transport(self) -> "Transport":
+        transport = self.transport
+        assert isinstance(transport, Transport)
+        return transport
+
     # ---- commit
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -176,6 +197,8 @@ class Consumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         epoch = self.tracker.epoch
+        if not await self._transport.note({Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}):
+            return False
         did_commit = await super()._commit(offsets)
         if did_commit and epoch == self.tracker.epoch:
             for tp, offset in offsets.items():
@@ -203,10 +226,8 @@ class Consumer(driver.Consumer):
 
         Stock Faust forgets finished work first, and redelivers up to a commit interval of it.
         """
-        transport = self.transport
-        assert isinstance(transport, Transport)
         if self.tracker.in_flight():
-            await transport.drain()
+            await self._transport.drain()
         await self._commit_all()
         await super().on_partitions_revoked(revoked)
         self.tracker.forget()
@@ -215,11 +236,19 @@ class Consumer(driver.Consumer):
         self.tracker.forget()
         self._ownership.heard(time.monotonic())  # joining is a sign of life, too
         self._listen_to_heartbeats()
+        self._mark_commits()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
+        """To what is committed, or to where the store says that it has less than that."""
         self.tracker.forget()
         await super().perform_seek()
+        owned = self.assignment()
+        committed = {Partition(*tp): end for tp, end in self._committed_offset.items() if end and tp in owned}
+        if places := await self._transport.resume(committed):
+            points = {TP(*partition): offset for partition, offset in places.items()}
+            await self.seek_wait(points)
+            self._read_offset.update({tp: offset or None for tp, offset in points.items()})
 
     async def seek(self, partition: TP, offset: int) -> None:
         self.tracker.forget()
@@ -227,7 +256,11 @@ class Consumer(driver.Consumer):
 
 
 class Transport(driver.Transport):
-    """`drain` is awaited before partitions are given up; it must end by itself within a bound."""
+    """`drain` is awaited before partitions are given up; it must end by itself within a bound.
+
+    `resume` is told what is committed and says from where to read on instead. `note` is told what is to be committed,
+    and may refuse. `mark` is the metadata of commits.
+    """
 
     Consumer = Consumer
 
@@ -235,10 +268,21 @@ class Transport(driver.Transport):
         super().__init__(*args, **kwargs)
         take_records_as_they_are()
         self.drain: Drain = _nothing
+        self.resume: Callable[[Offsets], Awaitable[Offsets]] = _nowhere_else
+        self.note: Callable[[Offsets], Awaitable[bool]] = _agree
+        self.mark: Callable[[], str] = str
 
 
 async def _nothing() -> None:
     pass
+
+
+async def _nowhere_else(committed: Offsets) -> Offsets:
+    return {}
+
+
+async def _agree(offsets: Offsets) -> bool:
+    return True
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc]

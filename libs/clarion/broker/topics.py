@@ -68,7 +68,7 @@ async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], repl
         if len(partitions) != topic.partitions:
             differences.append(
                 f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared: "
-                "set CLARION_PARTITIONS_* to the broker's, or make the topic anew and raise CLARION_GENERATION"
+                "set CLARION_PARTITIONS_* to the broker's, or make the topic anew (its generation rises by itself)"
             )
         replicas = min((len(p["replicas"]) for p in partitions), default=0)
         if replicas < replication:

@@ -40,6 +40,14 @@ dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters",
 retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])
 breaker_state = Gauge("clarion_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", ["dependency"])
 folded = Counter("clarion_folded", "Receipts folded into stored notifications", ["op"])
+topics_made_anew = Counter(
+    "clarion_topics_made_anew", "Topics found to be others than before under the same name", ["topic"]
+)
+read_again = Counter(
+    "clarion_read_again",
+    "Partitions read again because the store was behind their commits, as when restored",
+    ["topic"],
+)
 lag_records = Gauge("clarion_lag_records", "Records this process has still to take from its partitions", ["lane"])
 buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet acknowledged", ["lane"])
 

@@ -1,0 +1,160 @@
+"""Keeps the store and the group's commits together, and ends the process when they are not of one topic any more.
+
+The store is told first, then Kafka. Where a process resumes, the lower of the two counts. So after a topic was made
+anew, or MongoDB was restored from an older backup, everything that Kafka retains and the store lacks is read again:
+repeats are known by their ids. Resetting positions in place would need Faust's consent at the wrong moments, so a
+process that finds a difference ends, and its successor resumes in the right place.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from clarion.broker import reached, topic_ids
+from clarion.broker.clients import SEND_ERRORS
+from clarion.broker.commit_tracker import Partition
+from clarion.resilience.backoff import retry
+from clarion.settings import Settings
+from clarion.store import database, topics
+from clarion.store.database import Collection
+from clarion.store.topics import Known
+from clarion.telemetry import metrics
+from services.stream.incarnation import commit, judge, marked, places_to_resume
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 10.0
+_AGAIN_S: Final = 1.0
+
+
+class Outdated(Exception):
+    """The topic, or the store, is not the one that this process began to read with: its successor finds its place."""
+
+
+class Bookmarks:
+    """Of one topic and one consumer group. `client` is a connected aiokafka client."""
+
+    def __init__(self, settings: Settings, documents: Collection, topic: str, group: str, client: Any) -> None:
+        self._settings = settings
+        self._documents = documents
+        self._topic: Final = topic
+        self._group: Final = group
+        self._client = client
+        self._known: Known | None = None
+        self._noted: dict[int, int] = {}  # what the store has said it has, or has been told
+        self._outdated: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
+
+    async def settle(self) -> Known:
+        """Agree with the other processes on the topic's generation. Waits while MongoDB or Kafka is away."""
+        self._known = await retry(self._settle, "mongodb", *database.TRANSIENT, *SEND_ERRORS)
+        return self._known
+
+    async def _settle(self) -> Known:
+        while True:
+            known = await topics.find(self._documents, self._topic)
+            found = await topic_ids.describe(self._client, self._topic)
+            judged = None
+            if found is not None:
+                async with reached.asking(self._settings) as admin:
+                    told = await reached.commits(admin, self._group, self._topic)
+                commits = {number: commit(*one) for number, one in told.items()}
+                judged = judge(self._topic, found, known, commits, self._settings.generation)
+            if judged is not None and judged == known:
+                return judged
+            if judged is not None and known is None and await topics.create(self._documents, judged):
+                log.info("topic is new to the store", topic=self._topic, topic_id=judged.topic_id)
+                return judged
+            if judged is not None and known is not None and await topics.replace(self._documents, known, judged):
+                self._tell(known, judged)
+                return judged
+            await asyncio.sleep(_AGAIN_S)  # another process was faster, or the broker has not heard of the topic yet
+
+    def _tell(self, before: Known, after: Known) -> None:
+        if before.topic_id == after.topic_id:
+            log.info("generation raised", topic=self._topic, generation=after.generation)
+            return
+        metrics.topics_made_anew.labels(self._topic.removeprefix(self._settings.prefix)).inc()
+        log.warning(
+            "topic was made anew: its generation is raised, and it is read from its beginning",
+            topic=self._topic,
+            topic_id=after.topic_id,
+            before=before.topic_id,
+            generation=after.generation,
+        )
+
+    def mark(self) -> str:
+        """The metadata of this process's commits: empty while the generation is not known."""
+        return marked(self._known.generation) if self._known else ""
+
+    async def resume(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Partitions whose commits are ahead of the store, with where to read on from: asked at each assignment."""
+        offsets = {partition.number: offset for partition, offset in committed.items()}
+        try:
+            await self._look()
+            known = await topics.find(self._documents, self._topic)
+        except (*database.TRANSIENT, *SEND_ERRORS) as error:
+            # `note` finds out later: it demands what Kafka says now, before anything is committed on top of it
+            log.warning("resuming from the commits alone", topic=self._topic, error=repr(error))
+            self._noted |= offsets
+            return {}
+        if known is None or self._known is None:
+            self._noted |= offsets
+            return {}
+        self._noted |= {number: known.reached.get(number, 0) for number in offsets}
+        places = places_to_resume(offsets, known.reached)
+        if places:
+            metrics.read_again.labels(self._topic.removeprefix(self._settings.prefix)).inc(len(places))
+            log.warning("the store is behind the commits, as after a restore: reading again", places=places)
+        return {Partition(self._topic, number): offset for number, offset in places.items()}
+
+    async def note(self, offsets: Mapping[Partition, int]) -> bool:
+        """Tell the store what it has, before Kafka is told. False when Kafka must not be told now."""
+        if self._known is None:
+            return False
+        numbers = {partition.number: offset for partition, offset in offsets.items()}
+        at_least = {number: self._noted.get(number, 0) for number in numbers}
+        try:
+            noted = await topics.reach(self._documents, self._known, numbers, at_least)
+        except database.TRANSIENT as error:
+            log.warning("nothing is committed while MongoDB does not take the places", error=repr(error))
+            return False
+        if noted:
+            self._noted |= {number: max(offset, at_least[number]) for number, offset in numbers.items()}
+        else:
+            self._end("MongoDB has another topic, or less of it than before: it was restored, or the topic made anew")
+        return noted
+
+    async def watch(self) -> None:
+        """Look now and then, for what no commit would show. Raises `Outdated`."""
+        while True:
+            await asyncio.wait([self._outdated], timeout=LOOK_EVERY_S)
+            if self._outdated.done():
+                self._outdated.result()
+            try:
+                await self._look()
+                await self._look_at_store()
+            except (*database.TRANSIENT, *SEND_ERRORS) as error:
+                log.debug("could not look at the topic", topic=self._topic, error=repr(error))
+
+    async def _look(self) -> None:
+        found = await topic_ids.describe(self._client, self._topic)
+        known = self._known
+        if found and known and found.id != known.topic_id and found.id not in known.past:
+            self._end(f"{self._topic} was made anew")
+
+    async def _look_at_store(self) -> None:
+        if self._known is None:
+            return
+        noted = dict(self._noted)
+        known = await topics.find(self._documents, self._topic)
+        mine = (self._known.topic_id, self._known.generation)
+        if known is not None and (known.topic_id, known.generation) != mine:
+            self._end(f"{self._topic} has generation {known.generation} now")
+        elif known is None or any(known.reached.get(number, 0) < offset for number, offset in noted.items()):
+            self._end(f"MongoDB has less of {self._topic} than before: it was restored from a backup")
+
+    def _end(self, reason: str) -> None:
+        if not self._outdated.done():
+            self._outdated.set_exception(Outdated(reason))

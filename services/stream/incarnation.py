@@ -1,0 +1,65 @@
+"""Which topic of its name a role reads: judged from the broker's id, what the store knows, and the group's commits.
+
+Pure. A topic that was made anew counts its offsets from 0 again, below every cursor. So its generation must rise, and
+what the store had reached is worth nothing. A store that was restored from an older backup, or is empty, is noticed
+because commits carry the generation: Kafka then knows of commits that the store does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from clarion.broker.topic_ids import TopicState
+from clarion.settings import SettingsError
+from clarion.store.topics import PAST_IDS, Known
+
+GENERATIONS: Final = 1 << 15  # `ord` has 15 bits for them
+
+
+class Commit(NamedTuple):
+    """`generation` is None of a commit by a version that did not write it."""
+
+    offset: int
+    generation: int | None = None
+
+
+def marked(generation: int) -> str:
+    """The metadata of a commit."""
+    return f"g{generation}"
+
+
+def commit(offset: int, metadata: str) -> Commit:
+    digits = metadata.removeprefix("g")
+    is_ours = metadata != digits and digits.isascii() and digits.isdigit()
+    return Commit(offset, int(digits) if is_ours else None)
+
+
+def judge(
+    topic: str, found: TopicState, known: Known | None, commits: Mapping[int, Commit], least: int
+) -> Known | None:
+    """What the store should know from now on; None when the broker's answer is of a topic that is gone.
+
+    `least` is the generation by the settings. Raises `SettingsError` when generations are used up.
+    """
+    told = max((commit.generation for commit in commits.values() if commit.generation is not None), default=None)
+    if known is None:
+        # Commits that carry a generation were made together with a store that is gone. Those that carry none are of
+        # an earlier version: everything below them is stored.
+        reached = {number: commit.offset for number, commit in commits.items()} if told is None else {}
+        judged = Known(topic, found.id, max(least, told or 0), found.partitions, reached)
+    elif known.topic_id == found.id:
+        judged = replace(known, generation=max(known.generation, least, told or 0))
+    elif found.id in known.past:
+        return None
+    else:
+        past = (*known.past, known.topic_id)[-PAST_IDS:]
+        generation = max(known.generation + 1, least, told or 0)
+        judged = Known(topic, found.id, generation, found.partitions, {}, past)
+    if judged.generation >= GENERATIONS:
+        raise SettingsError(f"{topic} was made anew {GENERATIONS} times: use another CLARION_PREFIX and database")
+    return judged
+
+
+def places_to_resume(committed: Mapping[int, int], reached: Mapping[int, int]) -> dict[int, int]:
+    """Of the partitions that Kafka says are done further than the store has them: where to read on from."""
+    return {number: reached.get(number, 0) for number, offset in committed.items() if reached.get(number, 0) < offset}
