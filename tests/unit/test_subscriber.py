@@ -416,7 +416,7 @@ async def test_a_token_that_is_refused_right_after_the_greeting_is_not_refreshed
     assert next(tokens) == "newer"
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, TokenRefused), (403, Forbidden), (404, Forbidden)])
+@pytest.mark.parametrize(("status", "error"), [(401, TokenRefused), (403, Forbidden)])
 async def test_a_refusal_before_the_upgrade_means_the_same(status: int, error: type[Exception]) -> None:
     async def refuse(connection: ServerConnection, _: Request) -> Response:
         return connection.respond(HTTPStatus(status), "no")

@@ -10,7 +10,7 @@ import { Outbox } from "./outbox.js";
 import { Pause } from "./pause.js";
 import { Progress } from "./progress.js";
 import { RecentIds } from "./recent_ids.js";
-import { CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
+import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
 
 export { ClarionError } from "./errors.js";
 
@@ -294,9 +294,9 @@ export class Clarion {
 }
 
 const REASONS = {
-  [CLOSE_PROTOCOL]: "the server did not understand this client",
-  [CLOSE_TOKEN]: "the token was refused",
-  4403: "not allowed",
+  [CLOSE_PROTOCOL]: "the server did not understand this client: is the url a gateway's, and the SDK no older than it?",
+  [CLOSE_TOKEN]: "the token was refused, a fresh one as well: see its issuer, audience, key and clock",
+  [CLOSE_FORBIDDEN]: "not allowed: use a token with the scope subscribe, from an origin that is allowed",
 };
 
 function idList(ids) {

@@ -1,6 +1,6 @@
 import { EventParser } from "./event_parser.js";
-import { CLOSE_NETWORK, CLOSE_TRY_AGAIN } from "./reconnect.js";
-import { beside, retryAfterMs } from "./request.js";
+import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_TOKEN, CLOSE_TRY_AGAIN } from "./reconnect.js";
+import { beside, ledAway, retryAfterMs } from "./request.js";
 import { Speaker } from "./speaker.js";
 
 const MEDIA_TYPE = "text/event-stream";
@@ -29,6 +29,8 @@ export function openEventStream({ fetch, url, token, onError, random }, { resume
 async function listen(fetch, url, token, signal, onText) {
   const headers = { authorization: `Bearer ${token}`, accept: MEDIA_TYPE };
   const answer = await fetch(url, { headers, signal, credentials: "omit", cache: "no-store" });
+  const away = ledAway(answer, url);
+  if (away) return discarded(answer, { code: CLOSE_NETWORK, reason: away });
   if (!answer.ok || !answer.headers.get("content-type")?.startsWith(MEDIA_TYPE)) return refusal(answer);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const parser = new EventParser();
@@ -47,9 +49,17 @@ function closeOf(data) {
   return { code, reason };
 }
 
-function refusal(answer) {
+// The gateway's own are 403, 429 and 503; all the rest is said by what stands before it, and passes.
+const MEANS = { 401: CLOSE_TOKEN, 403: CLOSE_FORBIDDEN, 429: CLOSE_TRY_AGAIN, 503: CLOSE_TRY_AGAIN };
+
+/** A refusal before the first event, as the close code that means the same. */
+export function refusal(answer) {
+  const code = MEANS[answer.status] ?? CLOSE_NETWORK;
+  const end = { code, reason: `the stream was refused: ${answer.status}` };
+  return discarded(answer, code === CLOSE_TRY_AGAIN ? { ...end, retryMs: retryAfterMs(answer) } : end);
+}
+
+function discarded(answer, end) {
   answer.body?.cancel().catch(() => {});
-  const reason = `the stream was refused: ${answer.status}`;
-  const isBusy = answer.status === 429 || answer.status === 503;
-  return isBusy ? { code: CLOSE_TRY_AGAIN, reason, retryMs: retryAfterMs(answer) } : { code: CLOSE_NETWORK, reason };
+  return end;
 }

@@ -6,14 +6,16 @@ export const CLOSE_NETWORK = 1006; // no close frame came: the network, not a ve
 export const CLOSE_TRY_AGAIN = 1013;
 export const CLOSE_PROTOCOL = 4400;
 export const CLOSE_TOKEN = 4401;
+export const CLOSE_FORBIDDEN = 4403;
 
 const RETURN_ON = new Set([1000, 1001, 1005, CLOSE_NETWORK, 1011, 1012, CLOSE_TRY_AGAIN, 4408, 4429]);
 
 /**
  * Whether and when to come back after a connection ended. `now` is passed in, in milliseconds.
  *
- * 4401 is worth one try with a fresh token; a second one before a stable connection is a verdict. One that came
- * meanwhile is tried first: it may be as old by now, so it is not counted as that.
+ * 4401 is worth one try with a fresh token. Only the refusal of that one, fetched for just this connection, is a verdict:
+ * a token that was good for a while, or that an outage outlived, says nothing about the next. One that came meanwhile is
+ * tried first: it may be as old by now, so it is not counted as that.
  */
 export class Reconnect {
   #random;
@@ -32,8 +34,8 @@ export class Reconnect {
   }
 
   /**
-   * `end`: `code`, `retryMs` (from `bye`), `attempt` (how often a handler failed, for its own backoff) and
-   * `hasOtherToken` (than the one that this connection began with).
+   * `end`: `code`, `retryMs` (from `bye`), `attempt` (how often a handler failed, for its own backoff), `hasOtherToken`
+   * (than the one that this connection began with) and `hadNoToken` (none could be fetched).
    * Returns `{waitMs, refresh}`, or null: do not come back.
    */
   after(end, now) {
@@ -49,6 +51,7 @@ export class Reconnect {
       return { waitMs: backoff(0, this.#random), refresh: true };
     }
     if (!RETURN_ON.has(end.code)) return null;
+    if (!end.hadNoToken) this.#refreshed = false; // the next one that is refused is not just fetched
     if (end.attempt !== undefined) return { waitMs: backoff(end.attempt - 1, this.#random), refresh: false };
     const hint = Math.min(Math.max(end.retryMs ?? 0, 0), RETRY_HINT_MAX_MS);
     return { waitMs: hint + backoff(this.#failures++, this.#random), refresh: false };

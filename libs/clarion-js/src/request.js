@@ -22,6 +22,8 @@ export async function request(fetch, { method, url, token, content, controller =
   const how = { method, headers, body: content && JSON.stringify(content), signal: controller.signal };
   try {
     const answer = await fetch(url, { ...how, credentials: "omit", cache: "no-store" });
+    const away = ledAway(answer, url);
+    if (away) return { status: NO_ANSWER, retryMs: 0, cause: new Error(away) };
     const text = await answer.text(); // the whole of it, within the same time
     if (answer.ok) return { content: text === "" ? null : JSON.parse(text) };
     return { status: answer.status, retryMs: retryAfterMs(answer), text };
@@ -30,6 +32,12 @@ export async function request(fetch, { method, url, token, content, controller =
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What is wrong with an answer of another origin: `fetch` goes there without the token, which is then called missing. */
+export function ledAway(answer, url) {
+  if (!answer.redirected || !answer.url || new URL(answer.url).origin === new URL(url).origin) return null;
+  return `redirected to ${new URL(answer.url).origin}, where the token is not taken: give that address as url`;
 }
 
 export function retryAfterMs(answer) {

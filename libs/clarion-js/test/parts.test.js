@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { backoff } from "../src/backoff.js";
+import { refusal } from "../src/event_stream.js";
 import { Progress } from "../src/progress.js";
 import { RecentIds } from "../src/recent_ids.js";
 import { Reconnect } from "../src/reconnect.js";
+import { ledAway } from "../src/request.js";
 
-const TABLE = new URL("../../../tests/conformance/stored.json", import.meta.url); // of both SDKs
+// the tables of both SDKs
+const table = (name) => JSON.parse(readFileSync(new URL(`../../../tests/conformance/${name}.json`, import.meta.url), "utf8"));
 
 const most = () => 0.999999;
 
@@ -35,6 +38,39 @@ for (const code of [1003, 1007, 1008, 1009, 4400, 4403]) {
     assert.equal(new Reconnect({ canRefresh: true }).after({ code }, 0), null);
   });
 }
+
+for (const { closes = [], statuses = [], then, because } of table("causes")) {
+  const ends = [
+    ...closes.map((code) => [`close ${code}`, { code }]),
+    ...statuses.map((status) => [`HTTP ${status}`, refusal({ status, headers: new Headers({ "retry-after": "7" }) })]),
+  ];
+  for (const [name, end] of ends) {
+    test(`${name}, ${because}: ${then}`, () => {
+      const found = new Reconnect({ canRefresh: true }).after(end, 0);
+      assert.equal(found === null ? "final" : found.refresh ? "refresh" : "return", then);
+      assert.equal(new Reconnect({ canRefresh: false }).after(end, 0) === null, then !== "return");
+    });
+  }
+}
+
+test("two refusals of different tokens are no verdict: the second outlived a cut, or was outlived by an outage", () => {
+  const reconnect = new Reconnect({ canRefresh: true, random: () => 0 });
+  for (const between of [1006, 1012, 1006]) {
+    assert.equal(reconnect.after({ code: 4401 }, 0).refresh, true);
+    reconnect.opened(1_000);
+    assert.equal(reconnect.after({ code: between }, 2_000).refresh, false);
+  }
+  assert.equal(reconnect.after({ code: 4401 }, 3_000).refresh, true);
+  reconnect.after({ code: 1006, hadNoToken: true }, 3_500);
+  assert.equal(reconnect.after({ code: 4401 }, 4_000), null, "that one was just fetched");
+});
+
+test("an answer of another origin is no word about the token, which did not go there", () => {
+  const answer = { redirected: true, url: "https://login.example/", status: 401 };
+  assert.match(ledAway(answer, "https://gateway.example/v1/inbox"), /give that address/);
+  assert.equal(ledAway({ ...answer, url: "https://gateway.example/v1/inbox/" }, "https://gateway.example/v1/inbox"), null);
+  assert.equal(ledAway({ ...answer, redirected: false }, "https://gateway.example/v1/inbox"), null);
+});
 
 test("4401 is worth one refresh, and another only after a stable connection", () => {
   const reconnect = new Reconnect({ canRefresh: true, random: most });
@@ -125,7 +161,7 @@ test("storage is written when there is news only: what is there may be another t
   assert.equal(saved.length, 2);
 });
 
-for (const { name, stored, cursors, since, damaged } of JSON.parse(readFileSync(TABLE, "utf8"))) {
+for (const { name, stored, cursors, since, damaged } of table("stored")) {
   test(`a storage with ${name}: what can be used is, the rest is mended and said once`, () => {
     const errors = [];
     const kept = new Map([["clarion.v1.ada", stored]]);

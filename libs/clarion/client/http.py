@@ -155,4 +155,7 @@ def _problem(response: httpx.Response) -> Problem:
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:
+        if location := response.headers.get("location"):
+            said = f"redirected to {location[:200]}: give that address, if it is a server of Clarion's"
+            return Problem(response.reason_phrase, response.status_code, said)
         return Problem(response.reason_phrase, response.status_code, response.text[:200])

@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from clarion.client.cursor_store import Position
+from clarion.client.redirects import followed
 from clarion.contracts import frames
 from clarion.contracts.close_codes import Close
 from clarion.contracts.frames import Bye, ClientFrame, Hello, Ping, Pong, Resume, ServerFrame
@@ -20,6 +21,7 @@ OPEN_S: Final = 10.0
 HELLO_S: Final = 10.0
 SILENCE_S: Final = 10.0  # beyond the server's ping interval
 CLOSE_S: Final = 2.0
+REDIRECTS: Final = 3
 MAX_FRAME_BYTES: Final = 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,13 @@ class Unreadable(Exception):
     """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
 
 
+class _Connect(connect):
+    """Follows no redirect by itself: to another origin it would go without the token, which then counts as refused."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Session:
     """`on_frame` gets every frame but pings' answers; it must not block, and what it raises comes out. Use once."""
 
@@ -58,24 +67,37 @@ class Session:
         self._retry_s = 0.0
 
     async def run(self) -> Ended:
-        try:
-            connection = await connect(
-                self._url,
-                subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
-                additional_headers={"Authorization": f"Bearer {self._token}"},
-                open_timeout=OPEN_S,
-                close_timeout=CLOSE_S,
-                ping_interval=None,  # the server's own messages are the heartbeat
-                compression=None,
-                logger=_wire,
-                max_size=MAX_FRAME_BYTES,
-                proxy=None,
-            )
-        except InvalidStatus as error:
-            return _refused(error)
-        except (InvalidHandshake, OSError, TimeoutError) as error:
-            return Ended(1006, f"{type(error).__name__}: {error}")
-        return await self._talk(connection)
+        url = self._url
+        for _ in range(REDIRECTS + 1):
+            try:
+                connection = await self._connect(url)
+            except InvalidStatus as error:
+                location = error.response.headers.get("Location")
+                if location is None or not 300 <= error.response.status_code < 400:
+                    return _refused(error)
+                target = followed(url, location)
+                if target is None:
+                    return _misled(url, location)
+                url = target
+            except (WebSocketException, OSError, TimeoutError) as error:
+                return Ended(1006, f"{type(error).__name__}: {error}")
+            else:
+                return await self._talk(connection)
+        return Ended(1006, f"more than {REDIRECTS} redirects from {self._url}")
+
+    async def _connect(self, url: str) -> ClientConnection:
+        return await _Connect(
+            url,
+            subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {self._token}"},
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            ping_interval=None,  # the server's own messages are the heartbeat
+            compression=None,
+            logger=_wire,
+            max_size=MAX_FRAME_BYTES,
+            proxy=None,
+        )
 
     async def _talk(self, connection: ClientConnection) -> Ended:
         async with connection:
@@ -151,14 +173,24 @@ def websocket_url(url: str) -> str:
 
 
 def _refused(error: InvalidStatus) -> Ended:
-    """A refusal before the upgrade, as the close code that means the same."""
+    """A refusal before the upgrade, as the close code that means the same.
+
+    The gateway's own are 403 (origin), 429 and 503; all the rest is said by what stands before it, and passes.
+    """
     response = error.response
     status = response.status_code
-    if status == 401:
-        code = Close.TOKEN
-    elif status in {408, 429} or status >= 500:
-        code = Close.LIMIT
-    else:
-        code = Close.FORBIDDEN
+    code = _VERDICTS.get(status, Close.LIMIT)
+    if 200 <= status < 500 and status not in _PASSING and code is Close.LIMIT:
+        log.warning("a gateway's address answers %s: is the url right? Trying again", status)
     after = response.headers.get("Retry-After", "")
     return Ended(code, f"HTTP {status}", float(after) if after.isdigit() else 0.0)
+
+
+def _misled(url: str, location: str) -> Ended:
+    said = f"{url} redirects to {location[:200]}, where the token is not taken: give that address, if it is a gateway's"
+    log.warning("%s. Trying again", said)
+    return Ended(Close.LIMIT, said)
+
+
+_VERDICTS: Final = {401: Close.TOKEN, 403: Close.FORBIDDEN}
+_PASSING: Final = frozenset({408, 425, 429})

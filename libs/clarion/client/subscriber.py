@@ -236,7 +236,12 @@ class Subscriber:
             finally:
                 self._session = None
                 self._live.clear()
-            delay_s = self._reconnect.after(ended, time.monotonic(), may_refresh=self._tokens.refreshable)
+            delay_s = self._reconnect.after(
+                ended,
+                time.monotonic(),
+                may_refresh=self._tokens.refreshable,
+                is_latest=self._tokens.is_latest(token),
+            )
             if ended.code in REFRESH_ON:
                 self._tokens.refused(token)
             self.stats.reconnects += 1

@@ -36,6 +36,10 @@ class TokenSource:
         found = self._get_token()
         return await found if inspect.isawaitable(found) else found
 
+    def is_latest(self, token: str) -> bool:
+        """Whether no other one was fetched since."""
+        return self._token in (token, None)
+
     def refused(self, token: str) -> None:
         """The next `current` fetches another one, if this source can.
 
