@@ -22,7 +22,7 @@ from services.gateway.connection import RETRY_MS, Connection
 from services.gateway.feed import ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
-from services.gateway.presence import Presence
+from services.gateway.presence import Presence, SessionRefused
 from services.gateway.resume import take_over
 from services.gateway.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.rooms import Rooms
@@ -67,8 +67,12 @@ class Admission:
         connection.resync_owed |= is_short
         asked = connection.feed.look_back()
         arriving = presence.present(connection.user, asked.since if asked else None)
-        await self._greet(connection, arriving, resumed=bool(cursors))
-        arrival = await self._arrived(connection, arriving)
+        try:
+            await self._greet(connection, arriving, resumed=bool(cursors))
+            arrival = await self._arrived(connection, arriving)
+        except SessionRefused:
+            connection.close(Close.INTERNAL, "your session cannot be stored", retry_ms=RETRY_MS)
+            return
         if not connection.open:
             return
         connection.present = True

@@ -20,6 +20,7 @@ from clarion.store.changes import Change
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
+from clarion.web.problem_responses import Refused
 from clarion.web.stored import asking
 from services.gateway.outbox import Outbox
 
@@ -82,11 +83,13 @@ class Inbox:
     async def _store(self, user: str, op: Op, ids: Sequence[str]) -> None:
         now = times.now()
         try:
-            await changes.fold(self.stored, [Change(op, tuple(ids), now, user)])
+            refused = await changes.fold(self.stored, [Change(op, tuple(ids), now, user)])
         except database.TRANSIENT:
             # it may be stored or not: whoever reads `receipts` makes sure of it, and tells the devices
             self.outbox.put(Receipt(user, op, list(ids), now))
             raise
+        if refused:
+            raise Refused(422, f"it cannot be stored for {refused[0].change.ids[0]}: {refused[0].error}")
         metrics.folded.labels(op).inc(len(ids))
         await self._tell(Receipt(user, op, list(ids), now, folded=True))
 

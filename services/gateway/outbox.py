@@ -123,7 +123,10 @@ class Outbox:
         """Whether Kafka took it."""
         if self.kafka.up is not False and await self._send(batch):
             return True
-        await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
+        refused = await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
+        if refused:
+            metrics.receipts_dropped.inc(len(refused))
+            log.error("receipts that MongoDB can never take", refused=len(refused), first=refused[0].error)
         self._tell_later(batch)
         return False
 

@@ -48,12 +48,21 @@ class Notes:
         return write(user, self.lease.mailbox, self.lease.epoch, self.sequence)
 
 
+class SessionRefused(Exception):
+    """A user's session can never be stored: who connects as this user cannot be served, and all others can."""
+
+
 @dataclass(slots=True)
 class _Arriving:
     """`since`: see `Presence.present`."""
 
     since: datetime | None
     known: "asyncio.Future[Arrival]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def refuse(self, error: str) -> None:
+        if not self.known.done():
+            self.known.set_exception(SessionRefused(error))
+            self.known.exception()  # seen: nobody may wait any more, and then asyncio would complain
 
 
 @dataclass(slots=True)
@@ -75,7 +84,7 @@ class Presence:
         self._notes = Notes(self.lease)
 
     def present(self, user: str, since: datetime | None) -> "asyncio.Future[Arrival]":
-        """Done once the session is stored. Written even when a sibling connection is here already [M].
+        """Done once the session is stored, or `SessionRefused`. Written even when a sibling connection is here [M].
 
         `since` is from when on it matters what was delivered to the user; None when it is not worth asking about.
         """
@@ -118,9 +127,16 @@ class Presence:
             users, changes = self._notes.take()
             # whoever waited for a `present` that an `absent` has replaced is gone, and must not wait for ever
             arriving = {user: one for user in users if (one := self._arriving.pop(user, None))}
-            await retry(
+            refused = await retry(
                 lambda changes=changes: sessions.write(self.collection, changes), "mongodb", *database.TRANSIENT
             )
+            if refused:
+                log.error(
+                    "sessions that MongoDB can never take", refused=len(refused), first=next(iter(refused.values()))
+                )
+            for index, error in refused.items():
+                if one := arriving.pop(users[index], None):
+                    one.refuse(error)
             if not arriving:
                 continue
             wanted = {user: one.since for user, one in arriving.items()}

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.record_batches import Record, RecordBatch
 from clarion.contracts import receipts, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Sync
@@ -18,6 +19,7 @@ from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.store import changes, database, notifications, scheduled, sessions
+from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import dead_letter
@@ -38,19 +40,24 @@ class ReceiptsWork:
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         found, dead = _decode(window.batches)
-        folded = fold(found)
+        folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
 
-        async def store() -> None:
+        async def store() -> list[Refused]:
             turn.check()
+            refused: list[Refused] = []
             for change in folded.changes:
                 if change.op is Op.RETRACTED and change.user is not None:
                     # before what is stored: a lane that is storing its release looks here afterwards
-                    await scheduled.retract(held, change.ids, change.user, change.at, times.now())
-            await changes.fold(stored, folded.changes)
+                    try:
+                        await scheduled.retract(held, change.ids, change.user, change.at, times.now())
+                    except database.Unacceptable as error:
+                        refused += [Refused(replace(change, ids=(id_,)), str(error)) for id_ in change.ids]
+            return refused + await changes.fold(stored, folded.changes)
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
-            await retry(store, "mongodb", *database.TRANSIENT)
+            refused = await retry(store, "mongodb", *database.TRANSIENT)
+        dead += _unfoldable(found, refused)
         for change in folded.changes:
             metrics.folded.labels(change.op).inc(len(change.ids))
         syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
@@ -86,13 +93,35 @@ def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mappi
     return syncs
 
 
-def _decode(batches: list[RecordBatch]) -> tuple[list[Receipt], list[DeadLetter]]:
-    found: list[Receipt] = []
+@dataclass(frozen=True, slots=True)
+class _Said:
+    receipt: Receipt
+    record: Record
+    partition: Partition
+
+
+def _decode(batches: list[RecordBatch]) -> tuple[list[_Said], list[DeadLetter]]:
+    found: list[_Said] = []
     dead: list[DeadLetter] = []
     for batch in batches:
         for record in batch.records:
             try:
-                found.append(receipts.decode(record.value or b""))
+                found.append(_Said(receipts.decode(record.value or b""), record, batch.partition))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 dead.append(dead_letter(record, batch.partition, Reason.UNDECODABLE, str(error), times.now()))
     return found, dead
+
+
+def _unfoldable(found: Sequence[_Said], refused: Sequence[Refused]) -> list[DeadLetter]:
+    """The records whose receipts MongoDB can never take; those folded together with them are not among these."""
+    errors = {(one.change.op, one.change.user, one.change.ids[0]): one.error for one in refused}
+    if not errors:
+        return []
+    dead: list[DeadLetter] = []
+    for said in found:
+        receipt = said.receipt
+        # what is delivered is folded for several users at once, then the change names none
+        keys = ((receipt.op, user, id_) for id_ in receipt.ids for user in (receipt.user, None))
+        if error := next((errors[key] for key in keys if key in errors), None):
+            dead.append(dead_letter(said.record, said.partition, Reason.UNSTORABLE, error, times.now()))
+    return dead

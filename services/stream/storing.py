@@ -6,7 +6,7 @@ Each step may be repeated after a crash or a failure: the insert by `_id`, colla
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Final, TypeVar
@@ -69,7 +69,8 @@ async def store(
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
     if before and (acknowledged := [entry for entry in entries if _completes(entry, before)]):
         wholes = raw_documents.encode(acknowledged, lane, now, keep_until)
-        await _retry(lambda: stubs.complete(stored, wholes, now))
+        incomplete = await _retry(lambda: stubs.complete(stored, wholes, now))
+        inserted = replace(inserted, refused={**inserted.refused, **incomplete})
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
     keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
@@ -106,7 +107,11 @@ def _completes(entry: Entry, before: Mapping[str, Stored]) -> bool:
 
 
 async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:
-    """Insert all; try what is refused again, alone, POISON_TRIES times in all."""
+    """Insert all; try what is refused again, alone, POISON_TRIES times in all.
+
+    What fails for a reason that passes by itself is tried alone for as long as that takes: a full disk makes no dead
+    letters. What is stored is not sent again, or it would look like a repeat.
+    """
 
     async def insert(batch: Sequence[Fields]) -> Inserted:
         if gate is None:
@@ -120,17 +125,35 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn
                 gate.limit.observe((time.perf_counter() - started) / len(batch))
             return inserted
 
-    inserted = await _retry(lambda: insert(documents))
+    async def patiently(batch: Sequence[Fields]) -> Inserted:
+        left, found = batch, Inserted()
+
+        async def attempt() -> None:
+            nonlocal left, found
+            inserted = await insert(left)
+            found = Inserted(
+                found.repeats | inserted.repeats,
+                {**found.refused, **inserted.refused},
+                found.late | frozenset(inserted.waiting),
+            )
+            left = [document for document in left if document["_id"] in inserted.waiting]
+            if left:
+                raise database.Unsure(f"{len(left)} of {len(batch)} wait: {next(iter(inserted.waiting.values()))}")
+
+        await _retry(attempt)
+        return found
+
+    inserted = await patiently(documents)
     repeats, refused = inserted.repeats, inserted.refused
-    at_first = frozenset(refused)
+    late = inserted.late | frozenset(refused)
     for failures in range(POISON_TRIES - 1):
         if not refused:
             break
         await asyncio.sleep(_POISON.delay(failures))
         again = [document for document in documents if document["_id"] in refused]
-        inserted = await _retry(lambda again=again: insert(again))
+        inserted = await patiently(again)
         repeats, refused = repeats | inserted.repeats, inserted.refused
-    return Inserted(repeats, refused, late=at_first - set(refused))
+    return Inserted(repeats, refused, late=late - set(refused))
 
 
 async def _retry(call: Callable[[], Awaitable[T]]) -> T:

@@ -6,6 +6,8 @@ in what is stored. Whatever the interleaving, one of the two sees the other.
 
 from collections.abc import Sequence
 
+import structlog
+
 from clarion.contracts import times
 from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import retry
@@ -14,6 +16,8 @@ from clarion.store.changes import Change
 from clarion.store.database import Database
 from services.stream.storing import Outcome
 
+log = structlog.get_logger()
+
 
 async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -> None:
     """Of the stored ids `planned`, turn the retracted ones into `retracted` and take them out of what is emitted."""
@@ -21,5 +25,7 @@ async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -
     gone = await retry(lambda: scheduled.retracted(held, planned), "mongodb", *database.TRANSIENT)
     if gone:
         change = Change(Op.RETRACTED, tuple(gone), times.now())
-        await retry(lambda: changes.fold(documents, [change]), "mongodb", *database.TRANSIENT)
+        refused = await retry(lambda: changes.fold(documents, [change]), "mongodb", *database.TRANSIENT)
+        if refused:  # they are taken out all the same: their sender has retracted them
+            log.error("retractions that MongoDB can never take", refused=len(refused), first=refused[0].error)
         outcome.items = [item for item in outcome.items if item.id not in gone]

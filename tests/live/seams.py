@@ -44,7 +44,7 @@ class Actor:
     gateway: Gateway | None = None
     wish: int | None = None
     times_out: bool = False
-    late: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
+    late: list[Callable[[], Awaitable[object]]] = field(default_factory=list[Callable[[], Awaitable[object]]])
     consumers: list[Any] = field(default_factory=list[Any])
     end_server: Callable[[], Awaitable[None]] | None = None
     only_mailbox: int | None = None  # that a worker emits to, before it crashes
@@ -136,11 +136,11 @@ def _session_writes(patch: pytest.MonkeyPatch) -> None:
         async with actor.gates.at("sessions"):
             return await flush(presence)
 
-    async def twice(collection: Any, changes: Any) -> None:
+    async def twice(collection: Any, changes: Any) -> dict[int, str]:
         if (actor := ACTOR.get()) and actor.times_out:
             actor.times_out = False
             actor.late.append(lambda: write(collection, changes))
-        await write(collection, changes)
+        return await write(collection, changes)
 
     patch.setattr(Presence, "flush", held)
     patch.setattr(sessions, "write", twice)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, WriteConcernError
+from pymongo import UpdateOne, helpers_shared
+from pymongo.errors import BulkWriteError, OperationFailure, WriteConcernError
 
-from clarion.store import database
+from clarion.store import database, failures
+from clarion.store.isolating import WriteFailure
 
 DUPLICATE = {"index": 0, "code": 11000}
 SHUTDOWN = {"index": 0, "code": 91, "errmsg": "Replication is being shut down"}
@@ -17,6 +18,8 @@ REFUSED = {"index": 0, "code": 121, "errmsg": "Document failed validation"}
 class Server:
     """Says this of any command."""
 
+    name = "documents"
+
     def __init__(self, failures: Sequence[object], concerns: Sequence[object]) -> None:
         self.error = BulkWriteError({"writeErrors": list(failures), "writeConcernErrors": list(concerns)})
 
@@ -24,9 +27,9 @@ class Server:
         raise self.error
 
 
-async def write(failures: Sequence[object], concerns: Sequence[object] = ()) -> None:
+async def write(failures: Sequence[object], concerns: Sequence[object] = ()) -> list[WriteFailure]:
     server: Any = Server(failures, concerns)
-    await database.write(server, [UpdateOne({"_id": 1}, {"$set": {"x": 1}}, upsert=True)])
+    return await database.write(server, [UpdateOne({"_id": 1}, {"$set": {"x": 1}}, upsert=True)])
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,9 @@ async def write(failures: Sequence[object], concerns: Sequence[object] = ()) -> 
         pytest.param([], [SHUTDOWN], id="it does not know whether they last"),
         pytest.param([DUPLICATE], [SHUTDOWN], id="both"),
         pytest.param([SHUTDOWN], [], id="it is being shut down"),
+        pytest.param([{"index": 0, "code": 112}], [], id="two writers met"),
+        pytest.param([{"index": 0, "code": 14031}], [], id="its disk is full"),
+        pytest.param([DUPLICATE, REFUSED], [], id="one of two passes"),
     ],
 )
 async def test_what_passes_is_tried_again(failures: list[object], concerns: list[object]) -> None:
@@ -44,8 +50,45 @@ async def test_what_passes_is_tried_again(failures: list[object], concerns: list
 
 
 async def test_what_is_refused_is_no_matter_of_time() -> None:
-    with pytest.raises(BulkWriteError):
-        await write([DUPLICATE, REFUSED])
+    (refused,) = await write([REFUSED])
+    assert (refused.index, refused.error) == (0, "121: Document failed validation")
+
+
+class Replying:
+    """Says this of any insert."""
+
+    name = "documents"
+
+    def __init__(self, *codes: int) -> None:
+        self.reply = {"writeErrors": [{"index": index, "code": code} for index, code in enumerate(codes)]}
+        self.database = self
+
+    async def command(self, _: object) -> object:
+        return self.reply
+
+
+async def test_a_document_that_fails_for_a_passing_reason_is_not_poison() -> None:
+    server: Any = Replying(112, 14031, 121, 11000)
+    conflict, full, invalid, repeat = await database.insert(server, [{"_id": n} for n in range(4)])
+    assert (conflict.passing, full.passing, invalid.passing, repeat.passing) == (True, True, False, False)
+    assert repeat.is_repeat
+
+
+def test_the_table_has_whatever_the_driver_itself_tries_again() -> None:
+    assert set(helpers_shared._RETRYABLE_ERROR_CODES) <= failures.PASSING
+
+
+async def test_a_single_command_that_fails_for_a_passing_reason_is_tried_again() -> None:
+    """The driver has no type for most of them."""
+
+    @failures.asked
+    async def release(code: int) -> None:
+        raise OperationFailure("WriteConflict error", code)
+
+    with pytest.raises(database.TRANSIENT):
+        await release(112)
+    with pytest.raises(OperationFailure):
+        await release(121)
 
 
 def test_a_single_write_that_may_not_last_is_tried_again() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.status import State
 from clarion.store.database import Collection, Document
+from clarion.store.failures import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Waiting:
     delivered: Mapping[str, Mapping[Lane, int]]
 
 
+@asked
 async def waiting(documents: Collection, users: Sequence[str], delivered_since: datetime) -> Waiting:
     """Answered from indexes alone: of what is pending, a key a user and lane; of what was delivered, a key each.
 

@@ -7,7 +7,7 @@ unarchive. They are two, as what is read after it was archived is archived in wh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -112,9 +112,38 @@ _EFFECTS: Final = {
 FOLDABLE: Final = frozenset(_EFFECTS)
 
 
-async def fold(documents: Collection, changes: Sequence[Change]) -> None:
-    """Apply receipts in bulk, in the order given.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A change of one id that can never be made, and why."""
+
+    change: Change
+    error: str
+
+
+async def fold(documents: Collection, changes: Sequence[Change]) -> list[Refused]:
+    """Apply receipts in bulk, in the order given. Returns what can never be; all else is applied.
+
+    A change of many ids that fails is tried again in halves, after the others: a late receipt does no harm, see above.
 
     Raises one of `database.TRANSIENT`; folding the same again is harmless.
     """
-    await database.write(documents, [write for change in changes for write in change.writes()])
+    writes: list[UpdateOne | UpdateMany] = []
+    change_of: list[int] = []  # by the place of a write
+    failed: dict[int, str] = {}
+    for number, change in enumerate(changes):
+        try:
+            made = change.writes()
+        except OverflowError as error:  # its moment is at the end of what a date can say
+            failed[number] = str(error)
+        else:
+            writes += made
+            change_of += [number] * len(made)
+    failed |= {change_of[failure.index]: failure.error for failure in await database.write(documents, writes)}
+    refused = [Refused(changes[number], error) for number, error in failed.items() if len(changes[number].ids) == 1]
+    halves = [half for number in failed if len(changes[number].ids) > 1 for half in _halves(changes[number])]
+    return refused + await fold(documents, halves) if halves else refused
+
+
+def _halves(change: Change) -> tuple[Change, Change]:
+    middle = len(change.ids) // 2
+    return replace(change, ids=change.ids[:middle]), replace(change, ids=change.ids[middle:])

@@ -1,25 +1,29 @@
 """The connection to MongoDB, its errors, and what every collection needs of its driver."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, UpdateMany, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    CursorNotFound,
-    DocumentTooLarge,
-    ExecutionTimeout,
-    OperationFailure,
-    WriteConcernError,
-)
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from clarion.settings import Settings
+from clarion.store.failures import (
+    DUPLICATE_KEY,
+    ERROR_CHARS,
+    PASSING,
+    TRANSIENT,
+    UNENCODABLE,
+    Unacceptable,
+    Unsure,
+    asked,
+    is_of_content,
+    passes,
+)
+from clarion.store.isolating import Sent, WriteFailure, isolated
+from clarion.telemetry import metrics
 
 Document = dict[str, Any]
 Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
@@ -38,31 +42,6 @@ _OPTIONS: Final[dict[str, Any]] = {
     "tz_aware": True,
     "appname": "clarion",
 }
-
-_ERROR_CHARS: Final = 500
-_DUPLICATE_KEY: Final = 11000
-# ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange
-_PASSING: Final = frozenset({_DUPLICATE_KEY, 91, 189, 10107, 11600, 11602})
-# BadValue, FailedToParse, TypeMismatch, InvalidBSON, BSONObjectTooLarge, KeyTooLong: said of a command's content
-_OF_CONTENT: Final = frozenset({2, 9, 14, 22, 10334, 17280})
-
-
-class Unsure(Exception):
-    """A write of which it is unknown whether it will last."""
-
-
-class Unacceptable(Exception):
-    """The server takes nothing of a command, because of what is in it: of some document, which it does not name."""
-
-
-# What may pass by itself.
-TRANSIENT: Final[tuple[type[Exception], ...]] = (
-    ConnectionFailure,
-    ExecutionTimeout,
-    WriteConcernError,  # WTimeoutError is one, and what a server says that is being shut down
-    CursorNotFound,
-    Unsure,
-)
 
 
 def connect(settings: Settings) -> Database:
@@ -99,59 +78,80 @@ async def close_reads(database: LoopDatabase) -> None:
     await database.client.close()
 
 
-@dataclass(frozen=True, slots=True)
-class WriteFailure:
-    """One document of a bulk write that failed; `is_repeat` when its `_id` was there already."""
+async def write(documents: Collection, changes: Sequence[Write], *, ordered: bool = True) -> list[WriteFailure]:
+    """Changes that are harmless to make again, majority-acknowledged. Returns those that can never be made.
 
-    index: int
-    is_repeat: bool
-    error: str
+    All others are made, in order. Raises one of TRANSIENT.
+    """
+
+    async def send(some: Sequence[Write]) -> Sent:
+        try:
+            await documents.bulk_write(some, ordered=ordered)
+        except BulkWriteError as error:
+            return _failed(error, len(some), ordered=ordered)
+        except (*UNENCODABLE, OperationFailure) as error:
+            raise _of_command(error) from error
+        return Sent(len(some))
+
+    refused = await isolated(changes, send)
+    if refused:
+        metrics.writes_refused.labels(documents.name).inc(len(refused))
+    return refused
 
 
-async def write(documents: Collection, changes: Sequence[Write], *, ordered: bool = True) -> None:
-    """Changes that are harmless to make again, in one majority-acknowledged command. Raises one of TRANSIENT.
+def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
+    """What can never be made. Raises `Unsure` when some of the others may be.
 
     A server that is being shut down, or steps down, says so of the whole command, or of its changes, or only that it
     does not know whether they last. Of two upserts of one `_id` at once, one may be told of a duplicate key.
     """
-    if not changes:
-        return
-    try:
-        await documents.bulk_write(changes, ordered=ordered)
-    except BulkWriteError as error:
-        if {failed["code"] for failed in error.details["writeErrors"]} <= _PASSING:
-            raise Unsure(str(error)[:_ERROR_CHARS]) from error
-        raise
+    failed: list[Document] = error.details["writeErrors"]
+    if not failed or any(one["code"] in PASSING or one["code"] == DUPLICATE_KEY for one in failed):
+        raise Unsure(str(error)[:ERROR_CHARS]) from error
+    failures = [WriteFailure(one["index"], _told(one)) for one in failed]
+    return Sent(failures[0].index + 1 if ordered else tried, failures)
+
+
+def _of_command(error: Exception) -> Exception:
+    """What an error means that was raised for a whole command."""
+    if not isinstance(error, OperationFailure):
+        return Unacceptable(f"it cannot be sent: {error}"[:ERROR_CHARS])
+    if passes(error):
+        return Unsure(f"{error.code}: {error}"[:ERROR_CHARS])
+    return Unacceptable(f"{error.code}: {error}"[:ERROR_CHARS]) if is_of_content(error) else error
+
+
+def _told(failed: Document) -> str:
+    return f"{failed['code']}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:
-    """One unordered, majority-acknowledged insert; what was refused, and why. Every document brings its `_id`.
+    """Unordered, majority-acknowledged; what was not inserted, and why. Every document brings its `_id`.
 
     The command itself, since the driver's `insert_many` costs nearly twice its CPU in bookkeeping for each document.
 
-    Raises one of TRANSIENT when it is unknown what was written, and `Unacceptable` when nothing was, nor ever will be.
+    Raises one of TRANSIENT when it is unknown what was written.
     """
-    concern = {"w": "majority", "j": True}
-    try:
-        reply: Document = await documents.database.command(
-            {"insert": documents.name, "documents": batch, "ordered": False, "writeConcern": concern}
-        )
-    except (InvalidDocument, DocumentTooLarge, OverflowError) as error:
-        raise Unacceptable(f"it cannot be sent: {error}") from error
-    except OperationFailure as error:
-        if error.code in _OF_CONTENT:
-            raise Unacceptable(f"{error.code}: {error}"[:_ERROR_CHARS]) from error
-        raise
-    if lost := reply.get("writeConcernError"):
-        raise Unsure(str(lost))
-    return [
-        WriteFailure(
-            index=failed["index"],
-            is_repeat=failed["code"] == _DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"],
-            error=f"{failed['code']}: {failed.get('errmsg', '')}"[:_ERROR_CHARS],
-        )
-        for failed in reply.get("writeErrors", [])
-    ]
+
+    async def send(some: Sequence[Fields]) -> Sent:
+        concern = {"w": "majority", "j": True}
+        try:
+            reply: Document = await documents.database.command(
+                {"insert": documents.name, "documents": some, "ordered": False, "writeConcern": concern}
+            )
+        except (*UNENCODABLE, OperationFailure) as error:
+            raise _of_command(error) from error
+        if lost := reply.get("writeConcernError"):
+            raise Unsure(str(lost))
+        return Sent(len(some), [_not_inserted(failed) for failed in reply.get("writeErrors", [])])
+
+    return await isolated(batch, send)
+
+
+def _not_inserted(failed: Document) -> WriteFailure:
+    """A duplicate of another key than `_id` is no repeat: the notification is not stored."""
+    is_repeat = failed["code"] == DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"]
+    return WriteFailure(failed["index"], _told(failed), is_repeat, passing=failed["code"] in PASSING)
 
 
 __all__ = [
@@ -161,6 +161,9 @@ __all__ = [
     "Document",
     "Fields",
     "Unacceptable",
+    "Unsure",
+    "WriteFailure",
+    "asked",
     "close",
     "connect",
     "insert",

@@ -13,6 +13,7 @@ from pymongo import DESCENDING
 
 from clarion.contracts.inbox import Place
 from clarion.store.database import Collection, Document
+from clarion.store.failures import asked
 
 _FIELDS: Final = ["created_at", "body", "unread"]
 _NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", DESCENDING)]
@@ -35,6 +36,7 @@ class Page:
     has_more: bool
 
 
+@asked
 async def page(
     documents: Collection,
     user: str,
@@ -78,6 +80,7 @@ def _parts(query: Document, after: Place | None) -> list[Document]:
     return [query | {"created_at": moment, "_id": {"$lt": after.id}}, query | earlier]
 
 
+@asked
 async def unread_ids(documents: Collection, user: str, limit: int) -> list[str]:
     """Some of what is unread, the newest first. Raises one of `database.TRANSIENT`."""
     found = documents.find({"recipient": user, "unread": True}, ["_id"]).sort(_NEWEST_FIRST).limit(limit)

@@ -2,8 +2,10 @@
 
 from clarion.store import notifications, revocations, scheduled, sessions
 from clarion.store.database import Database
+from clarion.store.failures import asked
 
 
+@asked
 async def ensure(database: Database) -> None:
     await notifications.collection(database).create_indexes(notifications.INDEXES)
     await revocations.collection(database).create_indexes(revocations.INDEXES)

@@ -11,6 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from clarion.store.database import Collection, Database, Document
+from clarion.store.failures import asked
 
 RENEW_EVERY_S: Final = 5.0
 TAKE_AFTER_S: Final = 20.0
@@ -32,10 +33,12 @@ def collection(database: Database) -> Collection:
     return database["mailboxes"]
 
 
+@asked
 async def read_all(mailboxes: Collection) -> dict[int, Lease]:
     return {d["_id"]: _lease(d) async for d in mailboxes.find({})}
 
 
+@asked
 async def create(mailboxes: Collection, mailbox: int, owner: str) -> Lease | None:
     """Take a mailbox nobody has ever had; None when somebody was faster."""
     lease = Lease(mailbox, owner, 1, 0)
@@ -46,6 +49,7 @@ async def create(mailboxes: Collection, mailbox: int, owner: str) -> Lease | Non
     return lease
 
 
+@asked
 async def take(mailboxes: Collection, seen: Lease, owner: str) -> Lease | None:
     """Take over a mailbox as it was `seen`, with the next epoch; None when it has changed since."""
     query = {"_id": seen.mailbox, "epoch": seen.epoch, "renewals": seen.renewals, "owner": seen.owner}
@@ -53,6 +57,7 @@ async def take(mailboxes: Collection, seen: Lease, owner: str) -> Lease | None:
     return _maybe(await mailboxes.find_one_and_update(query, change, return_document=ReturnDocument.AFTER))
 
 
+@asked
 async def renew(mailboxes: Collection, lease: Lease) -> Lease | None:
     """Renew; None when another owner has it: the lease is lost."""
     query = {"_id": lease.mailbox, "epoch": lease.epoch, "owner": lease.owner}
@@ -60,6 +65,7 @@ async def renew(mailboxes: Collection, lease: Lease) -> Lease | None:
     return _maybe(await mailboxes.find_one_and_update(query, change, return_document=ReturnDocument.AFTER))
 
 
+@asked
 async def release(mailboxes: Collection, lease: Lease) -> None:
     query = {"_id": lease.mailbox, "epoch": lease.epoch, "owner": lease.owner}
     await mailboxes.update_one(query, {"$set": {"owner": ""}, "$inc": {"renewals": 1}})

@@ -20,6 +20,7 @@ from clarion.contracts.receipts import Op
 from clarion.contracts.status import State
 from clarion.store import database
 from clarion.store.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
+from clarion.store.failures import asked
 
 _IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
 
@@ -100,39 +101,32 @@ def waiting(within: LoopDatabase) -> LoopCollection:
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """`repeats` were there before; `late` only another try took; `refused` can never be stored, with the reason."""
+    """`repeats` were there before; `late` only another try took; `refused` can never be stored, with the reason.
+
+    `waiting` were not taken for a reason that passes by itself: they are to be tried again.
+    """
 
     repeats: frozenset[str] = frozenset()
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
     late: frozenset[str] = frozenset()
+    waiting: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
     """Store a window in one unordered bulk write, majority-acknowledged.
 
-    A document for which the server refuses the whole command is found by halving: it costs the others some more
-    commands, and nothing else.
-
     Raises one of `database.TRANSIENT` when it is unknown what was written: try the same batch again, `_id` makes that
     safe.
     """
-    if not batch:
-        return Inserted()
-    try:
-        failures = await database.insert(documents, batch)
-    except database.Unacceptable as error:
-        if len(batch) == 1:
-            return Inserted(refused={batch[0]["_id"]: str(error)})
-        middle = len(batch) // 2
-        one, other = await insert(documents, batch[:middle]), await insert(documents, batch[middle:])
-        return Inserted(one.repeats | other.repeats, {**one.refused, **other.refused})
-    ids = [batch[failure.index]["_id"] for failure in failures]
+    failures = [(batch[failure.index]["_id"], failure) for failure in await database.insert(documents, batch)]
     return Inserted(
-        repeats=frozenset(id_ for id_, failure in zip(ids, failures, strict=True) if failure.is_repeat),
-        refused={id_: failure.error for id_, failure in zip(ids, failures, strict=True) if not failure.is_repeat},
+        repeats=frozenset(id_ for id_, failure in failures if failure.is_repeat),
+        refused={id_: f.error for id_, f in failures if not (f.is_repeat or f.passing)},
+        waiting={id_: f.error for id_, f in failures if f.passing},
     )
 
 
+@asked
 async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, str]], now: datetime) -> set[str]:
     """Of what is pending under each (recipient, collapse key), leave the highest `ord`; return the ids of the rest.
 
@@ -152,6 +146,7 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
     return older
 
 
+@asked
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
     fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body", "stub"]
     return {
@@ -171,6 +166,7 @@ async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
     }
 
 
+@asked
 async def catch_up(
     documents: Collection | LoopCollection,
     user: str,
@@ -213,6 +209,7 @@ async def _next(documents: Collection | LoopCollection, query: Document, limit: 
     )
 
 
+@asked
 async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:
     """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost.
 
@@ -227,6 +224,7 @@ async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane,
     return [d["_id"] async for d in documents.find(query, ["_id"]).limit(limit)]
 
 
+@asked
 async def come_late(documents: Collection, ids: Sequence[str]) -> None:
     """Note what became visible after what follows it: a cursor may have passed it. To be called before it is sent.
 
@@ -235,11 +233,13 @@ async def come_late(documents: Collection, ids: Sequence[str]) -> None:
     await documents.update_many({"_id": {"$in": list(ids)}}, {"$set": {"late": True}})
 
 
+@asked
 async def unread(documents: Collection, user: str) -> int:
     """The server's unread count, up to UNREAD_CAP: counting further costs and tells nobody anything."""
     return await documents.count_documents({"recipient": user, "unread": True}, limit=UNREAD_CAP)
 
 
+@asked
 async def expire(documents: Collection, *, now: datetime, purged_before: datetime, limit: int) -> int:
     """Take what is beyond its `expires_at`, or unread and about to be purged, out of the inboxes; `limit` of each.
 
@@ -264,6 +264,7 @@ async def expire(documents: Collection, *, now: datetime, purged_before: datetim
     return result.modified_count
 
 
+@asked
 async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, Op]]:
     """(id, recipient, what to tell) of what ended by itself, and is not yet told on `receipts`."""
     found = await documents.find({"unannounced": True}, ["recipient", "state"]).limit(limit).to_list(None)
@@ -278,5 +279,6 @@ _ENDINGS: Final = {
 }
 
 
+@asked
 async def announced(documents: Collection, ids: Sequence[str]) -> None:
     await documents.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"unannounced": ""}})

@@ -10,6 +10,7 @@ from pymongo import ASCENDING
 from clarion.contracts.lanes import Lane
 from clarion.store.arrivals import pending_query
 from clarion.store.database import Collection, Document
+from clarion.store.failures import asked
 
 _MOST: Final = 500  # of some users at once: the rest comes with the next look
 _FIELDS: Final = ["recipient", "lane", "ord", "body"]
@@ -24,6 +25,7 @@ class Overlooked:
     body: bytes
 
 
+@asked
 async def find(documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime) -> list[Overlooked]:
     """In order, for each user and lane. Mostly there is nothing, and then it costs one covered query."""
     some: list[str] = await documents.distinct("recipient", pending_query(users))

@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateMany
 
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
+from clarion.store import database
 from clarion.store.database import Collection, Database
+from clarion.store.failures import asked
 
 
 class Held(StrEnum):
@@ -55,12 +57,14 @@ def collection(database: Database) -> Collection:
     return database["scheduled"]
 
 
+@asked
 async def digests(held: Collection, ids: Some[str]) -> dict[str, bytes]:
     """What those of `ids` that are held say, each as its digest."""
     found = await held.find({"_id": {"$in": list(ids)}}, ["digest"]).to_list(None)
     return {document["_id"]: document["digest"] for document in found}
 
 
+@asked
 async def due(held: Collection, partitions: Some[int], now: datetime, limit: int) -> list[Due]:
     """Of what waits in `partitions`, the first `limit` that are due, in that order."""
     query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING, "due": {"$lte": now}}
@@ -79,6 +83,7 @@ async def due(held: Collection, partitions: Some[int], now: datetime, limit: int
     ]
 
 
+@asked
 async def next_due(held: Collection, partitions: Some[int]) -> datetime | None:
     """When the next of what waits in `partitions` is due."""
     query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING}
@@ -86,6 +91,7 @@ async def next_due(held: Collection, partitions: Some[int]) -> datetime | None:
     return found[0]["due"] if found else None
 
 
+@asked
 async def released(held: Collection, ids: Some[str], now: datetime) -> int:
     """Mark what is in its lane now; what was retracted meanwhile stays so. Returns how many were still waiting."""
     query = {"_id": {"$in": list(ids)}, "state": Held.WAITING}
@@ -95,17 +101,23 @@ async def released(held: Collection, ids: Some[str], now: datetime) -> int:
 
 
 async def retract(held: Collection, ids: Some[str], user: str, at: datetime, now: datetime) -> None:
-    """Let go of what is to be for `user` and is retracted; what is released already is marked, too, for its lane."""
+    """Let go of what is to be for `user` and is retracted; what is released already is marked, too, for its lane.
+
+    Raises one of `database.TRANSIENT`, or `Unacceptable`.
+    """
     query = {"_id": {"$in": list(ids)}, "recipient": user, "state": {"$ne": Held.RETRACTED}}
     change = {"state": Held.RETRACTED, "retracted_at": at, "purge_at": now + KEEP}
-    await held.update_many(query, {"$set": change, "$unset": _PAYLOAD})
+    for refused in await database.write(held, [UpdateMany(query, {"$set": change, "$unset": _PAYLOAD})]):
+        raise database.Unacceptable(refused.error)
 
 
+@asked
 async def retracted(held: Collection, ids: Some[str]) -> set[str]:
     query = {"_id": {"$in": list(ids)}, "state": Held.RETRACTED}
     return {document["_id"] for document in await held.find(query, ["_id"]).to_list(None)}
 
 
+@asked
 async def settle(held: Collection, partitions: int) -> int:
     """Put what waits in a partition that the topic has no more, since it was made anew, into one that it has."""
     query = {"state": Held.WAITING, "partition": {"$gte": partitions}}

@@ -6,12 +6,14 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.status import State, Status
 from clarion.store import notifications, scheduled
 from clarion.store.database import Database, Document
+from clarion.store.failures import asked
 from clarion.store.scheduled import Held
 
 _TIMES: Final = ("deliver_at", "expires_at", "delivered_at", "read_at", "expired_at", "collapsed_at", "retracted_at")
 _SHARED: Final = ["recipient", "sender", "type", "lane", "state", "created_at"]
 
 
+@asked
 async def find(database: Database, id_: str, sender: str | None) -> Status | None:
     """What became of a notification; None unless it is stored, and by `sender` (None: by anybody).
 

@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
 from clarion.contracts import times
 from clarion.store import database
 from clarion.store.database import Collection, Database, Document
+from clarion.store.failures import asked
 
 INDEXES: Final = [
     IndexModel([("user", ASCENDING), ("mailbox", ASCENDING)], name="route"),
@@ -35,11 +36,15 @@ def absent(user: str, mailbox: int, epoch: int, sequence: int) -> DeleteOne:
     return DeleteOne({"_id": _id(user, mailbox, epoch), "sequence": {"$lte": sequence}})
 
 
-async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) -> None:
-    """Apply changes in order, majority-acknowledged. Raises one of `database.TRANSIENT`; writing again is harmless."""
-    await database.write(sessions, changes)
+async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) -> dict[int, str]:
+    """Apply changes in order, majority-acknowledged. Returns which can never be made, and why; all others are.
+
+    Raises one of `database.TRANSIENT`; writing again is harmless.
+    """
+    return {failure.index: failure.error for failure in await database.write(sessions, changes)}
 
 
+@asked
 async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int]]:
     """The mailboxes of each user who is connected; users who are not are absent."""
     mailboxes: dict[str, set[int]] = {}
@@ -49,6 +54,7 @@ async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int
     return mailboxes
 
 
+@asked
 async def sweep(sessions: Collection, mailbox: int, epoch: int) -> int:
     """Remove sessions of earlier owners of a mailbox; an expired lease alone removes none."""
     result = await sessions.delete_many({"mailbox": mailbox, "epoch": {"$lt": epoch}})

@@ -25,13 +25,14 @@ def upsert(id_: str, user: str, at: datetime) -> UpdateOne:
     return UpdateOne({"_id": id_}, {"$setOnInsert": stub}, upsert=True)
 
 
-async def complete(documents: Collection, wholes: Sequence[Fields], now: datetime) -> None:
-    """Make stubs whole. What their users did with them stands.
+async def complete(documents: Collection, wholes: Sequence[Fields], now: datetime) -> dict[str, str]:
+    """Make stubs whole. What their users did with them stands. Returns the ids that can never be made so, and why.
 
     They count as delivered `now`: what other devices read on catching up is what was delivered since a moment. Raises
     one of `database.TRANSIENT`; completing again is harmless.
     """
-    await database.write(documents, [_completed(whole, now) for whole in wholes], ordered=False)
+    refused = await database.write(documents, [_completed(whole, now) for whole in wholes], ordered=False)
+    return {wholes[failure.index]["_id"]: failure.error for failure in refused}
 
 
 def _completed(whole: Fields, now: datetime) -> UpdateOne:

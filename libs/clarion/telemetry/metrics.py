@@ -37,6 +37,11 @@ release_late_seconds = Histogram(
 )
 expired = Counter("clarion_expired", "Notifications that expired before anybody received them", ["lane"])
 dead_lettered = Counter("clarion_dead_lettered", "Records sent to dead-letters", ["reason"])
+writes_refused = Counter(
+    "clarion_writes_refused",
+    "Changes that MongoDB can never make because of what is in them: each costs its own user alone",
+    ["collection"],
+)
 retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])
 breaker_state = Gauge("clarion_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", ["dependency"])
 folded = Counter("clarion_folded", "Receipts folded into stored notifications", ["op"])
