@@ -1,4 +1,8 @@
-"""Which of a window go beyond their recipient's limit: they are stored and counted, and not pushed. Pure."""
+"""Which of a window go beyond their recipient's limit: they are stored and counted, and not pushed. Pure.
+
+Collapsing comes first: of what has one collapse key in a window only the newest takes a token, as only that will be
+left. This decides nothing but tokens; everything is stored all the same, and what is stored decides which one is left.
+"""
 
 from dataclasses import dataclass, field
 
@@ -21,8 +25,22 @@ class Throttling:
             self.limit.clear()
             self._clock.clear()
             self._epoch = epoch
+        superseded = _superseded(decoded)
         for entry in decoded.entries.values():
             at = self._clock.read(entry.partition, entry.record, now)
-            if not entry.expired:
+            if not entry.expired and entry.id not in superseded:
                 entry.throttled = self.limit.take(entry.recipient, at) > 0
                 decoded.throttled += entry.throttled
+
+
+def _superseded(decoded: Decoded) -> set[str]:
+    """The ids of those that a later one in this window replaces."""
+    newest: dict[tuple[str, str], str] = {}
+    superseded: set[str] = set()
+    for entry in decoded.entries.values():  # what has one recipient is of one partition, and in its order
+        if entry.collapse_key and not entry.expired:
+            key = entry.recipient, entry.collapse_key
+            if key in newest:
+                superseded.add(newest[key])
+            newest[key] = entry.id
+    return superseded

@@ -87,7 +87,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await notifications.unannounced(stored, 100)
     await uses("unannounced", most=1)
     await notifications.collapse(stored, Lane.LOW, [("ann", "k1"), ("ann", "k2")], NOW)
-    await uses("collapse", most=2)
+    await uses("replaceable", most=2)
 
     await notifications.find(stored, ids)
     for op in changes.FOLDABLE:

@@ -20,7 +20,8 @@ from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, sessions
+from clarion.store import changes, database, notifications, sessions
+from clarion.store.changes import Change
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
@@ -172,6 +173,78 @@ async def test_over_the_recipients_limit_it_is_stored_and_counted_and_not_pushed
                 pushed += [item.recipient for item in delivery.items]
             assert pushed.count("ann") == pending
     database.close(database_)
+
+
+@asynccontextmanager
+async def showing(subscriber: Callable[[str], Subscriber], user: str) -> AsyncGenerator[list[str]]:
+    """A device of `user`: the messages it was handed, each acknowledged."""
+    shown: list[str] = []
+
+    async def show(listening: Subscriber) -> None:
+        async for item in listening:
+            shown.append(item.message)
+
+    async with subscriber(user) as listening:
+        task = asyncio.create_task(show(listening))
+        yield shown
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_of_updates_at_once_the_newest_is_shown_live_at_the_end_and_kept_and_counted_once(
+    publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
+) -> None:
+    """More than the limit lets through at once, while the first of them are delivered."""
+    documents = notifications.collection(stored)
+    count = 3 * live.recipient_burst + 1
+    async with showing(subscriber, user) as shown:
+        ids = [
+            await publisher.publish(recipient=user, type="t", message=str(n), collapse_key="build")
+            for n in range(count)
+        ]
+
+        async def settled() -> bool:
+            return await states(stored, ids) == [*[State.COLLAPSED] * (count - 1), State.DELIVERED]
+
+        await until(settled)
+        assert shown[-1] == str(count - 1)
+        assert await notifications.unread(documents, user) == 1
+        assert await documents.count_documents({"recipient": user, "unread": {"$type": "bool"}}) == 1
+
+
+async def test_what_is_throttled_collapses_too_and_what_was_read_stays(
+    publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
+) -> None:
+    documents = notifications.collection(stored)
+
+    async def publish(message: str, key: str | None) -> str:
+        return await publisher.publish(recipient=user, type="t", message=message, collapse_key=key)
+
+    async with showing(subscriber, user):
+        read, seen = await publish("read", "read"), await publish("1", "build")
+
+        async def both_are_delivered() -> bool:
+            return await states(stored, [read, seen]) == [State.DELIVERED] * 2
+
+        await until(both_are_delivered)
+        await changes.fold(documents, [Change(Op.READ, (read,), times.now(), user)])
+        # far beyond the limit, so that no token comes back before the end
+        await asyncio.gather(*(publish("flood", None) for _ in range(6 * live.recipient_burst)))
+        held_back = await publish("2", "build")
+        await until(lambda: is_stored(stored, held_back))
+        newest, again = await publish("3", "build"), await publish("again", "read")
+
+        async def settled() -> bool:
+            found = await states(stored, [read, seen, held_back, newest, again])
+            return found[:3] == [State.READ, State.COLLAPSED, State.COLLAPSED] and None not in found
+
+        await until(settled)
+        mine = {"recipient": user, "collapse_key": "build", "unread": {"$type": "bool"}}
+        assert [d["_id"] async for d in documents.find(mine)] == [newest]
+
+
+async def is_stored(stored: Database, id_: str) -> bool:
+    return await states(stored, [id_]) != [None]
 
 
 async def test_many_keys_at_once_leave_one_each(stored: Database) -> None:

@@ -122,3 +122,28 @@ def test_what_is_read_again_is_not_charged_twice() -> None:
     assert all(lane.passes(found))
     assert all(lane.passes(found, epoch=1))
     assert not any(lane.passes(records([NOW] * BURST, by_broker=True, first=BURST), epoch=1))
+
+
+def test_of_one_collapse_key_only_the_newest_of_a_window_takes_a_token() -> None:
+    lane = Limited()
+    updates = records([NOW] * 200, by_broker=True, collapse_key="build")
+    assert all(lane.passes(updates))
+    others = records([NOW] * BURST, by_broker=True, first=200)
+    assert lane.passes(others).count(False) == 1  # the newest update has taken one
+
+
+def test_the_newest_of_a_collapse_key_is_throttled_once_there_are_no_tokens_and_other_keys_stay_apart() -> None:
+    lane = Limited()
+    keyed = [records([NOW], by_broker=True, first=n, collapse_key=f"key-{n}")[0] for n in range(BURST)]
+    assert all(lane.passes(keyed))
+    window = records([NOW] * 3, by_broker=True, first=BURST, collapse_key="key-0")
+    assert lane.passes(window) == [True, True, False]  # those before it are collapsed, once all are stored
+
+
+def test_an_expired_one_replaces_nothing() -> None:
+    lane = Limited()
+    past = datetime.fromtimestamp(NOW - 1, UTC)
+    first = records([NOW] * BURST, by_broker=True)
+    last = records([NOW], by_broker=True, first=BURST, collapse_key="build")
+    gone = records([NOW], by_broker=True, first=BURST + 1, collapse_key="build", expires_at=past)
+    assert lane.passes([*first, *last, *gone])[BURST] is False

@@ -1,13 +1,39 @@
 """Every index of every collection, made before a process serves. Making one that exists is free."""
 
+from typing import Final
+
+import pymongo
+from pymongo.errors import OperationFailure
+
 from clarion.store import notifications, revocations, scheduled, sessions
-from clarion.store.database import Database
+from clarion.store.database import Collection, Database
 from clarion.store.failures import asked
+
+# Of what is stored already: the driver's deadline for an operation would end it, and the next try begins anew.
+BUILD_S: Final = 3600.0
+_INDEX_NOT_FOUND: Final = 27
 
 
 @asked
 async def ensure(database: Database) -> None:
-    await notifications.collection(database).create_indexes(notifications.INDEXES)
-    await revocations.collection(database).create_indexes(revocations.INDEXES)
-    await scheduled.collection(database).create_indexes(scheduled.INDEXES)
-    await sessions.collection(database).create_indexes(sessions.INDEXES)
+    """Make what is missing, then drop what earlier versions made and nobody asks any more.
+
+    Processes that start at once wait for the same build. One of an earlier version, still running, reads without the
+    dropped ones: slower, and as right.
+    """
+    stored = notifications.collection(database)
+    with pymongo.timeout(BUILD_S):
+        await stored.create_indexes(notifications.INDEXES)
+        await revocations.collection(database).create_indexes(revocations.INDEXES)
+        await scheduled.collection(database).create_indexes(scheduled.INDEXES)
+        await sessions.collection(database).create_indexes(sessions.INDEXES)
+    for name in notifications.RETIRED_INDEXES:
+        await _drop(stored, name)
+
+
+async def _drop(documents: Collection, name: str) -> None:
+    try:
+        await documents.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise

@@ -53,16 +53,23 @@ INDEXES: Final = [
         partialFilterExpression={"unread": _IN_INBOX, "expires_at": {"$exists": True}},
     ),
     IndexModel(
-        [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING)],
-        name="collapse",
-        partialFilterExpression={"state": State.PENDING, "collapse_key": {"$exists": True}},
+        # ends with `ord`, since a server takes two indexes of the same fields for one, whatever their filters
+        [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING), ("ord", ASCENDING)],
+        name="replaceable",
+        partialFilterExpression={"unread": True, "collapse_key": {"$exists": True}},
     ),
     IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
-
+# Of earlier versions: dropped once those above are made.
+RETIRED_INDEXES: Final = ["collapse"]
 
 _KEYS_PER_QUERY: Final = 200
+# What a newer one replaces: nobody has read it. One that was read, or marked unread again, is the user's own business.
+_REPLACEABLE: Final[Document] = {
+    "unread": True,
+    "state": {"$in": [State.PENDING, State.DELIVERED, State.THROTTLED]},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +135,13 @@ async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
 
 @asked
 async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, str]], now: datetime) -> set[str]:
-    """Of what is pending under each (recipient, collapse key), leave the highest `ord`; return the ids of the rest.
+    """Of what nobody has read under each (recipient, key), leave the highest `ord`; return the ids of the rest.
+
+    Whether it was pushed, delivered or held back by a limit: the newest state is in the inbox once, and counted once.
 
     To be called after the insert, and again on a repeat: then the highest stored one wins whatever was interrupted.
     """
-    clauses = [{"recipient": r, "lane": lane, "collapse_key": key, "state": State.PENDING} for r, key in keys]
+    clauses = [{"recipient": r, "lane": lane, "collapse_key": key, **_REPLACEABLE} for r, key in keys]
     found: list[Document] = []
     for start in range(0, len(clauses), _KEYS_PER_QUERY):
         query = {"$or": clauses[start : start + _KEYS_PER_QUERY]}
@@ -142,7 +151,7 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
     older = {document["_id"] for document in found} - set(newest.values())
     if older:
         change = {"state": State.COLLAPSED, "unread": None, "collapsed_at": now, "unannounced": True}
-        await documents.update_many({"_id": {"$in": list(older)}, "state": State.PENDING}, {"$set": change})
+        await documents.update_many({"_id": {"$in": list(older)}, **_REPLACEABLE}, {"$set": change})
     return older
 
 
