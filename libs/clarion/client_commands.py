@@ -132,7 +132,7 @@ def tail(
 
 def _line(item: "Received") -> Text:
     return Text.assemble(
-        (f"{item.created_at[11:23]}  ", "dim"),
+        (f"{(item.available_at or item.created_at)[11:23]}  ", "dim"),
         (f"{item.lane:<7}", _COLOURS[item.lane]),
         (f"{item.type:<20.20} ", "cyan"),
         (f"{_printable(item.sender):<16.16} ", "magenta"),

@@ -63,7 +63,7 @@ def document() -> dict[str, Any]:
         "/v1/inbox": {
             "get": {
                 "operationId": "inbox",
-                "summary": "A page of the caller's inbox, newest first.",
+                "summary": "A page of the caller's inbox, newest first, by `available_at`.",
                 "description": (
                     "What is pending, delivered, read or over its recipient's limit; not what is retracted, expired, "
                     f"superseded, scheduled or archived. A page above {limits.INBOX_PAGE_BYTES} bytes ends early."

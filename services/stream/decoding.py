@@ -30,6 +30,7 @@ class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dat
     type: str
     sender: str
     created_at: datetime
+    available_at: datetime
     expires_at: datetime | None
     deliver_at: datetime | None
     collapse_key: str | None
@@ -128,6 +129,7 @@ def _entry(
     assert item.id is not None
     assert item.created_at is not None
     ord_ = order.pack(generation, record.offset)
+    available_at = record_clock.available(item.created_at, item.deliver_at, record, now)
     return Entry(
         record,
         partition,
@@ -136,11 +138,12 @@ def _entry(
         item.type,
         item.sender,
         item.created_at,
+        available_at,
         item.expires_at,
         item.deliver_at,
         item.collapse_key,
         ord_,
-        deliveries.body(item, lane, ord_),
+        deliveries.body(item, lane, ord_, available_at),
         _has_expired(item, now),
     )
 

@@ -12,6 +12,7 @@ from typing import Final
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.lean_records import Record
 from clarion.contracts import limits, times
+from clarion.contracts.scheduling import RELEASED
 
 _BY_BROKER: Final = 1  # of `timestamp_type`
 # How long ago a producer's stamp may say that its record came. A flood can pretend at most that much time, and so
@@ -38,6 +39,16 @@ def created(claimed: datetime | None, record: Record, now: datetime) -> datetime
         return claimed
     stamp = times.from_ms(record.timestamp or 0)
     return stamp if -_AHEAD <= now - stamp <= _BEHIND else now
+
+
+def available(created_at: datetime, deliver_at: datetime | None, record: Record, now: datetime) -> datetime:
+    """From when its recipient could have it: at once, or once it was due and the scheduler had released it."""
+    if deliver_at is None:
+        return min(created_at, now)
+    due = max(created_at, deliver_at)
+    if any(name == RELEASED for name, _ in record.headers):
+        due = max(due, times.from_ms(record.timestamp or 0))
+    return min(due, now)
 
 
 class RecordClock:

@@ -46,6 +46,7 @@ async def store_and_emit(records: Iterable[Read], database: Database, producer: 
                 "state": "pending",
                 "unread": True,
                 "created_at": item.created_at,
+                "available_at": item.created_at,
                 "stored_at": now,
                 "purge_at": now + timedelta(days=limits.KEEP_DAYS),
                 "body": body,

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import re
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
 
 from clarion.client import HttpPublisher, Inbox, Publisher
+from clarion.contracts import times
 from clarion.contracts.lanes import LANES
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -66,6 +68,25 @@ async def test_a_user_who_was_away_finds_what_came_and_nobody_elses(
     await watch(page, live, user, gateway=1)
     await expect(page.locator("#list").get_by_text("came while away")).to_be_visible(timeout=15_000)
     await expect(page.locator("#list").get_by_text("for another")).to_have_count(0)
+
+
+async def test_what_was_scheduled_long_ago_and_is_due_now_is_on_top_and_nobody_was_away(
+    page: Page, live: Settings, user: str, publisher: Publisher
+) -> None:
+    due = times.now() + timedelta(seconds=8)
+    await publisher.publish(recipient=user, type="t", message="scheduled before", deliver_at=due)
+    for n in range(3):
+        await publisher.publish(recipient=user, type="t", message=f"meanwhile {n}")
+    await watch(page, live, user)
+    rows = page.locator("#list > li")
+    await expect(rows).to_have_count(3, timeout=15_000)
+    await expect(rows).to_have_count(4, timeout=20_000)
+    await expect(rows.first).to_contain_text("scheduled before")
+    await expect(rows.first.locator(".away")).to_have_count(0)
+    await expect(rows.last.locator(".away")).to_have_count(1)
+    await page.reload()
+    await expect(rows).to_have_count(4, timeout=15_000)
+    await expect(rows.first).to_contain_text("scheduled before")
 
 
 async def test_a_reload_shows_what_is_kept_and_what_is_read_of_it(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from pymongo import IndexModel
 
 from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
@@ -22,8 +23,8 @@ NOW: Final = times.now()
 
 def document(user: str, n: int, at: datetime, **more: object) -> Document:
     base = {"_id": new_id(), "recipient": user, "lane": "low", "ord": n, "type": "t", "sender": "s", "body": b"{}"}
-    state = {"state": "pending", "unread": True, "created_at": at, "stored_at": at, "purge_at": at + timedelta(days=30)}
-    return base | state | more
+    moments = {"created_at": at, "available_at": at, "stored_at": at, "purge_at": at + timedelta(days=30)}
+    return base | {"state": "pending", "unread": True} | moments | more
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
     await uses("waiting", most=4)
     assert await notifications.unread(stored, "ann") == 9
-    await uses("inbox_unread", most=0)
+    await uses("inbox", most=0)
     await notifications.unannounced(stored, 100)
     await uses("unannounced", most=1)
     await notifications.collapse(stored, Lane.LOW, [("ann", "k1"), ("ann", "k2")], NOW)
@@ -139,17 +140,17 @@ def stages(plan: Document) -> list[str]:
 
 async def test_a_page_of_the_inbox_is_read_in_its_order_without_sorting(own: Database) -> None:
     first = await page(own, limit=5, now=NOW - timedelta(seconds=1))
-    assert await read_by("inbox_unread", own) == 6  # one more, to know whether there is more
+    assert await read_by("inbox", own) == 6  # one more, to know whether there is more
     after = first.items[-1].place
     second = await page(own, limit=5, after=after)
-    assert await read_by("inbox_unread", own) <= 7  # and the one that expired just now
+    assert await read_by("inbox", own) <= 7  # and the one that expired just now
     places = [item.place for item in (*first.items, *second.items)]
     assert places == sorted(places, reverse=True)
     unread = await page(own, limit=5, after=after, unread_only=True)
     assert [item.unread for item in unread.items] == [True] * 5
-    assert await read_by("inbox_unread", own) <= 7
+    assert await read_by("inbox", own) <= 7
     assert len(await inbox.unread_ids(notifications.collection(own), "ann", 500)) == 9
-    assert await read_by("inbox_unread", own) == 0
+    assert await read_by("inbox", own) == 0
 
 
 async def test_what_left_the_inbox_costs_a_page_nothing(own: Database) -> None:
@@ -159,12 +160,48 @@ async def test_what_left_the_inbox_costs_a_page_nothing(own: Database) -> None:
     await asked(own)
     found = await page(own, limit=100)
     assert (len(found.items), found.has_more) == (12, False)
-    assert await read_by("inbox_unread", own) == 13  # and the one that has expired just now
+    assert await read_by("inbox", own) == 13  # and the one that has expired just now
     found = await page(own, limit=100, archived=True)
     assert (len(found.items), found.has_more) == (100, True)
-    assert await read_by("archive", own) == 101
+    assert await read_by("archived", own) == 101
     await page(own, limit=100, archived=True, after=found.items[-1].place)
-    assert await read_by("archive", own) <= 101
+    assert await read_by("archived", own) <= 101
+
+
+async def test_a_database_of_an_earlier_version_gets_its_indexes_and_its_order(settings: Settings) -> None:
+    """Its documents have no `available_at`, and its indexes are in the order in which notifications were created."""
+    connection = database.connect(settings)
+    stored = notifications.collection(connection)
+    earlier = [
+        IndexModel([("recipient", 1), ("unread", 1), ("created_at", -1), ("_id", -1)], name="inbox_unread"),
+        IndexModel(
+            [("recipient", 1), ("created_at", -1), ("_id", -1)],
+            name="archive",
+            partialFilterExpression={"archived": True},
+        ),
+        IndexModel(
+            [("recipient", 1), ("lane", 1), ("collapse_key", 1)],
+            name="collapse",
+            partialFilterExpression={"state": "pending", "collapse_key": {"$exists": True}},
+        ),
+    ]
+    await stored.create_indexes(earlier)
+    made = [document("ann", n, NOW - timedelta(minutes=n)) for n in range(60)]
+    made += [document("ann", n, NOW - timedelta(minutes=n), archived=True, unread=None) for n in range(100, 120)]
+    wanted = [one["_id"] for one in made]
+    for one in made[::2]:
+        del one["available_at"]
+    await stored.insert_many(made)
+    for _ in range(2):
+        await indexes.ensure(connection)
+    assert set(await stored.index_information()) == {"_id_", *(i.document["name"] for i in notifications.INDEXES)}
+    first = await page(connection, limit=50)
+    rest = await page(connection, limit=50, after=first.items[-1].place)
+    assert [item.place.id for item in (*first.items, *rest.items)] == wanted[:60]
+    archived = await page(connection, limit=50, archived=True)
+    assert [item.place.id for item in archived.items] == wanted[60:]
+    await connection.client.drop_database(connection.name)
+    database.close(connection)
 
 
 async def page(own: Database, **asked: Any) -> inbox.Page:

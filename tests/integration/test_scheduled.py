@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ from clarion.contracts.notification import Notification
 from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.status import Status
 from clarion.contracts.topics import Names
-from clarion.security.tokens import PUBLISH, mint
+from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, notifications, scheduled
 from clarion.store.database import Database
@@ -345,3 +345,34 @@ async def test_what_waits_in_a_partition_the_topic_has_no_more_is_put_into_one_i
     plan = await collection.find({"partition": {"$in": [0, 1, 2]}, "state": "waiting"}).sort("due", 1).explain()
     assert "SORT_MERGE" in str(plan["queryPlanner"]["winningPlan"])
     await collection.drop()
+
+
+async def test_the_inbox_has_what_is_due_now_above_what_came_meanwhile(
+    publisher: Publisher, user: str, stored: Database, live: Settings
+) -> None:
+    """And what claims to be of another age straight from Kafka is in its place, too."""
+    due = times.now() + 2 * SOON
+    scheduled_ = await publisher.publish(recipient=user, type="t", message="scheduled", deliver_at=due)
+    topic, key = Names(live.prefix).notifications(Lane.NORMAL), user.encode()
+    ages = [datetime(year, 1, 1, tzinfo=UTC) for year in (2099, 1, 9999)]
+    for n, age in enumerate(ages):
+        await produce(live, topic, {"key": key, "value": bare(user, str(n), created_at=age)})
+    last = await publisher.publish(recipient=user, type="t", message="last")
+    documents = notifications.collection(stored)
+
+    async def is_released() -> bool:
+        return await states(stored, [scheduled_]) == [State.PENDING]
+
+    await until(is_released)
+    mine = sender(live, user, SUBSCRIBE)
+    async with mine as http:
+        answer = await http.get(f"{live.gateway_urls[0]}/v1/inbox", params={"limit": 2})
+        first = answer.json()
+        more = {"cursor": first["next"]}
+        rest = (await http.get(f"{live.gateway_urls[0]}/v1/inbox", params=more)).json()
+    items = [*first["items"], *rest["items"]]
+    assert [item["message"] for item in items] == ["scheduled", "last", "2", "1", "0"]
+    assert items[1]["id"] == last
+    assert items[0]["created_at"] < items[1]["created_at"]
+    assert items[0]["available_at"] >= times.rfc3339(due)
+    assert await documents.count_documents({"recipient": user, "created_at": {"$gt": times.now()}}) == 0

@@ -159,7 +159,7 @@ async def test_over_the_recipients_limit_it_is_stored_and_counted_and_not_pushed
         async def all_stored() -> bool:
             return await documents.count_documents({}) == 60
 
-        await until(all_stored)
+        await until(all_stored, within_s=90)  # from a process's first breath, on a busy machine
         assert await documents.count_documents({"recipient": "bob", "state": "pending"}) == 30
         pending = await documents.count_documents({"recipient": "ann", "state": "pending"})
         assert 5 <= pending <= 10  # as long as it took to publish them

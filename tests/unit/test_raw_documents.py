@@ -31,6 +31,7 @@ class New:
     type: str
     sender: str
     created_at: datetime
+    available_at: datetime
     expires_at: datetime | None
     deliver_at: datetime | None
     collapse_key: str | None
@@ -51,6 +52,7 @@ new = st.builds(
     type=st.sampled_from(["a.b", "c"]),
     sender=names,
     created_at=moments,
+    available_at=moments,
     expires_at=maybe,
     deliver_at=maybe,
     collapse_key=st.none() | names,
@@ -73,6 +75,7 @@ def fields(entry: New, lane: Lane) -> dict[str, Any]:
         "state": "pending" if pushed else "expired" if entry.expired else "throttled",
         "unread": None if entry.expired else True,
         "created_at": entry.created_at,
+        "available_at": entry.available_at,
         "stored_at": NOW,
         "purge_at": min(max(entry.expires_at, KEEP_UNTIL), AT_MOST) if entry.expires_at else KEEP_UNTIL,
         "body": entry.body,

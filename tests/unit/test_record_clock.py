@@ -10,10 +10,11 @@ from bson.codec_options import CodecOptions
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import RecordBatch
-from clarion.contracts import limits, notification, times
+from clarion.contracts import frames, limits, notification, times
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.telemetry import metrics
@@ -70,6 +71,29 @@ def test_a_stamp_of_no_use_gives_way_to_this_clock_and_fails_nothing(stamp: int)
     for dead in (decode(b"{bad", stamp).dead, decode_plans([taken(b"{bad", stamp)], 0, 1, NOW).dead):
         (letter,) = dead_letter_records(Names(), dead)
         assert dict(letter["headers"])["first_seen"]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "due", "headers", "expected"),
+    [
+        (NOW - timedelta(hours=1), None, (), NOW - timedelta(hours=1)),
+        (NOW + timedelta(seconds=9), None, (), NOW),  # no clock ahead puts anything on top for a while
+        (NOW - timedelta(days=3), NOW - timedelta(minutes=1), ((RELEASED, b""),), CAME),
+        (NOW - timedelta(days=3), CAME + timedelta(seconds=1), ((RELEASED, b""),), CAME + timedelta(seconds=1)),
+        (NOW - timedelta(days=3), datetime.max.replace(tzinfo=UTC), ((RELEASED, b""),), NOW),  # made up
+        (NOW - timedelta(hours=1), NOW - timedelta(minutes=1), (), NOW - timedelta(minutes=1)),
+        (NOW - timedelta(hours=1), datetime.min.replace(tzinfo=UTC), (), NOW - timedelta(hours=1)),
+    ],
+)
+def test_what_was_scheduled_is_available_once_it_was_due_and_released(
+    claimed: datetime, due: datetime | None, headers: tuple[tuple[str, bytes], ...], expected: datetime
+) -> None:
+    found = record(good(created_at=claimed, deliver_at=due), headers=headers, by_broker=True)
+    taken = RecordBatch(Partition(TOPIC, 0), [found], 0, 1)
+    (entry,) = decode_window([taken], Lane.NORMAL, 0, 1, NOW).entries.values()
+    assert (entry.created_at, entry.available_at) == (claimed, expected)
+    item = frames.decode_item(msgspec.Raw(entry.body))
+    assert (item.created_at, item.available_at) == (times.rfc3339(claimed), times.rfc3339(expected))
 
 
 def test_an_expiry_in_the_far_future_keeps_nothing_for_good() -> None:

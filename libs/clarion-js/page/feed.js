@@ -1,4 +1,4 @@
-import { LANES } from "./format.js";
+import { availableAt, LANES } from "./format.js";
 import { makeRow, setCurrent, showAway, showRead, showTime } from "./row.js";
 
 export const SHOWN_ROWS = 200;
@@ -42,9 +42,10 @@ export class Feed {
     setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** `openedAt`: what was made before is shown as having waited. */
+  /** `openedAt`: what could be had before is shown as having waited. */
   add(item, openedAt) {
-    this.#arrived.push({ item, at: Date.parse(item.created_at), isAway: Date.parse(item.created_at) < openedAt });
+    const at = availableAt(item);
+    this.#arrived.push({ item, at, isAway: at < openedAt });
     if (this.#arrived.length > 2 * SHOWN_ROWS) this.#cutArrived();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -101,14 +102,14 @@ export class Feed {
     this.#flush();
     this.#reading = null;
     const kept = new Set(items.map((item) => item.id));
-    const oldest = isAll ? -Infinity : Date.parse(items.at(-1).created_at);
+    const oldest = isAll ? -Infinity : availableAt(items.at(-1));
     const missing = this.#known(reading.shown).filter((entry) => entry.at > oldest && !kept.has(entry.id));
     this.remove(missing.map((entry) => entry.id));
     const now = Date.now();
     for (const item of [...items].reverse()) {
       const isRead = reading.told.get(item.id) ?? !item.unread;
       if (isRead === GONE) continue;
-      this.#insert(item, { at: Date.parse(item.created_at), isRead, now });
+      this.#insert(item, { at: availableAt(item), isRead, now });
     }
     this.hasOlder ||= !isAll;
     this.#cutRows();

@@ -16,6 +16,11 @@ export function relative(then, now) {
   return `${Math.floor(ago / DAY_MS)} d ago`;
 }
 
+/** When its user could have it first, in milliseconds; what an earlier version stored says only when it was made. */
+export function availableAt(item) {
+  return Date.parse(item.available_at ?? item.created_at);
+}
+
 /** The time of day, with the date in front once it is another day. */
 export function absolute(then, now, locale = undefined) {
   const date = new Date(then);

@@ -1,4 +1,4 @@
-import { absolute, LANE_LABELS, relative, safeLink } from "./format.js";
+import { absolute, availableAt, LANE_LABELS, relative, safeLink } from "./format.js";
 
 /** One notification as a list item. All text goes in as text: what it says was written by others. */
 export function makeRow(item, { now, isNew }) {
@@ -26,7 +26,7 @@ export function makeRow(item, { now, isNew }) {
   return row;
 }
 
-/** It was made before the page was connected, and came since. */
+/** It could be had before the page was connected, and came since. */
 export function showAway(row) {
   if (!row.querySelector(".away")) row.querySelector(".row-meta").append(element("span", "away", "while you were away"));
 }
@@ -54,8 +54,8 @@ export function showTime(row, now) {
 
 function makeTime(item, now) {
   const time = element("time", "when");
-  time.dateTime = item.created_at;
-  const then = Date.parse(item.created_at);
+  const then = availableAt(item);
+  time.dateTime = new Date(then).toISOString();
   time.title = new Date(then).toLocaleString();
   time.textContent = `${relative(then, now)} · ${absolute(then, now)}`;
   return time;

@@ -8,6 +8,8 @@ export interface Notification {
   readonly data: Readonly<Record<string, unknown>>;
   /** RFC 3339, UTC. */
   readonly created_at: string;
+  /** When it could be had first: of what was scheduled, later than `created_at`. Absent: when it was created. */
+  readonly available_at?: string | null;
   readonly expires_at?: string | null;
   readonly lane: Lane;
   /** Its place in the lane: topic generation and offset. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { relative, safeLink, stateText, unreadLabel } from "../page/format.js";
+import { availableAt, relative, safeLink, stateText, unreadLabel } from "../page/format.js";
 
 test("relative time, never in the future", () => {
   const cases = [[-5_000, "just now"], [9_999, "just now"], [10_000, "10 s ago"], [60_000, "1 min ago"],
@@ -25,4 +25,13 @@ test("states in words", () => {
   assert.equal(stateText({ name: "waiting", until: 900 }, 1_000), "Reconnecting in 1\u00a0s");
   assert.equal(stateText({ name: "closed", reason: "not allowed" }, 0), "Closed: not allowed");
   assert.equal(stateText({ name: "open", degraded: false }, 0), "Live");
+});
+
+test("an item counts from when it could be had, and one of an earlier version from when it was made", () => {
+  const created_at = "2026-01-01T00:00:00.000Z";
+  const available_at = "2026-01-02T00:00:00.000Z";
+  assert.equal(availableAt({ created_at, available_at }), Date.parse(available_at));
+  for (const item of [{ created_at }, { created_at, available_at: null }]) {
+    assert.equal(availableAt(item), Date.parse(created_at));
+  }
 });

@@ -14,10 +14,10 @@ from clarion.contracts.times import rfc3339
 JsonOrder = tuple[int, int]
 
 
-class Item(msgspec.Struct, gc=False):
+class Item(msgspec.Struct, gc=False, kw_only=True):
     """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser.
 
-    `ord` stays the last field: `unstored_body` cuts it off.
+    `ord` stays the last field: `unstored_body` cuts it off. Items of earlier versions have no `available_at`.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Item(msgspec.Struct, gc=False):
     sender: str
     data: dict[str, Any]
     created_at: str
+    available_at: str | None = None
     expires_at: str | None
     lane: Lane
     ord: JsonOrder
@@ -117,17 +118,20 @@ def content(body: bytes) -> tuple[object, ...]:
     return (item.type, item.message, item.sender, item.data, item.expires_at, item.lane)
 
 
-def body(notification: Notification, lane: Lane, ord_: int) -> bytes:
-    """The client's item of a notification whose id and `created_at` are set."""
+def body(notification: Notification, lane: Lane, ord_: int, available_at: datetime | None = None) -> bytes:
+    """The client's item of a notification whose id and `created_at` are set; available since then, or since another."""
     assert notification.id is not None
     assert notification.created_at is not None
+    created_at = rfc3339(notification.created_at)
+    other = available_at if available_at != notification.created_at else None
     item = Item(
         id=notification.id,
         type=notification.type,
         message=notification.message,
         sender=notification.sender,
         data=notification.data,
-        created_at=rfc3339(notification.created_at),
+        created_at=created_at,
+        available_at=rfc3339(other) if other else created_at,
         expires_at=rfc3339(notification.expires_at) if notification.expires_at else None,
         lane=lane,
         ord=order.unpack(ord_),

@@ -136,7 +136,11 @@ _SERVER_OPS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(S
 
 
 class Received(msgspec.Struct):
-    """An item as a client reads it; `unstored` ones have no place in the order yet."""
+    """An item as a client reads it; `unstored` ones have no place in the order yet.
+
+    `available_at` is when its user could have it first: of what was scheduled, later than `created_at`. The inbox is in
+    its order. What an earlier version stored has none: then it is `created_at`.
+    """
 
     id: str
     type: str
@@ -148,6 +152,7 @@ class Received(msgspec.Struct):
     ord: JsonOrder | None = None
     expires_at: str | None = None
     unstored: bool = False
+    available_at: str | None = None
 
 
 _encoder = msgspec.json.Encoder()

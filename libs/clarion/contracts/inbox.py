@@ -56,14 +56,17 @@ class Marked(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Place(NamedTuple):
-    """Of a notification in its inbox: by time, newest first, then by id."""
+    """Of a notification in its inbox: by when it became available, newest first, then by id.
 
-    created_at: datetime
+    Cursors of earlier versions have `created_at` there, which is the same of all but what was scheduled.
+    """
+
+    available_at: datetime
     id: str
 
 
 def encode_cursor(place: Place) -> str:
-    milliseconds = (place.created_at - _EPOCH) // _MILLISECOND
+    milliseconds = (place.available_at - _EPOCH) // _MILLISECOND
     return base64.urlsafe_b64encode(f"{milliseconds}.{place.id}".encode()).decode().rstrip("=")
 
 

@@ -2,6 +2,9 @@
 
 `unread` is true or false while a notification is in the inbox and null once it left it, so that a page reads what it
 shows and little more, however much has gone.
+
+Documents of earlier versions have no `available_at`. They get one when the first page of their user's inbox is read,
+which costs a user who has none of them a look into the index.
 """
 
 from collections.abc import Sequence
@@ -15,8 +18,8 @@ from clarion.contracts.inbox import Place
 from clarion.store.database import Collection, Document
 from clarion.store.failures import asked
 
-_FIELDS: Final = ["created_at", "body", "unread"]
-_NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", DESCENDING)]
+_FIELDS: Final = ["available_at", "body", "unread"]
+_NEWEST_FIRST: Final = [("available_at", DESCENDING), ("_id", DESCENDING)]
 _MILLISECOND: Final = timedelta(milliseconds=1)  # as exact as a date is stored
 _AT_ONCE: Final = 64  # documents the driver holds of a page that may turn out to be large
 
@@ -53,8 +56,11 @@ async def page(
     What has expired is left out, also when it is not marked so yet: until then, a second at most, the unread count has
     it. Raises one of `database.TRANSIENT`.
     """
-    query: Document = {"recipient": user, "expires_at": {"$not": {"$lte": now}}, "stub": {"$exists": False}}
-    query |= {"archived": True} if archived else {"unread": True if unread_only else {"$in": [True, False]}}
+    mine: Document = {"recipient": user}
+    mine |= {"archived": True} if archived else {"unread": True if unread_only else {"$in": [True, False]}}
+    if after is None:
+        await _date_earlier_ones(documents, mine)
+    query = mine | {"expires_at": {"$not": {"$lte": now}}, "stub": {"$exists": False}}
     items: list[Kept] = []
     size = 0
     for part in _parts(query, after):
@@ -64,7 +70,7 @@ async def page(
             if len(items) == limit or size >= most_bytes:
                 await found.close()
                 return Page(items, has_more=True)
-            place = Place(document["created_at"], document["_id"])
+            place = Place(document["available_at"], document["_id"])
             items.append(Kept(place, document["body"], bool(document["unread"])))
             size += len(document["body"])
     return Page(items, has_more=False)
@@ -75,9 +81,16 @@ def _parts(query: Document, after: Place | None) -> list[Document]:
     if after is None:
         return [query]
     # a range of one moment: of an equality the server does not see that read and unread ones come in order
-    moment = {"$gt": after.created_at - _MILLISECOND, "$lte": after.created_at}
-    earlier = {"created_at": {"$lt": after.created_at}}
-    return [query | {"created_at": moment, "_id": {"$lt": after.id}}, query | earlier]
+    moment = {"$gt": after.available_at - _MILLISECOND, "$lte": after.available_at}
+    earlier = {"available_at": {"$lt": after.available_at}}
+    return [query | {"available_at": moment, "_id": {"$lt": after.id}}, query | earlier]
+
+
+async def _date_earlier_ones(documents: Collection, mine: Document) -> None:
+    """What an earlier version stored became available when it was created, as far as anybody knows."""
+    undated = mine | {"available_at": None, "created_at": {"$exists": True}}
+    if await documents.find_one(undated, ["_id"]):
+        await documents.update_many(undated, [{"$set": {"available_at": "$created_at"}}])
 
 
 @asked

@@ -1,8 +1,8 @@
 """Stored notifications: insert, route repeats, replay, expire. What receipts do to them is in `changes.py`.
 
-A document: `_id`, recipient, lane, ord, type, sender, state, unread (see `inbox.py`), archived, created_at, stored_at,
-expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded JSON, so that neither replay nor
-the gateway encodes anything again.
+A document: `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `inbox.py`), archived,
+created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded JSON, so
+that neither replay nor the gateway encodes anything again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,12 +39,12 @@ INDEXES: Final = [
     ),
     # counts what is unread without reading documents; a page of all asks for `unread` in [true, false], and merges
     IndexModel(
-        [("recipient", ASCENDING), ("unread", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
-        name="inbox_unread",
+        [("recipient", ASCENDING), ("unread", ASCENDING), ("available_at", DESCENDING), ("_id", DESCENDING)],
+        name="inbox",
     ),
     IndexModel(
-        [("recipient", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
-        name="archive",
+        [("recipient", ASCENDING), ("available_at", DESCENDING), ("_id", DESCENDING)],
+        name="archived",
         partialFilterExpression={"archived": True},  # costs an insert nothing
     ),
     IndexModel(
@@ -62,7 +62,7 @@ INDEXES: Final = [
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
 # Of earlier versions: dropped once those above are made.
-RETIRED_INDEXES: Final = ["collapse"]
+RETIRED_INDEXES: Final = ["collapse", "inbox_unread", "archive"]
 
 _KEYS_PER_QUERY: Final = 200
 # What a newer one replaces: nobody has read it. One that was read, or marked unread again, is the user's own business.

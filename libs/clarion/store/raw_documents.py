@@ -17,11 +17,12 @@ from clarion.contracts.ids import ID_CHARS
 from clarion.contracts.lanes import Lane
 from clarion.store.notifications import State
 
-# size, `_id`, `ord`, `created_at`, and the start of `body`, which comes next
-_HEAD: Final = Struct(f"<i9s{ID_CHARS}s6sq12sq6siB")
+# size, `_id`, `ord`, `created_at`, `available_at`, and the start of `body`, which comes next
+_HEAD: Final = Struct(f"<i9s{ID_CHARS}s6sq12sq14sq6siB")
 _ID: Final = b"\x02_id\0" + (ID_CHARS + 1).to_bytes(4, "little")
 _ORD: Final = b"\0\x12ord\0"
 _CREATED_AT: Final = b"\x09created_at\0"
+_AVAILABLE_AT: Final = b"\x09available_at\0"
 _BODY: Final = b"\x05body\0"
 _RECIPIENT: Final = b"\x02recipient\0"
 _LENGTH: Final = Struct("<i")
@@ -37,6 +38,7 @@ class New(Protocol):
     type: str
     sender: str
     created_at: datetime
+    available_at: datetime
     expires_at: datetime | None
     deliver_at: datetime | None
     collapse_key: str | None
@@ -71,7 +73,9 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
         recipient = entry.recipient.encode()
         size = _HEAD.size + len(body) + len(names) + _LENGTH.size + len(recipient) + len(rest)
         created_at = _milliseconds(entry.created_at)
-        head = _HEAD.pack(size, _ID, id_, _ORD, entry.ord, _CREATED_AT, created_at, _BODY, len(body), 0)
+        available_at = created_at if entry.available_at is entry.created_at else _milliseconds(entry.available_at)
+        moments = _CREATED_AT, created_at, _AVAILABLE_AT, available_at
+        head = _HEAD.pack(size, _ID, id_, _ORD, entry.ord, *moments, _BODY, len(body), 0)
         raw = b"".join((head, body, names, _LENGTH.pack(len(recipient) + 1), recipient, rest))
         documents.append(RawBSONDocument(raw))
     return documents
