@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec import UNSET
 
 from clarion.contracts import frames, limits, times
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Hello
+from clarion.contracts.frames import Hello, Resync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.resilience.backoff import retry
 from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError
 from clarion.store import database, notifications
 from clarion.store.database import Collection
+from clarion.telemetry import metrics
 from services.gateway.arrivals import Arrival
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
@@ -23,7 +25,7 @@ from services.gateway.feed import ProtocolViolation
 from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence, SessionRefused
-from services.gateway.resume import take_over
+from services.gateway.resume import Beyond, Trusted, take_over, trust
 from services.gateway.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.rooms import Rooms
 
@@ -44,13 +46,15 @@ class Admission:
     catch_up: CatchUp
     heartbeats: Heartbeats
     presence: Callable[[], Presence | None]
+    beyond: Beyond
+    deployment: str = ""  # known before anybody is admitted
 
     async def admit(self, connection: Connection, token: str) -> None:
         claims = await self._verified(connection, self.revocations.verifier.verify(token))
         if claims is None:
             return
         connection.claims = claims
-        resume = await _first_frame(connection)
+        resume = await self._trusted(connection, await _first_frame(connection))
         presence = self.presence()
         if presence is None:  # the lease went meanwhile
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
@@ -63,12 +67,14 @@ class Admission:
             return
         if self._is_revoked(connection):
             return
-        cursors, is_short = take_over(connection.feed, resume)
-        connection.resync_owed |= is_short
+        cursors, is_short = take_over(connection.feed, resume.frame)
+        connection.resync_owed |= is_short or resume.is_foreign
         asked = connection.feed.look_back()
         arriving = presence.present(connection.user, asked.since if asked else None)
         try:
             await self._greet(connection, arriving, resumed=bool(cursors))
+            if resume.forget and connection.open:
+                connection.send(Resync(resume.forget))
             arrival = await self._arrived(connection, arriving)
         except SessionRefused:
             connection.close(Close.INTERNAL, "your session cannot be stored", retry_ms=RETRY_MS)
@@ -79,7 +85,7 @@ class Admission:
         self.rooms.settle(connection)
         if asked is not None and arrival.pending is not None:
             connection.feed.nothing_pending(asked, arrival.pending, arrival.delivered)
-        if arrival.pending != frozenset():
+        if resume.acknowledges and arrival.pending != frozenset():
             await self._acknowledge_resumed(connection, cursors)
         if not connection.feed.is_live:
             self.catch_up.want(connection)
@@ -104,11 +110,20 @@ class Admission:
 
         Its cursors may have gone past what other devices acknowledged while it was away: the inbox has that.
         """
-        cursors, _ = take_over(connection.feed, frame)
-        if not connection.feed.fresh:
-            connection.send(frames.Resync())
-        await self._acknowledge_resumed(connection, cursors)
+        resume = await self._trusted(connection, frame)
+        cursors, _ = take_over(connection.feed, resume.frame)
+        if not connection.feed.fresh or resume.is_foreign:
+            connection.send(Resync(resume.forget or UNSET))
+        if resume.acknowledges:
+            await self._acknowledge_resumed(connection, cursors)
         self.catch_up.want(connection)
+
+    async def _trusted(self, connection: Connection, frame: frames.Resume) -> Trusted:
+        """In most cases nothing is waited for."""
+        resume = await trust(frame, connection.user, self.deployment, self.beyond)
+        if resume.forget or resume.is_foreign:
+            metrics.resumes_ignored.labels("foreign" if resume.is_foreign else "beyond").inc()
+        return resume
 
     async def refresh(self, connection: Connection, token: str) -> None:
         """`auth`: a new token for the same user. While the key set is away the old one is still good."""
@@ -167,6 +182,8 @@ class Admission:
                 resumed=resumed,
                 degraded=unread is None,
                 since=times.rfc3339(connection.feed.since),
+                user=connection.user,
+                deployment=self.deployment or None,
             )
         )
         self.heartbeats.watch(connection)

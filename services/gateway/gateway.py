@@ -35,6 +35,7 @@ from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
 from services.gateway.reads import Reads
+from services.gateway.resume import Beyond
 from services.gateway.revocations import Revocations
 from services.gateway.rooms import Rooms
 
@@ -287,13 +288,18 @@ class Gateway:
 
 
 def make(
-    settings: Settings, revocations: Revocations, stored: Collection, waiting: LoopCollection, outbox: Outbox
+    settings: Settings,
+    revocations: Revocations,
+    stored: Collection,
+    waiting: LoopCollection,
+    outbox: Outbox,
+    beyond: Beyond,
 ) -> Gateway:
     """A gateway of its parts, without a mailbox yet."""
     rooms = Rooms(settings.connections_per_user)
     catch_up = CatchUp(waiting, lambda: gateway.caught_up(), Reads(settings.replay_per_s))
     heartbeats = Heartbeats(lambda: gateway.caught_up())
-    admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence)
+    admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence, beyond)
     gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)
     return gateway
 

@@ -27,7 +27,7 @@ from clarion.resilience.gcra import RateLimit
 from clarion.security.crowds import Crowds
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
-from clarion.store import database, indexes, mailboxes, notifications, revocations, sessions, topics
+from clarion.store import database, deployment, indexes, mailboxes, notifications, revocations, sessions, topics
 from clarion.store.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
@@ -42,6 +42,7 @@ from services.gateway.gateway import Gateway, make
 from services.gateway.http import make_app
 from services.gateway.inbox import Inbox
 from services.gateway.inbox_routes import inbox_routes
+from services.gateway.lane_ends import LaneEnds
 from services.gateway.lease import LeaseLost
 from services.gateway.mailbox import Mailbox
 from services.gateway.outbox import SEND_S, Outbox
@@ -69,7 +70,8 @@ async def main(process: Process) -> None:
     kafka = health.dependency("kafka")
     outbox = Outbox(producer, names, documents, kafka)
     check = Revocations(Verifier(settings), revocations.collection(stored))
-    gateway = make(settings, check, documents, notifications.waiting(reads), outbox)
+    ends = LaneEnds(settings, topics.collection(stored))
+    gateway = make(settings, check, documents, notifications.waiting(reads), outbox, ends.beyond)
     disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, settings.token_life_s)
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
@@ -95,6 +97,10 @@ async def main(process: Process) -> None:
                 tasks.create_task(outbox.run(), name="outbox"),
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
+            of_the_store = deployment.collection(stored)
+            gateway.admission.deployment = await unless_stopping(
+                process, retry(lambda: deployment.identify(of_the_store), "mongodb", *database.TRANSIENT)
+            )
             looked = times.now()
             await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
             started.append(tasks.create_task(follow(check, gateway.revoked, looked), name="revocations"))

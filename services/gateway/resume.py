@@ -4,15 +4,50 @@ It was kept on a device for as long as that was away, so none of it needs to be 
 a longer look back, and the client is told to read its inbox: never silence. Pure.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from clarion.contracts import order
 from clarion.contracts.frames import Resume
 from clarion.contracts.lanes import Lane
 from services.gateway.feed import RESUME_MARGIN, Feed
 
+Beyond = Callable[[str, Mapping[Lane, int]], Awaitable[set[Lane] | None]]
+
 OLDEST_SINCE: Final = timedelta(days=1)  # the store is read that far back for a client, and no further
+
+
+class Trusted(NamedTuple):
+    """The part of a `resume` that counts. `acknowledges`: it is certain that its cursors are of today's lanes.
+
+    `forget`: the lanes whose cursors do not count. `is_foreign`: nothing of it does.
+    """
+
+    frame: Resume
+    acknowledges: bool
+    forget: list[Lane]
+    is_foreign: bool = False
+
+
+async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Trusted:
+    """Leave out what was kept for another user, of another deployment, or of a lane that is not there any more.
+
+    While nobody can tell where the lanes end, cursors are believed for what is live, since nothing is then; but nothing
+    that is pending is acknowledged by them: the safety net sends it.
+    """
+    if frame.user not in (UNSET, user) or frame.deployment not in (UNSET, deployment):
+        return Trusted(Resume(), acknowledges=False, forget=sorted(frame.cursors), is_foreign=True)
+    if not frame.cursors:
+        return Trusted(frame, acknowledges=False, forget=[])
+    ahead = await beyond(user, {lane: order.pack(*place) for lane, place in frame.cursors.items()})
+    if ahead is None:
+        return Trusted(frame, acknowledges=False, forget=[])
+    cursors = {lane: place for lane, place in frame.cursors.items() if lane not in ahead}
+    return Trusted(replace(frame, cursors=cursors), acknowledges=True, forget=sorted(ahead))
 
 
 class Resumed(NamedTuple):

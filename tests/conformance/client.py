@@ -20,6 +20,7 @@ from tests.integration.test_disconnect import disconnect, next_second
 from tests.streams import Listener, listening
 
 STEP_S: Final = 20.0
+_PLACES: Final = {"beyond": [0, 1 << 40]}  # of no item: where no lane has come to
 _OWN_WORDS: Final = {"since", "detail"}  # what a gateway says there is its own business
 
 
@@ -155,7 +156,9 @@ class Player:
             self.acknowledged += [self._ids[name] for name in names]
             return frame | {"tag": tag}
         if frame["op"] == "resume":
-            cursors = {lane: self._places.get(name, [0, 0]) for lane, name in frame["cursors"].items()}
+            cursors = {
+                lane: self._places.get(name, _PLACES.get(name, [0, 0])) for lane, name in frame["cursors"].items()
+            }
             return frame | {"cursors": cursors, "since": self._since.get(frame["since"], frame["since"])}
         return frame | {"ids": [self._ids[name] for name in frame["ids"]]} if "ids" in frame else frame
 

@@ -9,7 +9,7 @@ from clarion.store import indexes
 from clarion.store.database import Database
 from tests.conftest import until
 
-KEPT_OTHERWISE = {"sessions", "mailboxes", "topics"}
+KEPT_OTHERWISE = {"sessions", "mailboxes", "topics", "deployment"}
 
 
 async def test_topics_made_as_declared_do_not_differ(settings: Settings) -> None:

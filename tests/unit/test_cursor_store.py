@@ -21,7 +21,9 @@ async def test_what_can_be_used_is_and_the_rest_is_mended_and_said_once(
 ) -> None:
     path = tmp_path / "ann.json"
     path.write_text(case["stored"])
-    wanted = Position({Lane(lane): (one[0], one[1]) for lane, one in case["cursors"].items()}, case["since"])
+    wanted = Position(
+        {Lane(lane): (one[0], one[1]) for lane, one in case["cursors"].items()}, case["since"], **case.get("owner", {})
+    )
     with caplog.at_level(logging.WARNING, "clarion.client"):
         assert await JsonFile(path).load() == wanted
         assert len(caplog.records) == case["damaged"]

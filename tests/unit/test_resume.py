@@ -1,5 +1,6 @@
 """What a gateway makes of the `resume` that a client kept: never silence about what it cannot tell."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from clarion.contracts import order, times
 from clarion.contracts.frames import Resume
 from clarion.contracts.lanes import Lane
 from services.gateway.feed import FRESH_MARGIN, RESUME_MARGIN, Feed
-from services.gateway.resume import OLDEST_SINCE, take_over
+from services.gateway.resume import OLDEST_SINCE, Beyond, Trusted, take_over, trust
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 
@@ -58,3 +59,38 @@ def test_a_gateway_whose_clock_was_ahead_told_no_nonsense() -> None:
     resumed = feed()
     assert not take_over(resumed, Resume({}, times.rfc3339(NOW + timedelta(minutes=1)))).is_short
     assert resumed.delivered_since() == NOW - RESUME_MARGIN
+
+
+def asking(ahead: set[Lane] | None) -> Beyond:
+    async def beyond(user: str, cursors: Mapping[Lane, int]) -> set[Lane] | None:
+        assert user == "ann"
+        assert cursors
+        return ahead
+
+    return beyond
+
+
+MINE = Resume({Lane.HIGH: (0, 7), Lane.LOW: (0, 9)}, "2026-11-24T01:00:00Z", "ann", "d1")
+
+
+async def test_what_was_kept_for_this_user_of_this_deployment_counts() -> None:
+    assert await trust(MINE, "ann", "d1", asking(set())) == Trusted(MINE, acknowledges=True, forget=[])
+    earlier = Resume(MINE.cursors, MINE.since)  # an SDK that does not keep whose it is
+    assert await trust(earlier, "ann", "d1", asking(set())) == Trusted(earlier, acknowledges=True, forget=[])
+
+
+@pytest.mark.parametrize(("user", "deployment"), [("bob", "d1"), ("ann", "d2")])
+async def test_what_was_kept_for_others_counts_for_nothing(user: str, deployment: str) -> None:
+    found = await trust(MINE, user, deployment, asking(None))
+    assert found == Trusted(Resume(), acknowledges=False, forget=[Lane.HIGH, Lane.LOW], is_foreign=True)
+
+
+async def test_a_cursor_above_its_lane_is_forgotten_and_the_others_count() -> None:
+    found = await trust(MINE, "ann", "d1", asking({Lane.LOW}))
+    assert found.frame.cursors == {Lane.HIGH: (0, 7)}
+    assert found.frame.since == MINE.since
+    assert (found.acknowledges, found.forget, found.is_foreign) == (True, [Lane.LOW], False)
+
+
+async def test_while_nobody_knows_where_lanes_end_no_cursor_acknowledges() -> None:
+    assert await trust(MINE, "ann", "d1", asking(None)) == Trusted(MINE, acknowledges=False, forget=[])

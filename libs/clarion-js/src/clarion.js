@@ -155,6 +155,8 @@ export class Clarion {
       this.#setState({ name: "connecting" });
       const end = await this.#connection(refresh);
       if (this.#isClosed) return;
+      // an older gateway, which does not know whose a position is
+      if (end.code === CLOSE_PROTOCOL && !end.wasGreeted && this.#progress.speakPlainly()) end.code = CLOSE_NETWORK;
       const hasOtherToken = this.#credentials.hasOtherThan(this.#token);
       const next = this.#reconnect.after({ ...end, hasOtherToken }, Date.now());
       if (next === null) return this.#finish(end);
@@ -197,6 +199,10 @@ export class Clarion {
         this.#reconnect.opened(Date.now());
         this.#carriers.greeted();
         this.#outbox.opened((reply) => this.#link?.send(reply), frame);
+        if (!this.#progress.belongsTo(frame)) {
+          const reason = "the stored progress is of another user or deployment: beginning again";
+          this.#events.emit("error", new ClarionError("storage", reason));
+        }
         // who has one keeps it: a gateway that `resume` reached late took it for fresh
         if (frame.since && this.#progress.resume().since === null) this.#delivery.since(frame.since);
         this.#setState({
@@ -217,6 +223,7 @@ export class Clarion {
         this.#told(frame.unread);
         break;
       case "resync":
+        if (Array.isArray(frame.forget)) this.#progress.forget(frame.forget);
         this.#outbox.resend();
         this.#countAnew();
         this.#events.emit("resync", undefined);

@@ -14,14 +14,20 @@ export function isSince(since) {
 }
 
 /**
- * The position in a text that a storage gave, as far as it can be one: `{cursors, since, dropped}`. `dropped` names
- * what is damaged and was left out.
+ * The position in a text that a storage gave, as far as it can be one: `{cursors, since, owner, dropped}`. `owner`: the
+ * `{user, deployment}` that it belongs to, null of an earlier version. `dropped` names what is damaged and was left out.
  */
 export function readPosition(text) {
-  const position = { cursors: {}, since: null, dropped: [] };
+  const position = { cursors: {}, since: null, owner: null, dropped: [] };
   const saved = parse(text);
   if (!isRecord(saved)) return { ...position, dropped: ["all of it"] };
-  const { cursors = {}, since = null } = saved;
+  const { cursors = {}, since = null, user, deployment } = saved;
+  if (user !== undefined || deployment !== undefined) {
+    if (typeof user !== "string" || typeof deployment !== "string") {
+      return { ...position, dropped: ["all of it: whose it is cannot be read"] };
+    }
+    position.owner = { user, deployment };
+  }
   if (isRecord(cursors)) {
     for (const [lane, ord] of Object.entries(cursors)) {
       if (isPlace(lane, ord)) position.cursors[lane] = ord;

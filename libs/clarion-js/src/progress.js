@@ -9,6 +9,8 @@ import { isPlace, isSince, readPosition } from "./position.js";
 export class Progress {
   #cursors = {};
   #since = null;
+  #owner = null; // {user, deployment}, as the server told them: of others, none of it counts
+  #isPlain = false;
   #storage;
   #key;
   #saved = null; // the text
@@ -22,7 +24,32 @@ export class Progress {
   }
 
   resume() {
-    return { op: "resume", cursors: { ...this.#cursors }, since: this.#since };
+    const owner = this.#isPlain ? null : this.#owner;
+    return { op: "resume", cursors: { ...this.#cursors }, since: this.#since, ...owner };
+  }
+
+  /** Whose all of this is, as a server tells it. Returns false when it was another's: then it begins again. */
+  belongsTo({ user, deployment }) {
+    if (typeof user !== "string" || typeof deployment !== "string") return true; // a server of an earlier version
+    const isSame = this.#owner === null || (this.#owner.user === user && this.#owner.deployment === deployment);
+    if (!isSame) {
+      this.#cursors = {};
+      this.#since = null;
+    }
+    this.#owner = { user, deployment };
+    return isSame;
+  }
+
+  /** Their cursors are of lanes that are not there any more. */
+  forget(lanes) {
+    for (const lane of lanes) delete this.#cursors[lane];
+  }
+
+  /** Say nothing any more that an older gateway cannot read; false when nothing such was said. */
+  speakPlainly() {
+    const did = this.#owner !== null && !this.#isPlain;
+    this.#isPlain = true;
+    return did;
   }
 
   /** `item` and everything before it in its lane is handled. A late, lower one (the server's safety net) moves nothing. */
@@ -50,7 +77,7 @@ export class Progress {
     if (!this.#storage) return;
     const cursors = { ...this.#cursors };
     for (const item of waiting) stepBefore(item, cursors);
-    const text = JSON.stringify({ cursors, since: this.#since });
+    const text = JSON.stringify({ cursors, since: this.#since, ...this.#owner });
     if (text === this.#saved) return; // another tab may have come further meanwhile
     try {
       this.#storage.setItem(this.#key, text);
@@ -70,7 +97,8 @@ export class Progress {
       return this.#forgetStorage("cannot read: starting afresh, progress is kept in memory only", cause);
     }
     if (text === null) return;
-    const { cursors, since, dropped } = readPosition(text);
+    const { cursors, since, owner, dropped } = readPosition(text);
+    this.#owner = owner;
     this.#cursors = cursors;
     this.#since = since;
     if (dropped.length === 0) return;

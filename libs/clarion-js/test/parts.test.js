@@ -161,13 +161,13 @@ test("storage is written when there is news only: what is there may be another t
   assert.equal(saved.length, 2);
 });
 
-for (const { name, stored, cursors, since, damaged } of table("stored")) {
+for (const { name, stored, cursors, since, owner, damaged } of table("stored")) {
   test(`a storage with ${name}: what can be used is, the rest is mended and said once`, () => {
     const errors = [];
     const kept = new Map([["clarion.v1.ada", stored]]);
     const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
     const open = () => new Progress({ storage, user: "ada", onError: (error) => errors.push(error.code) }).resume();
-    const wanted = { op: "resume", cursors, since };
+    const wanted = { op: "resume", cursors, since, ...owner };
     assert.deepEqual(open(), wanted);
     assert.deepEqual(errors, damaged ? ["storage"] : []);
     assert.deepEqual(open(), wanted);

@@ -16,10 +16,12 @@ log = logging.getLogger(__name__)
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far each lane is handled, and the `since` kept with it."""
+    """How far each lane is handled, the `since` kept with it, and whose it is: of that user of that deployment."""
 
     cursors: dict[Lane, JsonOrder] = {}
     since: str | None = None
+    user: str | None = None
+    deployment: str | None = None
 
 
 class CursorStore(Protocol):
@@ -88,7 +90,12 @@ def sound(found: object) -> tuple[Position, list[str]]:
     except ValueError:
         since = None
         dropped.append("since")
-    return Position(cursors, since), dropped
+    user, deployment = stored.get("user"), stored.get("deployment")
+    if not (
+        isinstance(user, str | None) and isinstance(deployment, str | None) and (user is None) == (deployment is None)
+    ):
+        return Position(), ["all of it: whose it is cannot be read"]
+    return Position(cursors, since, user, deployment), dropped
 
 
 def _items(cursors: object, dropped: list[str]) -> list[tuple[str, object]]:

@@ -36,6 +36,8 @@ class Progress:
     def __init__(self, position: Position, remembered: int = limits.REMEMBERED_IDS) -> None:
         self._cursors = dict(position.cursors)
         self._since = position.since
+        self._user = position.user
+        self._deployment = position.deployment
         self._queue: deque[Received | _Mark] = deque()
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._remembered = remembered
@@ -45,7 +47,22 @@ class Progress:
 
     @property
     def position(self) -> Position:
-        return Position(dict(self._cursors), self._since)
+        return Position(dict(self._cursors), self._since, self._user, self._deployment)
+
+    def belongs_to(self, user: str | None, deployment: str | None) -> bool:
+        """Whose all of this is, as a server tells it; False when it was another's: then it begins again."""
+        if user is None or deployment is None:  # a server of an earlier version
+            return True
+        is_same = self._deployment is None or (self._user, self._deployment) == (user, deployment)
+        if not is_same:
+            self._cursors, self._since = {}, None
+        self._user, self._deployment = user, deployment
+        return is_same
+
+    def forget(self, lanes: Iterable[Lane]) -> None:
+        """Their cursors are of lanes that are not there any more."""
+        for lane in lanes:
+            self._cursors.pop(lane, None)
 
     def connected(self) -> None:
         """A new connection: tags start again, and what was not handed out will be sent again."""

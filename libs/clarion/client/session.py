@@ -48,6 +48,12 @@ class Unreadable(Exception):
     """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
 
 
+def _resume(position: Position) -> Resume:
+    if position.user is None or position.deployment is None:
+        return Resume(position.cursors, position.since)
+    return Resume(position.cursors, position.since, position.user, position.deployment)
+
+
 class _Connect(connect):
     """Follows no redirect by itself: to another origin it would go without the token, which then counts as refused."""
 
@@ -103,7 +109,7 @@ class Session:
         async with connection:
             self._connection = connection
             try:
-                await self.send(Resume(self._position.cursors, self._position.since))
+                await self.send(_resume(self._position))
                 ended = await self._read(lambda: connection.recv(decode=False))
             finally:
                 self._connection = None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
@@ -23,7 +23,7 @@ from clarion.client.reconnect import Reconnect
 from clarion.client.session import Session, Unreadable, websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import frames, limits
-from clarion.contracts.close_codes import REFRESH_ON
+from clarion.contracts.close_codes import REFRESH_ON, Close
 from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Received, Resync, ServerFrame, ServerSync
 from clarion.contracts.frames import Error as ServerError
 from clarion.contracts.frames import Unread as MarkUnread
@@ -84,6 +84,7 @@ class Subscriber:
         self._outbox = Outbox(self._say)
         self._session: Session | None = None
         self._life = Life("subscriber")
+        self._is_plain = False  # `resume` says nothing that an older gateway cannot read
         self._saved = Position()
         self._saved_at = 0.0
         self._arrived = asyncio.Event()
@@ -228,14 +229,20 @@ class Subscriber:
             self._progress.connected()
             url = self._reconnect.addresses.next(time.monotonic())
             token = await self._tokens.current()
-            self._session = self._session_at(url, token, self._progress.position)
+            position = self._resumed()
+            bound = position.deployment is not None
+            self._session = self._session_at(url, token, position)
             try:
                 ended = await self._session.run()
             except Overrun as error:
                 raise Disconnected(str(error)) from error
             finally:
+                was_greeted = self._live.is_set()
                 self._session = None
                 self._live.clear()
+            if ended.code == Close.PROTOCOL and not was_greeted and bound:
+                self._is_plain = True  # an older gateway, which does not know whose a position is
+                ended = replace(ended, code=1006)
             delay_s = self._reconnect.after(
                 ended,
                 time.monotonic(),
@@ -248,6 +255,12 @@ class Subscriber:
             log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay_s)
             self._enter(State.WAITING)
             await asyncio.sleep(delay_s)
+
+    def _resumed(self) -> Position:
+        position = self._progress.position
+        if position.deployment is None or not self._is_plain:
+            return position
+        return Position(position.cursors, position.since)
 
     def _session_at(self, url: str, token: str, position: Position) -> Session:
         """A connection, not begun: what carries it may be another thing than a socket."""
@@ -263,6 +276,8 @@ class Subscriber:
                 self._arrived.set()
             case Hello():
                 self._reconnect.greeted(time.monotonic())
+                if not self._progress.belongs_to(frame.user, frame.deployment):
+                    log.warning("the stored position is of another user or deployment: beginning again")
                 if self._progress.position.since is None:  # else it may be of one that was taken for fresh
                     self._progress.ping(frame.since)
                     self._arrived.set()
@@ -278,6 +293,7 @@ class Subscriber:
                     self._outbox.synced(frame.change, frame.ids)
                     self._told(frame.unread)
                 else:
+                    self._progress.forget(frame.forget or ())
                     self._outbox.resend()
                     self._count_anew()
                 if self._on_sync is not None:

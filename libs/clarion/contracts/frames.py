@@ -3,7 +3,7 @@
 from typing import Annotated, Final, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from clarion.contracts import limits
 from clarion.contracts.deliveries import JsonOrder
@@ -29,10 +29,15 @@ class _Client(msgspec.Struct, tag_field="op", tag=str.lower, forbid_unknown_fiel
 
 
 class Resume(_Client):
-    """First, from every SDK: how far each lane was handled, and the `since` kept with it; empty when fresh."""
+    """First, from every SDK: how far each lane was handled, and the `since` kept with it; empty when fresh.
+
+    `user` and `deployment`, as `hello` told them when that was kept: of others, none of it counts.
+    """
 
     cursors: dict[Lane, Place] = {}
     since: Since | None = None
+    user: Annotated[str, Meta(max_length=1_024)] | UnsetType = UNSET
+    deployment: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
 
 
 class Ack(_Client):
@@ -77,6 +82,7 @@ class Hello(_Server):
     """`window` and `window_bytes`: how much may be unacknowledged; `unread` is None when the store did not answer.
 
     `since` is kept by whoever has none: cut off before anything came, it has been here, and is owed what followed.
+    What is kept belongs to this `user` of this `deployment`: with another one it begins again.
     """
 
     session: str
@@ -87,6 +93,8 @@ class Hello(_Server):
     resumed: bool
     degraded: bool
     since: str | None = None
+    user: str | None = None
+    deployment: str | None = None
 
 
 class ServerSync(_Server, tag="sync"):
@@ -98,7 +106,9 @@ class ServerSync(_Server, tag="sync"):
 
 
 class Resync(_Server):
-    """More happened than can be said here: read the inbox."""
+    """More happened than can be said here: read the inbox. `forget`: cursors that are of no lane of today's."""
+
+    forget: list[Lane] | UnsetType = UNSET
 
 
 class Ping(_Server):

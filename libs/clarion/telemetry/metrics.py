@@ -77,6 +77,12 @@ safety_net_asked = Counter(
     "clarion_safety_net_asked", "Users it asked about, each time: connected, and nothing of theirs was on its way"
 )
 repeats_dropped = Counter("clarion_repeats_dropped", "Live items at or below a connection's cursor", ["lane"])
+resumes_ignored = Counter(
+    "clarion_resumes_ignored",
+    "Clients whose cursors did not count: of another user or deployment (foreign), or above a lane's end (beyond), as"
+    " after a topic was made anew; they look back, and are told to read their inbox",
+    ["reason"],
+)
 ahead_bytes = Gauge("clarion_ahead_bytes", "Bytes of items read from the store that wait for credit, for a second")
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")

@@ -1,0 +1,26 @@
+"""Which deployment this store belongs to: one id, made once by whoever comes first, and lost only with the store."""
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from clarion.contracts.ids import new_id
+from clarion.store.database import Collection, Database
+
+_ONE = "deployment"
+
+
+def collection(database: Database) -> Collection:
+    return database["deployment"]
+
+
+async def identify(deployment: Collection) -> str:
+    """Majority-acknowledged. Raises one of `database.TRANSIENT`; to be asked again without harm."""
+    change = {"$setOnInsert": {"id": new_id()}}
+    try:
+        document = await deployment.find_one_and_update(
+            {"_id": _ONE}, change, upsert=True, return_document=ReturnDocument.AFTER
+        )
+    except DuplicateKeyError:  # another process was faster
+        document = await deployment.find_one({"_id": _ONE})
+    assert document is not None
+    return document["id"]

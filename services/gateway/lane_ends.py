@@ -1,0 +1,69 @@
+"""Where the lanes end, so that a client's cursor beyond that is known to be of another lane than today's.
+
+A topic that was made anew, or another deployment under the same address, has cursors above everything that is to come:
+believed, they would drop what is live as repeats, and acknowledge what nobody has seen.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from clarion.broker import reached
+from clarion.broker.clients import SEND_ERRORS
+from clarion.broker.commit_tracker import Partition
+from clarion.broker.placement import partition_of
+from clarion.contracts import order
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.topics import Names
+from clarion.settings import Settings
+from clarion.store import database, topics
+from clarion.store.database import Collection
+
+log = structlog.get_logger()
+
+WITHIN_S: Final = 2.0
+GATHER_S: Final = 0.05  # of a crowd that comes back, most share a question
+
+
+@dataclass(slots=True)
+class LaneEnds:
+    """Asked of Kafka when a cursor is above what is known; all who wait meanwhile share one question."""
+
+    settings: Settings
+    topics: Collection
+    _ends: Mapping[Partition, int] = field(default_factory=dict[Partition, int])  # packed, with the generation
+    _asking: "asyncio.Task[None] | None" = None
+
+    async def beyond(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane] | None:
+        """The lanes whose cursor is at or above the end of the user's partition; None when nobody can tell now."""
+        if not (above := self._above(user, cursors)):
+            return above
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="lane ends")
+            self._asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # seen, even if late
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await asyncio.shield(self._asking)
+        except (*SEND_ERRORS, *database.TRANSIENT) as error:
+            log.warning("nobody tells where the lanes end: resumed cursors acknowledge nothing", error=repr(error))
+            return None
+        return self._above(user, cursors)
+
+    def _above(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane]:
+        names, number = Names(self.settings.prefix), partition_of(user, self.settings.partitions_lane)
+        ends = {lane: self._ends.get(Partition(names.notifications(lane), number), 0) for lane in cursors}
+        return {lane for lane, cursor in cursors.items() if cursor >= ends[lane]}
+
+    async def _ask(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        names = [Names(self.settings.prefix).notifications(lane) for lane in LANES]
+        wanted = [Partition(name, number) for name in names for number in range(self.settings.partitions_lane)]
+        async with asyncio.timeout(WITHIN_S):
+            generations = await topics.generations(self.topics, names)
+            found = await reached.ends(self.settings, wanted)
+        self._ends = {
+            one: order.pack(generations.get(one.topic, self.settings.generation), end) for one, end in found.items()
+        }
