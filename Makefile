@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream faults-gateway lock clean
+.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load
 
 faults-gateway: $(STAMP) ## the same of gateways, and clients that stall, lie or talk nonsense; account for every delivery
 	@$(BIN)/python -m tests.faults.gateway $(ARGS)
+
+faults-strangers: $(STAMP) ## ten minutes of what other producers, tokens, proxies and clients send, beside honest traffic
+	@$(BIN)/python -m tests.faults.strangers $(ARGS)
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -12,15 +12,18 @@ ENDPOINT: Final = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-simple:1.7.
 LOCK: Final = Path(__file__).with_name("kafka-jars.lock")
 
 
-def jars(folder: Path) -> list[Path]:
-    """The jars in `folder`, fetched into it when missing. Raises StackError when one is not what the lock says."""
-    locked = read_lock(LOCK.read_text())
+def jars(folder: Path, endpoint: str = ENDPOINT, lock: Path = LOCK) -> list[Path]:
+    """The jars that `lock` names, fetched into `folder` when missing; `endpoint` is what they are resolved from.
+
+    Raises StackError when one is not what the lock says.
+    """
+    locked = read_lock(lock.read_text())
     folder.mkdir(parents=True, exist_ok=True)
     if any(not (folder / name).exists() for name in locked):
-        for jar in _resolve():
+        for jar in _resolve(endpoint):
             if jar.name in locked:
                 shutil.copyfile(jar, folder / jar.name)
-    verify(folder, locked)
+    verify(folder, locked, lock)
     return [folder / name for name in locked]
 
 
@@ -30,14 +33,14 @@ def read_lock(text: str) -> dict[str, str]:
     return {name: digest for digest, name in rows}
 
 
-def verify(folder: Path, locked: dict[str, str]) -> None:
+def verify(folder: Path, locked: dict[str, str], lock: Path = LOCK) -> None:
     for name, expected in locked.items():
         path = folder / name
         if not path.exists():
             raise StackError(f"{name} was not resolved", "check the network and the Maven settings, then try again")
         if digest(path) != expected:
             path.unlink()
-            raise StackError(f"{name} is not what kafka-jars.lock says", "remove it from the Maven cache and try again")
+            raise StackError(f"{name} is not what {lock.name} says", "remove it from the Maven cache and try again")
 
 
 def digest(path: Path) -> str:
@@ -49,15 +52,15 @@ def lock_text(found: Iterable[Path]) -> str:
     return "".join(f"{digest(path)}  {path.name}\n" for path in sorted(found, key=lambda path: path.name))
 
 
-def _resolve() -> list[Path]:
+def _resolve(endpoint: str) -> list[Path]:
     import jgo
 
     try:
         # all_jars, not classpath: jgo keeps modular jars apart
-        return [Path(str(jar)) for jar in jgo.build(ENDPOINT).all_jars]
+        return [Path(str(jar)) for jar in jgo.build(endpoint).all_jars]
     except Exception as error:
         raise StackError(f"Kafka's jars cannot be fetched: {error}", "check the network, then try again") from error
 
 
 if __name__ == "__main__":  # python -m deploy.local.jars: write the lock anew
-    LOCK.write_text(f"# {ENDPOINT}\n" + lock_text(_resolve()))
+    LOCK.write_text(f"# {ENDPOINT}\n" + lock_text(_resolve(ENDPOINT)))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,12 +15,14 @@ from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
 from clarion.resilience.backoff import Backoff
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests.faults.receiving import Handed
+from tests.faults.account import Said
+from tests.faults.receiving import Handed, owed
 from tests.faults.stream_session import StreamSession
 
 _RETURN: Final = Backoff(0.2, 2.0)  # sooner than by default: more is in flight at each fault
 _STARTS_AT_ONCE: Final = 20
 _GREETED_S: Final = 60.0
+_SETTLED_S: Final = 90.0
 
 
 class Watched(Subscriber):
@@ -117,3 +119,19 @@ async def running(devices: Sequence[Device], settings: Settings, urls: Sequence[
         finally:
             for task in started:
                 task.cancel()
+
+
+async def settled(published: Mapping[str, Said], devices: Sequence[Device]) -> None:
+    """Until every device has all it is owed; when that does not come, the account says what is missing."""
+    by_user = owed(published)
+    waiting = {number: set(by_user.get(device.user, ())) for number, device in enumerate(devices)}
+    try:
+        async with asyncio.timeout(_SETTLED_S):
+            while waiting:
+                for number, missing in list(waiting.items()):
+                    missing.difference_update(item.id for item in devices[number].handed)
+                    if not missing:
+                        del waiting[number]
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        pass

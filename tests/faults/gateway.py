@@ -29,13 +29,13 @@ from tests import report
 from tests.bench.throughput import own_lane
 from tests.children import Net, child
 from tests.faults import devices as watched
-from tests.faults.devices import Device
+from tests.faults.devices import Device, settled
 from tests.faults.gateway_kinds import KINDS, Fault, Field
 from tests.faults.gateways import Gateway
 from tests.faults.kinds import Stuck
 from tests.faults.odd_clients import Odd
 from tests.faults.publishing import Publishing
-from tests.faults.receiving import judge, owed
+from tests.faults.receiving import judge
 from tests.faults.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
@@ -52,7 +52,6 @@ ROLES: Final = (
     ("--role", "receipts"),
 )
 _TEAM: Final = 2
-_SETTLED_S: Final = 90.0
 _LOOKED_S: Final = 30.0
 _KIND_S: Final = 400.0
 _MAILBOXES: Final = 40  # more than are killed: one that was left is taken only once there is no free one
@@ -103,7 +102,7 @@ async def one_kind(
                     stuck = str(error) or "something did not end in time"
             devices = [*quick, *others, *late]
             async with watched.running(late, settings, urls):
-                await settled(publishing, devices)
+                await settled(publishing.published, devices)
                 nets = await looked(everybody(at))
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
@@ -176,22 +175,6 @@ async def world(stack: Stack, fault: Fault) -> AsyncGenerator[tuple[Settings, Fi
         if at.spare is not None:
             await at.spare.start()
         yield settings, at
-
-
-async def settled(publishing: Publishing, devices: list[Device]) -> None:
-    """Until every device has all it is owed; when that does not come, the account says what is missing."""
-    by_user = owed(publishing.published)
-    waiting = {number: set(by_user.get(device.user, ())) for number, device in enumerate(devices)}
-    try:
-        async with asyncio.timeout(_SETTLED_S):
-            while waiting:
-                for number, missing in list(waiting.items()):
-                    missing.difference_update(item.id for item in devices[number].handed)
-                    if not missing:
-                        del waiting[number]
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        pass
 
 
 async def looked(gateways: list[Gateway]) -> list[Net]:

@@ -1,0 +1,115 @@
+"""What one kind of stranger does in one turn. Each draws its choices from a generator of its own."""
+
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from clarion.contracts.ids import new_id
+from clarion.contracts.lanes import LANES
+from tests.faults.strangers import batches, doors, java, librdkafka, records
+from tests.faults.strangers.doors import Doors
+from tests.faults.strangers.librdkafka import CODECS, Sent
+from tests.faults.strangers.world import World
+
+FLOOD: Final = 10_000
+_FEW: Final = 40
+
+
+@dataclass(slots=True)
+class Field:
+    world: World
+    doors: Doors
+    sent: Sent = field(default_factory=Sent)
+
+
+Kind = Callable[[Field, random.Random], Awaitable[None]]
+
+
+async def codecs(at: Field, chance: random.Random) -> None:
+    """Valid records in every codec of librdkafka, many to a batch."""
+    for codec in CODECS:
+        found = [records.valid(chance) for _ in range(_FEW)]
+        await librdkafka.send(at.world.settings, found, at.sent, codec=codec)
+
+
+async def java_client(at: Field, chance: random.Random) -> None:
+    """Kafka's own console producer, in a codec of its choice: without keys, so in any partition."""
+    lane = chance.choice(LANES)
+    found = [one for one in (records.valid(chance) for _ in range(4 * _FEW)) if one.lane is lane]
+    codec = chance.choice(CODECS)
+    await java.send(at.world.stack, at.world.settings, lane, found, at.sent, codec=codec)
+
+
+async def odd_records(at: Field, chance: random.Random) -> None:
+    partitions = at.world.settings.partitions_lane
+    found = list(itertools.islice(records.odd(chance, partitions), 3 * _FEW))
+    await librdkafka.send(at.world.settings, found, at.sent, codec=chance.choice(CODECS))
+
+
+async def bad_records(at: Field, chance: random.Random) -> None:
+    """Bad records among good ones of the same batches."""
+    mixed: list[records.Record] = [
+        *itertools.islice(records.bad(chance), 2 * _FEW),
+        *(records.valid(chance) for _ in range(_FEW)),
+    ]
+    chance.shuffle(mixed)
+    await librdkafka.send(at.world.settings, mixed, at.sent, codec=chance.choice(CODECS))
+
+
+async def header_names(at: Field, chance: random.Random) -> None:
+    """Header names that are not UTF-8: each costs no more than its own batch."""
+    found: list[records.Record] = []
+    for _ in range(4):
+        one = records.valid(chance)
+        found.append(records.Bad(one.lane, one.value, one.key, kind="a header name that is not UTF-8"))
+    await batches.send(at.world.settings, found, at.sent)
+
+
+async def flood(at: Field, chance: random.Random) -> None:
+    await librdkafka.send(at.world.settings, records.flood(chance, FLOOD), at.sent, codec="lz4")
+
+
+async def transactions(at: Field, chance: random.Random) -> None:
+    """Committed and aborted ones in turn: the latter are never seen."""
+    for commit in (True, False, True):
+        found = [records.valid(chance) for _ in range(10)]
+        name = f"stranger-{new_id()}"
+        await librdkafka.transaction(at.world.settings, name, found, at.sent, commit=commit)
+
+
+async def tokens(at: Field, chance: random.Random) -> None:
+    await doors.odd_tokens(at.doors, chance)
+
+
+async def requests(at: Field, chance: random.Random) -> None:
+    await doors.odd_requests(at.doors, chance)
+
+
+async def vanishing(at: Field, chance: random.Random) -> None:
+    await doors.half_open(at.doors, chance, 90)
+
+
+async def reading_nothing(at: Field, chance: random.Random) -> None:
+    await doors.unread(at.doors, chance, 60)
+
+
+async def knocking(at: Field, chance: random.Random) -> None:
+    await doors.upgrades_without_a_token(at.doors, chance, 400)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "codecs": codecs,
+    "Java's console producer": java_client,
+    "odd records": odd_records,
+    "bad records": bad_records,
+    "header names": header_names,
+    "transactions": transactions,
+    "a flood of bad records": flood,
+    "odd tokens": tokens,
+    "odd requests": requests,
+    "clients that vanish": vanishing,
+    "answers nobody reads": reading_nothing,
+    "upgrades without a token": knocking,
+}
