@@ -18,6 +18,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import httpx
+import psutil
 from rich.console import Console
 
 from clarion.contracts.lanes import LANES, Lane
@@ -148,26 +150,32 @@ async def _receiving(at: World, honest: list[Device], guests: list[Device]) -> A
 
 @asynccontextmanager
 async def _watching(at: World, failing: list[str]) -> AsyncGenerator[None]:
-    """Note each process's memory every second, and when its health says that it fails."""
+    """Note each process's memory every second, and when its health says that it fails, or does not answer."""
+
+    async def look(service: Service) -> None:
+        try:
+            service.look()
+            status, reasons = await service.status()
+        except (httpx.TransportError, psutil.NoSuchProcess) as error:
+            if service.is_alive():
+                failing.append(f"{service.name} does not tell its health: {error!r}")
+        else:
+            if status == "failing":
+                failing.append(f"{service.name}: {reasons}")
 
     async def watch() -> None:
         while True:
             for service in at.services.values():
-                if not service.is_alive():
-                    continue
-                service.look()
-                status, reasons = await service.status()
-                if status == "failing":
-                    failing.append(f"{service.name}: {reasons}")
+                if service.is_alive():
+                    await look(service)
             await asyncio.sleep(1)
 
-    watching = asyncio.create_task(watch(), name="watching")
-    try:
-        yield
-    finally:
-        watching.cancel()
-        found = await asyncio.gather(watching, return_exceptions=True)
-    failing += [f"health did not answer: {error!r}" for error in found if isinstance(error, Exception)]
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch(), name="watching")
+        try:
+            yield
+        finally:
+            watching.cancel()
 
 
 def _late(devices: list[Device]) -> float:
@@ -179,7 +187,10 @@ def _late(devices: list[Device]) -> float:
 async def _behind(at: World) -> str:
     """Which lane still has a lag, once everything has come."""
     for lane in LANES:
-        figures = await at.services[f"lane-{lane}"].figures()
+        service = at.services[f"lane-{lane}"]
+        if not service.is_alive():
+            continue  # it counts among those that ended
+        figures = await service.figures()
         if lag := figures.get(f'clarion_lag_records{{lane="{lane}"}}', 0.0):
             return f"lane {lane} has a lag of {lag:g} records"
     return ""
