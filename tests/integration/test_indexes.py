@@ -18,6 +18,7 @@ from clarion.store.changes import Change
 from clarion.store.database import Database, Document
 
 OTHERS: Final = 2_000
+OLD: Final = 200_000
 NOW: Final = times.now()
 
 
@@ -109,8 +110,32 @@ async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due
     assert plans(await asked(own)) == {by("waiting"), by("delivered_since")}
     assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
     found = await asked(own)
-    assert {by("lapsing"), by("purge")} <= plans(found)
+    assert {by("lapsing"), by("unread_purge")} <= plans(found)
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
+
+
+async def test_what_was_read_and_waits_to_be_purged_costs_an_expiry_nothing(own: Database) -> None:
+    """From day 30 on there is an hour of it at any time: each look, every second, read all of that."""
+    stored, soon = notifications.collection(own), NOW + timedelta(minutes=30)
+    await own.command("profile", 0)
+    await indexes_but(stored, "purge", "unread_purge")
+    for start in range(0, OLD, 20_000):
+        old = [{"_id": f"old-{n}", "unread": False, "purge_at": soon} for n in range(start, start + 20_000)]
+        await database.insert(stored, old)
+    await stored.insert_many(document("ann", 3_000 + n, NOW, purge_at=soon) for n in range(3))
+    await own.command("profile", 2)
+    assert await notifications.expire(stored, now=NOW, purged_before=NOW + timedelta(hours=1), limit=500) >= 3
+    found = await asked(own)
+    assert by("unread_purge") in plans(found)
+    assert all(operation.get("docsExamined", 0) <= 10 for operation in found)
+    assert all(operation.get("keysExamined", 0) <= 10 for operation in found)
+
+
+async def indexes_but(stored: database.Collection, *kept: str) -> None:
+    """Others only make a hundred thousand documents slow to insert."""
+    for name in await stored.index_information():
+        if name not in (*kept, "_id_", "lapsing"):
+            await stored.drop_index(name)
 
 
 async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Database) -> None:
