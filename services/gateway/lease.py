@@ -1,6 +1,7 @@
 """Which mailbox to lease, and keeping it. The choice is pure; time is seconds of the gateway's own monotonic clock."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from clarion.telemetry import metrics
 log = structlog.get_logger()
 
 POLL_S: Final = 1.0
+LOOKED_AWAY_S: Final = 2 * RENEW_EVERY_S  # an owner that renews has done so since
 
 
 class LeaseLost(Exception):
@@ -26,11 +28,19 @@ class LeaseLost(Exception):
 
 @dataclass(slots=True)
 class Observed:
-    """Since when each lease has been seen as it is."""
+    """Since when each lease has been seen as it is.
 
+    Who has looked away for longer than `lapse_s` knows nothing: while MongoDB is away, nobody can renew.
+    """
+
+    lapse_s: float = math.inf
     seen: dict[int, tuple[Lease, float]] = field(default_factory=dict[int, tuple[Lease, float]])
+    looked: float = -math.inf
 
     def look(self, leases: Mapping[int, Lease], now: float) -> None:
+        if now - self.looked > self.lapse_s:
+            self.seen.clear()
+        self.looked = now
         for number, lease in leases.items():
             before = self.seen.get(number)
             if before is None or before[0] != lease:
@@ -39,8 +49,12 @@ class Observed:
     def candidates(self, count: int, leases: Mapping[int, Lease], now: float) -> list[int]:
         """Mailboxes to try for: those nobody has, then those whose owner has been silent for the lease time."""
         free = [n for n in range(count) if n not in leases or not leases[n].owner]
-        stale = [n for n, (lease, since) in self.seen.items() if lease.owner and now - since >= TAKE_AFTER_S]
-        return free or [n for n in stale if n < count]
+        return free or self.stale(count, now)
+
+    def stale(self, count: int, now: float) -> list[int]:
+        """Mailboxes whose owner has been silent for the lease time."""
+        seen = self.seen.items()
+        return [n for n, (lease, since) in seen if n < count and lease.owner and now - since >= TAKE_AFTER_S]
 
 
 async def acquire(
@@ -50,22 +64,34 @@ async def acquire(
     shuffle: Callable[[Sequence[int]], list[int]] = lambda candidates: random.sample(candidates, len(candidates)),
 ) -> Lease:
     """Wait for a mailbox and take it. In random order, so that gateways that start together do not collide."""
-    observed = Observed()
+    observed = Observed(LOOKED_AWAY_S)
     while True:
-        leases = await retry(lambda: mailboxes.read_all(collection), "mongodb", *database.TRANSIENT)
-        now = time.monotonic()
-        observed.look(leases, now)
-        for number in shuffle(observed.candidates(count, leases, now)):
-            before = leases.get(number)
-            if before is None:
-                lease = await mailboxes.create(collection, number, owner)
-            else:
-                lease = await mailboxes.take(collection, before, owner)
-            if lease is not None:
-                log.info("mailbox leased", mailbox=lease.mailbox, epoch=lease.epoch)
-                metrics.mailbox_epoch.set(lease.epoch)
-                return lease
+        lease = await retry(lambda: _try(collection, count, owner, observed, shuffle), "mongodb", *database.TRANSIENT)
+        if lease is not None:
+            log.info("mailbox leased", mailbox=lease.mailbox, epoch=lease.epoch)
+            metrics.mailbox_epoch.set(lease.epoch)
+            return lease
         await asyncio.sleep(POLL_S)
+
+
+async def _try(
+    collection: Collection, count: int, owner: str, observed: Observed, shuffle: Callable[[Sequence[int]], list[int]]
+) -> Lease | None:
+    """Take what can be taken, or what an earlier try has taken whose answer was lost."""
+    leases = await mailboxes.read_all(collection)
+    if mine := next((lease for lease in leases.values() if lease.owner == owner), None):
+        return mine
+    now = time.monotonic()
+    observed.look(leases, now)
+    for number in shuffle(observed.candidates(count, leases, now)):
+        before = leases.get(number)
+        if before is None:
+            lease = await mailboxes.create(collection, number, owner)
+        else:
+            lease = await mailboxes.take(collection, before, owner)
+        if lease is not None:
+            return lease
+    return None
 
 
 async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None:

@@ -16,6 +16,7 @@ from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Delivery, Fence
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
+from clarion.process import within
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
@@ -39,7 +40,8 @@ class Mailbox:
 
     def __init__(self, lease: Lease, names: Names, handle: Handle, behind: Behind) -> None:
         self.lease = lease
-        self._topics: Final = (names.deliveries(Lane.URGENT), names.deliveries_bulk)
+        self._names: Final = names
+        self._topics: Final = _topics(names)
         self._handle = handle
         self._behind = behind
         self._at_end: Final = {topic: AtEnd() for topic in self._topics}
@@ -53,17 +55,15 @@ class Mailbox:
     async def positioned(self, settings: Settings, producer: Any) -> AsyncGenerator[list[Any]]:
         """Write the fence and start reading after it [M]: whoever had the mailbox before finds that it is over."""
         consumers: list[Any] = []
-        value = deliveries.encode(Fence(self.lease.epoch, self.lease.owner))
         try:
-            for topic in self._topics:
-                async with asyncio.timeout(clients.REQUEST_S):
-                    fence: Any = await producer.send_and_wait(topic, value, partition=self.lease.mailbox)
-                consumer = clients.mailbox_consumer(settings)
+            # a broker that is away just now ends no gateway; a fence may stand there more than once
+            fences = await retry(lambda: write_fences(producer, self._names, self.lease), "kafka", *clients.SEND_ERRORS)
+            for topic, offset in fences.items():
+                consumer = await retry(lambda: _started(settings), "kafka", *clients.SEND_ERRORS)
                 consumers.append(consumer)
-                await clients.start(consumer)
                 partition = TopicPartition(topic, self.lease.mailbox)
                 consumer.assign([partition])
-                consumer.seek(partition, fence.offset + 1)
+                consumer.seek(partition, offset + 1)
             yield consumers
         finally:
             stopped = await asyncio.gather(*map(clients.stop, consumers), return_exceptions=True)
@@ -113,3 +113,31 @@ class Mailbox:
         consumer.seek(partition, end)
         log.warning("mailbox position was outside retention", topic=partition.topic, position=end)
         self._behind()
+
+
+def _topics(names: Names) -> tuple[str, str]:
+    return names.deliveries(Lane.URGENT), names.deliveries_bulk
+
+
+async def write_fences(producer: Any, names: Names, lease: Lease) -> dict[str, int]:
+    """Tell whoever had the mailbox before that it is over [M]. Returns where each topic's fence stands.
+
+    Raises one of `clients.SEND_ERRORS`.
+    """
+    value = deliveries.encode(Fence(lease.epoch, lease.owner))
+    offsets: dict[str, int] = {}
+    for topic in _topics(names):
+        async with asyncio.timeout(clients.REQUEST_S):
+            fence: Any = await producer.send_and_wait(topic, value, partition=lease.mailbox)
+        offsets[topic] = fence.offset
+    return offsets
+
+
+async def _started(settings: Settings) -> Any:
+    consumer = clients.mailbox_consumer(settings)
+    try:
+        await clients.start(consumer)
+    except BaseException:
+        await within(clients.REQUEST_S, clients.stop(consumer), "consumer")
+        raise
+    return consumer

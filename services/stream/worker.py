@@ -47,7 +47,7 @@ async def run_lane(process: Process, lane: Lane) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
         topic = names.notifications(lane)
-        await _check_partitions(producer, topic, settings.partitions_lane)
+        await _check_partitions(process, producer, topic, settings.partitions_lane)
         bookmarks = _bookmarks(process, stored, producer, topic, lane)
         settling = asyncio.ensure_future(bookmarks.settle())
         generation = await _generation(process, lane, settling)
@@ -98,9 +98,9 @@ async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Bookmarks) ->
         looking.cancel()
 
 
-async def _check_partitions(producer: AIOKafkaProducer, topic: str, declared: int) -> None:
+async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic: str, declared: int) -> None:
     """Raises `SettingsError`: with another count than the topic has, every record would seem to be astray."""
-    found: set[int] = await retry(lambda: producer.partitions_for(topic), "kafka", *clients.SEND_ERRORS)
+    found = await unless_stopping(process, _partitions(producer, topic))
     if len(found) != declared:
         raise SettingsError(
             f"{topic} has {len(found)} partitions, CLARION_PARTITIONS_LANE is {declared}: "
@@ -108,10 +108,24 @@ async def _check_partitions(producer: AIOKafkaProducer, topic: str, declared: in
         )
 
 
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
+    """Waits until the topic is there: Faust would wait, too, and say nothing of which one is missing."""
+
+    async def ask() -> set[int]:
+        try:
+            return await producer.partitions_for(topic)
+        except clients.SEND_ERRORS:
+            log.warning("waiting for a topic: if nobody has made it, `clarion topics apply` does", topic=topic)
+            raise
+
+    return await retry(ask, "kafka", *clients.SEND_ERRORS)
+
+
 async def run_receipts(process: Process) -> None:
     names = Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         work = ReceiptsWork(names, stored, producer)
+        await unless_stopping(process, _partitions(producer, names.receipts))
         bookmarks = _bookmarks(process, stored, producer, names.receipts, "receipts")
         await unless_stopping(process, bookmarks.settle())
         await _consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts, bookmarks)
@@ -121,7 +135,7 @@ async def run_scheduler(process: Process) -> None:
     """Hold what is not due yet, release it when it is, and tell what ended without its user."""
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
-        await _check_partitions(producer, names.scheduled, settings.partitions_lane)
+        await _check_partitions(process, producer, names.scheduled, settings.partitions_lane)
         held = scheduled.collection(stored)
         settling = retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
         await unless_stopping(process, settling)
@@ -183,7 +197,7 @@ async def _consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: 
     stopping = asyncio.create_task(process.stopping.wait())
     stopped = asyncio.create_task(app.wait_until_stopped())
     try:
-        await app.start()
+        await unless_stopping(process, app.start())
         process.health.started = True
         log.info("consuming", topic=topic)
         await asyncio.wait([working, watching, stopping, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,13 @@
 """Which mailboxes a gateway may try for. Times are its own clock's."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pymongo.errors import AutoReconnect
+
+from clarion.store.database import Document
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
-from services.gateway.lease import Observed
+from services.gateway.lease import LOOKED_AWAY_S, Observed, acquire
 
 
 def leases(*found: Lease) -> dict[int, Lease]:
@@ -44,3 +50,39 @@ def test_mailboxes_beyond_the_topics_partitions_are_left_alone() -> None:
     observed, found = Observed(), leases(Lease(0, "a", 1, 0), Lease(9, "b", 1, 0))
     observed.look(found, 0)
     assert observed.candidates(1, found, TAKE_AFTER_S) == [0]
+
+
+def test_who_could_not_look_for_a_while_waits_for_the_whole_lease_time_again() -> None:
+    """While MongoDB is away nobody renews: afterwards owners come before takers."""
+    observed, found = Observed(LOOKED_AWAY_S), leases(Lease(0, "a", 1, 4))
+    for now in (0, 5, 10):
+        assert candidates(observed, found, now, 1) == []
+    assert candidates(observed, found, 60, 1) == []
+    for now in (65, 70, 75):
+        assert candidates(observed, found, now, 1) == []
+    assert candidates(observed, found, 60 + TAKE_AFTER_S, 1) == [0]
+
+
+class Documents:
+    """A collection of leases that is away now and then; what it was asked may be done all the same."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, Document] = {}
+        self.is_away = False
+
+    async def find(self, _: object) -> AsyncIterator[Document]:
+        for document in self.found.values():
+            yield document
+
+    async def insert_one(self, document: Document) -> None:
+        self.found[document["_id"]] = document
+        if not self.is_away:
+            self.is_away = True
+            raise AutoReconnect("mongod was stopped")
+
+
+async def test_mongodb_that_goes_away_while_a_mailbox_is_taken_ends_nobody_and_costs_no_mailbox() -> None:
+    documents: Any = Documents()
+    lease = await acquire(documents, 4, "me")
+    assert lease == Lease(lease.mailbox, "me", 1, 0)
+    assert list(documents.found) == [lease.mailbox]
