@@ -1,6 +1,5 @@
 """The Faust app of one role: each setting with its reason. Faust keeps the app, the agent and the group membership."""
 
-import tempfile
 from typing import Any, Final
 
 import faust
@@ -21,13 +20,17 @@ _REBALANCE_S: Final = 30.0
 _MAX_POLL_S: Final = 7 * 86_400.0
 
 
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """None: they would hold tables, and here are none. Those of all stacks of a machine would be the same ones."""
+
+
 def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, bookmarks: Bookmarks) -> Any:
     """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
-    app: Any = faust.App(
+    app: Any = _App(
         group,
         broker=[f"kafka://{server}" for server in split(settings.kafka)],
         store="memory://",
-        datadir=tempfile.gettempdir() + f"/clarion-{group}",
         web_enabled=False,  # health and metrics have a port of their own
         # else Faust's own assignor fills each worker to ceil(partitions / workers), and leaves some with none
         table_standby_replicas=0,
