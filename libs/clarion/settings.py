@@ -1,6 +1,8 @@
 """Settings, read once from the environment (`CLARION_*`) and frozen. `NAME_FILE` reads a secret from a file."""
 
+import logging
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,8 +13,12 @@ from msgspec import Meta
 
 from clarion.contracts.limits import END
 
+log = logging.getLogger(__name__)
+
 _PREFIX: Final = "CLARION_"
 _SECRETS: Final = ("jwt_secret", "mongodb")
+# Kubernetes tells each container where its namespace's Services are: of one named `clarion` by CLARION_PORT.
+_SERVICE_LINK: Final = re.compile(r"^(tcp|udp|sctp)://")
 _MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as its hash
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -124,7 +130,16 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
     variable = _PREFIX + name.upper()
     file = environ.get(variable + "_FILE")
     if file is None:
-        return environ.get(variable)
+        value = environ.get(variable)
+        if value and _SERVICE_LINK.match(value):
+            log.warning(
+                "%s=%s is ignored: Kubernetes sets it for a Service of that name. To set it yourself, say "
+                "`enableServiceLinks: false` in the pod's spec, or give the Service another name",
+                variable,
+                value,
+            )
+            return None
+        return value
     try:
         return Path(file).read_text().strip()
     except OSError as error:

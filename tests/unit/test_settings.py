@@ -41,3 +41,22 @@ def test_a_secret_comes_from_a_file_and_is_not_in_the_repr(tmp_path: Path) -> No
     assert "pw" not in repr(settings)
     with pytest.raises(SettingsError, match="CLARION_JWT_SECRET_FILE"):
         Settings.from_env({"CLARION_JWT_SECRET_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("name", ["CLARION_PORT", "CLARION_ADMIN_PORT"])
+def test_what_kubernetes_sets_for_a_service_of_that_name_is_ignored_with_the_cure(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Service `clarion` made every command in its namespace die with "expected int"."""
+    injected = {
+        name: "tcp://10.96.0.1:8080",
+        "CLARION_SERVICE_HOST": "10.96.0.1",
+        "CLARION_SERVICE_PORT": "8080",
+        "CLARION_PORT_8080_TCP": "tcp://10.96.0.1:8080",
+        "CLARION_PORT_8080_TCP_PROTO": "tcp",
+        "CLARION_KAFKA_PORT": "tcp://10.96.0.2:9092",
+    }
+    assert Settings.from_env({"CLARION_ENV": "dev", **injected}) == Settings(env="dev")
+    (line,) = caplog.messages
+    assert name in line
+    assert "enableServiceLinks: false" in line
