@@ -62,7 +62,7 @@ class Acceptor:
         try:
             await clients.start(producer, within_s=_START_S)
         except BaseException as error:
-            self._kafka.seen(str(error) or f"no answer within {_START_S:g} s")
+            self._kafka.seen("no broker can be reached", cause=error)
             await _stop(producer)
             raise
         return producer

@@ -12,6 +12,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings
+from clarion.telemetry.health import Unanswered
 
 REQUEST_S: Final = 20.0
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
@@ -114,7 +115,7 @@ async def send_all(
 
 
 async def probe(through: AIOKafkaProducer) -> None:
-    """Ask the brokers, in any order, until one answers. Raises KafkaError when none does.
+    """Ask the brokers, in any order, until one answers. Raises `Unanswered` when none does.
 
     About no topics: reading about all those of a large cluster would hold the event loop up at each probe.
     """
@@ -129,4 +130,4 @@ async def probe(through: AIOKafkaProducer) -> None:
             failure = error
         else:
             return
-    raise failure
+    raise Unanswered("no broker answers") from failure

@@ -7,7 +7,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, Asyn
 from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, UpdateMany, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from clarion.settings import Settings
 from clarion.store.failures import (
@@ -19,11 +19,13 @@ from clarion.store.failures import (
     Unacceptable,
     Unsure,
     asked,
+    in_words,
     is_of_content,
     passes,
 )
 from clarion.store.isolating import Sent, WriteFailure, isolated
 from clarion.telemetry import metrics
+from clarion.telemetry.health import Unanswered
 
 Document = dict[str, Any]
 Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
@@ -67,7 +69,11 @@ def connect_reads(settings: Settings) -> LoopDatabase:
 
 
 async def probe(database: Database) -> None:
-    await database.command("ping")
+    """Raises `Unanswered`."""
+    try:
+        await database.command("ping")
+    except PyMongoError as error:
+        raise Unanswered(in_words(error)) from error
 
 
 def close(database: Database) -> None:

@@ -13,7 +13,12 @@ from pymongo.errors import (
     ConnectionFailure,
     CursorNotFound,
     ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
     OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
     WriteConcernError,
 )
 
@@ -88,6 +93,26 @@ TRANSIENT: Final[tuple[type[Exception], ...]] = (
     CursorNotFound,
     Unsure,
 )
+
+
+# For a health report; the first that fits. pymongo's own types are said nowhere else.
+_WORDS: Final[tuple[tuple[type[PyMongoError], str], ...]] = (
+    (NotPrimaryError, "it has no primary just now"),
+    (ServerSelectionTimeoutError, "no server can be reached, or none is primary"),
+    (WaitQueueTimeoutError, "all connections to it are in use"),
+    (NetworkTimeout, "no answer in time"),
+    (ConnectionFailure, "the connection was lost, or given up for want of an answer"),
+    (ExecutionTimeout, "no answer in time"),
+)
+
+
+def in_words(error: PyMongoError) -> str:
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, OperationFailure):
+        return f"it refuses to answer, code {error.code}"
+    return "it cannot be asked"
 
 
 def passes(error: OperationFailure) -> bool:

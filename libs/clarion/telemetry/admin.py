@@ -83,7 +83,8 @@ def admin_app(health: Health) -> Starlette:
     async def figures(_: Request) -> Response:
         known: dict[str, object] = {"service": health.service, "uptime_s": round(time.time() - started, 3)}
         known["dependencies"] = {
-            d.name: {"up": d.up, "since": d.since, "error": d.error} for d in health.dependencies.values()
+            d.name: {"up": d.up, "since": d.since, "error": "" if d.up else d.error}
+            for d in health.dependencies.values()
         }
         for read in health.figures:
             known |= read()

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import structlog
 
 from clarion.telemetry import metrics
+from clarion.telemetry.flicker import Flicker
 
 log = structlog.get_logger()
 
@@ -19,23 +20,51 @@ PROBE_TIMEOUT_S: Final = 2.0
 Status = Literal["ok", "degraded", "failing"]
 
 
+class Unanswered(Exception):
+    """What a probe raises: in words, for whoever reads a health report."""
+
+
 @dataclass(slots=True)
 class Dependency:
-    """A server this process needs. `up` is None until the first probe has answered or failed."""
+    """A server this process needs. `up` is None until the first probe has answered or failed.
+
+    `up` follows each probe: requests are refused as soon as the server is away, and taken as soon as it is back. What
+    is told to people is steadier: a server that comes and goes is irregular until it has kept to one for a while, and
+    that is said once.
+    """
 
     name: str
     up: bool | None = None
     error: str = ""
     since: float = field(default_factory=time.time)
+    _flicker: Flicker = field(default_factory=Flicker)
+    _told: str = ""
 
-    def seen(self, error: str) -> None:
-        """Note the outcome of a probe; `error` is empty when it answered."""
+    def seen(self, error: str, now: float | None = None, cause: object = None) -> None:
+        """Note the outcome of a probe; `error`, in words, is empty when it answered. `now` is a monotonic clock's."""
+        now = time.monotonic() if now is None else now
         up = not error
-        self.error = error
+        self.error = error or self.error
         metrics.dependency_up.labels(self.name).set(up)
         if up != self.up:
+            if self.up is not None:
+                self._flicker.changed(now)
             self.up, self.since = up, time.time()
-            log.info("dependency is up" if up else "dependency is down", dependency=self.name, error=error or None)
+        state = self.state(now)
+        if state != self._told:
+            self._told = state
+            event = f"dependency {state}"
+            log.info(event, dependency=self.name, error=error or None, cause=repr(cause) if cause else None)
+
+    def state(self, now: float) -> str:
+        if self._flicker.is_irregular(now):
+            return "answers irregularly"
+        return "is down" if self.up is False else "is up"
+
+    def trouble(self, now: float) -> str:
+        """What is wrong with it; empty when nothing is."""
+        state = self.state(now)
+        return "" if state == "is up" else f"{self.name} {state}: {self.error}"
 
 
 @dataclass(slots=True)
@@ -71,7 +100,9 @@ class Health:
         return reasons
 
     def down(self) -> list[str]:
-        return [f"{d.name} is down: {d.error}" for d in self.dependencies.values() if d.up is False]
+        """What is wrong with its servers; one that comes and goes is in it all the while."""
+        now = time.monotonic()
+        return [trouble for dependency in self.dependencies.values() if (trouble := dependency.trouble(now))]
 
     def status(self) -> tuple[Status, list[str]]:
         if failing := self.live():
@@ -89,8 +120,10 @@ async def watch(dependency: Dependency, probe: Callable[[], Awaitable[object]]) 
                 await probe()
         except TimeoutError:
             dependency.seen(f"no answer within {PROBE_TIMEOUT_S:g} s")
+        except Unanswered as error:
+            dependency.seen(str(error), cause=error.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, the meaning is the same
-            dependency.seen(f"{type(error).__name__}: {error}")
+            dependency.seen("it cannot be asked", cause=error)
         else:
             dependency.seen("")
         await asyncio.sleep(PROBE_EVERY_S if dependency.up else PROBE_AGAIN_S)
