@@ -23,6 +23,8 @@ log = structlog.get_logger()
 # Kubernetes' grace is 45 s with 5 s of preStop; a process that hangs in its shutdown is better dead than stuck.
 EXIT_WITHIN_S: Final = 35.0
 
+_WRITE_LOGS_S: Final = 2.0  # on leaving at once
+
 # A window makes thousands of objects and no cycles: at Python's 700, collecting took a fifth of a lane's time.
 _YOUNG_OBJECTS: Final = 100_000
 
@@ -38,6 +40,7 @@ class Process:
     settings: Settings
     health: Health
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    write_logs: Callable[[], None] = lambda: None  # blocks until all that was logged is written
 
     def stop(self) -> None:
         self.health.draining = True
@@ -50,13 +53,16 @@ Main = Callable[[Process], Awaitable[None]]
 
 
 def run(service: str, main: Main, settings: Settings) -> None:
-    """Run `main` until SIGTERM or SIGINT; exit code 0 after a clean end, 1 after a failure. Does not return."""
+    """Run `main` until SIGTERM or SIGINT; exit code 0 after a clean end. Does not return.
+
+    1 after a failure, after a second signal, and when the end takes longer than EXIT_WITHIN_S.
+    """
     gc.freeze()  # what is imported stays for ever: not to be looked at in each collection
     gc.set_threshold(_YOUNG_OBJECTS)
-    with logging_to(service=service, level=settings.log_level):
+    with logging_to(service=service, level=settings.log_level) as write_logs:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(Process(settings, Health(service)), main))
+                runner.run(_run(Process(settings, Health(service), write_logs=write_logs), main))
             code = 0
         except BaseException as error:
             log.critical("process failed", exc_info=error)
@@ -79,7 +85,7 @@ async def _run(process: Process, main: Main) -> None:
                 await main(process)
             finally:
                 process.stop()
-                _watchdog()
+                _watchdog(process)
                 admin.cancel()
     except* Stopped:
         pass  # told to stop while it was waiting for something
@@ -110,15 +116,27 @@ async def within(seconds: float, ending: Awaitable[object], what: str) -> None:
 
 def _on_signal(process: Process) -> None:
     if process.stopping.is_set():
-        log.warning("second signal: leaving at once")
-        os._exit(1)
+        _leave_at_once(process, "second signal: leaving at once, with work in hand")
     log.info("signal: draining")
     process.stop()
-    _watchdog()
+    _watchdog(process)
 
 
-def _watchdog() -> None:
+def _watchdog(process: Process) -> None:
     """End the process from a thread of its own, which works even when the event loop hangs."""
-    timer = threading.Timer(EXIT_WITHIN_S, os._exit, [1])
+    late = f"not ended within {EXIT_WITHIN_S:g} s: leaving at once, with work in hand"
+    timer = threading.Timer(EXIT_WITHIN_S, _leave_at_once, [process, late])
     timer.daemon = True
     timer.start()
+
+
+def _leave_at_once(process: Process, why: str) -> None:
+    """Exit with 1, as after a failure: what was in hand is not put away, and is done again after a restart.
+
+    A log that nobody reads must not hold it up.
+    """
+    log.warning(why)
+    writing = threading.Thread(target=process.write_logs, daemon=True)
+    writing.start()
+    writing.join(_WRITE_LOGS_S)
+    os._exit(1)

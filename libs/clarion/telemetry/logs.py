@@ -4,7 +4,7 @@ import logging
 import logging.handlers
 import queue
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TextIO, cast
 
@@ -57,8 +57,11 @@ class _Listener(logging.handlers.QueueListener):
 
 
 @contextmanager
-def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Generator[None]:
-    """Send structlog's and the standard library's records to `stream` as JSON lines until the block ends."""
+def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Generator[Callable[[], None]]:
+    """Send structlog's and the standard library's records to `stream` as JSON lines until the block ends.
+
+    Yields a function that blocks until all that was said is written: for a process that ends without leaving the block.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -97,7 +100,7 @@ def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Gene
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     listener.start()
     try:
-        yield
+        yield records.join
     finally:
         listener.stop()
         root.handlers = []
