@@ -76,6 +76,7 @@ async def main(process: Process) -> None:
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
+    health.troubles.append(producer.refused)
     health.figures.append(lambda: _figures(gateway))
     async with asyncio.TaskGroup() as tasks:
         started = [

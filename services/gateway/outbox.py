@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.keyed_batches import send_keyed
+from clarion.broker.send_each import TOO_LARGE, send_each
 from clarion.contracts import receipts
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
@@ -132,15 +133,24 @@ class Outbox:
 
     async def _send(self, batch: list[Receipt]) -> bool:
         untold = list(islice(self._untold, BATCH))
-        records = ((receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch))
         try:
-            await send_keyed(self.producer, self.names.receipts, records, within_s=SEND_S)
+            await self._send_records([(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)])
         except SEND_ERRORS as error:
             log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
             return False
         for _ in untold:
             self._untold_users.discard(self._untold.popleft().user)
         return True
+
+    async def _send_records(self, records: Sequence[tuple[str, bytes]]) -> None:
+        """Together; or, when that is too large for the topic, each by itself, without those that still are."""
+        topic = self.names.receipts
+        try:
+            await send_keyed(self.producer, topic, records, within_s=SEND_S)
+        except TOO_LARGE:
+            alone = [{"topic": topic, "key": user.encode(), "value": value} for user, value in records]
+            refused = await send_each(self.producer, alone, within_s=SEND_S)
+            metrics.receipts_dropped.inc(len(refused))
 
     def _tell_later(self, batch: list[Receipt]) -> None:
         for receipt in batch:

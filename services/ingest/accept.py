@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
+from clarion.broker.producing import Producer
 from clarion.contracts import notification, receipts, scheduling, times
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Receipt
@@ -34,30 +35,29 @@ class _Record(NamedTuple):
 
 
 class Acceptor:
-    """Owns the producer: makes it, watches it, and makes another one when it has failed for good."""
+    """Owns the producer: starts it, and watches whether Kafka answers it."""
 
     def __init__(self, settings: Settings, kafka: Dependency, budget: Budget) -> None:
         self._settings = settings
         self._names = Names(settings.prefix)
         self._kafka = kafka
         self._budget = budget
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
 
     async def run(self) -> None:
         """Keep a producer until cancelled; then let it finish what it holds, within `_STOP_S`."""
-        while True:
-            producer = await retry(self._start, "kafka", *clients.SEND_ERRORS)
-            self._producer = producer
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    watching = tasks.create_task(watch(self._kafka, partial(clients.probe, producer)))
-                    await _failed(producer)
-                    watching.cancel()
-            finally:
-                self._producer = None
-                await _stop(producer)
+        producer = self._producer = await retry(self._start, "kafka", *clients.SEND_ERRORS)
+        try:
+            await watch(self._kafka, partial(clients.probe, producer))
+        finally:
+            self._producer = None
+            await _stop(producer)
 
-    async def _start(self) -> AIOKafkaProducer:
+    def refused(self) -> str:
+        """What Kafka refuses at present, in words; mostly empty."""
+        return self._producer.refused() if self._producer else ""
+
+    async def _start(self) -> Producer:
         producer = clients.producer(self._settings)
         try:
             await clients.start(producer, within_s=_START_S)
@@ -122,14 +122,6 @@ class Acceptor:
 
         future.add_done_callback(settled)
         return future
-
-
-async def _failed(producer: AIOKafkaProducer) -> None:
-    """Wait until the producer can never send again: errors of its own sequence numbers are final (KIP-98)."""
-    sending: Any = producer._sender.sender_task
-    await asyncio.wait([sending])
-    error = None if sending.cancelled() else sending.exception()
-    log.error("the producer has failed, making a new one", exc_info=error)
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

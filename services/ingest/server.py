@@ -39,6 +39,7 @@ async def main(process: Process) -> None:
     """Serve until told to stop, finish the requests in flight, then flush the producer."""
     settings, health, budget = process.settings, process.health, Budget()
     acceptor = Acceptor(settings, health.dependency("kafka"), budget)
+    health.troubles.append(acceptor.refused)
     stored, mongodb = database.connect(settings), health.dependency("mongodb")
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})

@@ -5,14 +5,13 @@ Two steps, so that a crash between them loses no announcement: first the state, 
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
@@ -21,6 +20,8 @@ from clarion.store import database, notifications
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.emitting import receipt_records
+from services.stream.producing import produce
+from services.stream.progress import Progress
 
 log = structlog.get_logger()
 
@@ -35,12 +36,19 @@ class Endings:
     names: Names
     database: Database
     producer: AIOKafkaProducer
+    progress: Progress = field(default_factory=Progress)
 
     async def run(self) -> None:
         while True:
-            full = await retry(self.step, "scheduler", *database.TRANSIENT, *SEND_ERRORS)
+            full = await retry(self.step, "scheduler", *database.TRANSIENT)
+            self.progress.made()
             if not full:
                 await asyncio.sleep(EVERY_S)
+
+    def stuck(self) -> str:
+        """Why nothing is told to have ended; empty while that goes on."""
+        stuck_s = self.progress.stuck_s()
+        return f"what expired was not told for {stuck_s:.0f} s" if stuck_s else ""
 
     async def step(self) -> bool:
         """Expire and announce a bounded number; True when there may be more."""
@@ -52,7 +60,7 @@ class Endings:
         for id_, user, op in found:
             ended[user, op].append(id_)
         receipts = [Receipt(user, op, ids, now) for (user, op), ids in ended.items()]
-        await send_all(self.producer, receipt_records(self.names, receipts))
+        await produce(self.producer, self.names, receipt_records(self.names, receipts))
         await notifications.announced(stored, [id_ for id_, _, _ in found])
         for (_, op), ids in ended.items():
             metrics.folded.labels(op).inc(len(ids))

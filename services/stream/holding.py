@@ -6,7 +6,6 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
@@ -18,6 +17,7 @@ from services.stream.decoding import conflict, dead_letter
 from services.stream.emitting import dead_letter_records, moved_records
 from services.stream.letters import say_dead
 from services.stream.plans import Plans, decode_plans
+from services.stream.producing import produce
 from services.stream.storing import POISON_TRIES, insert_all
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
@@ -43,7 +43,7 @@ class Holding:
             *dead_letter_records(self.names, letters),
         ]
         async with turn.at(Stage.EMIT):
-            await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+            await produce(self.producer, self.names, records)
         metrics.scheduled.inc(fresh)
         say_dead(letters)
 

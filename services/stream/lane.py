@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
@@ -23,6 +22,7 @@ from services.stream.decoding import Decoded, decode_window
 from services.stream.emitting import Sent, dead_letter_records, item_records, late_records, moved_records
 from services.stream.letters import say_dead
 from services.stream.packing import pack
+from services.stream.producing import produce
 from services.stream.storing import Outcome, store
 from services.stream.throttling import Throttling
 from services.stream.turns import Stage, Turn
@@ -96,7 +96,7 @@ class LaneWork:
         say_dead(letters)
 
     async def send(self, records: Sequence[Sent]) -> None:
-        await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+        await produce(self.producer, self.names, records)
 
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
         metrics.stored.labels(self.lane).inc(outcome.fresh)

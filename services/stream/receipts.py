@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batches import Record, RecordBatch
 from clarion.contracts import receipts, times
@@ -26,6 +25,7 @@ from services.stream.decoding import dead_letter
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
 from services.stream.letters import say_dead
+from services.stream.producing import produce
 from services.stream.turns import Stage, Turn
 from services.stream.windows import Window
 
@@ -63,7 +63,7 @@ class ReceiptsWork:
         syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
         records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
         async with turn.at(Stage.EMIT):
-            await retry(lambda: send_all(self.producer, records), "kafka", *SEND_ERRORS)
+            await produce(self.producer, self.names, records)
         say_dead(dead)
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:

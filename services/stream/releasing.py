@@ -13,7 +13,6 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import times
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
@@ -21,6 +20,8 @@ from clarion.store import database, scheduled
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.emitting import released_records
+from services.stream.producing import produce
+from services.stream.progress import Progress
 
 EVERY: Final = timedelta(seconds=1)
 AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each
@@ -32,6 +33,8 @@ class Releasing:
     database: Database
     producer: AIOKafkaProducer
     owned: Callable[[], Set[int]]  # the partitions of `notifications.scheduled` that are this worker's now
+    progress: Progress = field(default_factory=Progress)
+    _due: int = 0  # when it last looked
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def came(self, due: datetime) -> None:
@@ -42,10 +45,16 @@ class Releasing:
     async def run(self) -> None:
         while True:
             self._came.clear()
-            wait_s = await retry(self.step, "scheduler", *database.TRANSIENT, *SEND_ERRORS)
+            wait_s = await retry(self.step, "scheduler", *database.TRANSIENT)
+            self.progress.made()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._came.wait()
+
+    def stuck(self) -> str:
+        """Why nothing is released; empty while that goes on."""
+        stuck_s = self.progress.stuck_s()
+        return f"nothing was released for {stuck_s:.0f} s, and at least {self._due} are due" if stuck_s else ""
 
     async def step(self) -> float:
         """Release a bounded number of what is due; return in how many seconds to look again."""
@@ -53,12 +62,14 @@ class Releasing:
         if not mine:
             return EVERY.total_seconds()
         found = await scheduled.due(held, mine, times.now(), AT_ONCE)
-        await send_all(self.producer, released_records(self.names, found))
+        self._due = len(found)
+        await produce(self.producer, self.names, released_records(self.names, found))
         now = times.now()
         await scheduled.released(held, [item.id for item in found], now)
         for item in found:
             metrics.released.labels(item.lane).inc()
             metrics.release_late_seconds.observe(max(0.0, (now - item.due).total_seconds()))
+        self._due = 0
         if len(found) == AT_ONCE:
             return 0.0
         upcoming = await scheduled.next_due(held, mine)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -144,10 +144,13 @@ async def run_scheduler(process: Process) -> None:
         releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
         work = Holding(generation, settings.partitions_lane, names, stored, producer, releasing.came)
         pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
+        endings = Endings(names, stored, producer)
+        _fails_when(process, releasing.stuck)
+        _fails_when(process, endings.stuck)
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(releasing.run(), name="releasing"),
-                tasks.create_task(Endings(names, stored, producer).run(), name="endings"),
+                tasks.create_task(endings.run(), name="endings"),
             ]
             try:
                 await _consume(process, pipeline, names.scheduled, bookmarks)
@@ -172,6 +175,7 @@ async def _connected(
             if wait_for_mongodb:
                 await unless_stopping(process, asyncio.shield(indexing))
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
+            health.troubles.append(producer.refused)
             watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: clients.probe(producer))))
             yield stored, producer
         finally:
@@ -185,10 +189,16 @@ def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work) -> 
     return Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
 
 
+def _fails_when(process: Process, stuck: Callable[[], str]) -> None:
+    """A restart mends what is stuck, unless it waits for a server that is away, or that refuses what it is sent."""
+    health = process.health
+    health.failures.append(lambda: "" if health.down() or health.troubled() else stuck())
+
+
 async def _consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Bookmarks) -> None:
     """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
     process.health.figures.append(pipeline.figures)
-    process.health.failures.append(lambda: "" if process.health.down() else pipeline.stuck())
+    _fails_when(process, pipeline.stuck)
     group = Names(process.settings.prefix).group(pipeline.name)
     app = make_app(process.settings, group, topic, pipeline, bookmarks)
     app.finalize()

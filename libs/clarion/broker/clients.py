@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from clarion.broker.producing import Producer
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings
 from clarion.telemetry.health import Unanswered
@@ -21,16 +22,14 @@ FETCH_WAIT_MS: Final = 1_000  # a broker with nothing to tell answers then; that
 _CANCELLED_S: Final = 1.0  # what is cancelled has no longer to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
 
-# A future of an idempotent producer never fails by itself: aiokafka retries such a batch for ever.
+# A future of an idempotent producer fails only by refusal: aiokafka retries a batch for ever while the broker is away.
 SEND_ERRORS: Final[tuple[type[Exception], ...]] = (KafkaError, TimeoutError)
 
 
-def producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaProducer:
+def producer(settings: Settings, *, linger_ms: int = 0) -> Producer:
     """An idempotent producer: retries after a lost acknowledgement do not duplicate records (KIP-98)."""
-    return AIOKafkaProducer(
+    return Producer(
         bootstrap_servers=settings.kafka,
-        acks="all",
-        enable_idempotence=True,
         linger_ms=linger_ms,
         # one record may have 1 MiB (dead letters); a full batch blocks send(), so small batches would throttle
         max_batch_size=256 * KIB,

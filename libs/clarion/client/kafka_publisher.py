@@ -100,7 +100,11 @@ class KafkaTransport:
         except clients.SEND_ERRORS as error:
             reason = f"Kafka: {error!r}"
         for index, (id_, future) in sent.items():
-            if future.done() and not future.cancelled() and not future.exception():
+            if not future.done() or future.cancelled():
+                continue
+            if error := future.exception():
+                results[index] = Result(503, errors=[FieldError("", "refused", f"Kafka refuses it: {error!r}")])
+            else:
                 results[index] = Result(202, id_)
         lost = Result(503, errors=[FieldError("", "unavailable", reason)])
         return [results.get(index, lost) for index in range(len(submissions))]

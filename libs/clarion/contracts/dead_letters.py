@@ -15,6 +15,7 @@ class Reason(StrEnum):
     INVALID = "invalid"
     ID_CONFLICT = "id_conflict"
     UNSTORABLE = "unstorable"
+    TOO_LARGE = "too_large"  # for the topic it has to go to
 
 
 @dataclass(frozen=True, slots=True)

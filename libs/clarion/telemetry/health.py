@@ -72,7 +72,8 @@ class Health:
     """The state the probes read.
 
     A dependency that is down leaves a process ready: somebody must answer 503 with Retry-After. `blockers` are what
-    keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends.
+    keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends, `troubles`
+    what neither a restart nor time does, such as records that a server refuses.
     """
 
     service: str
@@ -81,6 +82,7 @@ class Health:
     dependencies: dict[str, Dependency] = field(default_factory=dict[str, Dependency])
     blockers: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     failures: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
+    troubles: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     figures: list[Callable[[], dict[str, object]]] = field(default_factory=list[Callable[[], dict[str, object]]])
 
     def dependency(self, name: str) -> Dependency:
@@ -104,10 +106,13 @@ class Health:
         now = time.monotonic()
         return [trouble for dependency in self.dependencies.values() if (trouble := dependency.trouble(now))]
 
+    def troubled(self) -> list[str]:
+        return [reason for check in self.troubles if (reason := check())]
+
     def status(self) -> tuple[Status, list[str]]:
         if failing := self.live():
-            return "failing", failing
-        if degraded := [*self.unready(), *self.down()]:
+            return "failing", [*failing, *self.troubled()]
+        if degraded := [*self.unready(), *self.down(), *self.troubled()]:
             return "degraded", degraded
         return "ok", []
 

@@ -42,6 +42,12 @@ writes_refused = Counter(
     "Changes that MongoDB can never make because of what is in them: each costs its own user alone",
     ["collection"],
 )
+producer_renewed = Counter(
+    "clarion_producer_renewed",
+    "Times a producer began a new epoch after Kafka refused a batch, by its error",
+    ["error"],
+)
+records_refused = Counter("clarion_records_refused", "Records let go because they are too large for a topic", ["topic"])
 retries = Counter("clarion_retries", "Calls tried again after a failure", ["dependency"])
 breaker_state = Gauge("clarion_breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", ["dependency"])
 folded = Counter("clarion_folded", "Receipts folded into stored notifications", ["op"])

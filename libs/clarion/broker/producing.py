@@ -1,0 +1,147 @@
+"""An idempotent producer that outlives what Kafka refuses.
+
+aiokafka counts a batch's sequence numbers before the broker has taken it. When the broker refuses it for good, as too
+large or not allowed, the numbers have a gap, and every later batch of that partition fails with
+OUT_OF_ORDER_SEQUENCE_NUMBER. Java's client then begins a new epoch of its producer id (KIP-360), in which every
+partition counts from 0 again; so does this one. A batch that is being tried again keeps the epoch it was made in, and
+its partition waits for it, so nothing is reordered and nothing is taken for a repeat of something else.
+"""
+
+import asyncio
+import time
+from typing import Any, Final, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch, TransactionManager
+from aiokafka.structs import TopicPartition
+from aiokafka.util import create_future
+
+from clarion.telemetry import metrics
+
+log = structlog.get_logger()
+
+_MAX_EPOCH: Final = (1 << 15) - 1
+_SEQUENCES: Final = 1 << 31  # then they begin at 0 again, as brokers expect; aiokafka goes on with negative ones
+_NO_LIMIT_MS: Final = _SEQUENCES - 1  # of a transaction: there are none
+_TOLD_AGAIN_S: Final = 60.0
+_RESTART_S: Final = 1.0
+
+
+class Identity(TransactionManager):
+    """The producer id, its epoch, and the next sequence number of each partition."""
+
+    def __init__(self) -> None:
+        super().__init__(None, _NO_LIMIT_MS)
+
+    def increment_sequence_number(self, tp: TopicPartition, increment: int) -> None:
+        self._sequence_numbers[tp] = (self._sequence_numbers[tp] + increment) % _SEQUENCES
+
+    def begin_anew(self, *, with_new_id: bool) -> None:
+        """In the next epoch; or with an id that the broker is asked for, before anything else is sent."""
+        self._sequence_numbers.clear()
+        if with_new_id or self.producer_epoch >= _MAX_EPOCH:
+            self._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
+            self._pid_waiter = create_future()
+        elif self.has_pid():
+            self._pid_and_epoch = PidAndEpoch(self.producer_id, self.producer_epoch + 1)
+
+
+class Refusal(NamedTuple):
+    """What Kafka said last of a topic; `at` is 0 once it has taken something again."""
+
+    error: str
+    at: float
+    told_at: float
+
+
+class _Sender(Sender):
+    def __init__(self, client: Any, identity: Identity, accumulator: Any, request_timeout_ms: int) -> None:
+        super().__init__(
+            client,
+            acks=-1,
+            txn_manager=identity,
+            message_accumulator=accumulator,
+            retry_backoff_ms=100,
+            request_timeout_ms=request_timeout_ms,
+        )
+        self._identity: Final = identity
+        self._accumulator: Final = accumulator
+        self.refusals: Final[dict[str, Refusal]] = {}  # of each topic of which something was ever refused
+
+    async def _sender_routine(self) -> None:
+        """Send until cancelled: aiokafka's own routine ends with what it does not expect, and all sending with it."""
+        while True:
+            try:
+                return await super()._sender_routine()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not silence this producer
+                self._fail_what_waits(error)
+            try:
+                await asyncio.sleep(_RESTART_S)
+            except asyncio.CancelledError:
+                return None  # as aiokafka's own
+
+    def _fail_what_waits(self, error: Exception) -> None:
+        log.error("sending begins anew", exc_info=error)
+        metrics.producer_renewed.labels(type(error).__name__).inc()
+        for waiting in self._accumulator._batches.values():
+            for batch in waiting:
+                batch.failure(KafkaError(repr(error)))
+        self._accumulator._batches.clear()
+        self._identity.begin_anew(with_new_id=True)
+
+    async def _send_produce_req(self, node_id: int, batches: dict[TopicPartition, Any]) -> None:
+        try:
+            await SendProduceReqHandler(self, batches).do(node_id)
+        except Exception as error:  # a batch that breaks aiokafka fails; others go on
+            log.exception("a request failed")
+            for batch in batches.values():
+                batch.failure(KafkaError(repr(error)))
+        finally:
+            self._in_flight.discard(node_id)
+            self._muted_partitions.difference_update(batches)
+            # in the same step: no other batch of these partitions may be numbered in between
+            failed = {tp: error for tp, batch in batches.items() if (error := _error(batch))}
+            if failed:
+                self._begin_anew(failed)
+            if self.refusals:
+                taken = {tp.topic for tp, batch in batches.items() if tp not in failed and batch.future.done()}
+                self.refusals.update({t: self.refusals[t]._replace(at=0.0) for t in taken & self.refusals.keys()})
+
+    def _begin_anew(self, failed: dict[TopicPartition, BaseException]) -> None:
+        self._identity.begin_anew(with_new_id=any(isinstance(error, ProducerFenced) for error in failed.values()))
+        now = time.monotonic()
+        for tp, error in failed.items():
+            name, known = type(error).__name__, self.refusals.get(tp.topic)
+            metrics.producer_renewed.labels(name).inc()
+            told_at = known.told_at if known and known.error == name else -_TOLD_AGAIN_S
+            if now - told_at >= _TOLD_AGAIN_S:
+                told_at = now
+                log.warning("Kafka refuses what is sent: a new epoch begins", topic=tp.topic, error=repr(error))
+            self.refusals[tp.topic] = Refusal(name, now, told_at)
+
+
+def _error(batch: Any) -> BaseException | None:
+    """Why a batch has failed for good."""
+    future = batch.future
+    return future.exception() if future.done() and not future.cancelled() else None
+
+
+class Producer(AIOKafkaProducer):
+    """As aiokafka's, idempotent, and never broken for good."""
+
+    def __init__(self, *, request_timeout_ms: int, **options: Any) -> None:
+        super().__init__(acks="all", enable_idempotence=True, request_timeout_ms=request_timeout_ms, **options)
+        identity, accumulator = Identity(), self._message_accumulator
+        self._txn_manager = accumulator._txn_manager = identity
+        self._sender: _Sender = _Sender(self.client, identity, accumulator, request_timeout_ms)
+
+    def refused(self) -> str:
+        """What Kafka refused within a minute and has not taken since, in words; mostly empty."""
+        since = time.monotonic() - _TOLD_AGAIN_S
+        refusals = self._sender.refusals.items()
+        return "; ".join(
+            f"Kafka refuses what is sent to {topic}: {one.error}" for topic, one in refusals if one.at > max(since, 0.0)
+        )
