@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from clarion.contracts import origins
 from clarion.contracts.limits import END
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_audience: str = "clarion"
     token_life_s: Positive = 86_400  # the longest; what lives longer is refused, and a disconnect is kept for so long
     token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # of an issuer's clock against this machine's
-    origins: str = ""  # exact origins of pages that may connect, separated by commas
+    origins: str = (
+        ""  # of pages that may connect, separated by commas: scheme, host, and a port that is not the scheme's
+    )
     trusted_proxies: str = ""  # addresses and networks whose Forwarded or X-Forwarded-For is believed, likewise
 
     partitions_lane: Positive = 16
@@ -67,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_ip: Annotated[int, Meta(ge=0)] = 100
     connections_per_user: Positive = 10
     upgrades_per_s: Annotated[float, Meta(ge=0)] = 500
+    upgrades_per_s_per_ip: Annotated[float, Meta(ge=0)] = 50  # of an address; none without connections_per_ip
     frames_per_s: Positive = 50  # of one client, acknowledgements and answers to pings apart
     replay_reads: Positive = 4  # at once; more of them only keep what is live waiting
     replay_per_s: Positive = 20_000  # items, while there are live deliveries: those go first
@@ -86,7 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origin_list(self) -> tuple[str, ...]:
-        return split(self.origins)
+        """As browsers write them. Raises ValueError for what is no origin."""
+        return tuple(dict.fromkeys(map(origins.normalised, split(self.origins))))
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -108,10 +113,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             settings = msgspec.convert({k: v for k, v in values.items() if v is not None}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise SettingsError(_explain(error)) from error
-        try:
-            _ = settings.trusted_networks
-        except ValueError as error:
-            raise SettingsError(f"CLARION_TRUSTED_PROXIES: {error}") from error
+        for name, read in (("TRUSTED_PROXIES", "trusted_networks"), ("ORIGINS", "origin_list")):
+            try:
+                getattr(settings, read)
+            except ValueError as error:
+                raise SettingsError(f"{_PREFIX}{name}: {error}") from error
         if not settings.dev and not settings.jwt_secret and not settings.jwks_url:
             raise SettingsError(
                 "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "

@@ -15,19 +15,21 @@ from clarion.contracts.close_codes import Close
 from clarion.security.addresses import Networks, client_address
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError
+from clarion.telemetry import metrics
 from services.gateway.connection import Connection, Wire
 from services.gateway.door import Refusal
 
 HIGH_WATER_BYTES: Final = 64 * 1024
+SENT_AWAY_WITHIN_S: Final = 1.0  # for the close of a client that showed no token, and of which nothing is kept
 
 
 class Client(Interface):
     """What a carrier needs of the gateway. Nothing here may block."""
 
-    def refusal(self, address: str) -> Refusal | None: ...
+    def refusal(self, address: str, *, shows_token: bool) -> Refusal | None: ...
     def opened(self, wire: Wire, address: str) -> Connection: ...
     def listening(self, wire: Wire, address: str) -> Connection: ...
-    def presented(self, connection: Connection, token: str | TokenError) -> None: ...
+    def presented(self, connection: Connection, token: str) -> None: ...
     def received(self, connection: Connection, text: bytes) -> None: ...
     def writable(self, connection: Connection, is_writable: bool) -> None: ...
     def spoke(self, connection: Connection) -> None: ...
@@ -43,11 +45,11 @@ class Site:
     origins: tuple[str, ...]
     trusted: Networks
 
-    def refusal(self, origin: str | None, address: str) -> Refusal | None:
+    def refusal(self, origin: str | None, address: str, token: str | TokenError) -> Refusal | None:
         """Why a page of `origin` (None: no page) may not come in from `address`."""
         if not is_allowed(origin, self.origins):
             return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
-        return self.gateway.refusal(address)
+        return self.gateway.refusal(address, shows_token=isinstance(token, str))
 
     def address(
         self, transport: asyncio.BaseTransport, forwarded: Sequence[str], x_forwarded_for: Sequence[str]
@@ -106,6 +108,17 @@ class Carrier(asyncio.Protocol):
     def shutdown(self) -> None:
         """Uvicorn's last word; the gateway's own drain has said good-bye before."""
         self.shut(Close.RESTART, "restart")
+
+    def _send_away(self, last_words: bytes) -> None:
+        """A client that shows no token: nothing is kept of it, and it is no connection of the gateway's."""
+        transport = self._transport
+        assert transport is not None
+        metrics.closed.labels(str(Close.TOKEN.value)).inc()
+        self._state = State.ENDED
+        transport.write(last_words)
+        if transport.can_write_eof():
+            transport.write_eof()  # not closed yet: what it has sent meanwhile would reset it, and lose these words
+        asyncio.get_running_loop().call_later(SENT_AWAY_WITHIN_S, transport.abort)
 
     def shut(self, code: int, reason: str) -> None:
         """Say why, as the last thing, and close."""

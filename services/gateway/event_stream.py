@@ -11,8 +11,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from clarion.contracts import frames, streams
+from clarion.contracts.close_codes import Close
 from clarion.contracts.problems import MEDIA_TYPE, Problem
-from clarion.security.bearer import presented
+from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.carrier import Carrier, State
 from services.gateway.door import Refusal
@@ -56,25 +57,23 @@ class EventStream(Carrier):
         assert self._transport is not None
         gateway, origin = self._site.gateway, asked.first(b"origin")
         address = self._site.address(self._transport, asked.all(b"forwarded"), asked.all(b"x-forwarded-for"))
-        if refusal := self._site.refusal(origin, address):
+        token = shown(asked.first(b"authorization") or "", (), asked.query.decode("latin-1"))
+        if refusal := self._site.refusal(origin, address, token):
             is_known = refusal.status is not HTTPStatus.FORBIDDEN
             self._transport.write(_refused(refusal, origin if is_known else None))
             self._state = State.ENDED
             self._transport.close()
             return
         self._transport.write(_beginning(origin))
+        if isinstance(token, TokenError):
+            told = streams.event(frames.encode(frames.Error(Close.TOKEN.name.lower(), str(token))))
+            self._send_away(told + streams.close_event(Close.TOKEN, str(token)))
+            return
         self._state = State.OPEN
         connection = self._connection = gateway.listening(self, address)
-        gateway.presented(connection, _token(asked))
+        gateway.presented(connection, token)
         if connection.open:
             gateway.received(connection, _resume(asked.query))
-
-
-def _token(asked: Asked) -> str | TokenError:
-    try:
-        return presented(asked.first(b"authorization") or "", (), asked.query.decode("latin-1"))
-    except TokenError as error:
-        return error
 
 
 def _resume(query: bytes) -> bytes:

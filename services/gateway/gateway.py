@@ -20,7 +20,6 @@ from clarion.contracts.deliveries import Control, Delivery, Items, Sync, Unstore
 from clarion.contracts.frames import ServerSync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
-from clarion.security.tokens import TokenError
 from clarion.settings import Settings
 from clarion.store.database import Collection, LoopCollection
 from clarion.telemetry import metrics
@@ -71,10 +70,10 @@ class Gateway:
 
     # ---- sockets and streams (see carrier.Client)
 
-    def refusal(self, address: str) -> Refusal | None:
+    def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         if self.draining or self.mailbox is None or self.presence is None:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
-        return self.door.refusal(address)
+        return self.door.refusal(address, shows_token=shows_token)
 
     def opened(self, wire: Wire, address: str) -> Connection:
         now = times.now()
@@ -94,11 +93,8 @@ class Gateway:
         metrics.streams.set(len(self._streams))
         return connection
 
-    def presented(self, connection: Connection, token: str | TokenError) -> None:
-        if isinstance(token, TokenError):
-            connection.close(Close.TOKEN, str(token))
-        else:
-            self._start(connection, self.admission.admit(connection, token))
+    def presented(self, connection: Connection, token: str) -> None:
+        self._start(connection, self.admission.admit(connection, token))
 
     def received(self, connection: Connection, text: bytes) -> None:
         try:

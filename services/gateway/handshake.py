@@ -10,25 +10,27 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from clarion.contracts.frames import SUBPROTOCOL
-from clarion.security.bearer import presented
+from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.door import Refusal
 
 
 class Answer(NamedTuple):
-    """`token` is None unless the upgrade was accepted."""
+    """`token` is None unless the upgrade was accepted; an error, to be said after it, when it shows none."""
 
     response: bytes
     token: str | TokenError | None
 
 
-def answer(data: bytes, refusal: Callable[[Request], Refusal | None]) -> Answer:
+def answer(data: bytes, refusal: Callable[[Request, str | TokenError], Refusal | None]) -> Answer:
     """Answer an upgrade request, which is all there, unless `refusal` has a reason not to."""
     protocol, request = _Upgrade(), read(data)
     try:
-        response, token = _decide(protocol, request, refusal(request) or _unfit(request))
+        token = _token(request)
+        response = _response(protocol, request, _unfit(request) or refusal(request, token))
         protocol.send_response(response)
-        return Answer(b"".join(protocol.data_to_send()), token)
+        is_upgraded = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        return Answer(b"".join(protocol.data_to_send()), token if is_upgraded else None)
     finally:
         protocol.parser.close()  # it holds its protocol, with the token in it, until the garbage collector comes
 
@@ -56,16 +58,13 @@ def _unfit(request: Request) -> Refusal | None:
     return None
 
 
-def _decide(
-    protocol: ServerProtocol, request: Request, refused: Refusal | None
-) -> tuple[Response, str | TokenError | None]:
-    if refused:
-        response = protocol.reject(refused.status, f"{refused.detail}\n")
-        if refused.retry_after_s is not None:
-            response.headers["Retry-After"] = str(refused.retry_after_s)
-        return response, None
-    response = protocol.accept(request)
-    return response, _token(request) if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS else None
+def _response(protocol: ServerProtocol, request: Request, refused: Refusal | None) -> Response:
+    if refused is None:
+        return protocol.accept(request)
+    response = protocol.reject(refused.status, f"{refused.detail}\n")
+    if refused.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refused.retry_after_s)
+    return response
 
 
 class _Upgrade(ServerProtocol):
@@ -78,7 +77,5 @@ class _Upgrade(ServerProtocol):
 def _token(request: Request) -> str | TokenError:
     headers = request.headers
     _, _, query = request.path.partition("?")
-    try:
-        return presented(headers.get("Authorization", ""), headers.get_all("Sec-WebSocket-Protocol"), query)
-    except TokenError as error:
-        return error
+    authorization = next(iter(headers.get_all("Authorization")), "")  # a second one is a reason to refuse
+    return shown(authorization, headers.get_all("Sec-WebSocket-Protocol"), query)

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from websockets.http11 import Request
 
+from clarion.contracts import frames
 from clarion.contracts.close_codes import Close
 from clarion.contracts.limits import FRAME_BYTES
+from clarion.security.tokens import TokenError
 from services.gateway import framing, handshake
 from services.gateway.carrier import Carrier, Site, State
 from services.gateway.door import Refusal
@@ -70,30 +72,34 @@ class Socket(Carrier):
         assert transport is not None
         address = ""
 
-        def refusal(request: Request) -> Refusal | None:
+        def refusal(request: Request, token: str | TokenError) -> Refusal | None:
             nonlocal address
             headers = request.headers
             address = self._site.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
-            return self._refusal(request, address)
+            return self._refusal(request, address, token)
 
         answer = handshake.answer(request, refusal)
         transport.write(answer.response)
         if answer.token is None:
             self._state = _ENDED
             transport.close()
+        elif isinstance(answer.token, TokenError):
+            reason = str(answer.token)
+            told = framing.make(framing.TEXT, frames.encode(frames.Error(Close.TOKEN.name.lower(), reason)))
+            self._send_away(told + framing.make_close(Close.TOKEN, reason))
         else:
             self._state = _OPEN
             self._connection = self._site.gateway.opened(self, address)
             self._site.gateway.presented(self._connection, answer.token)
 
-    def _refusal(self, request: Request, address: str) -> Refusal | None:
+    def _refusal(self, request: Request, address: str, token: str | TokenError) -> Refusal | None:
         path, _, _ = request.path.partition("?")
         if path != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
         for name in ("Origin", "Authorization"):
             if len(request.headers.get_all(name)) > 1:
                 return Refusal(HTTPStatus.BAD_REQUEST, f"{name} may come once")
-        return self._site.refusal(request.headers.get("Origin"), address)
+        return self._site.refusal(request.headers.get("Origin"), address, token)
 
     # ---- frames
 

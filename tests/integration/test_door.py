@@ -101,6 +101,35 @@ async def _storming(own: Own, token: str) -> Response | None:
         return error.response
 
 
+async def test_one_address_that_shows_no_token_starves_nobody(settings: Settings, tmp_path: Path) -> None:
+    """Upgrades without a token as fast as one address can, and people who come from another one meanwhile."""
+    upgrade = (
+        b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    heard: list[bytes] = []
+
+    async def flood(own: Own) -> None:
+        while True:
+            async with raw(own, "127.0.0.1") as (reader, writer):
+                writer.write(upgrade)
+                heard.append((await reader.read())[:12])
+
+    async with gateway(settings, tmp_path) as own, AsyncExitStack() as stay:
+        flooding = [asyncio.create_task(flood(own)) for _ in range(60)]
+        await asyncio.sleep(2)
+        for number in range(28):
+            joined = wire(own.url, token_of(own, f"good-{number}"), local_addr=("127.0.0.2", 0), open_timeout=20)
+            await greeted(await stay.enter_async_context(joined))
+        assert not [task for task in flooding if task.done()]
+        for task in flooding:
+            task.cancel()
+        await asyncio.gather(*flooding, return_exceptions=True)
+    assert len(heard) > 500
+    assert heard.count(b"HTTP/1.1 429") > len(heard) / 2
+    assert b"HTTP/1.1 503" not in heard
+
+
 async def test_slow_handshakes_of_an_address_are_bounded_in_number_and_time_and_others_are_served(
     settings: Settings, tmp_path: Path
 ) -> None:

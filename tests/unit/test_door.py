@@ -66,6 +66,32 @@ def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_o
     assert len(door) == 50 + 500
 
 
+def test_an_address_has_a_rate_of_its_own_and_takes_no_turns_of_others_beyond_it() -> None:
+    clock = Clock()
+    door = door_of(clock, upgrades_per_s=500, upgrades_per_s_per_ip=50, connections_per_ip=100)
+    outcomes: list[Refusal | None] = []
+    for _ in range(1_000):
+        clock.now += 0.001
+        outcomes += [door.refusal("hostile", shows_token=True) for _ in range(3)]
+    assert outcomes.count(None) <= 100 + 50
+    refused = [refusal for refusal in outcomes if refusal]
+    assert {refusal.status for refusal in refused[100:]} == {HTTPStatus.TOO_MANY_REQUESTS}
+    assert all(refusal.retry_after_s for refusal in refused)
+    assert [enter(door, f"honest-{n}") for n in range(28)] == [None] * 28
+
+
+def test_clients_without_a_token_take_no_turns_of_those_with_one() -> None:
+    door = door_of(Clock(), upgrades_per_s=500)
+    assert all(door.refusal(f"hostile-{n}", shows_token=False) is None for n in range(3_000))
+    assert [enter(door, f"honest-{n}") for n in range(28)] == [None] * 28
+
+
+def test_the_rate_of_an_address_needs_a_limit_of_its_connections() -> None:
+    """Without it an address may be everybody's, as behind a proxy that says nothing of whom it forwards."""
+    door = door_of(Clock(), connections_per_ip=0, upgrades_per_s=0)
+    assert all(enter(door, "a") is None for _ in range(1_000))
+
+
 def test_nobody_is_told_to_stay_away_for_long() -> None:
     door = door_of(Clock(), upgrades_per_s=1)
     refusals = [enter(door, str(n)) for n in range(1_000)]

@@ -108,7 +108,8 @@ def begun(gateway: Gateway, **headers: str) -> tuple[EventStream, Transport]:
     state: Any = SimpleNamespace(connections=set())
     transport, stream = Transport(), EventStream(Site(gateway, (sockets.ORIGIN,), ()), state)
     stream.connection_made(transport)  # pyright: ignore[reportArgumentType]
-    stream.answer(Asked(b"", [(name.encode(), value.encode()) for name, value in headers.items()]))
+    shown = {"authorization": "Bearer abc"} | headers
+    stream.answer(Asked(b"", [(name.encode(), value.encode()) for name, value in shown.items()]))
     return stream, transport
 
 
@@ -153,6 +154,27 @@ def test_a_refusal_is_a_problem_that_its_page_may_read_unless_the_page_is_foreig
     _, transport = begun(Gateway(), origin="https://evil.example")
     assert transport.said.startswith(b"HTTP/1.1 403 ")
     assert b"access-control-allow-origin" not in transport.said
+
+
+async def test_a_client_without_a_token_hears_so_after_the_beginning_and_is_no_connection() -> None:
+    gateway = Gateway()
+    _, transport = begun(gateway, authorization="", origin=sockets.ORIGIN)
+    head, _, events = transport.said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert events.startswith(b'data: {"op":"error","code":"token","detail":"token missing')
+    assert b'event: close\ndata: {"code":4401,' in events
+    assert transport.is_half_closed
+    assert (gateway.token, gateway.shown) == (None, [False])
+
+
+@pytest.mark.parametrize("to", ["h2c", "websockets", "TLS/1.0", "foo, h2c"])
+async def test_an_upgrade_to_what_nobody_speaks_here_is_ignored(to: str) -> None:
+    gateway = Gateway()
+    asking(
+        gateway, ASKED + f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {to}\r\nHTTP2-Settings: AA\r\n\r\n".encode()
+    )
+    assert gateway.token == "abc"
+    assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
 
 
 @given(st.text(), st.text())

@@ -28,13 +28,19 @@ class Served:
     """An application behind the protocol; `gate` holds its answers back."""
 
     size: int = 2
+    reads_body: bool = False
     asked: int = 0
+    body: bytes = b""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     state: ServerState = field(default_factory=ServerState)
     port: int = 0
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
+        message = {"more_body": True}
+        while self.reads_body and message["more_body"]:
+            message = await receive()
+            self.body += message["body"]
         await self.gate.wait()
         headers = [(b"content-length", str(self.size).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -152,7 +158,7 @@ async def test_no_upgrade_while_an_answer_is_not_read() -> None:
 
 
 class Broken(sockets.Gateway):
-    def refusal(self, address: str) -> Refusal | None:
+    def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         raise RuntimeError("a fault of ours")
 
 
@@ -191,3 +197,25 @@ async def test_an_upgrade_with_a_body_is_refused(field: str) -> None:
     async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
         writer.write(sockets.request(field) + b"hello")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("at", [10, 60, 215, 1_000])
+async def test_an_upgrade_to_http_2_is_ignored_and_the_connection_goes_on(body: bytes, at: int) -> None:
+    """As Java's client asks for it with the first request of a connection, in one segment or in two."""
+    asked = (
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n" + body
+    )
+    async with serving(Served(reads_body=True)) as served, client(served) as (reader, writer):
+        served.gate.set()
+        for request in (asked, GET, asked, asked, GET):
+            writer.write(request[:at])
+            await asyncio.sleep(0.02)
+            writer.write(request[at:])
+            answer = await reader.readuntil(b"\r\n\r\nxx")
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert b"connection: close" not in answer
+        assert (served.asked, served.body) == (5, 3 * b"hello")

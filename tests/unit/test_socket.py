@@ -18,7 +18,6 @@ from websockets.uri import parse_uri
 
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
-from clarion.security.tokens import TokenError
 from services.gateway import framing
 from services.gateway.carrier import Site
 from services.gateway.connection import Connection, Wire
@@ -68,7 +67,8 @@ class Gateway:
 
     def __init__(self, refuses: Refusal | None = None) -> None:
         self.refuses = refuses
-        self.token: str | TokenError | None = None
+        self.token: str | None = None
+        self.shown: list[bool] = []
         self.address = ""
         self.texts: list[bytes] = []
         self.writable_told: list[bool] = []
@@ -76,7 +76,8 @@ class Gateway:
         self.closed_times = 0
         self.spoke_times = 0
 
-    def refusal(self, address: str) -> Refusal | None:
+    def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
+        self.shown.append(shows_token)
         return self.refuses
 
     def opened(self, wire: Wire, address: str) -> Connection:
@@ -87,7 +88,7 @@ class Gateway:
     def listening(self, wire: Wire, address: str) -> Connection:
         raise AssertionError("a socket speaks")
 
-    def presented(self, connection: Connection, token: str | TokenError) -> None:
+    def presented(self, connection: Connection, token: str) -> None:
         self.token = token
 
     def received(self, connection: Connection, text: bytes) -> None:
@@ -450,6 +451,29 @@ def test_an_upgrade_that_cannot_be_is_answered_and_closed(asked: bytes, status: 
     socket.connection_lost(None)
     assert gateway.texts == []
     assert gateway.closed_times == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request("Sec-WebSocket-Protocol: clarion.v1"),
+        request("Sec-WebSocket-Protocol: clarion.v1, bearer."),
+        request("Authorization: Basic YTpi"),
+        request("Authorization: Bearer abc", path="/v1/ws?access_token=abc"),
+    ],
+)
+async def test_a_client_without_a_token_hears_so_after_the_upgrade_and_is_no_connection(asked: bytes) -> None:
+    gateway = Gateway()
+    socket, transport = connecting(gateway)
+    socket.data_received(asked)
+    head, _, said = b"".join(transport.written).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b'{"op":"error","code":"token",' in said
+    assert struct.pack("!H", 4401) in said
+    assert transport.is_half_closed
+    socket.data_received(sent(text(b"{}")))
+    socket.connection_lost(None)
+    assert (gateway.shown, gateway.token, gateway.texts, gateway.closed_times) == ([False], None, [], 0)
 
 
 def test_a_refusal_says_when_to_come_back() -> None:

@@ -16,6 +16,19 @@ _TOKEN_IN_QUERY: Final = re.compile(
 )
 
 
+_MISSING: Final = (
+    "token missing: send it in the Authorization header, or on a WebSocket as the subprotocol bearer.<token>"
+)
+
+
+def shown(authorization: str, subprotocols: Iterable[str], query: str) -> str | TokenError:
+    """The token of who wants to stay connected, or why there is none to look at."""
+    try:
+        return presented(authorization, subprotocols, query) or TokenError(_MISSING)
+    except TokenError as error:
+        return error
+
+
 def presented(authorization: str, subprotocols: Iterable[str], query: str) -> str:
     """The token, empty when there is none. Raises `TokenError` when the address has one: it has leaked already."""
     if _TOKEN_IN_QUERY.search(query):

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
@@ -67,7 +68,8 @@ class GuardedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_last:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self.transport.is_closing():
             return
         # the parser reports a header when it is complete: an endless one shows only in the bytes that went in
@@ -78,6 +80,26 @@ class GuardedHttp(HttpToolsProtocol):
         elif self._deadline is None and self.cycle and self.cycle.response_complete:
             # bytes of no request, such as an empty line, or of one that has its answer: they ended the keep-alive
             self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._end)
+
+    def _feed(self, data: bytes) -> None:
+        """As uvicorn does it, but for upgrades to what we do not speak: these are ignored (RFC 9110, 7.8).
+
+        Java's HTTP client asks for `h2c` with every first request of a connection. llhttp takes all that follows the
+        headers of such a request, its body too, for the other protocol: so it is read again without its wish.
+        """
+        parser: Any = self.parser
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                lines = [b"%b %b HTTP/%b" % (parser.get_method(), self.url, parser.get_http_version().encode())]
+                lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+                self.parser = httptools.HttpRequestParser(self)
+                self._feed(b"\r\n".join([*lines, b"", data[upgrade.args[0] :]]))
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -105,8 +127,18 @@ class GuardedHttp(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._has_headers()
-        super().on_headers_complete()
+        if not self._asks_in_vain():
+            self._has_headers()
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._asks_in_vain():
+            super().on_message_complete()
+
+    def _asks_in_vain(self) -> bool:
+        """For an upgrade that there is not: the request comes again without it."""
+        parser: Any = self.parser
+        return parser.should_upgrade() and not self._should_upgrade()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
