@@ -118,7 +118,7 @@ async def test_an_answer_that_nobody_reads_is_let_go(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_slow_reader_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 2.0)
+    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 8.0)
     async with serving(Served(size=LARGE)) as served, client(served) as (reader, writer):
         served.gate.set()
         writer.write(GET)
