@@ -18,6 +18,7 @@ from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenErr
 from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
+from clarion.web.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.arrivals import Arrival
 from services.gateway.catchup import CatchUp
 from services.gateway.connection import RETRY_MS, Connection
@@ -26,7 +27,6 @@ from services.gateway.heartbeats import Heartbeats
 from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence, SessionRefused
 from services.gateway.resume import Beyond, Trusted, take_over, trust
-from services.gateway.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()

@@ -27,12 +27,12 @@ from clarion.store.database import Database
 from clarion.telemetry.health import Dependency
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, Unavailable
-from services.gateway.revocations import seconds_after
+from clarion.web.revocations import seconds_after
 
 log = structlog.get_logger()
 
 TOLD_WITHIN_S: Final = 5.0
-_CLOCKS: Final = timedelta(minutes=1)  # and a verifier's leeway
+_CLOCKS: Final = timedelta(minutes=1)
 
 
 class Disconnected(msgspec.Struct):
@@ -43,14 +43,14 @@ class Disconnected(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """`heard` is told what was stored; `token_life_s`: for how long a token that was issued by now may live."""
+    """`heard` is told what was stored; `token_life_s`: for how long a token that was issued by now may be good."""
 
     heard: Callable[[str, datetime], None]
     stored: Database
     producer: AIOKafkaProducer
     kafka: Dependency
     names: Names
-    token_life_s: int
+    token_life_s: float
 
     async def __call__(self, user: str) -> datetime:
         """From when on tokens of `user` are good again. Raises one of `database.TRANSIENT`; then try again."""

@@ -23,6 +23,7 @@ from clarion.contracts.receipts import Op
 from clarion.settings import Settings
 from clarion.store.database import Collection, LoopCollection
 from clarion.telemetry import metrics
+from clarion.web.revocations import Revocations
 from services.gateway import latency
 from services.gateway.admission import Admission, take_first
 from services.gateway.catchup import CatchUp
@@ -35,7 +36,6 @@ from services.gateway.outbox import Outbox
 from services.gateway.presence import Presence
 from services.gateway.reads import Reads
 from services.gateway.resume import Beyond
-from services.gateway.revocations import Revocations
 from services.gateway.rooms import Rooms
 
 log = structlog.get_logger()

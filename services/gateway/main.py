@@ -34,6 +34,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
+from clarion.web.revocations import AsFarAsKnown, Revocations, follow
 from services.gateway import lease
 from services.gateway.arrivals import look_up
 from services.gateway.carrier import Site
@@ -49,7 +50,6 @@ from services.gateway.outbox import SEND_S, Outbox
 from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Socket
-from services.gateway.revocations import AsFarAsKnown, Revocations, follow
 from services.gateway.safety_net import SafetyNet
 from services.gateway.stream_acks import StreamAcks, stream_ack_routes
 from services.gateway.stream_http import StreamHttp
@@ -72,7 +72,8 @@ async def main(process: Process) -> None:
     check = Revocations(Verifier(settings), revocations.collection(stored))
     ends = LaneEnds(settings, topics.collection(stored))
     gateway = make(settings, check, documents, notifications.waiting(reads), outbox, ends.beyond)
-    disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, settings.token_life_s)
+    good_for_s = settings.token_life_s + 2 * settings.token_leeway_s  # issued ahead of our clock, and ended behind it
+    disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, good_for_s)
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")

@@ -11,12 +11,11 @@ from starlette.routing import Route
 from clarion.contracts import limits, times
 from clarion.contracts.problems import FieldError
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY
-from clarion.security.verifier import Verifier
 from clarion.slashes import without_redirects
 from clarion.telemetry import metrics
 from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget
-from clarion.web.callers import caller
+from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, Refused, problem, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
@@ -33,9 +32,9 @@ _NOT_ACKNOWLEDGED: Final = (
 )
 
 
-def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
+def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
     async def publish(request: Request) -> Response:
-        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
+        claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
@@ -50,7 +49,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         return Response(msgspec.json.encode(answer), 202, media_type=JSON)
 
     async def publish_batch(request: Request) -> Response:
-        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
+        claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         key = _idempotency_key(request)
         with budget.request():
             async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
@@ -76,7 +75,7 @@ def make_app(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget,
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
-            *sent_routes(verifier, acceptor, find, budget, limit),
+            *sent_routes(check, acceptor, find, budget, limit),
             served("/openapi.json", document()),
         ],
         exception_handlers={**HANDLERS, Rejected: _rejected},

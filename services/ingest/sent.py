@@ -14,10 +14,9 @@ from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import Status
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
-from clarion.security.verifier import Verifier
 from clarion.telemetry import metrics
 from clarion.web.budget import Budget
-from clarion.web.callers import caller
+from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.openapi import Accepted
@@ -29,16 +28,16 @@ _ID: Final = re.compile(UUID_PATTERN)
 _NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s: try again, it does no harm"
 
 
-def sent_routes(verifier: Verifier, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
+def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
     async def status(request: Request) -> Response:
-        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
+        claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         with budget.request():
             limit.charge(claims.subject, 1)
             found = await _own(request, claims, find)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     async def retract(request: Request) -> Response:
-        claims = await caller(request, verifier, PUBLISH, PUBLISH_ANY)
+        claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         with budget.request():
             limit.charge(claims.subject, 1)
             found = await _own(request, claims, find)

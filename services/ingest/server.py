@@ -10,10 +10,11 @@ import uvicorn
 from clarion.process import Process
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.verifier import Verifier
-from clarion.store import database
+from clarion.store import database, revocations
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.health import Health, watch
 from clarion.web.budget import Budget
+from clarion.web.revocations import AsFarAsKnown, Revocations, learn
 from services.ingest.accept import Acceptor
 from services.ingest.lookup import find
 from services.ingest.routes import make_app
@@ -41,10 +42,11 @@ async def main(process: Process) -> None:
     acceptor = Acceptor(settings, health.dependency("kafka"), budget)
     health.troubles.append(acceptor.refused)
     stored, mongodb = database.connect(settings), health.dependency("mongodb")
+    known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
     config = uvicorn.Config(
-        make_app(Verifier(settings), acceptor, partial(find, stored, mongodb), budget, limit),
+        make_app(AsFarAsKnown(known), acceptor, partial(find, stored, mongodb), budget, limit),
         host=settings.host,
         port=settings.port or PORT,
         http=GuardedHttp,
@@ -59,11 +61,13 @@ async def main(process: Process) -> None:
     async with asyncio.TaskGroup() as tasks:
         accepting = tasks.create_task(acceptor.run(), name="acceptor")
         watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
+        learning = tasks.create_task(learn(known), name="revocations")
         serving = tasks.create_task(serve(config, server_class=_Server, health=health), name="server")
         await process.stopping.wait()
         await _ended(serving)
         await _ended(accepting)
         await _ended(watching)
+        await _ended(learning)
     database.close(stored)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from aiokafka import TopicPartition
 from websockets.asyncio.client import ClientConnection
@@ -19,15 +20,16 @@ from clarion.client import Lane, Publisher
 from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Control
 from clarion.contracts.topics import Names
-from clarion.security.tokens import OPERATE, SUBSCRIBE, mint
+from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, mailboxes, revocations
 from clarion.store.database import Database
 from clarion.store.revocations import LATEST
 from clarion.telemetry.health import Dependency
+from clarion.web.revocations import seconds_after
 from deploy.local.stack import Stack
 from services.gateway.disconnect import Disconnect
-from services.gateway.revocations import seconds_after
+from tests.conftest import until
 from tests.gateways import RESUME, close_code, frame, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
 
@@ -118,6 +120,35 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
     kept = await revocations.collection(stored).find_one({"_id": user})
     assert kept is not None
     assert (kept["purge_at"] - times.now()).total_seconds() > live.token_life_s
+
+
+async def publish_status(url: str, token: str) -> int:
+    body = {"type": "t", "message": "x", "recipient": "nobody"}
+    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+        return (
+            await http.post("/v1/notifications", json=body, headers={"Authorization": f"Bearer {token}"})
+        ).status_code
+
+
+@pytest.mark.parametrize("ahead_s", [0, 30])
+async def test_ingest_refuses_the_tokens_too_also_of_an_issuer_whose_clock_is_ahead(
+    live: Settings, user: str, ahead_s: int
+) -> None:
+    now = int(time.time())
+    claims = {"sub": user, "scope": PUBLISH, "iss": live.jwt_issuer, "aud": live.jwt_audience}
+    old = jwt.encode(claims | {"iat": now + ahead_s, "exp": now + 600}, live.jwt_secret, "HS256")
+    assert await publish_status(live.ingest_url, old) == 202
+    assert (await disconnect(live.gateway_urls[1], user, mint(live, sub="ops", scope=OPERATE))).status_code == 202
+
+    async def is_refused() -> bool:
+        return await publish_status(live.ingest_url, old) == 401
+
+    await until(is_refused, within_s=20)
+    await asyncio.sleep(2)
+    assert await is_refused()
+    if not ahead_s:
+        await next_second()
+        assert await publish_status(live.ingest_url, mint(live, sub=user, scope=PUBLISH)) == 202
 
 
 async def test_only_an_operator_may_and_its_token_is_looked_at_as_any_other(live: Settings, user: str) -> None:

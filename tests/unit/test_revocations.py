@@ -1,18 +1,28 @@
 """What a gateway keeps of revoked tokens."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
 
 from clarion.security.tokens import Claims
+from clarion.security.verifier import Verifier
+from clarion.settings import Settings
 from clarion.store.revocations import LATEST
-from services.gateway import revocations
-from services.gateway.revocations import Revocations, seconds_after
+from clarion.web import revocations
+from clarion.web.revocations import Revocations, seconds_after
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 400_000, tzinfo=UTC)
-NOTHING: Any = None  # neither tokens nor a database are looked at here
+NOTHING: Any = None  # no database is looked at here
+EXACT: Any = SimpleNamespace(lead_s=0.0, leeway_s=60.0)  # no token is verified: only the issuer's clock counts
+
+
+def revoked(verifier: Any = EXACT) -> Revocations:
+    return Revocations(verifier, NOTHING, today=(NOW + timedelta(hours=1)).timestamp)
 
 
 def claims(user: str, issued: float) -> Claims:
@@ -22,7 +32,7 @@ def claims(user: str, issued: float) -> Claims:
 def test_tokens_issued_before_the_next_second_are_refused_and_later_ones_are_not() -> None:
     tokens_from = seconds_after(NOW)
     assert tokens_from == datetime(2026, 1, 1, 12, 0, 1, tzinfo=UTC)
-    known = Revocations(NOTHING, NOTHING)
+    known = revoked()
     assert not known.refuses(claims("ann", 0))
     known.note("ann", tokens_from)
     assert known.refuses(claims("ann", int(NOW.timestamp())))
@@ -30,8 +40,34 @@ def test_tokens_issued_before_the_next_second_are_refused_and_later_ones_are_not
     assert not known.refuses(claims("bob", 0))
 
 
+def test_a_token_whose_issuers_clock_is_ahead_does_not_outlive_the_revocation() -> None:
+    known, tokens_from = revoked(), seconds_after(NOW)
+    known.today = NOW.timestamp
+    known.note("ann", tokens_from)
+    began = tokens_from.timestamp()
+    assert known.refuses(claims("ann", began + 30)), "it is from the future, so its clock is ahead by what nobody knows"
+    assert not known.refuses(claims("ann", began + 61)), "beyond the leeway it was not issued before"
+    assert not known.refuses(claims("bob", began + 30))
+    known.today = (NOW + timedelta(seconds=50)).timestamp
+    assert not known.refuses(claims("ann", began + 30)), "a new token of an exact issuer is good"
+    ahead = revoked(SimpleNamespace(lead_s=40.0, leeway_s=60.0))
+    ahead.today = known.today
+    ahead.note("ann", tokens_from)
+    assert ahead.refuses(claims("ann", began + 39)), "its issuer's clock was seen 40 s ahead"
+    assert not ahead.refuses(claims("ann", began + 40))
+
+
+async def test_a_verifier_sees_how_far_its_issuers_clock_is_ahead() -> None:
+    settings = Settings(env="dev", jwt_secret="s" * 32)
+    verifier, now = Verifier(settings), time.time()
+    for ahead, seen in ((-30, 0), (40, 40), (10, 40)):
+        good = {"sub": "ann", "iss": "clarion", "aud": "clarion", "iat": now + ahead, "exp": now + 600}
+        await verifier.verify(jwt.encode(good, settings.jwt_secret, "HS256"))
+        assert verifier.lead_s == pytest.approx(seen, abs=5)
+
+
 def test_a_later_revocation_stands_whatever_is_heard_afterwards() -> None:
-    known = Revocations(NOTHING, NOTHING)
+    known = revoked()
     later, earlier = seconds_after(NOW), datetime(2025, 1, 1, tzinfo=UTC)
     for heard in (later, earlier, None):
         known.note("ann", heard)
@@ -39,7 +75,7 @@ def test_a_later_revocation_stands_whatever_is_heard_afterwards() -> None:
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first() -> None:
-    known = Revocations(NOTHING, NOTHING)
+    known = revoked()
     for number in range(LATEST + 1):
         known.note(f"user-{number}", seconds_after(NOW))
         known.note(f"asked-{number}", None)
@@ -61,7 +97,7 @@ class Stored:
 async def test_a_token_is_judged_without_the_store_once_all_that_is_revoked_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = Revocations(NOTHING, NOTHING)
+    known = revoked()
     ann, bob = claims("ann", NOW.timestamp() - 60), claims("bob", NOW.timestamp() - 60)
     assert not known.decides(bob), "nothing was looked at"
     monkeypatch.setattr(revocations.revocations, "since", Stored({"ann": NOW}).since)
@@ -74,7 +110,7 @@ async def test_a_token_is_judged_without_the_store_once_all_that_is_revoked_is_k
 async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judged_without_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = Revocations(NOTHING, NOTHING)
+    known = revoked()
     found = {f"user-{n}": NOW + timedelta(seconds=n) for n in range(LATEST)}
     monkeypatch.setattr(revocations.revocations, "since", Stored(found).since)
     await known.load()
@@ -90,7 +126,7 @@ async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judg
 async def test_when_more_is_revoked_between_two_looks_than_one_brings_the_same_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known, store, heard = Revocations(NOTHING, NOTHING), Stored({}), asyncio.Event()
+    known, store, heard = revoked(), Stored({}), asyncio.Event()
     monkeypatch.setattr(revocations.revocations, "since", store.since)
     monkeypatch.setattr(revocations, "LOOK_EVERY_S", 0.0)
     await known.load()

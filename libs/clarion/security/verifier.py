@@ -17,9 +17,14 @@ _jws: Final = jwt.PyJWS([_SHARED, *ALGORITHMS])
 
 
 class Verifier:
-    """Checks algorithm, issuer, signature, audience and times. One a process; an issuer's keys are cached."""
+    """Checks algorithm, issuer, signature, audience and times. One a process; an issuer's keys are cached.
+
+    `lead_s`: by how much the issuer's clock was seen ahead of ours, at most `leeway_s`.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.leeway_s: Final = settings.token_leeway_s
+        self.lead_s = 0.0
         self._expected = Expected(
             settings.jwt_issuer, settings.jwt_audience, settings.token_life_s, settings.token_leeway_s
         )
@@ -34,7 +39,10 @@ class Verifier:
             payload = _payload(token, self._secret, _SHARED)
         else:
             payload = await self._signed_by_issuer(token, self._keys)
-        return self._expected.claims(payload, time.time())
+        now = time.time()
+        claims = self._expected.claims(payload, now)
+        self.lead_s = max(self.lead_s, claims.issued - now)
+        return claims
 
     async def _signed_by_issuer(self, token: str, keys: KeySet) -> bytes:
         kid, algorithm = self._claimed_key(token)

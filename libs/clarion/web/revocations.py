@@ -2,6 +2,7 @@
 
 A gateway knows every revocation in force before it serves anybody: what stood in MongoDB when it started, what other
 gateways told it since, and what it found by looking again. So it refuses revoked tokens while MongoDB is away, too.
+Ingest serves at once, and goes by what it has found by then.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Final
 import structlog
 
 from clarion.contracts import times
+from clarion.resilience.backoff import retry
 from clarion.security.tokens import Claims, KeysUnavailable, TokenError
 from clarion.security.verifier import Verifier
 from clarion.store import database, revocations
@@ -24,6 +26,7 @@ from clarion.store.database import Collection
 log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 10.0
+UNTOLD_EVERY_S: Final = 2.0  # for who has no mailbox in which it would be told
 _CLOCKS: Final = timedelta(minutes=1)  # by which another gateway's may differ
 REVOKED: Final = "the token was revoked"
 UNKNOWN: Final = "it cannot be told whether the token was revoked"
@@ -42,6 +45,7 @@ class Revocations:
     verifier: Verifier
     stored: Collection
     now: Callable[[], float] = time.monotonic
+    today: Callable[[], float] = time.time
     _tokens_from: OrderedDict[str, datetime] = field(default_factory=OrderedDict[str, datetime])
     _asked: OrderedDict[str, float] = field(default_factory=OrderedDict[str, float])  # until when that is good enough
     _complete_from: float = math.inf  # of tokens issued since, all that is revoked is known
@@ -62,11 +66,20 @@ class Revocations:
     def refuses(self, claims: Claims) -> bool:
         """Whether that is known; what is not known now may be found when its session is stored."""
         tokens_from = self._tokens_from.get(claims.subject)
-        return tokens_from is not None and claims.issued < tokens_from.timestamp()
+        return tokens_from is not None and self._earliest(claims) < tokens_from.timestamp()
 
     def decides(self, claims: Claims) -> bool:
         """Whether `refuses` is the last word without MongoDB, but for what was revoked since it was last looked at."""
-        return claims.issued >= self._complete_from
+        return self._earliest(claims) >= self._complete_from
+
+    def _earliest(self, claims: Claims) -> float:
+        """When a token can have been issued, by our clock: an issuer's may be ahead by as much as the leeway.
+
+        Of a token that says it was issued later than now, all of the leeway counts; of another one, as much as was seen
+        of its issuer's clock. So nobody has to wait for the leeway who comes back with a new token of an exact issuer.
+        """
+        leads = claims.issued > self.today()
+        return claims.issued - (self.verifier.leeway_s if leads else self.verifier.lead_s)
 
     async def load(self) -> None:
         """Learn all that is in force, before anybody is served. Raises one of `database.TRANSIENT`."""
@@ -113,13 +126,15 @@ def _complete_from(found: Mapping[str, datetime]) -> float:
     return 0.0 if len(found) < revocations.LATEST else min(found.values()).timestamp()
 
 
-async def follow(known: Revocations, heard: Callable[[str, datetime], None], looked: datetime) -> None:
+async def follow(
+    known: Revocations, heard: Callable[[str, datetime], None], looked: datetime, every_s: float | None = None
+) -> None:
     """Look for what was revoked lately, for ever: a gateway that was not told, or whose mailbox lags, hears so, too.
 
     `looked` is when everything was known that had been revoked by then.
     """
     while True:
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_EVERY_S if every_s is None else every_s)
         now = times.now()
         try:
             found = await known.look(looked - _CLOCKS)
@@ -129,6 +144,13 @@ async def follow(known: Revocations, heard: Callable[[str, datetime], None], loo
         looked = now
         for user, tokens_from in found.items():
             heard(user, tokens_from)
+
+
+async def learn(known: Revocations) -> None:
+    """Find all that is in force, as soon as MongoDB answers, and then what comes: for a door that nobody tells."""
+    looked = times.now()
+    await retry(known.load, "mongodb", *database.TRANSIENT)
+    await follow(known, known.note, looked, UNTOLD_EVERY_S)
 
 
 def seconds_after(moment: datetime) -> datetime:
