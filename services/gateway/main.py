@@ -32,6 +32,7 @@ from clarion.store.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
+from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, follow
@@ -79,14 +80,17 @@ async def main(process: Process) -> None:
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.troubles.append(producer.refused)
     health.figures.append(lambda: _figures(gateway))
+    files = Descriptors()
+    health.troubles.append(files.shortage)
     async with asyncio.TaskGroup() as tasks:
         started = [
             tasks.create_task(
                 watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
             ),
             tasks.create_task(
-                _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect)), name="http"
+                _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect), files), name="http"
             ),
+            tasks.create_task(files.watch(), name="descriptors"),
             tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
             tasks.create_task(gateway.each_second(), name="each second"),
             tasks.create_task(gateway.catch_up.feed(), name="catch-up"),
@@ -199,7 +203,12 @@ async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lea
 
 
 async def _serve(
-    settings: Settings, gateway: Gateway, check: Revocations, inbox: Inbox, routes: Sequence[BaseRoute]
+    settings: Settings,
+    gateway: Gateway,
+    check: Revocations,
+    inbox: Inbox,
+    routes: Sequence[BaseRoute],
+    files: Descriptors,
 ) -> None:
     async def publish(user: str) -> None:
         try:
@@ -223,7 +232,7 @@ async def _serve(
         return Socket(site, **kwargs)
 
     def new_http(**kwargs: Any) -> StreamHttp:
-        return StreamHttp(crowds=crowds, site=site, **kwargs)
+        return StreamHttp(crowds=crowds, site=site, has_room=files.has_room, **kwargs)
 
     config = uvicorn.Config(
         app,

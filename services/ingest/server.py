@@ -12,6 +12,7 @@ from clarion.security.guarded_http import GuardedHttp
 from clarion.security.verifier import Verifier
 from clarion.store import database, revocations
 from clarion.telemetry.admin import Server, serve
+from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import Health, watch
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, learn
@@ -45,11 +46,17 @@ async def main(process: Process) -> None:
     known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
+    files = Descriptors()
+    health.troubles.append(files.shortage)
+
+    def new_http(**kwargs: Any) -> GuardedHttp:
+        return GuardedHttp(has_room=files.has_room, **kwargs)
+
     config = uvicorn.Config(
         make_app(AsFarAsKnown(known), acceptor, partial(find, stored, mongodb), budget, limit),
         host=settings.host,
         port=settings.port or PORT,
-        http=GuardedHttp,
+        http=new_http,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
         ws="none",
         lifespan="off",
         log_config=None,
@@ -62,12 +69,14 @@ async def main(process: Process) -> None:
         accepting = tasks.create_task(acceptor.run(), name="acceptor")
         watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
         learning = tasks.create_task(learn(known), name="revocations")
+        counting = tasks.create_task(files.watch(), name="descriptors")
         serving = tasks.create_task(serve(config, server_class=_Server, health=health), name="server")
         await process.stopping.wait()
         await _ended(serving)
         await _ended(accepting)
         await _ended(watching)
         await _ended(learning)
+        await _ended(counting)
     database.close(stored)
 
 

@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol with what it lacks: limits on headers, on answers that nobody reads, and on sockets."""
 
 import asyncio
+from collections.abc import Callable, Sized
 from typing import Any, Final
 
 import httptools
@@ -17,6 +18,7 @@ TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
 
 _END: Final = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large" + _END
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10" + _END
 _TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 10" + _END
 
 
@@ -28,8 +30,14 @@ class _Pipelined(Exception):
     """As above: a request came before the one in front of it was answered."""
 
 
+def _always(_: Sized) -> bool:
+    return True
+
+
 class GuardedHttp(HttpToolsProtocol):
     """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
+
+    `has_room` says of the connections of this process whether one more may be among them.
 
     A socket that another protocol takes over leaves its crowd: from then on that one counts it.
 
@@ -37,10 +45,18 @@ class GuardedHttp(HttpToolsProtocol):
     and that answer is the last (RFC 9112, 9.3.2: the client asks again on another connection).
     """
 
-    def __init__(self, *args: Any, crowds: Crowds | None = None, trusted: Networks = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        crowds: Crowds | None = None,
+        trusted: Networks = (),
+        has_room: Callable[[Sized], bool] = _always,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._crowds = crowds
         self._trusted = trusted
+        self._has_room = has_room
         self._inside = ""
         self._in_headers = True
         self._header_bytes = 0
@@ -55,7 +71,9 @@ class GuardedHttp(HttpToolsProtocol):
         self.flow = FlowControl(transport)
         self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
         self.scheme = "https" if is_ssl(transport) else "http"
-        if self._may_enter():
+        if not self._has_room(self.connections):
+            self._end(_FULL)
+        elif self._may_enter():
             self._expect_headers()
         else:
             self._end(_TOO_MANY)

@@ -1,0 +1,87 @@
+"""File descriptors (`ulimit -n`): how many a process may still give to connections, so that others are left some.
+
+Where none is left, the system's accept fails: connections to the admin port are dropped, too, and Kafka or MongoDB
+cannot be reached again. So the door refuses connections before that.
+"""
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable, Sized
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from clarion.telemetry import metrics
+
+log = structlog.get_logger()
+
+_RESERVE: Final = 64  # for the admin port, Kafka, MongoDB, an issuer's keys, files that are read
+_LOOK_EVERY_S: Final = 1.0
+_TOLD_FOR_S: Final = 10.0  # after the last refusal, so that health does not flicker
+
+
+class Descriptors:
+    """`held`: how many descriptors are open, and `most`: how many may be."""
+
+    def __init__(
+        self,
+        held: Callable[[], int] | None = None,
+        most: Callable[[], int] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections: Sized = ()  # the door's
+        self._held: Final = held or _open
+        self._allowed: Final = most or _soft_limit
+        self._now: Final = now
+        self._refused_at = float("-inf")
+        self._is_short = False
+        self.look()
+
+    def look(self) -> None:
+        """Count anew. Between two looks only the door's connections are taken to change: counting costs too much."""
+        self._most = self._allowed()
+        self._others = self._held() - len(self._connections)
+        if self._is_short and not self.shortage():
+            self._is_short = False
+            log.info("there are file descriptors again", most=self._most)
+
+    def has_room(self, connections: Sized) -> bool:
+        """Whether the connection that has just come may stay; it is among the door's `connections`."""
+        self._connections = connections
+        reserve = min(_RESERVE, self._most // 4)
+        if self._others + len(self._connections) <= self._most - reserve:
+            return True
+        metrics.connections_refused.inc()
+        self._refused_at = self._now()
+        if not self._is_short:
+            self._is_short = True
+            log.warning("connections are refused", reason=self.shortage())
+        return False
+
+    def shortage(self) -> str:
+        """For health: what is short, and what to do; empty while nobody was refused lately."""
+        if self._now() - self._refused_at > _TOLD_FOR_S:
+            return ""
+        held = self._others + len(self._connections)
+        return (
+            f"out of file descriptors: {held} of {self._most} are open, the rest is for the admin port and servers: "
+            "raise `ulimit -n`, or lower CLARION_CONNECTIONS"
+        )
+
+    async def watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self.look()
+
+
+def _open() -> int:
+    try:
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+    except OSError:  # no system without that folder is one that we run on, or there is none left to read it with
+        return 0
+
+
+def _soft_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
