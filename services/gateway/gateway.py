@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -42,6 +42,7 @@ log = structlog.get_logger()
 
 
 SENT_AWAY_EVERY_S: Final = 0.02  # at least
+CLOCKS_APART: Final = timedelta(minutes=1)  # of gateways, at most: a wild moment must not shut a user out for longer
 
 
 @dataclass(slots=True)
@@ -241,7 +242,7 @@ class Gateway:
 
     def _control(self, record: Control) -> None:
         if record.op == "disconnect" and record.before is not None:
-            self.revoked(record.user, record.before)
+            self.revoked(record.user, min(record.before, times.now() + CLOCKS_APART))
         elif record.op == "ack" and record.session is not None:
             self.posted(record.user, record.session, record.tag)
 

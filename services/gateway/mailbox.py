@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -15,6 +14,7 @@ from clarion.broker import clients
 from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Delivery, Fence
 from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Invalid
 from clarion.contracts.topics import Names
 from clarion.process import within
 from clarion.resilience.backoff import retry
@@ -92,7 +92,7 @@ class Mailbox:
         for record in records:
             try:
                 delivery = deliveries.decode(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
+            except Invalid as error:
                 log.warning("undecodable delivery: everybody reads the store", offset=record.offset, error=str(error))
                 self._behind()
                 continue

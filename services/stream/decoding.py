@@ -90,8 +90,7 @@ def decode_window(
             try:
                 item = _notification(record, batch.partition, generation, now)
             except Invalid as error:
-                reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
-                decoded.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
+                decoded.dead.append(refused(record, batch.partition, error, now))
                 continue
             right = partition_of(item.recipient, partitions)
             if item.deliver_at and _is_early(item, item.deliver_at, record, now):
@@ -178,6 +177,12 @@ def dead_letter(
         first_seen=times.from_ms(record.timestamp or 0),
         last_seen=now,
     )
+
+
+def refused(record: Record, partition: Partition, error: Invalid, now: datetime) -> DeadLetter:
+    """What its contract refuses."""
+    reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
+    return dead_letter(record, partition, reason, str(error), now)
 
 
 def conflict(record: Record, partition: Partition, id_: str, now: datetime) -> DeadLetter:

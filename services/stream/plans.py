@@ -12,11 +12,11 @@ from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
 from clarion.contracts import ids, notification, scheduling, times
-from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream import record_clock
-from services.stream.decoding import Moved, conflict, dead_letter
+from services.stream.decoding import Moved, conflict, refused
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)
@@ -73,8 +73,7 @@ def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: in
             try:
                 plan = _plan(record, batch.partition, generation, now)
             except Invalid as error:
-                reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
-                plans.dead.append(dead_letter(record, batch.partition, reason, str(error), now))
+                plans.dead.append(refused(record, batch.partition, error, now))
                 continue
             right = partition_of(plan.notification.recipient, partitions)
             if right != batch.partition.number:

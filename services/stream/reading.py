@@ -11,13 +11,10 @@ from typing import Final
 import msgspec
 
 from clarion.contracts import limits, names, notification, visible
+from clarion.contracts.ids import is_uuid
 from clarion.contracts.notification import Notification
 
 _is_type: Final = lru_cache(1024)(pattern(limits.TYPE_PATTERN).search)
-
-_HEX: Final = "0123456789abcdef"
-_SHAPES: Final = bytes(ord("x" if chr(n) in _HEX else "-" if chr(n) == "-" else "?") for n in range(256))
-_UUID: Final = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 
 
 class _Unmatched(Notification, kw_only=True, omit_defaults=True, gc=False):
@@ -38,7 +35,7 @@ def read(value: bytes) -> Notification:
         return notification.decode(value)  # says what is wrong
     is_plain = (
         notification.is_harmless(value, item.data)  # first: what is remembered of types is small
-        and (item.id is None or _is_uuid(item.id))
+        and (item.id is None or is_uuid(item.id))
         and _is_type(item.type)
         and names.is_plain(item.recipient)
         and names.is_plain(item.sender)
@@ -46,8 +43,3 @@ def read(value: bytes) -> Notification:
         and notification.is_in_utc(item)
     )
     return item if is_plain else notification.decode(value)
-
-
-def _is_uuid(text: str) -> bool:
-    """As the pattern of ids has it, for less than half."""
-    return text.encode().translate(_SHAPES) == _UUID and text[14] in "12345678" and text[19] in "89ab"

@@ -1,11 +1,11 @@
 """The receipts role: folds what clients acknowledged and read into MongoDB in bulk, then tells the users' devices."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.commit_tracker import Partition
@@ -14,6 +14,7 @@ from clarion.contracts import receipts, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Sync
 from clarion.contracts.limits import IDS_PER_FRAME
+from clarion.contracts.notification import Invalid
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
@@ -21,7 +22,7 @@ from clarion.store import changes, database, notifications, scheduled, sessions
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.decoding import dead_letter
+from services.stream.decoding import dead_letter, refused
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
 from services.stream.letters import say_dead
@@ -39,7 +40,7 @@ class ReceiptsWork:
     producer: AIOKafkaProducer
 
     async def __call__(self, window: Window, turn: Turn) -> None:
-        found, dead = _decode(window.batches)
+        found, dead = decode_receipts(window.batches, times.now())
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
 
@@ -94,25 +95,28 @@ def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mappi
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
+    """A receipt, and the record that it came in."""
+
     receipt: Receipt
     record: Record
     partition: Partition
 
 
-def _decode(batches: list[RecordBatch]) -> tuple[list[_Said], list[DeadLetter]]:
-    found: list[_Said] = []
+def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list[Said], list[DeadLetter]]:
+    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours."""
+    found: list[Said] = []
     dead: list[DeadLetter] = []
     for batch in batches:
         for record in batch.records:
             try:
-                found.append(_Said(receipts.decode(record.value or b""), record, batch.partition))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                dead.append(dead_letter(record, batch.partition, Reason.UNDECODABLE, str(error), times.now()))
+                found.append(Said(receipts.decode(record.value or b"", now), record, batch.partition))
+            except Invalid as error:
+                dead.append(refused(record, batch.partition, error, now))
     return found, dead
 
 
-def _unfoldable(found: Sequence[_Said], refused: Sequence[Refused]) -> list[DeadLetter]:
+def _unfoldable(found: Sequence[Said], refused: Sequence[Refused]) -> list[DeadLetter]:
     """The records whose receipts MongoDB can never take; those folded together with them are not among these."""
     errors = {(one.change.op, one.change.user, one.change.ids[0]): one.error for one in refused}
     if not errors:

@@ -4,8 +4,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Self
 
-from clarion.contracts.deliveries import JsonOrder
 from clarion.contracts.lanes import Lane
+from clarion.contracts.order import JsonOrder
 from tests.model.world import Part
 
 

@@ -104,7 +104,7 @@ def test_a_gateway_is_told_what_a_stream_of_its_own_has_handled() -> None:
 def test_a_gateway_is_told_of_a_disconnect_with_its_moment() -> None:
     told = deliveries.Control("disconnect", "ann", times.now())
     assert deliveries.decode(deliveries.encode(told)) == told
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(notification.Invalid):
         deliveries.decode(b'{"kind":"control","op":"disconnect","user":"ann","before":"soon"}')
 
 

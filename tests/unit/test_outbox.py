@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
-from clarion.contracts import receipts, times
+from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
@@ -85,7 +86,7 @@ async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch
     sent: list[Receipt] = []
 
     async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
-        sent.extend(receipts.decode(value) for _, value in records)
+        sent.extend(msgspec.json.decode(value, type=Receipt) for _, value in records)
 
     monkeypatch.setattr(outbox, "send_keyed", send)
     running = asyncio.create_task(box.run())
@@ -135,6 +136,6 @@ async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_t
             await box.flush()
     finally:
         running.cancel()
-    told = [receipts.decode(value) for value in sent]
+    told = [msgspec.json.decode(value, type=Receipt) for value in sent]
     assert [(one.user, one.folded) for one in told] == [("user-1", True), ("user-2", False)]
     assert len(folded) == 1

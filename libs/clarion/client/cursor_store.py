@@ -8,9 +8,9 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from clarion.contracts.deliveries import JsonOrder
-from clarion.contracts.frames import Place, Since
+from clarion.contracts.frames import Since
 from clarion.contracts.lanes import Lane
+from clarion.contracts.order import JsonOrder
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def sound(found: object) -> tuple[Position, list[str]]:
     dropped: list[str] = []
     for lane, place in _items(stored.get("cursors", {}), dropped):
         try:
-            cursors[Lane(lane)] = msgspec.convert(place, Place)
+            cursors[Lane(lane)] = msgspec.convert(place, JsonOrder)
         except ValueError:
             dropped.append(f"the cursor of {lane[:20]}")
     try:

@@ -11,9 +11,9 @@ from typing import Final
 
 from clarion.client.cursor_store import Position
 from clarion.contracts import limits
-from clarion.contracts.deliveries import JsonOrder
 from clarion.contracts.frames import Received
 from clarion.contracts.lanes import Lane
+from clarion.contracts.order import JsonOrder
 
 # Credit keeps a sane server far below this; more in the queue is a server that does not count.
 MAX_QUEUED: Final = 10_000

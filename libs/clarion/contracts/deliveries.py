@@ -1,17 +1,18 @@
 """Records on `deliveries.urgent` and `deliveries`: what one gateway's mailbox receives. One kind a record."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from clarion.contracts import order
+from clarion.contracts import limits, order
+from clarion.contracts.ids import ID_CHARS, are_uuids
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.notification import Invalid, Name, Notification, decoded
+from clarion.contracts.order import JsonOrder
 from clarion.contracts.receipts import Op
 from clarion.contracts.times import rfc3339
-
-JsonOrder = tuple[int, int]
 
 
 class Item(msgspec.Struct, gc=False, kw_only=True):
@@ -35,7 +36,7 @@ class Item(msgspec.Struct, gc=False, kw_only=True):
 class Addressed(msgspec.Struct, gc=False):
     """An item on its way to its recipient; `body` is the encoded `Item`, which a gateway need not decode."""
 
-    recipient: str
+    recipient: Name
     lane: Lane
     ord: JsonOrder
     id: str
@@ -50,7 +51,7 @@ class Items(msgspec.Struct, tag_field="kind", tag="items"):
 class Early(msgspec.Struct, gc=False):
     """An item that goes out before it is stored, to whoever has its recipient; `body` ends as `unstored_body` says."""
 
-    recipient: str
+    recipient: Name
     lane: Lane
     id: str
     body: msgspec.Raw
@@ -66,10 +67,10 @@ class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
 class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
     """The server's state changed: `unread` is its count (capped), clients never count by themselves."""
 
-    recipient: str
+    recipient: Name
     op: Op
-    ids: list[str]
-    unread: int
+    ids: Annotated[list[Annotated[str, Meta(max_length=ID_CHARS)]], Meta(max_length=limits.IDS_PER_FRAME)]
+    unread: Annotated[int, Meta(ge=0)]
     v: int = 1
 
 
@@ -89,10 +90,10 @@ class Control(msgspec.Struct, tag_field="kind", tag="control"):
     """
 
     op: Literal["disconnect", "ack"]
-    user: str
-    before: datetime | None = None
+    user: Name
+    before: Annotated[datetime, Meta(tz=True)] | None = None
     session: str | None = None
-    tag: int = 0
+    tag: Annotated[int, Meta(ge=0)] = 0
     v: int = 1
 
 
@@ -107,9 +108,25 @@ def encode(record: Delivery) -> bytes:
     return _encoder.encode(record)
 
 
-def decode(value: bytes) -> Delivery:
-    """Raises msgspec.DecodeError or UnicodeDecodeError."""
-    return _decoder.decode(value)
+def decode(value: bytes | None) -> Delivery:
+    """Decode and check a record. Raises `Invalid`, whatever the bytes are, and nothing else.
+
+    Bodies go from here into frames as they are, undecoded: one that is not UTF-8, not an object, or more than a line
+    would end the connection of every client that gets it.
+    """
+    value = value or b""
+    record = decoded(_decoder, value)
+    if isinstance(record, Items | Unstored):
+        if not are_uuids([item.id for item in record.items]):
+            raise Invalid("/items", "invalid", None, "an id is not a UUID")
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise Invalid("/items", "undecodable", None, str(error)) from error
+        # of the whole record at once: a look at each body takes as long as the rest of a gateway's reading
+        if b"\n" in value or b"\r" in value or value.count(b'"body":{') < len(record.items):
+            raise Invalid("/items", "invalid", None, "a body is not a JSON object in one line")
+    return record
 
 
 def content(body: bytes) -> tuple[object, ...]:

@@ -6,18 +6,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from clarion.contracts import limits
-from clarion.contracts.deliveries import JsonOrder
 from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.lanes import Lane
+from clarion.contracts.order import JsonOrder
 from clarion.contracts.receipts import Op
 
 SUBPROTOCOL: Final = "clarion.v1"
 BEARER_PREFIX: Final = "bearer."
 
 Ids = Annotated[list[Annotated[str, Meta(pattern=UUID_PATTERN)]], Meta(min_length=1, max_length=limits.IDS_PER_FRAME)]
-Ordinal = Annotated[int, Meta(ge=0, lt=1 << 48)]
-Generation = Annotated[int, Meta(ge=0, lt=1 << 15)]
-Place = tuple[Generation, Ordinal]
 Since = Annotated[str, Meta(max_length=40)]
 
 
@@ -34,7 +31,7 @@ class Resume(_Client):
     `user` and `deployment`, as `hello` told them when that was kept: of others, none of it counts.
     """
 
-    cursors: dict[Lane, Place] = {}
+    cursors: dict[Lane, JsonOrder] = {}
     since: Since | None = None
     user: Annotated[str, Meta(max_length=1_024)] | UnsetType = UNSET
     deployment: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET

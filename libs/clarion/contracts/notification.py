@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -63,6 +63,8 @@ class Invalid(ValueError):
         self.detail: Final = detail
 
 
+T = TypeVar("T")
+
 _CONTAINERS: Final = frozenset({dict, list})
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Notification)
@@ -79,10 +81,7 @@ def decode(value: bytes) -> Notification:
     """
     if len(value) > limits.RECORD_BYTES:
         raise Invalid("", "too_large", limits.RECORD_BYTES, f"a record has at most {limits.RECORD_BYTES} bytes")
-    try:
-        notification = _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid("", "undecodable", None, str(error)) from error
+    notification = decoded(_decoder, value)
     check_name("/recipient", notification.recipient)
     check_name("/sender", notification.sender)
     check_message(notification.message)
@@ -91,6 +90,14 @@ def decode(value: bytes) -> Notification:
     if not is_harmless(value, notification.data):
         check_data(notification.data)
     return notification
+
+
+def decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    """Any record of ours, by its decoder. Raises `Invalid`, whatever the bytes are, and nothing else."""
+    try:
+        return decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("", "undecodable", None, str(error)) from error
 
 
 def is_in_utc(item: Notification) -> bool:

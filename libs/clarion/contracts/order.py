@@ -3,9 +3,14 @@
 In JSON it is `[generation, offset]`, in BSON and in memory one integer, `generation << 48 | offset`, which sorts alike.
 """
 
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 _OFFSET_BITS: Final = 48
+Ordinal = Annotated[int, Meta(ge=0, lt=1 << _OFFSET_BITS)]
+Generation = Annotated[int, Meta(ge=0, lt=1 << 15)]
+JsonOrder = tuple[Generation, Ordinal]
 MAX_ORD: Final = (1 << 63) - 1
 
 

@@ -1,13 +1,20 @@
 """Records on `receipts`: what became of notifications, keyed by user. Upstream services may read the topic too."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from clarion.contracts import limits
+from clarion.contracts.ids import are_uuids
+from clarion.contracts.notification import Invalid, Name, decoded
+from clarion.contracts.times import rfc3339
+
+# Whoever said it has a clock of its own, and one that is off by more says nothing that could be put in order.
+AHEAD_MOST: Final = timedelta(days=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Op(StrEnum):
@@ -30,7 +37,7 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     `folded`: it is in the store already, what remains is to tell the user's devices.
     """
 
-    user: str
+    user: Name
     op: Op
     ids: Annotated[list[str], Meta(max_length=limits.IDS_PER_FRAME)]
     at: Annotated[datetime, Meta(tz=True)]
@@ -48,6 +55,16 @@ def encode(receipt: Receipt) -> bytes:
     return _encoder.encode(receipt)
 
 
-def decode(value: bytes) -> Receipt:
-    """Raises msgspec.DecodeError or UnicodeDecodeError."""
-    return _decoder.decode(value)
+def decode(value: bytes, now: datetime | None = None) -> Receipt:
+    """Decode and check a record; with `now`, that it was not said in the future, too.
+
+    Raises `Invalid`, whatever the bytes are, and nothing else: so one bad record never stops those after it.
+    """
+    receipt = decoded(_decoder, value)
+    if not are_uuids(receipt.ids):
+        raise Invalid("/ids", "invalid", None, "an id is not a UUID")
+    if receipt.at < _EPOCH:
+        raise Invalid("/at", "out_of_range", rfc3339(_EPOCH), "is before 1970")
+    if now is not None and receipt.at > now + AHEAD_MOST:
+        raise Invalid("/at", "out_of_range", rfc3339(now + AHEAD_MOST), "is more than a day ahead of this clock")
+    return receipt
