@@ -106,7 +106,7 @@ def decode_window(
 def _notification(record: Record, partition: Partition, generation: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
-    item = reading.read(record.value or b"")
+    item = reading.read(record.value or empty(record))
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
@@ -176,7 +176,16 @@ def dead_letter(
         attempts=attempts,
         first_seen=times.from_ms(record.timestamp or 0),
         last_seen=now,
+        own=record.headers,
     )
+
+
+def empty(record: Record) -> bytes:
+    """The value of a record that has none in it. Raises `Invalid` for a tombstone: here it deletes nothing."""
+    if record.value is None:
+        detail = "a tombstone: the record has no value, which deletes nothing here; retract by DELETE at ingest"
+        raise Invalid("", "undecodable", None, detail)
+    return record.value
 
 
 def refused(record: Record, partition: Partition, error: Invalid, now: datetime) -> DeadLetter:

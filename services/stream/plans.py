@@ -16,7 +16,7 @@ from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream import record_clock
-from services.stream.decoding import Moved, conflict, refused
+from services.stream.decoding import Moved, conflict, empty, refused
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)
@@ -85,7 +85,7 @@ def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: in
 
 def _plan(record: Record, partition: Partition, generation: int, now: datetime) -> Plan:
     notification.check_headers(record.headers)
-    item = notification.decode(record.value or b"")
+    item = notification.decode(record.value or empty(record))
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
         scheduling.check(item, now)
     item.created_at = record_clock.created(item.created_at, record, now)

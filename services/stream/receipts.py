@@ -22,7 +22,7 @@ from clarion.store import changes, database, notifications, scheduled, sessions
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.decoding import dead_letter, refused
+from services.stream.decoding import dead_letter, empty, refused
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
 from services.stream.letters import say_dead
@@ -110,7 +110,7 @@ def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list
     for batch in batches:
         for record in batch.records:
             try:
-                found.append(Said(receipts.decode(record.value or b"", now), record, batch.partition))
+                found.append(Said(receipts.decode(record.value or empty(record), now), record, batch.partition))
             except Invalid as error:
                 dead.append(refused(record, batch.partition, error, now))
     return found, dead

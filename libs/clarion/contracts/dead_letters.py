@@ -1,10 +1,14 @@
 """Records on `dead-letters`: the original bytes, cut at DEAD_LETTER_BYTES, with headers that say why and where from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
 
 from clarion.contracts import limits
 from clarion.contracts.times import rfc3339
@@ -18,9 +22,28 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # for the topic it has to go to
 
 
+Headers = Sequence[tuple[str, bytes]]
+
+OWN: Final = frozenset(
+    ("reason", "error", "topic", "partition", "offset", "attempts", "first_seen", "last_seen", "sha256", "left_out")
+)
+ORIGINAL: Final = "original-"  # before the name of a record's own header that is called as one of ours
+_ATTEMPTS_MOST: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_REASONS: Final = frozenset(reason.encode() for reason in Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a record that was a dead letter before, and is played again, has in its headers."""
+
+    attempts: int
+    first_seen: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that can never be processed as it is."""
+    """A record that can never be processed as it is. `own` are the headers with which it came."""
 
     value: bytes
     key: bytes | None
@@ -32,6 +55,7 @@ class DeadLetter:
     attempts: int
     first_seen: datetime
     last_seen: datetime
+    own: Headers = ()
 
     def payload(self) -> bytes:
         return self.value[: limits.DEAD_LETTER_BYTES]
@@ -39,16 +63,53 @@ class DeadLetter:
     def partition_key(self) -> bytes | None:
         return self.key and self.key[: limits.DEAD_LETTER_KEY_BYTES]
 
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Headers:
+        """Ours, then the record's own. Of a record that is played again, those of its last death give way."""
+        known = before(self.own, self.last_seen)
+        first_seen = min(known.first_seen, self.first_seen) if known else self.first_seen
         facts = {
             "reason": self.reason,
             "error": self.error[:1_000],
             "topic": self.topic,
             "partition": str(self.partition),
             "offset": str(self.offset),
-            "attempts": str(self.attempts),
-            "first_seen": rfc3339(self.first_seen),
+            "attempts": str(self.attempts + (known.attempts if known else 0)),
+            "first_seen": rfc3339(first_seen),
             "last_seen": rfc3339(self.last_seen),
             "sha256": sha256(self.value).hexdigest(),
         }
-        return [(name, fact.encode()) for name, fact in facts.items()]
+        kept, left_out = _kept([(name, content) for name, content in self.own if known is None or name not in OWN])
+        if left_out:
+            facts["left_out"] = str(left_out)
+        return [*((name, fact.encode()) for name, fact in facts.items()), *kept]
+
+
+def before(headers: Headers, now: datetime) -> Before | None:
+    """What is known of earlier deaths; None of a record that has not died before, whatever its headers are called."""
+    found: Mapping[str, bytes] = dict(headers)
+    attempts, first_seen = found.get("attempts") or b"", _moment(found.get("first_seen") or b"")
+    if found.get("reason") not in _REASONS or "sha256" not in found or not attempts.isdigit() or len(attempts) > 7:
+        return None
+    if first_seen is None or not _EPOCH <= first_seen <= now:
+        return None
+    return Before(min(int(attempts), _ATTEMPTS_MOST), first_seen)
+
+
+def _moment(text: bytes) -> datetime | None:
+    try:
+        return msgspec.convert(text.decode(), Annotated[datetime, Meta(tz=True)])
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return None
+
+
+def _kept(headers: Headers) -> tuple[Headers, int]:
+    """The headers as they came, under other names where ours are called so; and how many there is no room for."""
+    kept: list[tuple[str, bytes]] = []
+    size = 0
+    for name, content in headers:
+        named = ORIGINAL + name if name in OWN else name
+        size += len(named.encode()) + len(content or b"")
+        if size > limits.HEADERS_BYTES:
+            break
+        kept.append((named, content))
+    return kept, len(headers) - len(kept)

@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 
 from clarion.telemetry import metrics
+from clarion.telemetry.log_limit import Limited
 
 _QUEUE_RECORDS: Final = 10_000
 _REPEAT_AFTER_S: Final = 5.0
@@ -70,9 +71,11 @@ def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Gene
         structlog.processors.format_exc_info,
         _named(service),
     ]
+    limited = Limited()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            limited,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -102,6 +105,7 @@ def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Gene
     try:
         yield records.join
     finally:
+        limited.end()
         listener.stop()
         root.handlers = []
 
