@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits
+from clarion.contracts.ids import canonical
 from clarion.contracts.inbox import Marked, Place, decode_cursor
 from clarion.contracts.problems import FieldError
 from clarion.contracts.receipts import Op
@@ -52,7 +53,7 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget) -> list[Route]
             claims = await caller(request, check, SUBSCRIBE)
             with budget.request():
                 marked = await json_of(request, Marked, limits.MARKED_BYTES, budget)
-                return _answer(await inbox.mark(claims.subject, op, marked.ids))
+                return _answer(await inbox.mark(claims.subject, op, canonical(marked.ids)))
 
         return mark
 

@@ -55,8 +55,10 @@ def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budge
 
 async def _own(request: Request, claims: Claims, find: Find) -> Status:
     """Raises `Refused`: nobody learns whether somebody else's is there."""
-    id_ = request.path_params["id"]
-    found = await find(id_, None if claims.may(PUBLISH_ANY) else claims.subject) if _ID.fullmatch(id_) else None
+    id_: str = request.path_params["id"]
+    if not _ID.fullmatch(id_):
+        raise Refused(404, "no id is like this: it is a UUID of 36 characters, without braces or `urn:uuid:`")
+    found = await find(id_.lower(), None if claims.may(PUBLISH_ANY) else claims.subject)
     if found is None:
         raise Refused(404, "no such notification of yours, or it is not stored yet")
     return found

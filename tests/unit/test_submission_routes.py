@@ -369,7 +369,9 @@ async def test_questions_and_retractions_count_against_the_senders_limit() -> No
         assert (await c.get(f"{ONE}/{MINE.id}")).status_code == 429
 
 
-@pytest.mark.parametrize("id_", ["batch", "x", "%00", MINE.id + "%0A", MINE.id.upper(), MINE.id + "0", "a" * 10_000])
+@pytest.mark.parametrize(
+    "id_", ["batch", "x", "%00", MINE.id + "%0A", f"{{{MINE.id}}}", f"urn:uuid:{MINE.id}", MINE.id + "0", "a" * 10_000]
+)
 async def test_what_is_no_id_is_not_looked_up(id_: str) -> None:
     store = Store()
     async with client(store=store) as c:

@@ -15,7 +15,7 @@ import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOK
 export { ClarionError } from "./errors.js";
 
 const EVENTS = ["notification", "state", "unread", "sync", "resync", "error"];
-const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 /**
  * A user's notifications, live or later. Connects at once and stays connected until `close()` or a final refusal.
@@ -309,7 +309,8 @@ const REASONS = {
 function idList(ids) {
   const list = typeof ids === "string" ? [ids] : [...ids];
   for (const id of list) if (!ID.test(id)) throw new TypeError(`not a notification id: ${id}`);
-  return list;
+  // Swift writes upper case; the server says the same ids in lower case
+  return list.map((id) => id.toLowerCase());
 }
 
 /** ws or http, absolute or relative to the page; without a path it is the gateway's own. */

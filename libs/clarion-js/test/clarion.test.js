@@ -434,6 +434,22 @@ for (const code of [4400, 4403]) {
   });
 }
 
+test("an id in upper case is the same id: its mark is confirmed by the server's lower case", async () => {
+  const link = await connect();
+  const swift = "0193ABCD-0000-7000-8000-00000000ABCD";
+  link.clarion.read(swift);
+  link.socket.open();
+  await later(50);
+  assert.deepEqual(link.socket.sent.slice(1), [{ op: "read", ids: [swift.toLowerCase()] }]);
+  link.socket.say({ op: "sync", change: "read", ids: [swift.toLowerCase()], unread: 0 });
+  link.socket.drop(1006);
+  await settle();
+  await later(250);
+  link.socket.open();
+  await later(50);
+  assert.deepEqual(link.socket.sent.slice(1), []);
+});
+
 test("marks made offline are sent on reconnect, and again until the server confirms them", async () => {
   const link = await connect();
   link.clarion.read([id(1), id(2)]);

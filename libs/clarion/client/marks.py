@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clarion.contracts.frames import Archive, Read, Unread
+from clarion.contracts.ids import canonical
 from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op
 
@@ -40,7 +41,7 @@ class Marks:
 
     def add(self, kind: type[Mark], ids: Iterable[str]) -> bool:
         """False when there is no room for all of them: then none is taken."""
-        new = {(kind is Archive, id_): _Kept(kind, id_) for id_ in ids}
+        new = {(kind is Archive, id_): _Kept(kind, id_) for id_ in canonical(list(ids))}  # as `sync` confirms them
         if len(self._kept.keys() | new.keys()) > self._most:
             return False
         for key in new:

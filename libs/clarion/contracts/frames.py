@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from clarion.contracts import limits
-from clarion.contracts.ids import UUID_PATTERN
+from clarion.contracts.ids import UUID_PATTERN, canonical
 from clarion.contracts.lanes import Lane
 from clarion.contracts.order import JsonOrder
 from clarion.contracts.receipts import Op
@@ -175,7 +175,10 @@ def encode(frame: ServerFrame | ClientFrame) -> bytes:
 
 def decode_client(text: bytes) -> ClientFrame:
     """Raises msgspec.DecodeError (close 4400)."""
-    return _client_decoder.decode(text)
+    frame = _client_decoder.decode(text)
+    if isinstance(frame, Read | Unread | Archive):
+        frame.ids = canonical(frame.ids)
+    return frame
 
 
 def decode_server(text: bytes | str) -> ServerFrame:

@@ -12,7 +12,11 @@ from clarion.contracts import limits
 
 ID_CHARS: Final = 36
 UUID_SHAPE: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-UUID_PATTERN: Final = f"^{UUID_SHAPE}{limits.END}"
+# What others may write (Swift writes upper case). It is the same id: every door makes it `canonical`; only then is
+# it compared, stored, or handed on.
+UUID_PATTERN: Final = (
+    r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + limits.END
+)
 _DIGITS: Final = b"0123456789abcdef"
 _SHAPES: Final = bytes(ord("x" if n in _DIGITS else "-" if n == ord("-") else "?") for n in range(256))
 _UUID: Final = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
@@ -53,8 +57,13 @@ def record_id(topic: str, generation: int, partition: int, offset: int) -> str:
     return _derived(["record", topic, generation, partition, offset])
 
 
+def canonical(ids: Sequence[str]) -> list[str]:
+    """In lower case, as RFC 9562 has it."""
+    return [id_.lower() for id_ in ids]
+
+
 def is_uuid(text: str) -> bool:
-    """As UUID_PATTERN has it, for less than half."""
+    """Whether it is a canonical id, for less than half of what a pattern takes."""
     return text.encode().translate(_SHAPES) == _UUID and text[14] in "12345678" and text[19] in "89ab"
 
 

@@ -82,6 +82,8 @@ def decode(value: bytes) -> Notification:
     if len(value) > limits.RECORD_BYTES:
         raise Invalid("", "too_large", limits.RECORD_BYTES, f"a record has at most {limits.RECORD_BYTES} bytes")
     notification = decoded(_decoder, value)
+    if notification.id is not None:
+        notification.id = notification.id.lower()
     check_name("/recipient", notification.recipient)
     check_name("/sender", notification.sender)
     check_message(notification.message)

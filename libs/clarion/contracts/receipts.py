@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from clarion.contracts import limits
-from clarion.contracts.ids import are_uuids
+from clarion.contracts.ids import are_uuids, canonical
 from clarion.contracts.notification import Invalid, Name, decoded
 from clarion.contracts.times import rfc3339
 
@@ -61,6 +61,8 @@ def decode(value: bytes, now: datetime | None = None) -> Receipt:
     Raises `Invalid`, whatever the bytes are, and nothing else: so one bad record never stops those after it.
     """
     receipt = decoded(_decoder, value)
+    if not are_uuids(receipt.ids):
+        receipt.ids = canonical(receipt.ids)
     if not are_uuids(receipt.ids):
         raise Invalid("/ids", "invalid", None, "an id is not a UUID")
     if receipt.at < _EPOCH:
