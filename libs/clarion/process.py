@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -67,7 +68,8 @@ def run(service: str, main: Main, settings: Settings) -> None:
         except BaseException as error:
             log.critical("process failed", exc_info=error)
             code = 1
-    sys.stderr.flush()
+    with suppress(OSError):  # a full disk takes no last words
+        sys.stderr.flush()
     # not sys.exit: a library's forgotten non-daemon thread must not keep a finished process alive
     os._exit(code)
 
