@@ -1,5 +1,6 @@
 """The routes of ingest. Order matters: who asks, is there room, what came, is it valid, does Kafka have it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits, times
+from clarion.contracts.notification import Notification
 from clarion.contracts.problems import FieldError
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY
 from clarion.slashes import without_redirects
@@ -24,6 +26,7 @@ from services.ingest.openapi import Accepted, document
 from services.ingest.sender_limit import SenderLimit
 from services.ingest.sent import Find, sent_routes
 from services.ingest.submission import Rejected, decode, notifications_of
+from services.ingest.used_keys import UsedKeys
 
 NDJSON: Final = "application/x-ndjson"
 _NOT_ACKNOWLEDGED: Final = (
@@ -33,6 +36,12 @@ _NOT_ACKNOWLEDGED: Final = (
 
 
 def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
+    used = UsedKeys()
+
+    async def accept(key: str | None, items: Sequence[Notification]) -> list[bool]:
+        with used.using(items if key else ()):
+            return await acceptor.accept(items)
+
     async def publish(request: Request) -> Response:
         claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         key = _idempotency_key(request)
@@ -40,8 +49,10 @@ def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, 
             async with body_of(request, JSON, limits.BODY_BYTES, budget) as body:
                 submission = decode(body)
                 notifications = notifications_of(submission, claims, key, times.now())
+            if key and (errors := list(filter(None, map(used.conflict, notifications)))):
+                raise Rejected(422, errors[0])
             limit.charge(claims.subject, len(notifications))
-            accepted = await acceptor.accept(notifications)
+            accepted = await accept(key, notifications)
         if not all(accepted):
             return unavailable(_NOT_ACKNOWLEDGED)
         ids = [str(n.id) for n in notifications]
@@ -59,9 +70,13 @@ def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, 
                     detail = f"a batch has at most {limits.BATCH_LINES} lines"
                     error = FieldError("", "too_many", detail, limits.BATCH_LINES)
                     raise Refused(413, detail, errors=[error]) from None
+            if key:
+                reused = {line: error for line, item in valid.items() if (error := used.conflict(item))}
+                results |= {line: LineResult(line, 422, errors=[error]) for line, error in reused.items()}
+                valid = {line: item for line, item in valid.items() if line not in reused}
             admitted, late, retry_s = limit.admit(claims.subject, valid)
             results |= late
-            acknowledged = await acceptor.accept(list(admitted.values())) if admitted else []
+            acknowledged = await accept(key, list(admitted.values())) if admitted else []
         for (line, item), yes in zip(admitted.items(), acknowledged, strict=True):
             lost = LineResult(line, 503, errors=[FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)])
             results[line] = LineResult(line, 202, item.id) if yes else lost

@@ -13,8 +13,9 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, scheduled
 from clarion.store.database import Database
 from clarion.telemetry import metrics
+from services.stream.deaths import dead_receipts
 from services.stream.decoding import conflict, dead_letter
-from services.stream.emitting import dead_letter_records, moved_records
+from services.stream.emitting import dead_letter_records, moved_records, receipt_records
 from services.stream.letters import say_dead
 from services.stream.plans import Plans, decode_plans
 from services.stream.producing import produce
@@ -41,6 +42,7 @@ class Holding:
         records = [
             *moved_records(self.names.scheduled, plans.moved),
             *dead_letter_records(self.names, letters),
+            *receipt_records(self.names, dead_receipts(letters, now)),
         ]
         async with turn.at(Stage.EMIT):
             await produce(self.producer, self.names, records)

@@ -18,8 +18,16 @@ from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
+from services.stream.deaths import dead_receipts
 from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import Sent, dead_letter_records, item_records, late_records, moved_records
+from services.stream.emitting import (
+    Sent,
+    dead_letter_records,
+    item_records,
+    late_records,
+    moved_records,
+    receipt_records,
+)
 from services.stream.letters import say_dead
 from services.stream.packing import pack
 from services.stream.producing import produce
@@ -88,6 +96,7 @@ class LaneWork:
                 *moved_records(self.names.notifications(self.lane), decoded.moved),
                 *moved_records(self.names.scheduled, decoded.early),
                 *dead_letter_records(self.names, letters),
+                *receipt_records(self.names, dead_receipts(letters, times.now())),
             ]
             with self.stage("emit"):
                 await self.send(records)

@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
-
-import msgspec
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
-from clarion.contracts import ids, notification, scheduling, times
+from clarion.contracts import ids, notification, scheduling
 from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
@@ -20,8 +17,6 @@ from services.stream.decoding import Moved, conflict, empty, refused
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)
-
-_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(slots=True)
@@ -91,14 +86,4 @@ def _plan(record: Record, partition: Partition, generation: int, now: datetime) 
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
-    return Plan(record, partition, item, item.id, _digest(item))
-
-
-def _digest(item: Notification) -> bytes:
-    """Of what it says, whenever it was created and however its keys are ordered."""
-    moments = [times.rfc3339(moment) if moment else None for moment in (item.expires_at, item.deliver_at)]
-    content = (
-        *(item.recipient, item.sender, item.type, item.message, item.priority, item.data, item.collapse_key),
-        *moments,
-    )
-    return sha256(_encoder.encode(content)).digest()
+    return Plan(record, partition, item, item.id, notification.digest(item))

@@ -18,7 +18,7 @@ from clarion.contracts.notification import Invalid
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import changes, database, notifications, scheduled, sessions
+from clarion.store import changes, database, deaths, notifications, scheduled, sessions
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
@@ -54,6 +54,7 @@ class ReceiptsWork:
                         await scheduled.retract(held, change.ids, change.user, change.at, times.now())
                     except database.Unacceptable as error:
                         refused += [Refused(replace(change, ids=(id_,)), str(error)) for id_ in change.ids]
+            await deaths.note(deaths.collection(self.database), folded.dead, times.now())
             return refused + await changes.fold(stored, folded.changes)
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order

@@ -5,9 +5,11 @@ import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import combinations
 from typing import Any
 
+import msgspec
 import pytest
 
 from clarion.client import HttpPublisher, Lane, Publisher, Refused, Subscriber
@@ -224,6 +226,58 @@ async def test_a_retraction_is_held_to_its_recipient_and_ends_no_other_end(
     late = [Change(op, (mine,), times.now(), None) for op in (Op.DELIVERED, Op.READ, Op.UNREAD, Op.RETRACTED)]
     await changes.fold(documents, late)
     assert await documents.find_one({"_id": mine}) == before
+
+
+async def test_a_sender_hears_of_a_use_of_its_id_that_died(
+    publisher: HttpPublisher, user: str, stored: Database, live: Settings
+) -> None:
+    """Ingest refuses it with 422 where it remembers the key; straight to Kafka, nobody looks before the lane does."""
+    first = await publisher.publish(recipient=user, type="t", message="first", idempotency_key="k", priority="high")
+    later = times.now() + timedelta(hours=1)
+    held = await publisher.publish(recipient=user, type="t", message="x", idempotency_key="h", deliver_at=later)
+    await is_stored(stored, first, State.PENDING)
+    await is_held(stored, held)
+    with pytest.raises(Refused, match="Idempotency-Key"):
+        await publisher.publish(recipient=user, type="t", message="other", idempotency_key="k", priority="high")
+    never = new_id()
+    invalid = {"id": never, "type": "t", "message": "\u200b", "recipient": user, "sender": "tests"}
+    async with (
+        Publisher.kafka(live.kafka, sender="tests", prefix=live.prefix) as straight,
+        reading(live, Names(live.prefix).receipts) as told,
+    ):
+        other = {"recipient": user, "type": "t", "message": "other"}
+        assert await straight.publish(**other, idempotency_key="k", priority="high") == first
+        assert await straight.publish(**other, idempotency_key="h", deliver_at=later) == held
+        await produce(
+            live,
+            Names(live.prefix).notifications(Lane.LOW),
+            {"key": user.encode(), "value": msgspec.json.encode(invalid)},
+        )
+        heard: dict[str, Receipt] = {}
+        async with asyncio.timeout(30):
+            while set(heard) != {first, held, never}:
+                receipt = receipts.decode((await told.getone()).value)
+                if receipt.user == user and receipt.op is Op.DEAD:
+                    heard[receipt.ids[0]] = receipt
+
+    async def seen(id_: str) -> bool:
+        status = await publisher.status(id_)
+        return status is not None and bool(status.dead)
+
+    for id_, state, reason in (
+        (first, "pending", "id_conflict"),
+        (held, "scheduled", "id_conflict"),
+        (never, "dead", "invalid"),
+    ):
+        await until(partial(seen, id_))
+        status = await publisher.status(id_)
+        assert status is not None
+        assert (status.state, [use.reason for use in status.dead]) == (state, [reason])
+        dead = heard[id_].dead
+        assert dead is not None
+        assert (dead.sender, dead.reason) == ("tests", reason)
+    async with Publisher.http(live.ingest_url, token=mint(live, sub="other", scope=PUBLISH)) as http:
+        assert [await http.status(id_) for id_ in heard] == [None] * 3
 
 
 async def test_the_lane_of_the_same_id_comes_back_retracted(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 from clarion.contracts import limits, names, visible
 from clarion.contracts.ids import UUID_PATTERN
 from clarion.contracts.lanes import Lane
+from clarion.contracts.times import rfc3339
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARS)]
 Type = Annotated[str, Meta(pattern=limits.TYPE_PATTERN)]
@@ -67,6 +69,7 @@ T = TypeVar("T")
 
 _CONTAINERS: Final = frozenset({dict, list})
 _encoder = msgspec.json.Encoder()
+_ordered = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Notification)
 
 
@@ -100,6 +103,16 @@ def decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
         return decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("", "undecodable", None, str(error)) from error
+
+
+def digest(item: Notification) -> bytes:
+    """Of what it says, whenever it was created and however its keys are ordered. Stored: it must never change."""
+    moments = [rfc3339(moment) if moment else None for moment in (item.expires_at, item.deliver_at)]
+    content = (
+        *(item.recipient, item.sender, item.type, item.message, item.priority, item.data, item.collapse_key),
+        *moments,
+    )
+    return sha256(_ordered.encode(content)).digest()
 
 
 def is_in_utc(item: Notification) -> bool:

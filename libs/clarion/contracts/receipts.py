@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from clarion.contracts import limits
 from clarion.contracts.ids import are_uuids, canonical
+from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Name, decoded
 from clarion.contracts.times import rfc3339
 
@@ -31,10 +32,25 @@ class Op(StrEnum):
     DEAD = "dead"
 
 
+class Dead(msgspec.Struct, gc=False):
+    """A use of an id that ended as a dead letter: whose it was, why, and from which record it was made."""
+
+    sender: str
+    type: str
+    priority: Lane
+    created_at: Annotated[datetime, Meta(tz=True)]
+    reason: str
+    error: str
+    topic: str
+    partition: int
+    offset: int
+
+
 class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored.
 
-    `folded`: it is in the store already, what remains is to tell the user's devices.
+    `folded`: it is in the store already, what remains is to tell the user's devices. `dead` is there with that op: what
+    is stored under the id is another use of it, and stays as it is.
     """
 
     user: Name
@@ -44,6 +60,7 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     session: str | None = None
     unstored: bool = False
     folded: bool = False
+    dead: Dead | None = None
     v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that it is on the wire
 
 

@@ -20,10 +20,23 @@ class State(StrEnum):
     COLLAPSED = "collapsed"
     THROTTLED = "throttled"  # in the inbox, not pushed
     RETRACTED = "retracted"
+    DEAD = "dead"  # never stored: its record is a dead letter
+
+
+class DeadUse(msgspec.Struct):
+    """A use of the id that was not delivered, since the id was used before with other content, or it is invalid."""
+
+    at: datetime
+    reason: str
+    detail: str
 
 
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Times are there once what they tell has happened; `deliver_at` and `expires_at` as they were published."""
+    """Times are there once what they tell has happened; `deliver_at` and `expires_at` as they were published.
+
+    `dead`: the latest uses of this id by this sender that ended as dead letters; the state is not theirs, unless it is
+    `dead`, too.
+    """
 
     id: str
     recipient: str
@@ -39,3 +52,4 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     expired_at: datetime | None = None
     collapsed_at: datetime | None = None
     retracted_at: datetime | None = None
+    dead: list[DeadUse] = []

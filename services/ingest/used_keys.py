@@ -1,0 +1,56 @@
+"""What the latest idempotency keys were used for, so that another use is refused while its sender still listens.
+
+Only what this process has accepted, and only the latest: the lane finds the rest, and tells it by a receipt `dead`.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from clarion.contracts import notification
+from clarion.contracts.notification import Notification
+from clarion.contracts.problems import FieldError
+from clarion.telemetry import metrics
+
+MOST: Final = 100_000  # about 20 MB
+_DIGEST_BYTES: Final = 8  # an accident, not an attack: a sender would only deceive itself
+
+
+class UsedKeys:
+    """Ids that were derived from a key, each with a digest of what was published under it."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most: Final = most
+        self._used: Final[dict[bytes, bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def conflict(self, item: Notification) -> FieldError | None:
+        """Why `item` may not be published under its key; None when it may, for the first time or again."""
+        name, digest = _entry(item)
+        if self._used.get(name, digest) == digest:
+            return None
+        detail = f"this Idempotency-Key was used for other content, as {item.id}: send that again, or another key"
+        return FieldError("", "key_reused", detail)
+
+    @contextmanager
+    def using(self, items: Sequence[Notification]) -> Generator[None]:
+        """Remember `items` while and after they are published; not when the block raises, for nothing was sent then."""
+        entries = [_entry(item) for item in items]
+        fresh = [(name, digest) for name, digest in entries if name not in self._used]
+        self._used.update(fresh)
+        while len(self._used) > self._most:
+            del self._used[next(iter(self._used))]
+        metrics.remembered_keys.set(len(self._used))
+        try:
+            yield
+        except BaseException:
+            for name, _ in fresh:
+                self._used.pop(name, None)
+            raise
+
+
+def _entry(item: Notification) -> tuple[bytes, bytes]:
+    return UUID(item.id).bytes, notification.digest(item)[:_DIGEST_BYTES]

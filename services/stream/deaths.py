@@ -1,0 +1,50 @@
+"""Dead letters that name their notification → receipts `dead`, so that its sender hears of it. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from clarion.contracts.dead_letters import DeadLetter
+from clarion.contracts.lanes import Lane
+from clarion.contracts.notification import Id, Moment, Name, Type
+from clarion.contracts.receipts import Dead, Op, Receipt
+
+
+class _Named(msgspec.Struct, gc=False):
+    """What must be readable of a record that may be wrong otherwise."""
+
+    id: Id
+    recipient: Name
+    sender: Name
+    type: Type
+    priority: Lane = Lane.NORMAL
+    created_at: Moment | None = None
+
+
+_ERROR_CHARS: Final = 300
+_decoder: Final = msgspec.json.Decoder(_Named)
+
+
+def dead_receipts(letters: Iterable[DeadLetter], now: datetime) -> list[Receipt]:
+    """A receipt of each letter that says whose it is. Of an id made from a record's place its sender does not know."""
+    found: list[Receipt] = []
+    for letter in letters:
+        try:
+            named = _decoder.decode(letter.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        dead = Dead(
+            sender=named.sender,
+            type=named.type,
+            priority=named.priority,
+            created_at=named.created_at or letter.first_seen,
+            reason=letter.reason,
+            error=letter.error[:_ERROR_CHARS],
+            topic=letter.topic,
+            partition=letter.partition,
+            offset=letter.offset,
+        )
+        found.append(Receipt(named.recipient, Op.DEAD, [named.id], now, dead=dead))
+    return found
