@@ -12,7 +12,7 @@ import msgspec
 
 from clarion.contracts import frames, streams
 from clarion.contracts.close_codes import Close
-from clarion.contracts.problems import MEDIA_TYPE, Problem
+from clarion.contracts.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.carrier import Carrier, State
@@ -90,8 +90,7 @@ def _beginning(origin: str | None) -> bytes:
 
 
 def _refused(refusal: Refusal, origin: str | None) -> bytes:
-    problem = Problem(refusal.status.phrase, refusal.status.value, refusal.detail)
-    body = msgspec.json.encode(problem)
+    body = msgspec.json.encode(problem_of(refusal.status, refusal.detail))
     more = [f"content-length: {len(body)}"]
     if refusal.retry_after_s is not None:
         more.append(f"retry-after: {refusal.retry_after_s}")

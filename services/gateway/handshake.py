@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
+import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from clarion.contracts.frames import SUBPROTOCOL
+from clarion.contracts.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.door import Refusal
@@ -28,8 +30,10 @@ def answer(data: bytes, refusal: Callable[[Request, str | TokenError], Refusal |
     try:
         token = _token(request)
         response = _response(protocol, request, _unfit(request) or refusal(request, token))
-        protocol.send_response(response)
         is_upgraded = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        if not is_upgraded:
+            _as_problem(response)
+        protocol.send_response(response)
         return Answer(b"".join(protocol.data_to_send()), token if is_upgraded else None)
     finally:
         protocol.parser.close()  # it holds its protocol, with the token in it, until the garbage collector comes
@@ -65,6 +69,16 @@ def _response(protocol: ServerProtocol, request: Request, refused: Refusal | Non
     if refused.retry_after_s is not None:
         response.headers["Retry-After"] = str(refused.retry_after_s)
     return response
+
+
+def _as_problem(response: Response) -> None:
+    """A refusal, ours or of websockets, whose own is text."""
+    detail = (response.body or b"").decode(errors="replace").strip()
+    response.body = msgspec.json.encode(problem_of(response.status_code, detail))
+    for name, value in (("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(response.body)))):
+        if name in response.headers:
+            del response.headers[name]
+        response.headers[name] = value
 
 
 class _Upgrade(ServerProtocol):

@@ -94,7 +94,7 @@ class Socket(Carrier):
 
     def _refusal(self, request: Request, address: str, token: str | TokenError) -> Refusal | None:
         path, _, _ = request.path.partition("?")
-        if path != PATH:
+        if path.removesuffix("/") != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
         for name in ("Origin", "Authorization"):
             if len(request.headers.get_all(name)) > 1:

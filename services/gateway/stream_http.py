@@ -38,7 +38,12 @@ class StreamHttp(GuardedHttp):
     def on_headers_complete(self) -> None:
         parser: Any = self.parser
         path, _, query = self.url.partition(b"?")
-        if path == _PATH and parser.get_method() == b"GET" and self._is_free() and not parser.should_upgrade():
+        if (
+            path.removesuffix(b"/") == _PATH
+            and parser.get_method() == b"GET"
+            and self._is_free()
+            and not parser.should_upgrade()
+        ):
             self._has_headers()
             self._asked = Asked(query, self.headers)
         else:

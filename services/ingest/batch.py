@@ -13,12 +13,16 @@ from services.ingest.submission import Rejected, read_line
 
 
 class LineResult(msgspec.Struct, omit_defaults=True):
-    """`line` counts from 1. 202: accepted under `id`; else `errors` say why."""
+    """`line` counts from 1. 202: accepted under `id`; else `errors` say why.
+
+    `retry_after` says in how many seconds to send the line again, under the same Idempotency-Key.
+    """
 
     line: int
     status: int
     id: str | None = None
     errors: list[FieldError] = []
+    retry_after: int | None = None
 
 
 class TooManyLines(Exception):

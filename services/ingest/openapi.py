@@ -63,7 +63,11 @@ def document() -> dict[str, Any]:
             "post": {
                 "operationId": "publishBatch",
                 "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
-                "description": "Each line has a result of its own. Empty lines are passed over, but counted.",
+                "description": (
+                    "Each line has a result of its own. Empty lines are passed over, but counted. "
+                    "Lines with `retry_after` may be sent again, under the same key, the others blanked; "
+                    "`Retry-After` is the longest of them."
+                ),
                 "parameters": [
                     _idempotency_key(
                         "with the line's number it makes that line's id, which no key of a single request makes"

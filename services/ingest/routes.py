@@ -19,7 +19,7 @@ from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
-from clarion.web.problem_responses import HANDLERS, Refused, problem, unavailable
+from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
 from services.ingest.openapi import Accepted, document
@@ -33,6 +33,7 @@ _NOT_ACKNOWLEDGED: Final = (
     f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s; it may still take what was sent: "
     "try again with the same Idempotency-Key to make nothing twice"
 )
+_LOST: Final = FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)
 
 
 def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
@@ -74,16 +75,17 @@ def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, 
                 reused = {line: error for line, item in valid.items() if (error := used.conflict(item))}
                 results |= {line: LineResult(line, 422, errors=[error]) for line, error in reused.items()}
                 valid = {line: item for line, item in valid.items() if line not in reused}
-            admitted, late, retry_s = limit.admit(claims.subject, valid)
+            admitted, late = limit.admit(claims.subject, valid)
             results |= late
             acknowledged = await accept(key, list(admitted.values())) if admitted else []
         for (line, item), yes in zip(admitted.items(), acknowledged, strict=True):
-            lost = LineResult(line, 503, errors=[FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)])
+            lost = LineResult(line, 503, errors=[_LOST], retry_after=RETRY_AFTER_S)
             results[line] = LineResult(line, 202, item.id) if yes else lost
         for result in results.values():
             if result.errors:
                 metrics.refused.labels(result.status).inc()
-        headers = {"Retry-After": str(retry_s)} if late else None
+        waits = [result.retry_after for result in results.values() if result.retry_after]
+        headers = {"Retry-After": str(max(waits))} if waits else None
         return Response(write_results(results), headers=headers, media_type=NDJSON)
 
     app = Starlette(

@@ -33,20 +33,19 @@ class SenderLimit:
 
     def admit(
         self, subject: str, lines: Mapping[int, Notification]
-    ) -> tuple[dict[int, Notification], dict[int, LineResult], int]:
-        """Take a token for each line, in order: the lines that have one, the others' results, and when to come back."""
+    ) -> tuple[dict[int, Notification], dict[int, LineResult]]:
+        """Take a token for each line, in order: the lines that have one, and the others' results."""
         if self._limit is None:
-            return dict(lines), {}, 0
-        now, wait_s = time.monotonic(), 0.0
+            return dict(lines), {}
+        now = time.monotonic()
         admitted: dict[int, Notification] = {}
         refused: dict[int, LineResult] = {}
         for line, item in lines.items():
             if wait := self._limit.take(subject, now):
-                wait_s = max(wait_s, wait)
-                refused[line] = LineResult(line, 429, errors=[self._error()])
+                refused[line] = LineResult(line, 429, errors=[self._error()], retry_after=math.ceil(wait))
             else:
                 admitted[line] = item
-        return admitted, refused, math.ceil(wait_s)
+        return admitted, refused
 
     def _detail(self) -> str:
         return f"a sender may publish {self._rate:g} a second and {self._burst} at once; see Retry-After"

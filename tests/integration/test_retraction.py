@@ -245,9 +245,9 @@ async def test_a_sender_hears_of_a_use_of_its_id_that_died(
         Publisher.kafka(live.kafka, sender="tests", prefix=live.prefix) as straight,
         reading(live, Names(live.prefix).receipts) as told,
     ):
-        other = {"recipient": user, "type": "t", "message": "other"}
-        assert await straight.publish(**other, idempotency_key="k", priority="high") == first
-        assert await straight.publish(**other, idempotency_key="h", deliver_at=later) == held
+        other = partial(straight.publish, recipient=user, type="t", message="other")
+        assert await other(idempotency_key="k", priority="high") == first
+        assert await other(idempotency_key="h", deliver_at=later) == held
         await produce(
             live,
             Names(live.prefix).notifications(Lane.LOW),

@@ -149,7 +149,12 @@ def test_a_refusal_is_a_problem_that_its_page_may_read_unless_the_page_is_foreig
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"retry-after: 10" in head
     assert b"access-control-allow-origin: " + sockets.ORIGIN.encode() in head
-    assert json.loads(body) == {"title": "Service Unavailable", "status": 503, "detail": "full"}
+    assert json.loads(body) == {
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "full",
+        "type": "urn:clarion:problem:unavailable",
+    }
     assert transport.is_closed
     _, transport = begun(Gateway(), origin="https://evil.example")
     assert transport.said.startswith(b"HTTP/1.1 403 ")

@@ -1,6 +1,7 @@
 """uvicorn's HTTP with limits, over real sockets: what a hostile client may ask for and not read."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from clarion.security import guarded_http
+from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from services.gateway.carrier import Site
 from services.gateway.door import Refusal
@@ -51,11 +53,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(served: Served, ws: Callable[..., Any] | None = None) -> AsyncGenerator[Served]:
+async def serving(served: Served, ws: Callable[..., Any] | None = None, *, most: int = 0) -> AsyncGenerator[Served]:
+    crowds = Crowds(most) if most else None
     config = uvicorn.Config(served.app, interface="asgi3", log_config=None, ws=ws or "none")  # pyright: ignore[reportArgumentType]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}), "127.0.0.1", 0
+        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}, crowds=crowds), "127.0.0.1", 0
     )
     served.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -154,7 +157,7 @@ async def test_no_upgrade_while_an_answer_is_not_read() -> None:
         writer.write(sockets.request())
         received = await reader.read()
         assert len(received) > LARGE
-        assert received.endswith(b"upgrade when the last answer is read")
+        assert b'"detail":"upgrade when the last answer is read"' in received[-200:]
 
 
 class Broken(sockets.Gateway):
@@ -219,3 +222,41 @@ async def test_an_upgrade_to_http_2_is_ignored_and_the_connection_goes_on(body: 
             assert answer.startswith(b"HTTP/1.1 200 OK")
             assert b"connection: close" not in answer
         assert (served.asked, served.body) == (5, 3 * b"hello")
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "type_"),
+    [
+        (b"nonsense\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431, "headers-too-large"),
+        (sockets.request().replace(b"Version: 13", b"Version: 12"), 400, "malformed"),
+        (sockets.request().replace(b"/v1/ws", b"/v1/no"), 404, "not-found"),
+        (sockets.request("Origin: https://evil.example"), 403, "forbidden"),
+    ],
+)
+async def test_what_is_refused_before_the_application_is_a_problem_too(said: bytes, status: int, type_: str) -> None:
+    site = Site(sockets.Gateway(), (sockets.ORIGIN,), ())
+    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+        writer.write(said)
+        await is_problem(await reader.read(), status, type_)
+
+
+async def test_an_address_with_too_many_sockets_is_told_by_a_problem_that_any_page_may_read() -> None:
+    async with serving(Served(), most=1) as served, client(served), client(served) as (reader, _):
+        headers = await is_problem(await reader.read(), 429, "limit")
+    assert headers["access-control-allow-origin"] == "*"
+    assert int(headers["retry-after"]) > 0
+
+
+async def is_problem(answer: bytes, status: int, type_: str) -> dict[str, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *fields = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    assert line.split(" ")[1] == str(status)
+    assert headers["content-type"] == "application/problem+json"
+    found = json.loads(body)
+    assert (found["status"], found["type"]) == (status, f"urn:clarion:problem:{type_}")
+    assert found["title"]
+    assert found["detail"]
+    assert int(headers["content-length"]) == len(body)
+    return headers

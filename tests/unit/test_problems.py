@@ -57,4 +57,7 @@ def test_a_check_of_our_own_keeps_what_it_says() -> None:
 
 
 def test_a_problem_without_errors_says_only_what_it_must() -> None:
-    assert msgspec.json.encode(Problem("Not Found", 404, "no")) == b'{"title":"Not Found","status":404,"detail":"no"}'
+    assert (
+        msgspec.json.encode(Problem("Not Found", 404, "no"))
+        == b'{"title":"Not Found","status":404,"detail":"no","type":"about:blank"}'
+    )

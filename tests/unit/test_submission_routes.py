@@ -9,10 +9,11 @@ import httpx
 import msgspec
 import pytest
 
-from clarion.contracts import limits, scheduling, times
+from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
+from clarion.contracts.problems import KEY_REUSED, TYPES
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.status import State, Status
 from clarion.security.tokens import mint
@@ -99,6 +100,7 @@ def is_problem(response: httpx.Response, status: int) -> dict[str, Any]:
     found = response.json()
     assert found["status"] == status
     assert found["title"]
+    assert found["type"] in {*TYPES.values(), KEY_REUSED}
     assert found["detail"]
     return found
 
@@ -182,22 +184,20 @@ async def test_a_key_makes_the_same_id() -> None:
     [
         {"message": "y"},
         {"priority": "high"},
-        {"deliver_at": "2199-01-01T00:00:00Z"},
-        {"expires_at": "2199-01-01T00:00:00Z"},
+        {"deliver_at": times.rfc3339(times.now() + timedelta(days=1))},
+        {"expires_at": times.rfc3339(times.now() + timedelta(days=1))},
         {"data": {"a": 2}},
     ],
 )
 async def test_a_key_that_was_used_for_other_content_is_422_and_the_same_content_again_is_not(
-    other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    other: dict[str, Any],
 ) -> None:
-    monkeypatch.setattr(limits, "DELIVER_AHEAD_DAYS", 10**5)
-    monkeypatch.setattr(scheduling, "AHEAD", timedelta(days=10**5))
     headers, broker = {"Idempotency-Key": "k"}, Broker()
     first = GOOD | {"data": {"a": 1, "b": 1}}
     async with client(broker) as c:
         id_ = (await c.post(ONE, json=first, headers=headers)).json()["id"]
         found = is_problem(await c.post(ONE, json=first | other, headers=headers), 422)
-        assert found["errors"][0]["code"] == "key_reused"
+        assert (found["errors"][0]["code"], found["type"]) == ("key_reused", KEY_REUSED)
         assert id_ in found["errors"][0]["detail"]
         again = await c.post(ONE, json=first | {"data": {"b": 1, "a": 1}}, headers=headers)
         assert (again.status_code, again.json()["id"]) == (202, id_)
@@ -338,7 +338,10 @@ async def test_lines_kafka_did_not_acknowledge_say_so() -> None:
             content=b'{"type":"a","message":"x","recipient":"r1"}\n{',
             headers={"Content-Type": "application/x-ndjson"},
         )
-    assert [msgspec.json.decode(line)["status"] for line in response.content.splitlines()] == [503, 400]
+    lost, malformed = [msgspec.json.decode(line) for line in response.content.splitlines()]
+    assert (lost["status"], malformed["status"]) == (503, 400)
+    assert lost["retry_after"] == int(response.headers["retry-after"]) > 0
+    assert "retry_after" not in malformed
 
 
 async def test_the_openapi_document_is_served() -> None:

@@ -1,6 +1,8 @@
 """Problem details for HTTP (RFC 9457), and how a decoding error becomes one that names the field."""
 
 import re
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -19,15 +21,60 @@ class FieldError(msgspec.Struct, omit_defaults=True):
     limit: int | str | None = None
 
 
+def _no_type() -> str:
+    return "about:blank"
+
+
 class Problem(msgspec.Struct, omit_defaults=True):
+    """`type` is one of `TYPES`, and stays what it is from release to release."""
+
     title: str
     status: int
     detail: str
-    type: str = "about:blank"
+    type: str = msgspec.field(default_factory=_no_type)  # a factory, so that it is on the wire
     errors: list[FieldError] = []
 
 
 MEDIA_TYPE: Final = "application/problem+json"
+_URN: Final = "urn:clarion:problem:"
+KEY_REUSED: Final = f"{_URN}idempotency-key-reused"
+TYPES: Final = {
+    400: f"{_URN}malformed",
+    401: f"{_URN}unauthenticated",
+    403: f"{_URN}forbidden",
+    404: f"{_URN}not-found",
+    405: f"{_URN}method-not-allowed",
+    408: f"{_URN}timeout",
+    413: f"{_URN}too-large",
+    415: f"{_URN}media-type",
+    422: f"{_URN}invalid",
+    426: f"{_URN}upgrade-required",
+    429: f"{_URN}limit",
+    431: f"{_URN}headers-too-large",
+    500: f"{_URN}unexpected",
+    503: f"{_URN}unavailable",
+}
+
+
+def problem_of(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
+    """The problem that a door of ours tells with this status."""
+    is_reused = any(error.code == "key_reused" for error in errors)
+    type_ = KEY_REUSED if is_reused else TYPES.get(status, _no_type())
+    return Problem(HTTPStatus(status).phrase, status, detail, type_, list(errors))
+
+
+def last_answer(status: int, detail: str, *headers: str) -> bytes:
+    """A whole HTTP/1.1 answer that ends its connection, for a door that has no application behind it (yet)."""
+    body = msgspec.json.encode(problem_of(status, detail))
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        "connection: close",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
 
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")

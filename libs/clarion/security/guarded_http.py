@@ -9,17 +9,22 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
-from clarion.contracts import limits
+from clarion.contracts import limits, problems
 from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.crowds import Crowds
 
 HEADERS_WITHIN_S: Final = 10.0
 TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
 
-_END: Final = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large" + _END
-_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10" + _END
-_TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 10" + _END
+# Said to whom is not read to the end, so nobody knows its Origin; any page may read it, for it depends on nobody.
+_ANY_PAGE: Final = ("access-control-allow-origin: *", "access-control-expose-headers: Retry-After")
+_TOO_LARGE: Final = problems.last_answer(431, f"the headers have at most {limits.HEADER_BYTES} bytes", *_ANY_PAGE)
+_TOO_MANY: Final = problems.last_answer(
+    429, "too many connections from this address: close some, or come back later", "retry-after: 10", *_ANY_PAGE
+)
+_FULL: Final = problems.last_answer(
+    503, "this process has no file descriptors left for connections: come back later", "retry-after: 10", *_ANY_PAGE
+)
 
 
 class _HeadersTooLarge(Exception):
@@ -197,8 +202,7 @@ class GuardedHttp(HttpToolsProtocol):
         elif self._header_bytes > limits.HEADER_BYTES:
             self._end(_TOO_LARGE)
         else:
-            super().send_400_response(msg)
-            self._expect_reader()
+            self._end(problems.last_answer(400, msg.rstrip("."), *_ANY_PAGE))
 
     def _may_enter(self) -> bool:
         if self._crowds is None or self.client is None or is_within(self.client[0], self._trusted):

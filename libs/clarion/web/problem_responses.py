@@ -1,7 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -10,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from clarion.contracts.problems import MEDIA_TYPE, FieldError, Problem
+from clarion.contracts.problems import MEDIA_TYPE, FieldError, problem_of
 from clarion.telemetry import metrics
 from clarion.web.budget import Full
 
@@ -35,8 +34,7 @@ def problem(
     status: int, detail: str, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
 ) -> Response:
     metrics.refused.labels(status).inc()
-    found = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
-    return Response(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
+    return Response(msgspec.json.encode(problem_of(status, detail, errors)), status, headers, MEDIA_TYPE)
 
 
 def unavailable(detail: str) -> Response:
@@ -58,7 +56,7 @@ def _full(_: Request, __: Exception) -> Response:
 
 
 def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
+    return problem(400, "the body ended before its end")  # nobody reads it
 
 
 def _unexpected(_: Request, __: Exception) -> Response:
