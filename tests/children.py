@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import httpx
 import psutil
@@ -56,6 +56,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def health_of(admin_port: int) -> dict[str, Any]:
+    """What a process says of itself, with its reasons."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer: dict[str, Any] = (await http.get(f"http://127.0.0.1:{admin_port}/health")).json()
+    return answer
 
 
 async def figures_of(admin_port: int) -> dict[str, float]:

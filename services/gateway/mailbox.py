@@ -1,6 +1,7 @@
 """Reads one mailbox: partition n of both delivery topics, urgent by a consumer and a task of its own."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,6 +12,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from clarion.broker import clients
+from clarion.broker.guarded_records import Unreadable
+from clarion.broker.open_transactions import OpenTransactions, places
 from clarion.contracts import deliveries, times
 from clarion.contracts.deliveries import Delivery, Fence
 from clarion.contracts.lanes import Lane
@@ -20,6 +23,7 @@ from clarion.process import within
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
+from clarion.telemetry import metrics
 from clarion.turns import Pace
 from services.gateway.at_end import AtEnd
 from services.gateway.lease import LeaseLost
@@ -46,6 +50,12 @@ class Mailbox:
         self._behind = behind
         self._at_end: Final = {topic: AtEnd() for topic in self._topics}
         self._caught_up: datetime | None = None
+        self.waits: Final = {topic: OpenTransactions() for topic in self._topics}
+
+    def waiting(self) -> str:
+        """For whose open transaction; empty while for nobody's."""
+        now = time.monotonic()
+        return "; ".join(filter(None, (waits.named(now) for waits in self.waits.values())))
 
     def caught_up(self) -> datetime | None:
         """Until when both topics are known to have been read to their ends; None while that was never so."""
@@ -81,6 +91,7 @@ class Mailbox:
                 continue
             if records := fetched.get(partition):
                 await self._take(records)
+            self.waits[partition.topic].look(places(consumer), time.monotonic())
             position = await consumer.position(partition)
             is_at_end = consumer.highwater(partition) == position
             self._at_end[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
@@ -88,23 +99,34 @@ class Mailbox:
             self._caught_up = times.from_ms(min(known)) if len(known) == len(self._topics) else None
 
     async def _take(self, records: Sequence[Any]) -> None:
+        """Before what follows a record that is lost, everybody falls behind: a cursor could pass what it was."""
         pace = Pace()
+        lost: list[str] = []
         for record in records:
             try:
-                delivery = deliveries.decode(record.value)
-            except Invalid as error:
-                log.warning("undecodable delivery: everybody reads the store", offset=record.offset, error=str(error))
-                self._behind()
+                delivery = deliveries.decode(_value(record))
+            except (Invalid, _Lost) as error:
+                lost.append(f"offset {record.offset}: {error}")
                 continue
             if isinstance(delivery, Fence):
                 if delivery.epoch > self.lease.epoch:
                     raise LeaseLost(f"mailbox {self.lease.mailbox} was fenced by {delivery.owner}")
                 continue
+            if lost:
+                self._lose(lost)
             for _ in self._handle(delivery):
                 if pace.is_over():
                     await pace.give_way()
             if pace.is_over():
                 await pace.give_way()
+        if lost:
+            self._lose(lost)
+
+    def _lose(self, lost: list[str]) -> None:
+        log.warning("records of the mailbox are lost: everybody reads the store", records=len(lost), first=lost[0])
+        metrics.mailbox_lost.inc(len(lost))
+        lost.clear()
+        self._behind()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
         """The position fell out of retention: first a new position, then everybody catches up [M]."""
@@ -141,3 +163,13 @@ async def _started(settings: Settings) -> Any:
         await within(clients.REQUEST_S, clients.stop(consumer), "consumer")
         raise
     return consumer
+
+
+class _Lost(Exception):
+    pass
+
+
+def _value(record: Any) -> bytes:
+    if isinstance(record, Unreadable):
+        raise _Lost(record.error)
+    return record.value

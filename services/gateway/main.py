@@ -79,6 +79,7 @@ async def main(process: Process) -> None:
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.troubles.append(producer.refused)
+    health.troubles.append(lambda: gateway.mailbox.waiting() if gateway.mailbox else "")
     health.figures.append(lambda: _figures(gateway))
     files = Descriptors()
     health.troubles.append(files.shortage)

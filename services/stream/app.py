@@ -1,5 +1,6 @@
 """The Faust app of one role: each setting with its reason. Faust keeps the app, the agent and the group membership."""
 
+import time
 from typing import Any, Final
 
 import faust
@@ -8,6 +9,7 @@ from mode.supervisors import CrashingSupervisor
 
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
+from clarion.broker.open_transactions import Place
 from clarion.broker.record_batches import BUFFER_BATCHES, BatchSchema, Consumer, RecordBatch, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
@@ -38,6 +40,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
         topic_allow_declare=False,  # topics are declared once, by `clarion topics apply`
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=clients.PARTITION_FETCH_BYTES,
+        consumer_metadata_max_age_ms=clients.METADATA_AGE_MS,
         broker_max_poll_records=pipeline.policy.max_records,
         broker_session_timeout=clients.SESSION_S,
         broker_heartbeat_interval=clients.HEARTBEAT_S,
@@ -65,7 +68,16 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
             return set()
 
     pipeline.assigned = assigned
-    lag = metrics.lag_records.labels(pipeline.name)
+    pipeline.readable = lambda: sum(place.readable for place in places())
+    pipeline.waiting = lambda: app.consumer.waits.named(time.monotonic())
+    metrics.lag_records.labels(pipeline.name).set_function(lambda: sum(place.behind for place in places()))
+    metrics.open_transaction_seconds.labels(pipeline.name).set_function(
+        lambda: app.consumer.waits.longest_s(time.monotonic())
+    )
+
+    def places() -> list[Place]:
+        consumer = app.consumer
+        return consumer.places() if isinstance(consumer, Consumer) else []
 
     async def hand(stream: Any) -> None:
         # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
@@ -75,10 +87,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
             assert isinstance(consumer, Consumer)
             if not consumer.owns(batch.epoch):
                 continue  # taken before the last rebalance or rewind: it is read again
-            pipeline.keep(assigned())
-            behind = max(0, (consumer.highwater(event.message.tp) or 0) - batch.last - 1)
-            await pipeline.hand(batch, event.ack, behind)
-            lag.set(pipeline.lag())
+            await pipeline.hand(batch, event.ack)
 
     app.agent(app.topic(topic, schema=BatchSchema()), name=f"{group}.agent")(hand)
     return app

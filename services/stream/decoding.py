@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from clarion.broker.commit_tracker import Partition
+from clarion.broker.guarded_records import Unreadable
 from clarion.broker.placement import partition_of
 from clarion.broker.record_batches import Record, RecordBatch
 from clarion.contracts import deliveries, ids, notification, order, times
@@ -86,6 +87,7 @@ def decode_window(
     """
     decoded = Decoded()
     for batch in batches:
+        decoded.dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
                 item = _notification(record, batch.partition, generation, now)
@@ -162,8 +164,18 @@ def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
         decoded.dead.append(conflict(entry.record, entry.partition, entry.id, now))
 
 
+def unreadable_letters(batch: RecordBatch, now: datetime) -> list[DeadLetter]:
+    """One for each run of records that cannot be read, at the offset of the first, with the bytes the broker has."""
+    return [
+        dead_letter(
+            lost, batch.partition, Reason.UNREADABLE, f"offsets {lost.offset} to {lost.last}: {lost.error}", now
+        )
+        for lost in batch.unreadable
+    ]
+
+
 def dead_letter(
-    record: Record, partition: Partition, reason: Reason, error: str, now: datetime, *, attempts: int = 1
+    record: Record | Unreadable, partition: Partition, reason: Reason, error: str, now: datetime, *, attempts: int = 1
 ) -> DeadLetter:
     return DeadLetter(
         value=record.value or b"",

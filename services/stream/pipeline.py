@@ -47,6 +47,8 @@ class Pipeline:
         self._shelved = -1  # the latest epoch of which a window was shelved
         self._shelved_from = 0  # the number of the first of them
         self.assigned: Callable[[], set[Partition]] = set
+        self.waiting: Callable[[], str] = str  # for whose open transaction; empty while for nobody's
+        self.readable: Callable[[], int] = int  # how many offsets could be taken now: no transaction is open there
         self.policy: Final = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
@@ -54,7 +56,6 @@ class Pipeline:
         self._begun = 0
         self._ended: Final = asyncio.Event()  # some window
         self._unfinished = 0  # batches handed over
-        self._behind: dict[Partition, int] = {}  # records still to take, as the latest batch of each partition said
         self._handed_at = time.monotonic()
         self._epoch = -1  # of the latest batch
         self._refused = -1  # batches of epochs up to this one are not begun any more
@@ -71,14 +72,13 @@ class Pipeline:
         self._postponed = metrics.windows_shelved.labels(name)
         self._lost = metrics.windows_lost.labels(name)
 
-    async def hand(self, batch: RecordBatch, ack: Ack, behind: int = 0) -> None:
-        """Give a batch to work on. `ack` is called when its work is done; `behind` records follow in its partition."""
+    async def hand(self, batch: RecordBatch, ack: Ack) -> None:
+        """Give a batch to work on. `ack` is called when its work is done."""
         await self._open.wait()
         if batch.epoch <= self._refused:
             return
         self._epoch = batch.epoch
         self._handed_at = time.monotonic()
-        self._behind[batch.partition] = behind
         self._unfinished += 1
         self._idle.clear()
         self._buffered.inc(batch.size)
@@ -229,17 +229,10 @@ class Pipeline:
         """Why this pipeline makes no progress; empty while it does."""
         if self._oldest_s() > STUCK_S:
             return f"a window has been in hand for more than {STUCK_S:g} s"
-        if self.lag() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
+        if self.readable() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
             # seen of Faust after broker outages: no error, and no record any more
             return f"there is a backlog, and nothing was fetched for more than {STUCK_S:g} s"
         return ""
-
-    def lag(self) -> int:
-        return sum(self._behind.values())
-
-    def keep(self, assigned: set[Partition]) -> None:
-        """Forget the lag of partitions that others have now."""
-        self._behind = {partition: left for partition, left in self._behind.items() if partition in assigned}
 
     def _oldest_s(self) -> float:
         return time.monotonic() - min(f.since for f in self._in_flight.values()) if self._in_flight else 0.0

@@ -13,7 +13,7 @@ from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream import record_clock
-from services.stream.decoding import Moved, conflict, empty, refused
+from services.stream.decoding import Moved, conflict, empty, refused, unreadable_letters
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)
@@ -64,6 +64,7 @@ def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: in
     """
     plans = Plans()
     for batch in batches:
+        plans.dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
                 plan = _plan(record, batch.partition, generation, now)

@@ -22,7 +22,7 @@ from clarion.store import changes, database, deaths, notifications, scheduled, s
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.decoding import dead_letter, empty, refused
+from services.stream.decoding import dead_letter, empty, refused, unreadable_letters
 from services.stream.emitting import dead_letter_records, sync_records
 from services.stream.folding import Folded, fold
 from services.stream.letters import say_dead
@@ -109,6 +109,7 @@ def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list
     found: list[Said] = []
     dead: list[DeadLetter] = []
     for batch in batches:
+        dead += unreadable_letters(batch, times.now())
         for record in batch.records:
             try:
                 found.append(Said(receipts.decode(record.value or empty(record), now), record, batch.partition))

@@ -199,6 +199,7 @@ async def _consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: 
     """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
     process.health.figures.append(pipeline.figures)
     _fails_when(process, pipeline.stuck)
+    process.health.troubles.append(lambda: pipeline.waiting())
     group = Names(process.settings.prefix).group(pipeline.name)
     app = make_app(process.settings, group, topic, pipeline, bookmarks)
     app.finalize()

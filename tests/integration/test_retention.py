@@ -18,7 +18,12 @@ async def test_topics_made_as_declared_do_not_differ(settings: Settings) -> None
 
 async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
     names, admin = Names(settings.prefix), clients.admin(settings)
-    configs = {"retention.ms": "1000", "max.message.bytes": "2048", "cleanup.policy": "compact"}
+    configs = {
+        "retention.ms": "1000",
+        "max.message.bytes": "2048",
+        "cleanup.policy": "compact",
+        "compression.type": "gzip",
+    }
     await admin.start()
     try:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, names.scheduled, configs=configs)])
@@ -29,7 +34,7 @@ async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
 
     async def are_all_seen() -> bool:
         found[:] = await topics.check(settings)
-        return len(found) == 4
+        return len(found) == 5
 
     await until(are_all_seen)
     assert f"{names.receipts} is missing: run `clarion topics apply`" in found

@@ -30,6 +30,14 @@ class Histories(RuleBasedStateMachine):
         self.position[partition] = last + 1
         self.in_hand.append((partition, first, last, self.tracker.epoch))
 
+    @rule(partition=st.sampled_from([A, B]), length=st.integers(0, 3))
+    def pass_over(self, partition: Partition, length: int) -> None:
+        """Markers and what was aborted: the position moves, and no record comes."""
+        start = self.position[partition]
+        self.done[partition].update(range(start, start + length))
+        self.position[partition] = start + length
+        self.tracker.pass_over(partition, start + length, self.commits[partition] or None)
+
     @precondition(lambda self: self.in_hand)
     @rule(data=st.data())
     def ack(self, data: st.DataObject) -> None:
@@ -144,3 +152,20 @@ def test_a_long_outage_keeps_offsets_and_no_payloads() -> None:
     assert (tracker.in_flight(), tracker.held_bytes) == (1, 0)
     assert tracker.resume_points() == {A: 20}
     assert tracker.committable() == {A: 20}
+
+
+def test_a_partition_that_ends_with_no_records_is_committed_to_its_end() -> None:
+    tracker = CommitTracker()
+    tracker.pass_over(A, 0, None)
+    assert not tracker.committable()
+    tracker.take(A, 0, 4)
+    tracker.pass_over(A, 7, None)
+    assert not tracker.committable()
+    tracker.ack(A, 4, tracker.epoch)
+    assert tracker.committable() == {A: 7}
+    tracker.committed(A, 7)
+    tracker.pass_over(A, 9, None)
+    assert tracker.committable() == {A: 9}
+    tracker.forget()
+    tracker.pass_over(B, 12, 10)
+    assert tracker.committable() == {B: 12}

@@ -10,17 +10,20 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from clarion.broker.guarded_records import guard_records
 from clarion.broker.producing import Producer
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings
 from clarion.telemetry.health import Unanswered
 
 REQUEST_S: Final = 20.0
+METADATA_AGE_MS: Final = 10_000  # partitions that a topic was given are known then; the default is five minutes
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
 HEARTBEAT_S: Final = 3.0
 FETCH_WAIT_MS: Final = 1_000  # a broker with nothing to tell answers then; that was half of what an idle gateway cost
 _CANCELLED_S: Final = 1.0  # what is cancelled has no longer to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
+ISOLATION: Final = "read_committed"  # of every consumer: what its producer took back must reach nobody
 
 # A future of an idempotent producer fails only by refusal: aiokafka retries a batch for ever while the broker is away.
 SEND_ERRORS: Final[tuple[type[Exception], ...]] = (KafkaError, TimeoutError)
@@ -35,22 +38,24 @@ def producer(settings: Settings, *, linger_ms: int = 0) -> Producer:
         max_batch_size=256 * KIB,
         max_request_size=1200 * KIB,
         request_timeout_ms=int(REQUEST_S * 1000),
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=METADATA_AGE_MS,
         retry_backoff_ms=100,
     )
 
 
 def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """A consumer that is assigned by hand and belongs to no group.
+    """A consumer that is assigned by hand and belongs to no group. It tells `Unreadable` in place of records.
 
     `auto_offset_reset="none"`: a position outside retention must be seen, not jumped over silently.
     """
+    guard_records()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        isolation_level=ISOLATION,
         request_timeout_ms=int(REQUEST_S * 1000),
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=METADATA_AGE_MS,
         fetch_max_wait_ms=FETCH_WAIT_MS,
         max_partition_fetch_bytes=1024 * KIB,
         retry_backoff_ms=100,

@@ -59,6 +59,21 @@ class CommitTracker:
         progress.taken.append(_Taken(last, size))
         self.held_bytes += size
 
+    def pass_over(self, partition: Partition, position: int, committed: int | None) -> None:
+        """The consumer stands at `position`: what is before it and was not taken holds no records.
+
+        Such are Kafka's own markers, and what was aborted. Without this a partition that ends with them would never be
+        committed to its end. `committed` is what the broker has from before this epoch.
+        """
+        progress = self._partitions.get(partition)
+        if progress is None:
+            known = min(committed or 0, position)
+            self._partitions[partition] = _Progress(position, committed=known)
+        elif not progress.taken:
+            progress.end = max(progress.end, position)
+        elif progress.taken[-1].last < position - 1:
+            progress.taken.append(_Taken(position - 1, 0, acked=True))
+
     def ack(self, partition: Partition, last: int, epoch: int) -> bool:
         """The batch that ends with `last` is done. False when it counts for nothing: stale, or unknown."""
         progress = self._partitions.get(partition)

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from aiokafka.consumer import fetcher
 
+from clarion.broker.guarded_records import Allowance, GuardedRecords, guard_records
+
 
 class Record(Protocol):
     """One record of a partition."""
@@ -27,11 +29,17 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-class _LeanRecords(fetcher.PartitionRecords):
+class _LeanRecords(GuardedRecords):
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record
 
 
-def take_records_as_they_are() -> None:
-    """For the whole process: aiokafka has no setting for it. A stream process reads Kafka in this one way only."""
+def take_records_as_they_are() -> Allowance:
+    """For the whole process: aiokafka has no setting for it. A stream process reads Kafka in this one way only.
+
+    Returns what may still be unpacked, over all partitions: to be set anew before each fetch.
+    """
+    guard_records()
+    _LeanRecords.allowance = Allowance()
     fetcher.PartitionRecords = _LeanRecords
+    return _LeanRecords.allowance

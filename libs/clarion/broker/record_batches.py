@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import structlog
@@ -17,18 +17,21 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from clarion.broker.clients import SESSION_S
+from clarion.broker.clients import ISOLATION, SESSION_S
 from clarion.broker.commit_tracker import CommitTracker, Partition
+from clarion.broker.guarded_records import Allowance, Unreadable
 from clarion.broker.lean_records import Record, take_records_as_they_are
+from clarion.broker.open_transactions import OpenTransactions, Place, places
 from clarion.broker.ownership import Ownership
-from clarion.contracts.limits import KIB
+from clarion.contracts.limits import KIB, UNPACKED_BYTES
 
 log = structlog.get_logger()
 
 # Of what is fetched and not yet acknowledged, over all partitions; exceeded by at most one fetch.
 BUFFER_BYTES: Final = 16 * 1024 * KIB
-# What a record costs beside its value, roughly; so that many small records are bounded, too.
+# What a record costs beside what it holds, roughly; so that many small records are bounded, too.
 RECORD_OVERHEAD_BYTES: Final = 512
+HEADER_OVERHEAD_BYTES: Final = 128
 BUFFER_BATCHES: Final = BUFFER_BYTES // RECORD_OVERHEAD_BYTES
 
 _COMMIT_ALL_S: Final = 3.0
@@ -40,16 +43,21 @@ Offsets = Mapping[Partition, int]
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Consecutive records of one partition, as they were fetched. `size` is about what they hold, in bytes."""
+    """Consecutive records of one partition, as they were fetched. `size` is about what they hold, in bytes.
+
+    `unreadable` stands for records that cannot be read: anywhere among the others, or alone.
+    """
 
     partition: Partition
     records: Sequence[Record]
     epoch: int
     size: int
+    unreadable: Sequence[Unreadable] = ()
 
     @property
     def last(self) -> int:
-        return self.records[-1].offset
+        ends = [self.records[-1].offset] if self.records else []
+        return max(*ends, self.unreadable[-1].last) if self.unreadable else ends[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,40 @@ class _BatchMessage:
     serialized_value_size: int = 0
 
 
+def _size_of(records: Sequence[Record | Unreadable]) -> int:
+    """Most records have no headers, so those that have are looked for first."""
+    held = sum([len(record.value or b"") + len(record.key or b"") for record in records])
+    headers = [header for record in records if record.headers for header in record.headers]
+    return held + _bytes_of(headers) + RECORD_OVERHEAD_BYTES * len(records)
+
+
+def _bytes_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    return sum([len(name) + len(content or b"") + HEADER_OVERHEAD_BYTES for name, content in headers])
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """Faust reads what is committed only where it also writes in transactions."""
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._isolation_level = ISOLATION
+        return consumer
+
+
 class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.waits: Final = OpenTransactions()
+        self._allowance: Final[Allowance] = take_records_as_they_are()
         self.tracker: Final = CommitTracker()
         self._room: Final = asyncio.Event()
         self._ownership: Final = Ownership(self.tracker, SESSION_S)
+
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    def places(self) -> list[Place]:
+        consumer: Any = self._thread._consumer
+        return [] if consumer is None else list(places(consumer))
 
     # ---- fetch
 
@@ -96,15 +132,33 @@ class Consumer(driver.Consumer):
                 async with asyncio.timeout(timeout):
                     await self._room.wait()
             return {}, active
-        records: Mapping[Any, Sequence[Record]] = await self._getmany(active_partitions=active, timeout=timeout) or {}
-        return {tp: [self._batch(tp, batch)] for tp, batch in records.items() if batch}, active
+        self._allowance.left = UNPACKED_BYTES
+        epoch = self.tracker.epoch
+        fetched: Mapping[Any, Sequence[Record | Unreadable]] = (
+            await self._getmany(active_partitions=active, timeout=timeout) or {}
+        )
+        events = {tp: [self._batch(tp, some)] for tp, some in fetched.items() if some}
+        if self.flow_active and epoch == self.tracker.epoch:  # else positions are about to change
+            self._pass_over()
+        return events, active
 
-    def _batch(self, tp: Any, records: Sequence[Record]) -> _BatchMessage:
-        partition, last = Partition(tp.topic, tp.partition), records[-1]
-        size = sum([len(record.value or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
-        batch = RecordBatch(partition, records, self.tracker.epoch, size)
-        self.tracker.take(partition, records[0].offset, last.offset, size)
-        return _BatchMessage(tp.topic, tp.partition, last.offset, last.timestamp, batch)
+    def _pass_over(self) -> None:
+        """All that was fetched is taken: where a position is beyond that, there were no records."""
+        now_at = self.places()
+        for place in now_at:
+            partition = place.partition
+            self.tracker.pass_over(partition, place.position, self._committed_offset.get(TP(*partition)))
+        self.waits.look(now_at, time.monotonic())
+
+    def _batch(self, tp: Any, fetched: Sequence[Record | Unreadable]) -> _BatchMessage:
+        partition = Partition(tp.topic, tp.partition)
+        unreadable = [one for one in fetched if type(one) is Unreadable]
+        records = [one for one in fetched if type(one) is not Unreadable] if unreadable else fetched
+        size = _size_of(fetched)
+        batch = RecordBatch(partition, cast("Sequence[Record]", records), self.tracker.epoch, size, unreadable)
+        last = batch.last
+        self.tracker.take(partition, fetched[0].offset, last, size)
+        return _BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         super().resume_partitions(tps)
@@ -266,7 +320,6 @@ class Transport(driver.Transport):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        take_records_as_they_are()
         self.drain: Drain = _nothing
         self.resume: Callable[[Offsets], Awaitable[Offsets]] = _nowhere_else
         self.note: Callable[[Offsets], Awaitable[bool]] = _agree

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ID_CONFLICT = "id_conflict"
     UNSTORABLE = "unstorable"
     TOO_LARGE = "too_large"  # for the topic it has to go to
+    UNREADABLE = "unreadable"  # a whole batch that cannot be unpacked
 
 
 Headers = Sequence[tuple[str, bytes]]

@@ -15,6 +15,10 @@ DATA_BYTES: Final = 16 * KIB  # of compact JSON
 DATA_DEPTH: Final = 32  # deeper JSON would overflow some client's parser: one record must not break its reader
 RECORD_BYTES: Final = 32 * KIB
 HEADERS_BYTES: Final = 64 * KIB  # of a record, which is sent on with them: together far below what a topic takes
+TOPIC_RECORD_BYTES: Final = 256 * KIB  # `max.message.bytes` of the lanes: a batch of records, as it is sent
+UNPACKED_BYTES: Final = (
+    32 * TOPIC_RECORD_BYTES
+)  # of a compressed batch; JSON shrinks to a tenth, a bomb to a thousandth
 DELIVER_AHEAD_DAYS: Final = 365
 CREATED_AHEAD_S: Final = (
     300  # of `created_at` before this clock; beyond, the time at which Kafka took the record counts

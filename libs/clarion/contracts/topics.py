@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import DAY_S, KIB
+from clarion.contracts.limits import DAY_S, KIB, TOPIC_RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Names:
 
 def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> list[Topic]:
     """All topics. Partition counts are settings, but never change on a living broker: they place the users."""
-    lane_config = _retention(7 * DAY_S) | {"max.message.bytes": str(256 * KIB)}
+    lane_config = _retention(7 * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
     delivery_config = _retention(15 * 60) | {"segment.ms": str(5 * 60 * 1000), "max.message.bytes": str(1024 * KIB)}
     return [
         *(Topic(names.notifications(lane), lane_partitions, lane_config) for lane in LANES),
@@ -70,7 +70,8 @@ def _retention(seconds: int) -> dict[str, str]:
     """Counted from when the broker took a record.
 
     By a producer's clock, a record that is stamped 1970 would be deleted with its segment before anybody reads it, one
-    that is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published.
+    that is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published. Every
+    codec can be read: a broker that packs batches anew would only spend its time on what producers chose.
     """
     retention = {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
-    return retention | {"message.timestamp.type": "LogAppendTime"}
+    return retention | {"message.timestamp.type": "LogAppendTime", "compression.type": "producer"}

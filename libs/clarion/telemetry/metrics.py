@@ -61,6 +61,9 @@ read_again = Counter(
     ["topic"],
 )
 lag_records = Gauge("clarion_lag_records", "Records this process has still to take from its partitions", ["lane"])
+open_transaction_seconds = Gauge(
+    "clarion_open_transaction_seconds", "For how long a partition has waited for somebody's open transaction", ["lane"]
+)
 buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet acknowledged", ["lane"])
 
 connections = Gauge("clarion_connections", "Open connections", ["state"])
@@ -93,6 +96,7 @@ resumes_ignored = Counter(
 )
 ahead_bytes = Gauge("clarion_ahead_bytes", "Bytes of items read from the store that wait for credit, for a second")
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
+mailbox_lost = Counter("clarion_mailbox_lost", "Records of the mailbox that cannot be read; everybody reads the store")
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")
 receipts_dropped = Counter("clarion_receipts_dropped", "Receipts given up on; their items are replayed")
 
