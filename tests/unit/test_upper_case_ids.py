@@ -55,8 +55,8 @@ def test_other_forms_are_refused_by_name(written: str) -> None:
 
 def test_a_receipt_and_a_mark_name_it_in_lower_case() -> None:
     said = {"user": "ann", "op": "read", "ids": [ID.upper(), MIXED], "at": "2026-11-29T12:00:00Z"}
-    (receipt,), dead = decode_receipts([batch([msgspec.json.encode(said)])], NOW)
-    assert (receipt.ids, dead) == ([ID, ID], [])
+    (found,), dead = decode_receipts([batch([msgspec.json.encode(said)])], NOW)
+    assert (found.receipt.ids, dead) == ([ID, ID], [])
     for op in ("read", "unread", "archive"):
         frame: Any = frames.decode_client(msgspec.json.encode({"op": op, "ids": [ID.upper()]}))
         assert frame.ids == [ID]
