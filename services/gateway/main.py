@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -164,7 +164,10 @@ async def _serving(
         gateway.outbox,
         mailbox.caught_up,
     )
-    async with mailbox.positioned(process.settings, producer) as consumers:
+    async with AsyncExitStack() as leaving:
+        consumers = await unless_stopping(
+            process, leaving.enter_async_context(mailbox.positioned(process.settings, producer))
+        )
         await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held, taken_at))
         async with asyncio.TaskGroup() as tasks:
             running = [
