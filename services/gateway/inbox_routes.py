@@ -19,17 +19,24 @@ from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused
 from services.gateway.inbox import Inbox
+from services.gateway.shares import Shares, Taken
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 MARKS: Final = {"read": Op.READ, "unread": Op.UNREAD, "archive": Op.ARCHIVED, "unarchive": Op.UNARCHIVED}
 _PARAMETERS: Final = frozenset({"cursor", "limit", "unread", "archived"})
+_HEADERS: Final = {"Cache-Control": "no-store"}
 _TRUTH: Final = {"true": True, "false": False}
 
 
-def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget) -> list[Route]:
-    async def page(request: Request) -> Response:
+def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: Shares) -> list[Route]:
+    async def asker(request: Request) -> str:
         claims = await caller(request, check, SUBSCRIBE)
+        shares.take_turn(claims.subject)
+        return claims.subject
+
+    async def page(request: Request) -> Response:
+        user = await asker(request)
         asked = request.query_params
         for name in set(asked) - _PARAMETERS:
             raise _invalid(name, "unknown_parameter", "there is none of that name", ", ".join(sorted(_PARAMETERS)))
@@ -37,30 +44,33 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget) -> list[Route]
         unread_only, archived = _truth(asked, "unread"), _truth(asked, "archived")
         if unread_only and archived:
             raise _invalid("unread", "excluded", "what is archived is never unread: ask for one or the other")
-        with budget.request():
-            found = await inbox.page(
-                claims.subject, unread_only=unread_only, archived=archived, after=after, limit=limit
-            )
-        return _answer(found)
+        share = shares.enter(user, request)
+        try:
+            with budget.request():
+                found = await inbox.page(user, unread_only=unread_only, archived=archived, after=after, limit=limit)
+        except BaseException:
+            share.leave()
+            raise
+        return Taken(share, msgspec.json.encode(found), headers=_HEADERS, media_type=JSON)
 
     async def count(request: Request) -> Response:
-        claims = await caller(request, check, SUBSCRIBE)
+        user = await asker(request)
         with budget.request():
-            return _answer(await inbox.unread(claims.subject))
+            return _answer(await inbox.unread(user))
 
     def marking(op: Op) -> Endpoint:
         async def mark(request: Request) -> Response:
-            claims = await caller(request, check, SUBSCRIBE)
+            user = await asker(request)
             with budget.request():
                 marked = await json_of(request, Marked, limits.MARKED_BYTES, budget)
-                return _answer(await inbox.mark(claims.subject, op, canonical(marked.ids)))
+                return _answer(await inbox.mark(user, op, canonical(marked.ids)))
 
         return mark
 
     async def read_all(request: Request) -> Response:
-        claims = await caller(request, check, SUBSCRIBE)
+        user = await asker(request)
         with budget.request():
-            return _answer(await inbox.read_all(claims.subject))
+            return _answer(await inbox.read_all(user))
 
     return [
         Route("/v1/inbox", page, methods=["GET"]),
@@ -71,7 +81,7 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget) -> list[Route]
 
 
 def _answer(found: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(found), headers={"Cache-Control": "no-store"}, media_type=JSON)
+    return Response(msgspec.json.encode(found), headers=_HEADERS, media_type=JSON)
 
 
 def _limit(asked: Mapping[str, str]) -> int:

@@ -52,6 +52,7 @@ from services.gateway.page import assets_path, page_routes
 from services.gateway.presence import Presence
 from services.gateway.protocol import Socket
 from services.gateway.safety_net import SafetyNet
+from services.gateway.shares import Shares
 from services.gateway.stream_acks import StreamAcks, stream_ack_routes
 from services.gateway.stream_http import StreamHttp
 
@@ -226,8 +227,9 @@ async def _serve(
         gateway, inbox.producer, inbox.kafka, inbox.names, settings.partitions_deliveries, RateLimit(per_s, per_s)
     )
     stream_routes = stream_ack_routes(AsFarAsKnown(check), acks, budget)
+    shares = Shares(per_s, settings.trusted_networks, by_address=settings.connections_per_ip > 0)
     page = page_routes(assets_path(), settings, publish, DEV_USERS, budget)
-    app = make_app(settings, [*inbox_routes(check, inbox, budget), *stream_routes, *routes, *page])
+    app = make_app(settings, [*inbox_routes(check, inbox, budget, shares), *stream_routes, *routes, *page])
 
     crowds = Crowds(settings.connections_per_ip)
     site = Site(gateway, settings.origin_list, settings.trusted_networks)

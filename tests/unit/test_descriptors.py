@@ -40,13 +40,13 @@ def test_the_shortage_is_told_once_and_is_over_when_nobody_was_refused_for_a_whi
     with capture_logs() as logs:
         for _ in range(400):
             process.connect()
-        process.now += 9
+        process.now += 29
         process.connect()
         process.files.look()
         assert "of 256 are open" in process.files.shortage()
         assert "ulimit -n" in process.files.shortage()
         assert [log["log_level"] for log in logs] == ["warning"]
-        process.now += 11
+        process.now += 31
         process.files.look()
         assert process.files.shortage() == ""
     assert [log["log_level"] for log in logs] == ["warning", "info"]

@@ -120,6 +120,17 @@ async def test_an_answer_that_nobody_reads_is_let_go(monkeypatch: pytest.MonkeyP
         await until(served.is_empty)
 
 
+async def test_the_system_keeps_little_of_an_answer_that_nobody_reads() -> None:
+    async with serving(Served(size=LARGE)) as served, client(served) as (_, writer):
+        served.gate.set()
+        writer.write(GET)
+        await until(lambda: served.asked == 1)
+        await asyncio.sleep(0.3)
+        (connection,) = served.state.connections
+        assert isinstance(connection, GuardedHttp)
+        assert LARGE - connection.transport.get_write_buffer_size() < 512 * 1024
+
+
 async def test_a_slow_reader_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 8.0)
     async with serving(Served(size=LARGE)) as served, client(served) as (reader, writer):

@@ -1,6 +1,9 @@
 """uvicorn's HTTP protocol with what it lacks: limits on headers, on answers that nobody reads, and on sockets."""
 
 import asyncio
+import socket
+import struct
+import sys
 from collections.abc import Callable, Sized
 from typing import Any, Final
 
@@ -10,11 +13,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
 from clarion.contracts import limits, problems
+from clarion.contracts.limits import KIB
 from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.crowds import Crowds
 
 HEADERS_WITHIN_S: Final = 10.0
 TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
+# The system keeps so much of an answer that nobody reads; it would take megabytes, and keep them for minutes.
+_UNREAD_BYTES: Final = 64 * KIB
+_UNREAD_MS: Final = 30_000  # for so long, also when the connection is closed here: it would be minutes
 
 # Said to whom is not read to the end, so nobody knows its Origin; any page may read it, for it depends on nobody.
 _ANY_PAGE: Final = ("access-control-allow-origin: *", "access-control-expose-headers: Retry-After")
@@ -64,6 +71,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._has_room = has_room
         self._inside = ""
         self._in_headers = True
+        self._is_bound = False  # what the system may keep of it
         self._header_bytes = 0
         self._is_last = False  # nothing that comes now is looked at
         self._deadline: asyncio.TimerHandle | None = None  # of a request's headers
@@ -152,6 +160,7 @@ class GuardedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if not self._asks_in_vain():
             self._has_headers()
+            self._bound_unread()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -241,7 +250,24 @@ class GuardedHttp(HttpToolsProtocol):
     def _expect_reader(self) -> None:
         """What is written, and the end of a socket that is closing, wait for a reader; not for ever."""
         if self._taking is None:
-            self._taking = self.loop.call_later(TAKEN_WITHIN_S, self.transport.abort)
+            self._taking = self.loop.call_later(TAKEN_WITHIN_S, self._reset)
+
+    def _bound_unread(self) -> None:
+        """Of an answer; not of what upgrades: its reader is asked for a sign of life."""
+        parser: Any = self.parser
+        if parser.should_upgrade() or self._is_bound:
+            return
+        self._is_bound = True
+        if (found := self.transport.get_extra_info("socket")) is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
+            if sys.platform == "linux":
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+
+    def _reset(self) -> None:
+        """End it, and what the system has of it: else that waits for a reader who is gone for minutes more."""
+        if (found := self.transport.get_extra_info("socket")) is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _disarm(self) -> None:
         self._has_headers()

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 _RESERVE: Final = 64  # for the admin port, Kafka, MongoDB, an issuer's keys, files that are read
 _LOOK_EVERY_S: Final = 1.0
-_TOLD_FOR_S: Final = 10.0  # after the last refusal, so that health does not flicker
+_TOLD_FOR_S: Final = 30.0  # after the last refusal, so that health does not flicker
 
 
 class Descriptors:
