@@ -21,6 +21,7 @@ from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
 from services.gateway.inbox_routes import inbox_routes
+from services.gateway.shares import Shares
 from services.stream.decoding import decode_window
 from services.stream.plans import decode_plans
 from services.stream.receipts import decode_receipts
@@ -84,7 +85,8 @@ class Marked:
 
 async def test_the_inbox_marks_it() -> None:
     inbox: Any = Marked()
-    transport = httpx.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget())))
+    shares = Shares(50, (), by_address=True)
+    transport = httpx.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget(), shares)))
     headers = {"Authorization": f"Bearer {mint(SETTINGS, sub='ann', scope='subscribe')}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as http:
         assert (await http.post("/v1/inbox/read", json={"ids": [ID.upper()]})).status_code == 200
