@@ -54,7 +54,7 @@ def test_runs_hold_everything_in_order_within_the_limits(wanted: list[tuple[str,
 
 def test_a_body_arrives_byte_for_byte() -> None:
     body = b'{"a": [1,  2], "b":"\\u00fc"}'
-    ((_, record),) = pack([Routed("id", "ann", 5, body)], Lane.HIGH, {"ann": {2}})
+    ((_, record),) = pack([Routed("019ac000-0000-7000-8000-000000000000", "ann", 5, body)], Lane.HIGH, {"ann": {2}})
     decoded = deliveries.decode(deliveries.encode(record))
     assert isinstance(decoded, deliveries.Items)
     assert bytes(decoded.items[0].body) == body
