@@ -54,7 +54,7 @@ class Folder:
             return ""
         return (
             f"the disk of {self.path} is full: {free // 1024} KiB are free. Make room there, some hundred MiB; "
-            "what ended is started again by itself then, and nothing accepted is lost"
+            "what ended is started again by itself then"
         )
 
     @property

@@ -77,7 +77,7 @@ async def test_a_partition_takes_records_again_after_one_was_refused(settings: S
 
 
 async def test_each_cause_of_a_refusal_is_outlived(settings: Settings) -> None:
-    """Also one that concerns the numbers themselves, and a clock that Kafka does not believe."""
+    """Also one that concerns the sequence numbers themselves."""
     topic = Names(settings.prefix).receipts
     async with clients.producer(settings) as producer:
         await producer.send_and_wait(topic, b"first", partition=0)

@@ -23,6 +23,7 @@ async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
         "max.message.bytes": "2048",
         "cleanup.policy": "compact",
         "compression.type": "gzip",
+        "message.timestamp.type": "CreateTime",
     }
     await admin.start()
     try:
@@ -34,7 +35,7 @@ async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
 
     async def are_all_seen() -> bool:
         found[:] = await topics.check(settings)
-        return len(found) == 5
+        return len(found) == 1 + len(configs)
 
     await until(are_all_seen)
     assert f"{names.receipts} is missing: run `clarion topics apply`" in found
