@@ -113,6 +113,7 @@ async def test_what_cannot_be_read_costs_one_dead_letter_and_never_the_partition
         assert [json.loads(one["body"])["message"] for one in found] == sent
         async with reading(settings, names.dead_letters) as consumer, asyncio.timeout(20):
             letters = [dict((await consumer.getone()).headers) for _ in range(3)]
+    letters.sort(key=lambda letter: int(letter["offset"]))  # each may be in a partition of its own
     assert [letter["reason"] for letter in letters] == [b"unreadable"] * 3
     assert letters[0]["error"].startswith(b"offsets 25 to 25: zstd: it unpacks to more than")
     assert letters[1]["error"] == b"offsets 26 to 27: number 6, which Kafka does not have: the codec is unknown"

@@ -29,7 +29,7 @@ from services.stream.storing import Outcome
 from services.stream.withdrawing import withdraw
 from tests.conftest import until
 from tests.integration.test_scheduled import SOON, is_held, produce
-from tests.integration.test_stream import reading, states
+from tests.integration.test_stream import next_receipt, reading, states
 
 Subscribe = Callable[[str], Subscriber]
 
@@ -66,7 +66,7 @@ async def test_what_is_scheduled_is_not_delivered_and_says_so(
         async with asyncio.timeout(30):
             assert (await anext(listening)).id == last
             while True:
-                receipt = receipts.decode((await told.getone()).value)
+                receipt = await next_receipt(told)
                 if receipt.op is Op.RETRACTED and receipt.ids == [id_]:
                     break
         assert receipt.user == user
@@ -256,7 +256,7 @@ async def test_a_sender_hears_of_a_use_of_its_id_that_died(
         heard: dict[str, Receipt] = {}
         async with asyncio.timeout(30):
             while set(heard) != {first, held, never}:
-                receipt = receipts.decode((await told.getone()).value)
+                receipt = await next_receipt(told)
                 if receipt.user == user and receipt.op is Op.DEAD:
                     heard[receipt.ids[0]] = receipt
 
