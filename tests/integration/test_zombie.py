@@ -10,6 +10,7 @@ import json
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from services.stream.turns import Turns
 from services.stream.windows import POLICIES, Window
 from tests.children import child, env_of
 from tests.conftest import until
-from tests.gateways import frame, gateway, greeted, wire
+from tests.gateways import Own, frame, gateway, greeted, wire
 
 LANE, USER = Lane.NORMAL, "ann"
 
@@ -151,11 +152,13 @@ async def test_a_cursor_beyond_what_came_late_does_not_acknowledge_it(settings: 
             passed, late = await overtake(settings, stored, through, owner)
             beyond = await handled(socket)
             assert beyond["id"] == late
-        owner.send_signal(signal.SIGCONT)
         resume = {"op": "resume", "cursors": {LANE: beyond["ord"]}, "since": rfc3339(times.now())}
         for _ in range(2):
             async with wire(own.url, token) as socket:
                 await socket.send(json.dumps(resume))
+                await frame(socket, "hello")
+                await until(partial(is_live, own))  # what its cursor acknowledges is acknowledged
+                owner.send_signal(signal.SIGCONT)  # only now: what is stored before would be among that
                 [item] = (await frame(socket, "batch"))["items"]
                 assert (item["id"], item["unstored"]) == (passed, True)
         async with wire(own.url, token) as socket:
@@ -169,6 +172,10 @@ async def test_a_cursor_beyond_what_came_late_does_not_acknowledge_it(settings: 
             await until(is_delivered)
     await stored.client.drop_database(stored.name)
     database.close(stored)
+
+
+async def is_live(own: Own) -> bool:
+    return not (await own.figures())["catching_up"]
 
 
 async def handled(socket: ClientConnection) -> dict[str, Any]:
