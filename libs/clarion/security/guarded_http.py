@@ -265,7 +265,8 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _reset(self) -> None:
         """End it, and what the system has of it: else that waits for a reader who is gone for minutes more."""
-        if (found := self.transport.get_extra_info("socket")) is not None:
+        found = self.transport.get_extra_info("socket")
+        if found is not None and found.fileno() >= 0:  # its client may be gone already
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
