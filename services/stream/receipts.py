@@ -109,7 +109,7 @@ def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list
     found: list[Said] = []
     dead: list[DeadLetter] = []
     for batch in batches:
-        dead += unreadable_letters(batch, times.now())
+        dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
                 found.append(Said(receipts.decode(record.value or empty(record), now), record, batch.partition))

@@ -174,7 +174,8 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.transport.is_closing():
+        # of a connection that is lost already the timer would keep the protocol, and find no socket to reset
+        if self.transport.is_closing() and self in self.connections:
             self._expect_reader()
 
     def timeout_keep_alive_handler(self) -> None:

@@ -73,8 +73,8 @@ class Health:
 
     A dependency that is down leaves a process ready: somebody must answer 503 with Retry-After. `blockers` are what
     keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends, `troubles`
-    what neither a restart nor time does, such as records that a server refuses, a transaction somebody
-    left open, or a shortage of file descriptors.
+    what neither a restart nor time does, such as records that a server refuses, a transaction that somebody left open,
+    or a shortage of file descriptors.
     """
 
     service: str
