@@ -81,12 +81,15 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
             dead = await letters.collect(at.settings, len(field.sent.bad))
             stuck = stuck or await _behind(at)
         undone = await _seen(at, field.sent.undone)
-        found = judge(published, publishing.unsure, [(one.user, one.handed) for one in (*honest, *guests)])
+        kept = await _seen(at, field.sent.kept)
+        devices = [*honest, *guests, *field.devices]
+        found = judge(published, publishing.unsure, [(one.user, one.handed) for one in devices])
         dead_found = letters.judge(field.sent.bad, dead)
         wrongs = {
             **found.wrongs(),
             **dead_found.wrongs(),
-            "of aborted transactions, seen": undone,
+            "of aborted transactions, seen": sorted(undone),
+            "accepted by ingest and not stored": sorted(field.sent.kept - kept),
             "answers that no door may give": doors.wrong,
             "processes that ended": [one.name for one in at.services.values() if not one.is_alive()],
             "said what no process must": [line for one in at.services.values() for line in _broken(one)],
@@ -99,6 +102,7 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
         return [
             Row("honest, published", len(publishing.published), "notifications"),
             Row("of strangers, valid", len(field.sent.good), "notifications"),
+            Row("of strangers, accepted by ingest", len(field.sent.kept), "notifications"),
             Row("of strangers, bad", len(field.sent.bad), "records"),
             Row("of strangers, refused by the broker", field.sent.refused, "records"),
             at_least("of strangers, answers at the doors", sum(doors.answers.values()), 1, ""),
@@ -196,12 +200,12 @@ async def _behind(at: World) -> str:
     return ""
 
 
-async def _seen(at: World, ids: set[str]) -> list[str]:
+async def _seen(at: World, ids: set[str]) -> set[str]:
     """Those of `ids` that are stored."""
     connection = database.connect(at.settings)
     try:
         found = notifications.collection(connection).find({"_id": {"$in": list(ids)}}, ["_id"])
-        return [document["_id"] async for document in found]
+        return {document["_id"] async for document in found}
     finally:
         database.close(connection)
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.contracts.ids import new_id
-from clarion.contracts.lanes import LANES
-from tests.faults.strangers import batches, doors, java, librdkafka, records
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.topics import Names
+from tests.faults.devices import Device
+from tests.faults.strangers import batches, detours, doors, java, librdkafka, positions, publishers, records, refusals
 from tests.faults.strangers.doors import Doors
 from tests.faults.strangers.librdkafka import CODECS, Sent
 from tests.faults.strangers.world import World
 
 FLOOD: Final = 10_000
 _FEW: Final = 40
+_OPEN_S: Final = 3.0
 
 
 @dataclass(slots=True)
@@ -22,6 +25,7 @@ class Field:
     world: World
     doors: Doors
     sent: Sent = field(default_factory=Sent)
+    devices: list[Device] = field(default_factory=list[Device])  # that came and went
 
 
 Kind = Callable[[Field, random.Random], Awaitable[None]]
@@ -75,6 +79,54 @@ async def transactions(at: Field, chance: random.Random) -> None:
         await librdkafka.transaction(at.world.settings, name, found, at.sent, commit=commit)
 
 
+async def open_transactions(at: Field, chance: random.Random) -> None:
+    """For a while each keeps what comes after it in its partitions; then it is as if it had not been."""
+    found = [records.valid(chance, lanes=[chance.choice(LANES)]) for _ in range(10)]
+    name = f"stranger-{new_id()}"
+    await librdkafka.transaction(at.world.settings, name, found, at.sent, commit=False, open_s=_OPEN_S)
+
+
+async def repeats(at: Field, chance: random.Random) -> None:
+    """The same id twice, once in upper case, from clients that write it differently."""
+    found = list(itertools.islice(records.repeats(chance), 2 * _FEW))
+    chance.shuffle(found)
+    await librdkafka.send(at.world.settings, found, at.sent, codec=chance.choice(CODECS))
+
+
+async def internal_topics(at: Field, chance: random.Random) -> None:
+    """Junk where only our own processes write: in every mailbox, and among receipts."""
+    settings = at.world.settings
+    junk = records.junk_in_mailboxes(chance, settings.partitions_deliveries)
+    await librdkafka.send(settings, junk, at.sent, codec=chance.choice(CODECS))
+    await librdkafka.send(settings, itertools.islice(records.junk_receipts(chance), _FEW), at.sent)
+
+
+async def refusing_topics(at: Field, chance: random.Random) -> None:
+    """One that our own processes write to, and one of a lane: all go on when they take records again."""
+    names = Names(at.world.settings.prefix)
+    ours = chance.choice([names.receipts, names.deliveries_bulk, names.deliveries(Lane.URGENT)])
+    await refusals.refuse(at.world.settings, ours)
+    await refusals.refuse(at.world.settings, names.notifications(chance.choice(LANES)))
+
+
+async def crowds(at: Field, chance: random.Random) -> None:
+    await publishers.crowd(at.doors, chance, at.sent)
+
+
+async def keys(at: Field, chance: random.Random) -> None:
+    await publishers.reused_keys(at.doors, chance, at.sent)
+
+
+async def deploys(at: Field, chance: random.Random) -> None:
+    at.devices.append(await detours.deploy(at.world.settings, at.doors.gateways, chance, at.sent))
+
+
+async def resumes(at: Field, chance: random.Random) -> None:
+    found = await positions.resume(at.world.settings, at.doors.gateways, chance)
+    if not found["greeted"]:
+        at.doors.wrong.append(f"nobody with an odd position was greeted: {dict(found)}")
+
+
 async def tokens(at: Field, chance: random.Random) -> None:
     await doors.odd_tokens(at.doors, chance)
 
@@ -102,7 +154,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "bad records": bad_records,
     "header names": header_names,
     "transactions": transactions,
+    "open transactions": open_transactions,
+    "ids in upper case": repeats,
+    "junk in internal topics": internal_topics,
+    "topics that refuse": refusing_topics,
     "a flood of bad records": flood,
+    "a crowd at one publisher": crowds,
+    "keys used again": keys,
+    "proxies that deploy": deploys,
+    "odd positions": resumes,
     "odd tokens": tokens,
     "odd requests": requests,
     "clients that vanish": vanishing,

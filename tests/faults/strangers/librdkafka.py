@@ -1,6 +1,7 @@
 """Producers of another family: librdkafka, by `confluent-kafka`. They run in threads, since that client blocks."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,6 +34,7 @@ class Sent:
     good: dict[str, Good] = field(default_factory=dict[str, Good])
     bad: dict[tuple[str, int, int], Bad] = field(default_factory=dict[tuple[str, int, int], Bad])
     undone: set[str] = field(default_factory=set[str])  # ids in transactions that were aborted
+    kept: set[str] = field(default_factory=set[str])  # ids that ingest accepted, for users who are not there
     refused: int = 0
 
     def note(self, record: Record, place: Place | None) -> None:
@@ -49,9 +51,11 @@ async def send(settings: Settings, records: Iterable[Record], sent: Sent, *, cod
     await asyncio.to_thread(_send, settings, list(records), sent, codec)
 
 
-async def transaction(settings: Settings, name: str, records: Iterable[Record], sent: Sent, *, commit: bool) -> None:
-    """Produce `records` in one transaction, which is committed or aborted once the broker has them all."""
-    await asyncio.to_thread(_transaction, settings, name, list(records), sent, commit)
+async def transaction(
+    settings: Settings, name: str, records: Iterable[Record], sent: Sent, *, commit: bool, open_s: float = 0.0
+) -> None:
+    """Produce `records` in one transaction, committed or aborted once the broker has had them all for `open_s`."""
+    await asyncio.to_thread(_transaction, settings, name, list(records), sent, commit, open_s)
 
 
 def _send(settings: Settings, records: list[Record], sent: Sent, codec: str) -> None:
@@ -62,7 +66,7 @@ def _send(settings: Settings, records: list[Record], sent: Sent, codec: str) -> 
         raise TimeoutError(f"{left} records of a stranger were not answered for")
 
 
-def _transaction(settings: Settings, name: str, records: list[Record], sent: Sent, commit: bool) -> None:
+def _transaction(settings: Settings, name: str, records: list[Record], sent: Sent, commit: bool, open_s: float) -> None:
     producer = Producer(_config(settings) | {"transactional.id": f"{settings.prefix}{name}"})
     producer.init_transactions(_TRANSACTION_S)
     producer.begin_transaction()
@@ -70,6 +74,7 @@ def _transaction(settings: Settings, name: str, records: list[Record], sent: Sen
     for record in records:
         _produce(producer, settings, record, found.note)
     producer.flush(_FLUSH_S)
+    time.sleep(open_s)
     if commit:
         producer.commit_transaction(_TRANSACTION_S)
         sent.good |= found.good
@@ -105,7 +110,7 @@ def _produce(
     options: dict[str, Any] = {"partition": record.partition} if record.partition >= 0 else {}
     if record.timestamp:
         options["timestamp"] = record.timestamp
-    topic = Names(settings.prefix).notifications(record.lane)
+    topic = record.topic_at(Names(settings.prefix))
     while True:
         try:
             producer.produce(

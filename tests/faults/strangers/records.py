@@ -2,8 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import msgspec
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import HEADERS_BYTES, MESSAGE_CHARS, RECORD_BYTES
+from clarion.contracts.topics import Names
 from tests.faults.account import Said
 
 USERS: Final = [f"stranger-{n}" for n in range(20)]
@@ -22,7 +23,10 @@ _SCHEMA_REGISTRY: Final = b"\x00\x00\x00\x00\x2a"  # Confluent's wire format: a 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record to send. `partition` -1 leaves the choice to the client, `timestamp` 0 its clock."""
+    """A record to send. `partition` -1 leaves the choice to the client, `timestamp` 0 its clock.
+
+    It goes to its lane's topic, or to `topic`, a name without the prefix.
+    """
 
     lane: Lane
     value: bytes | None
@@ -30,6 +34,10 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp: int = 0
     partition: int = -1
+    topic: str = ""
+
+    def topic_at(self, names: Names) -> str:
+        return f"{names.prefix}{self.topic}" if self.topic else names.notifications(self.lane)
 
 
 NOBODY: Final = Said("", "")
@@ -52,9 +60,14 @@ class Bad(Record):
     names: str = ""
 
 
-def valid(chance: random.Random, **changed: Any) -> Good:
-    """A valid notification to a stranger user, with `changed` fields of its JSON."""
-    user, lane, id_ = chance.choice(USERS), chance.choice(LANES), new_id()
+@dataclass(frozen=True, slots=True)
+class Junk(Record):
+    """A record of a mailbox that says nothing: it costs nobody anything, and nobody is told."""
+
+
+def valid(chance: random.Random, user: str = "", lanes: Sequence[Lane] = LANES, **changed: Any) -> Good:
+    """A valid notification to a stranger, or to `user`, through one of `lanes`, with `changed` fields of its JSON."""
+    user, lane, id_ = user or chance.choice(USERS), chance.choice(lanes), new_id()
     said = Said(user, f"from a stranger: {chance.randrange(10**9)}")
     fields = {"id": id_, "type": "strange", "message": said.message, "recipient": user, "sender": "stranger"}
     value = msgspec.json.encode(fields | {"priority": lane} | changed)
@@ -109,6 +122,35 @@ def flood(chance: random.Random, count: int) -> Iterator[Bad]:
         yield Bad(lane, b"not JSON %d" % number, key=b"%d" % (number % 50), kind="flood")
 
 
+def repeats(chance: random.Random) -> Iterator[Good]:
+    """Pairs of the same notification, the second one with its id in upper case: they are one."""
+    while True:
+        one = valid(chance)
+        yield one
+        yield _changed(one, value=(one.value or b"").replace(one.id.encode(), one.id.upper().encode()))
+
+
+def junk_in_mailboxes(chance: random.Random, mailboxes: int) -> Iterator[Junk]:
+    """What nothing of ours writes, for every mailbox and both topics."""
+    item = {"recipient": "stranger-0", "lane": "low", "ord": [0, 1], "id": "not an id", "body": 5}
+    values = (
+        *(b"", None, b"[" * 100_000, b"null", b'{"kind":"items"}', b"\xff\xfe"),
+        *(_SCHEMA_REGISTRY + b'{"kind":"items","items":[]}', msgspec.json.encode({"kind": "items", "items": [item]})),
+        b'{"kind":"control","op":"ack","user":"\\ud800","session":"x","tag":-1}',
+    )
+    for topic, mailbox in itertools.product(("deliveries", "deliveries.urgent"), range(mailboxes)):
+        yield Junk(Lane.LOW, chance.choice(values), topic=topic, partition=mailbox)
+
+
+def junk_receipts(chance: random.Random) -> Iterator[Bad]:
+    """Receipts that cannot be folded: each becomes one dead letter."""
+    id_ = new_id()
+    late = f'{{"user":"stranger-0","op":"read","ids":["{id_}"],"at":"9999-12-31T23:59:59.999999Z"}}'
+    values = (b"{", b"null", b'{"user":"\\ud800"}', late.encode(), _SCHEMA_REGISTRY + late.encode(), b"[" * 100_000)
+    for _ in itertools.count():
+        yield Bad(Lane.LOW, chance.choice(values), key=b"stranger-0", kind="receipt", topic="receipts")
+
+
 def _bad(kind: str, value: bytes | None, names: str = "") -> Bad:
     return Bad(Lane.NORMAL, value, key=b"strange", kind=kind, names=names)
 
@@ -129,8 +171,7 @@ def _headers(chance: random.Random) -> Bad:
 
 
 def _changed(one: Good, **changed: Any) -> Good:
-    fields = {name: getattr(one, name) for name in ("lane", "value", "key", "id", "said")}
-    return Good(**fields | changed)
+    return replace(one, **changed)
 
 
 def _nested(levels: int) -> Any:
