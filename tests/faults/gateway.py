@@ -23,6 +23,7 @@ from rich.console import Console
 
 from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
+from clarion.store import database, notifications
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report
@@ -35,7 +36,7 @@ from tests.faults.gateways import Gateway
 from tests.faults.kinds import Stuck
 from tests.faults.odd_clients import Odd
 from tests.faults.publishing import Publishing
-from tests.faults.receiving import judge
+from tests.faults.receiving import judge, owed
 from tests.faults.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
@@ -54,6 +55,7 @@ ROLES: Final = (
 _TEAM: Final = 2
 _LOOKED_S: Final = 30.0
 _KIND_S: Final = 400.0
+_SHOWN: Final = 3
 _MAILBOXES: Final = 40  # more than are killed: one that was left is taken only once there is no free one
 
 
@@ -106,7 +108,13 @@ async def one_kind(
                 nets = await looked(everybody(at))
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
-    found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
+        found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
+        for line in await _states(settings, found.lost[:_SHOWN]):
+            console.print(f"  [red]lost[/]: {line}", markup=True)
+        for device in devices:
+            missing = set(found.lost) & owed(publishing.published).get(device.user, set())
+            if missing := missing - {item.id for item in device.handed}:
+                console.print(f"  {device.user}, by stream: {device.by_stream}: {len(missing)} missing")
     for wrong, ids in [*found.wrongs().items(), ("broken", broken), ("stuck", [stuck] if stuck else [])]:
         if ids:
             console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}", markup=True)
@@ -131,6 +139,17 @@ async def one_kind(
         *at.rows,
         Row(f"{kind}: took", time.perf_counter() - began, "s"),
     ], found.handed
+
+
+async def _states(settings: Settings, ids: list[str]) -> list[str]:
+    """What the store has of notifications that a device was not handed: to see on which side they were lost."""
+    connection = database.connect(settings)
+    try:
+        stored = notifications.collection(connection)
+        kept = {document["_id"]: document async for document in stored.find({"_id": {"$in": ids}}, {"body": 0})}
+    finally:
+        database.close(connection)
+    return [str(kept.get(id_, f"{id_} is not stored")) for id_ in ids]
 
 
 def addressed(number: int, users: list[str]) -> tuple[str, Lane]:

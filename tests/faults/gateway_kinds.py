@@ -12,8 +12,11 @@ from tests.faults import fuzzing, odd_clients
 from tests.faults.gateways import Gateway
 from tests.faults.kinds import Stuck
 from tests.faults.odd_clients import Odd
+from tests.faults.strangers import doors, librdkafka, positions, records
+from tests.faults.strangers.doors import Doors
+from tests.faults.strangers.librdkafka import CODECS, Sent
 from tests.proxy import Proxy
-from tests.report import Row
+from tests.report import Row, at_least, none
 
 
 @dataclass(slots=True)
@@ -112,6 +115,27 @@ async def fuzz(at: Field, count: int) -> None:
     at.rows += await fuzzing.attack(at.odd.settings, at.team, count, at.chance, at.progress)
 
 
+async def strangers(at: Field, count: int) -> None:
+    """Junk in mailboxes, from other clients and in any codec; odd tokens, odd positions, and sockets that vanish."""
+    settings, sent = at.odd.settings, Sent()
+    found = Doors(settings, 0, [gateway.port for gateway in at.team])
+    for done in range(count):
+        junk = [*records.junk_in_mailboxes(at.chance, settings.partitions_deliveries)]
+        codec = CODECS[done % len(CODECS)]
+        await librdkafka.send(settings, junk, sent, codec=codec)
+        await librdkafka.transaction(settings, f"junk-{done}", junk, sent, commit=done % 2 == 0)
+        await doors.odd_tokens(found, at.chance)
+        await positions.resume(settings, found.gateways, at.chance)
+        await doors.half_open(found, at.chance, 60)
+        await doors.unread(found, at.chance, 40)
+        await doors.upgrades_without_a_token(found, at.chance, 200)
+        at.progress(f"strangers {done + 1}/{count}")
+    at.rows.append(at_least("strangers: answers at the doors", found.answers.total(), 1, ""))
+    at.rows.append(none("strangers: answers that no door may give", len(found.wrong)))
+    for wrong in found.wrong[:3]:
+        at.progress(wrong)
+
+
 AWAY_S: Final = 30.0
 
 
@@ -133,4 +157,5 @@ KINDS: Final[dict[str, Fault]] = {
     "Kafka": Fault(kafka, 2),
     "odd clients": Fault(odd, 60, repeats=0.0),
     "fuzz": Fault(fuzz, 100_000, repeats=0.0),
+    "strangers": Fault(strangers, 5),
 }

@@ -1,16 +1,20 @@
 """The kinds of fault, each a schedule drawn from a seed. A kind returns how many workers' windows it interrupted."""
 
 import asyncio
+import itertools
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from clarion.broker.clients import SESSION_S
 from clarion.contracts.lanes import Lane
+from clarion.settings import Settings
 from deploy.local.stack import Stack
 from tests.faults import workers
+from tests.faults.strangers import batches, librdkafka, records
+from tests.faults.strangers.librdkafka import Sent
 from tests.faults.workers import Worker
 
 
@@ -30,6 +34,7 @@ class Field:
     published: Callable[[], int]
     team: list[Worker] = field(default_factory=list[Worker])
     guests: list[Worker] = field(default_factory=list[Worker])
+    sent: Sent = field(default_factory=Sent)  # what other clients sent
 
     async def replace(self, place: int) -> Worker:
         self.team[place] = await self.start()
@@ -142,6 +147,30 @@ async def mongod_paused(at: Field, count: int) -> int:
     return count * len(at.team)
 
 
+async def strangers(at: Field, count: int) -> int:
+    """Other clients' records among ours, and a worker is killed: valid ones are stored, bad ones are dead letters."""
+    settings = Settings.from_env(at.env)
+    for done in range(count):
+        mixed = [
+            *itertools.islice(records.bad(at.chance), 400),
+            *itertools.islice(records.odd(at.chance, settings.partitions_lane), 200),
+            *records.flood(at.chance, 400),
+        ]
+        own = [replace(one, lane=at.lane) for one in mixed]
+        at.chance.shuffle(own)
+        worker = at.team[done % len(at.team)]
+        await worker.first_window()
+        await librdkafka.send(settings, own, at.sent, codec=librdkafka.CODECS[done % len(librdkafka.CODECS)])
+        undone = [records.valid(at.chance, lanes=[at.lane]) for _ in range(50)]
+        await librdkafka.transaction(settings, f"stranger-{done}", undone, at.sent, commit=done % 2 == 0)
+        await batches.send(settings, [records.valid(at.chance, lanes=[at.lane]) for _ in range(4)], at.sent)
+        worker.kill()
+        await worker.ended()
+        await at.replace(done % len(at.team))
+        at.progress(f"strangers {done + 1}/{count}")
+    return count
+
+
 async def _let_pass(at: Field) -> None:
     resumed = at.published()
     async with asyncio.timeout(60):
@@ -166,4 +195,5 @@ KINDS: Final[Mapping[str, Fault]] = {
     "urgent: mongod killed": Fault(mongod_killed, 5, Lane.URGENT),
     "urgent: mongod paused": Fault(mongod_paused, 5, Lane.URGENT),
     "urgent: SIGKILL": Fault(sigkill, 10, Lane.URGENT),
+    "strangers": Fault(strangers, 10),
 }

@@ -36,6 +36,7 @@ class Load:
     lane: Lane
     emissions: list[Emission] = field(default_factory=list[Emission])
     early: set[str] = field(default_factory=set[str])  # went live before they were stored
+    also: dict[str, Said] = field(default_factory=dict[str, Said])  # what others published, as Kafka acknowledged it
     _publishing: Publishing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +44,8 @@ class Load:
 
     @property
     def published(self) -> dict[str, Said]:
-        return self._publishing.published
+        ours = self._publishing.published
+        return ours | self.also if self.also else ours
 
     @property
     def unsure(self) -> set[str]:

@@ -27,6 +27,8 @@ from tests.bench.throughput import own_lane
 from tests.faults.account import account
 from tests.faults.kinds import KINDS, Field, Stuck
 from tests.faults.load import Load, online
+from tests.faults.strangers import letters
+from tests.faults.strangers.librdkafka import Sent
 from tests.report import Row, at_most, none
 
 RATE: Final = 1_000.0
@@ -76,16 +78,19 @@ async def one_kind(
                     stuck = str(error) or "something did not end in time"
                 while len(load.published) < least:
                     await asyncio.sleep(0.5)
+                load.also = {id_: good.said for id_, good in at.sent.good.items()}
             stuck = stuck or ("" if all(worker.is_alive for worker in at.team) else "a worker has ended by itself")
         finally:
             for worker in (*at.team, *at.guests):
                 worker.kill()
                 await worker.ended()
+        told = await _letters(settings, at.sent)
         verdict = account(load.published, load.unsure, await load.stored(), load.emissions, online(), load.early)
     windows = settings.windows_in_flight * (2 if lane is Lane.URGENT else 1)
     bound = interrupted * windows * POLICIES[lane].max_records
-    for wrong, ids in verdict.wrongs().items():
-        console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}")
+    for wrong, ids in (verdict.wrongs() | told).items():
+        if ids:
+            console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}")
     if stuck:
         console.print(f"  [red]stuck[/]: {stuck}")
     wrongs = {"lost", "changed", "unexpected", "never emitted", "out of order"}
@@ -93,11 +98,20 @@ async def one_kind(
     return [
         Row(f"{kind}: published", len(load.published), "notifications"),
         *(none(f"{kind}: {wrong}", len(found.get(wrong, []))) for wrong in sorted(wrongs)),
+        *(none(f"{kind}: {wrong}", len(ids)) for wrong, ids in told.items()),
         none(f"{kind}: stuck", int(bool(stuck))),
         at_most(f"{kind}: emitted again", verdict.repeats, bound, "items"),
         *([Row(f"{kind}: went live early", len(load.early), "items")] if lane is Lane.URGENT else []),
         Row(f"{kind}: took", time.perf_counter() - began, "s"),
     ]
+
+
+async def _letters(settings: Settings, sent: Sent) -> dict[str, list[str]]:
+    """What is wrong with the dead letters of what other clients sent. A worker that was killed may repeat some."""
+    if not sent.bad:
+        return {}
+    found = letters.judge(sent.bad, await letters.collect(settings, len(sent.bad)))
+    return {wrong: which for wrong, which in found.wrongs().items() if which is not found.several}
 
 
 if __name__ == "__main__":
