@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from clarion.client import State, Subscriber
+from clarion.client import Inbox, State, Subscriber
 from clarion.client.cursor_store import Position
 from clarion.client.session import Session
 from clarion.contracts import frames
 from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
+from clarion.contracts.limits import INBOX_PAGE_MOST
 from clarion.resilience.backoff import Backoff
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests.faults.account import Said
-from tests.faults.receiving import Handed, owed
+from tests.faults.receiving import Had, Handed, owed
 from tests.faults.stream_session import StreamSession
 
 _RETURN: Final = Backoff(0.2, 2.0)  # sooner than by default: more is in flight at each fault
@@ -73,7 +74,12 @@ class Device:
     resyncs: int = 0
     repeats: int = 0
     early: int = 0
+    in_inbox: frozenset[str] = frozenset()  # read there at the end, if it was told to
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def had(self) -> Had:
+        return Had(self.user, self.handed, self.in_inbox)
 
     async def run(self, settings: Settings, urls: Sequence[str]) -> None:
         """Until cancelled. Raises when the gateway sends it away for good."""
@@ -93,6 +99,17 @@ class Device:
             finally:
                 self.repeats += watched.repeats
                 self.early += len(watched.came_early)
+
+    async def look(self, settings: Settings, urls: Sequence[str]) -> None:
+        """Read the whole inbox, as an application does that was told `resync`."""
+        token, found = mint(settings, sub=self.user, scope=SUBSCRIBE, ttl_s=600), set[str]()
+        async with Inbox(urls, token=token) as inbox:
+            page = await inbox.page(limit=INBOX_PAGE_MOST)
+            found.update(item.id for item in page.items)
+            while page.next:
+                page = await inbox.page(page.next, limit=INBOX_PAGE_MOST)
+                found.update(item.id for item in page.items)
+        self.in_inbox = frozenset(found)
 
     def _enters(self, state: State) -> None:
         if state is State.LIVE:
@@ -121,13 +138,20 @@ async def running(devices: Sequence[Device], settings: Settings, urls: Sequence[
                 task.cancel()
 
 
-async def settled(published: Mapping[str, Said], devices: Sequence[Device]) -> None:
-    """Until every device has all it is owed; when that does not come, the account says what is missing."""
+async def settled(
+    published: Mapping[str, Said], devices: Sequence[Device], settings: Settings, urls: Sequence[str]
+) -> None:
+    """Until every device has all it is owed; when that does not come, the account says what is missing.
+
+    Who was told to read the inbox does so at last, and waits for nothing that is there.
+    """
     by_user = owed(published)
     waiting = {number: set(by_user.get(device.user, ())) for number, device in enumerate(devices)}
     try:
         async with asyncio.timeout(_SETTLED_S):
             while waiting:
+                if all(devices[number].resyncs for number in waiting):
+                    break
                 for number, missing in list(waiting.items()):
                     missing.difference_update(item.id for item in devices[number].handed)
                     if not missing:
@@ -135,3 +159,6 @@ async def settled(published: Mapping[str, Said], devices: Sequence[Device]) -> N
                 await asyncio.sleep(0.5)
     except TimeoutError:
         pass
+    for number in waiting:
+        if devices[number].resyncs:
+            await devices[number].look(settings, urls)

@@ -36,7 +36,7 @@ from tests.faults.gateways import Gateway
 from tests.faults.kinds import Stuck
 from tests.faults.odd_clients import Odd
 from tests.faults.publishing import Publishing
-from tests.faults.receiving import judge, owed
+from tests.faults.receiving import judge
 from tests.faults.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
@@ -104,17 +104,13 @@ async def one_kind(
                     stuck = str(error) or "something did not end in time"
             devices = [*quick, *others, *late]
             async with watched.running(late, settings, urls):
-                await settled(publishing.published, devices)
+                await settled(publishing.published, devices, settings, urls)
                 nets = await looked(everybody(at))
         stuck = stuck or ("" if all(gateway.is_alive for gateway in everybody(at)) else "a gateway ended by itself")
         broken = [line for gateway in everybody(at) for line in gateway.broken()]
-        found = judge(publishing.published, publishing.unsure, [(device.user, device.handed) for device in devices])
+        found = judge(publishing.published, publishing.unsure, [device.had for device in devices])
         for line in await _states(settings, found.lost[:_SHOWN]):
             console.print(f"  [red]lost[/]: {line}", markup=True)
-        for device in devices:
-            missing = set(found.lost) & owed(publishing.published).get(device.user, set())
-            if missing := missing - {item.id for item in device.handed}:
-                console.print(f"  {device.user}, by stream: {device.by_stream}: {len(missing)} missing")
     for wrong, ids in [*found.wrongs().items(), ("broken", broken), ("stuck", [stuck] if stuck else [])]:
         if ids:
             console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}", markup=True)
@@ -135,10 +131,15 @@ async def one_kind(
         ),
         Row(f"{kind}: went live early", sum(device.early for device in devices), "items"),
         Row(f"{kind}: told to read the inbox", sum(device.resyncs for device in devices), "times"),
+        Row(f"{kind}: missed, and found there", sum(map(_found_there, devices)), "items"),
         Row(f"{kind}: from publishing to the SDK, p99", late_s[len(late_s) * 99 // 100], "s"),
         *at.rows,
         Row(f"{kind}: took", time.perf_counter() - began, "s"),
     ], found.handed
+
+
+def _found_there(device: Device) -> int:
+    return len(device.in_inbox - {item.id for item in device.handed})
 
 
 async def _states(settings: Settings, ids: list[str]) -> list[str]:

@@ -18,6 +18,14 @@ class Handed(NamedTuple):
     ord: tuple[int, int] | None
 
 
+class Had(NamedTuple):
+    """What a device was handed; and what it read in its inbox, because it was told to (`resync`)."""
+
+    user: str
+    handed: Sequence[Handed]
+    in_inbox: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Findings:
     """Of all devices: how many items were handed out, and those with something wrong, by kind of wrong."""
@@ -47,19 +55,17 @@ def owed(published: Mapping[str, Said]) -> dict[str, set[str]]:
     return found
 
 
-def judge(
-    published: Mapping[str, Said], unsure: Iterable[str], devices: Iterable[tuple[str, Sequence[Handed]]]
-) -> Findings:
-    """`devices` are users with what each device of theirs was handed. Each is owed all that is its user's, once.
+def judge(published: Mapping[str, Said], unsure: Iterable[str], devices: Iterable[Had]) -> Findings:
+    """Each device is owed all that is its user's, once: live, or where it was told to look.
 
     Of each lane in `ord` order, those that came early apart: they have no place in it.
     """
     findings, unsure_ids = Findings(), set(unsure)
     by_user = owed(published)
-    for user, handed in devices:
+    for user, handed, in_inbox in devices:
         findings.handed += len(handed)
         times = Counter(item.id for item in handed)
-        findings.lost += by_user.get(user, set()) - times.keys()
+        findings.lost += by_user.get(user, set()) - times.keys() - in_inbox
         findings.twice += [id_ for id_, count in times.items() if count > 1]
         highest: dict[Lane, tuple[int, int]] = {}
         for item in handed:

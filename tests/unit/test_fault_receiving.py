@@ -6,20 +6,20 @@ from clarion.contracts.frames import Batch
 from clarion.contracts.lanes import Lane
 from tests.faults.account import Said
 from tests.faults.devices import Watched
-from tests.faults.receiving import Handed, judge
+from tests.faults.receiving import Had, Handed, judge
 
 PUBLISHED = {"a": Said("ann", "1"), "b": Said("ann", "2"), "c": Said("bob", "3")}
 A, B = Handed("a", "1", Lane.NORMAL, (0, 5)), Handed("b", "2", Lane.NORMAL, (0, 6))
 
 
 def wrongs(handed: list[Handed], unsure: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    found = judge(PUBLISHED, unsure, [("ann", handed)])
+    found = judge(PUBLISHED, unsure, [Had("ann", handed)])
     assert found.handed == len(handed)
     return {wrong: ids for wrong, ids in found.wrongs().items() if ids}
 
 
 def test_all_is_well_on_each_device_of_a_user() -> None:
-    devices = [("ann", [A, B]), ("ann", [A, B]), ("bob", [Handed("c", "3", Lane.URGENT, None)])]
+    devices = [Had("ann", [A, B]), Had("ann", [A, B]), Had("bob", [Handed("c", "3", Lane.URGENT, None)])]
     assert not any(judge(PUBLISHED, [], devices).wrongs().values())
 
 
@@ -32,6 +32,12 @@ def test_each_wrong_is_found() -> None:
     assert wrongs([A, B, ghost]) == {"unexpected": ["x"]}
     assert wrongs([A, B, ghost], ("x",)) == {}
     assert wrongs([A, B, A]) == {"out of order": ["a"], "twice after the SDK": ["a"]}
+
+
+def test_what_a_device_found_where_it_was_told_to_look_is_not_lost() -> None:
+    told, not_told = Had("ann", [A], frozenset({"b"})), Had("ann", [A])
+    assert not any(judge(PUBLISHED, [], [told, Had("bob", [], frozenset({"c"}))]).wrongs().values())
+    assert judge(PUBLISHED, [], [told, not_told]).lost == ["b"]
 
 
 def test_what_came_early_has_no_place_in_the_order() -> None:

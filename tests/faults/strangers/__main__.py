@@ -77,13 +77,13 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
                 calm = _late(honest)
                 stuck = await _strangers(field, seed, kinds, minutes, console)
             published = publishing.published | {id_: good.said for id_, good in field.sent.good.items()}
-            await settled(published, [*honest, *guests])
+            await settled(published, [*honest, *guests], at.settings, at.urls)
             dead = await letters.collect(at.settings, len(field.sent.bad))
             stuck = stuck or await _behind(at)
         undone = await _seen(at, field.sent.undone)
         kept = await _seen(at, field.sent.kept)
         devices = [*honest, *guests, *field.devices]
-        found = judge(published, publishing.unsure, [(one.user, one.handed) for one in devices])
+        found = judge(published, publishing.unsure, [one.had for one in devices])
         dead_found = letters.judge(field.sent.bad, dead)
         wrongs = {
             **found.wrongs(),
@@ -140,14 +140,13 @@ def _address(number: int) -> tuple[str, Lane]:
 @asynccontextmanager
 async def _receiving(at: World, honest: list[Device], guests: list[Device]) -> AsyncGenerator[None]:
     """All devices, connected; a tenth of the honest ones come through a proxy that holds what the gateway sends."""
-    urls = [f"http://127.0.0.1:{gateway.port}" for gateway in at.gateways]
     async with proxied("127.0.0.1", at.gateways[0].port) as proxy:
         proxy.delay_s = _BUFFERED_S
         slow = honest[:: USERS // 4]
         quick = [device for device in (*honest, *guests) if device not in slow]
         async with (
             watched.running(slow, at.settings, [f"http://127.0.0.1:{proxy.port}"]),
-            watched.running(quick, at.settings, urls),
+            watched.running(quick, at.settings, at.urls),
         ):
             yield
 

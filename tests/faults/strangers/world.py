@@ -66,6 +66,10 @@ class World:
         return [self.services[f"gateway-{number}"] for number in range(GATEWAYS)]
 
     @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{gateway.port}" for gateway in self.gateways]
+
+    @property
     def ingest(self) -> Service:
         return self.services["ingest"]
 
