@@ -255,8 +255,8 @@ async def test_whoever_is_cancelled_while_it_leaves_has_saved_and_closed_all_the
             with pytest.raises(asyncio.CancelledError):
                 await leaving
             assert await storage.load() == Position({Lane.NORMAL: (0, 0)}, "s0")
-            assert s._counting is not None
-            assert s._counting.cancelled()
+            assert s._unread.asking is not None
+            assert s._unread.asking.cancelled()
             assert s._inbox._http._client is not None
             assert s._inbox._http._client.is_closed
         finally:
@@ -494,7 +494,7 @@ async def test_what_is_told_while_the_count_is_asked_for_counts() -> None:
     async with gateway(script, unread=unread) as url, Subscriber(url, token="t", on_sync=on_sync) as s:
         async with asyncio.timeout(5):
             await answered.wait()
-            while not s._counting or not s._counting.done():
+            while not s._unread.asking or not s._unread.asking.done():
                 await asyncio.sleep(0.01)
         assert s.unread_count == 6
 

@@ -16,7 +16,8 @@ from clarion.client.errors import (
 )
 from clarion.client.inbox import Inbox
 from clarion.client.publisher import HttpPublisher, Publisher
-from clarion.client.subscriber import State, Stats, Subscriber
+from clarion.client.state import State, Stats
+from clarion.client.subscriber import Subscriber
 from clarion.client.transport import Result
 from clarion.contracts.frames import Received
 from clarion.contracts.inbox import InboxItem, InboxPage

@@ -15,7 +15,7 @@ from clarion.client.cursor_store import Position
 from clarion.client.redirects import followed
 from clarion.contracts import frames
 from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Bye, ClientFrame, Hello, Ping, Pong, Resume, ServerFrame
+from clarion.contracts.frames import Batch, Bye, ClientFrame, Hello, Ping, Pong, Received, Resume, ServerFrame
 
 OPEN_S: Final = 10.0
 HELLO_S: Final = 10.0
@@ -46,6 +46,14 @@ class Ended:
 
 class Unreadable(Exception):
     """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
+
+
+def items_of(frame: Batch) -> list[Received]:
+    """What a batch carries. Raises `Unreadable`."""
+    try:
+        return [frames.decode_item(body) for body in frame.items]
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"an item of batch {frame.tag}: {error}") from error
 
 
 def _resume(position: Position) -> Resume:

@@ -4,25 +4,25 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
 from clarion.client.addresses import Addresses
-from clarion.client.cursor_store import CursorStore, InMemory, Position, sound
-from clarion.client.errors import ClientError, Disconnected, NotConnected, NotOpen
+from clarion.client.cursor_store import CursorStore, InMemory, Position
+from clarion.client.errors import Disconnected, NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
 from clarion.client.marks import Mark
 from clarion.client.outbox import Outbox
 from clarion.client.progress import Overrun, Progress
 from clarion.client.reconnect import Reconnect
-from clarion.client.session import Session, Unreadable, websocket_url
+from clarion.client.saved_position import SavedPosition
+from clarion.client.session import Session, items_of, websocket_url
+from clarion.client.state import State, Stats
 from clarion.client.tokens import GetToken, TokenSource
-from clarion.contracts import frames, limits
+from clarion.client.unread_count import UnreadCount
+from clarion.contracts import limits
 from clarion.contracts.close_codes import REFRESH_ON, Close
 from clarion.contracts.frames import Ack, Archive, Batch, Hello, Ping, Read, Received, Resync, ServerFrame, ServerSync
 from clarion.contracts.frames import Error as ServerError
@@ -34,23 +34,6 @@ from clarion.resilience.backoff import Backoff
 log = logging.getLogger(__name__)
 
 COMMAND_S: Final = 10.0
-SAVE_EVERY_S: Final = 1.0
-
-
-class State(StrEnum):
-    CONNECTING = "connecting"
-    LIVE = "live"
-    WAITING = "waiting"
-    CLOSED = "closed"
-
-
-@dataclass(slots=True)
-class Stats:
-    """`received`: handed out; `repeats`: dropped; `reconnects`: connections lost and sought again."""
-
-    received: int = 0
-    repeats: int = 0
-    reconnects: int = 0
 
 
 class Subscriber:
@@ -77,7 +60,8 @@ class Subscriber:
         self._reconnect = Reconnect(addresses, backoff)
         self._tokens = TokenSource(token, get_token)
         self._inbox = Inbox(url, tokens=self._tokens)
-        self._storage = storage or InMemory()
+        self._saved = SavedPosition(storage or InMemory())
+        self._unread = UnreadCount(self._inbox.unread_count)
         self._on_state = on_state
         self._on_sync = on_sync
         self._progress = Progress(Position())
@@ -85,17 +69,17 @@ class Subscriber:
         self._session: Session | None = None
         self._life = Life("subscriber")
         self._is_plain = False  # `resume` says nothing that an older gateway cannot read
-        self._saved = Position()
-        self._saved_at = 0.0
         self._arrived = asyncio.Event()
         self._live = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._counting: asyncio.Task[None] | None = None
-        self._counts_told = 0
         self._failure: BaseException | None = None
         self.state = State.CLOSED
-        self.unread_count: int | None = None
         self.stats = Stats()
+
+    @property
+    def unread_count(self) -> int | None:
+        """As the server told it last; None before it has."""
+        return self._unread.value
 
     # ---- life
 
@@ -104,8 +88,7 @@ class Subscriber:
         if self._running is not None:
             raise NotOpen("this subscriber was used already: make another one")
         self._life.begin()
-        self._saved = await self._stored()
-        self._progress = Progress(self._saved)
+        self._progress = Progress(await self._saved.load())
         self._running = asyncio.create_task(self._run(), name="clarion subscriber")
         self._running.add_done_callback(self._ended)
         return self
@@ -125,10 +108,10 @@ class Subscriber:
                 try:
                     await self._inbox.close()
                 finally:
-                    await self._save()
+                    await self._saved.save(self._progress.position)
 
     async def _end_tasks(self) -> None:
-        tasks = [task for task in (self._running, self._counting, self._outbox.sending) if task is not None]
+        tasks = [task for task in (self._running, self._unread.asking, self._outbox.sending) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -153,7 +136,7 @@ class Subscriber:
             self._arrived.clear()
             self._progress.handled()
             await self._acknowledge()
-            await self._save_now_and_then()
+            await self._saved.save_now_and_then(self._progress.position)
             # no await from here to the return: a cancelled call must not have taken an item
             if item := self._progress.take():
                 self.stats.received += 1
@@ -269,7 +252,7 @@ class Subscriber:
     def _on_frame(self, frame: ServerFrame) -> None:
         match frame:
             case Batch():
-                self._progress.batch(frame.tag, _items(frame), frame.since)
+                self._progress.batch(frame.tag, items_of(frame), frame.since)
                 self._arrived.set()
             case Ping():
                 self._progress.ping(frame.since)
@@ -281,7 +264,7 @@ class Subscriber:
                 if self._progress.position.since is None:  # else it may be of one that was taken for fresh
                     self._progress.ping(frame.since)
                     self._arrived.set()
-                self._told(frame.unread)
+                self._unread.told(frame.unread)
                 self._live.set()
                 self._outbox.resend()
                 self._enter(State.LIVE)
@@ -291,11 +274,11 @@ class Subscriber:
                         self._progress.retracted(frame.ids)
                         self._arrived.set()
                     self._outbox.synced(frame.change, frame.ids)
-                    self._told(frame.unread)
+                    self._unread.told(frame.unread)
                 else:
                     self._progress.forget(frame.forget or ())
                     self._outbox.resend()
-                    self._count_anew()
+                    self._unread.ask_anew()
                 if self._on_sync is not None:
                     self._on_sync(frame)
             case ServerError():
@@ -305,59 +288,8 @@ class Subscriber:
             case _:
                 pass
 
-    def _told(self, unread: int | None) -> None:
-        self._counts_told += 1
-        if unread is not None:  # else the store did not answer: `Resync` comes when it does
-            self.unread_count = unread
-
-    def _count_anew(self) -> None:
-        """A count was not told, or was told too early."""
-        if self._counting is not None:
-            self._counting.cancel()  # it may have been answered before what was not told
-        self._counting = asyncio.create_task(self._count(), name="clarion unread count")
-
-    async def _count(self) -> None:
-        """Ask for the count; what a frame tells meanwhile is at least as good, since each change is told after it."""
-        before = self._counts_told
-        try:
-            count = await self._inbox.unread_count()
-        except ClientError as error:
-            log.warning("the unread count is not known anew: %s", error)
-            return
-        if before == self._counts_told:
-            self.unread_count = count
-
     def _enter(self, state: State) -> None:
         if state is not self.state:
             self.state = state
             if self._on_state is not None:
                 self._on_state(state)
-
-    # ---- position
-
-    async def _stored(self) -> Position:
-        """As far as it is sound; what a storage of the application's own has may be of any age."""
-        loaded = await self._storage.load()
-        position, dropped = sound(msgspec.to_builtins(loaded))
-        if dropped:
-            log.warning("the stored position is damaged and is used without %s", ", ".join(dropped))
-            await self._storage.save(position)
-        return position
-
-    async def _save_now_and_then(self) -> None:
-        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
-            await self._save()
-
-    async def _save(self) -> None:
-        position = self._progress.position
-        if position != self._saved:
-            await self._storage.save(position)
-            self._saved = position
-        self._saved_at = time.monotonic()
-
-
-def _items(frame: Batch) -> list[Received]:
-    try:
-        return [frames.decode_item(body) for body in frame.items]
-    except msgspec.DecodeError as error:
-        raise Unreadable(f"an item of batch {frame.tag}: {error}") from error
