@@ -14,11 +14,15 @@ from clarion.resilience.backoff import Backoff
 RESTART: Final = Backoff(base_s=0.2, cap_s=10.0)
 HEALTHY_S: Final = 30.0  # having lived this long, a process has earned a quick restart again
 LOG_BYTES: Final = 10 * 1024 * 1024
+LOOK_FOR_ROOM_S: Final = 1.0
 _TETHER: Final = str(Path(__file__).with_name("tether.py"))
 
 
 class Child:
-    """`on_change` is told of every start and every unexpected end, with a line for a person ("" for a start)."""
+    """`on_change` is told of every start and every unexpected end, with a line for a person ("" for a start).
+
+    It is not started again before `has_room`: on a full disk it would only end again, and write down why each time.
+    """
 
     def __init__(
         self,
@@ -28,17 +32,19 @@ class Child:
         log: Path,
         on_change: Callable[["Child", str], None],
         folder: Path | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.failures = 0  # ends since it lived for long
         self._command = command
         self._env = env
         self._log = log
         self._on_change = on_change
         self._folder = folder  # to run it in
+        self._has_room = has_room
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
-        self._failures = 0
 
     @property
     def pid(self) -> int | None:
@@ -58,10 +64,13 @@ class Child:
                 ended = describe(await process.wait())
             if self._stopping:
                 return
-            self._failures = 0 if time.monotonic() - started > HEALTHY_S else self._failures + 1
-            delay = RESTART.delay(self._failures)
-            self._on_change(self, f"{self.name} {ended}; starting it again in {delay:.1f} s")
+            self.failures = 0 if time.monotonic() - started > HEALTHY_S else self.failures + 1
+            delay = RESTART.delay(self.failures)
+            when = f"in {delay:.1f} s" if self._has_room() else "once there is room"
+            self._on_change(self, f"{self.name} {ended}; starting it again {when}")
             await asyncio.sleep(delay)
+            while not self._stopping and not self._has_room():
+                await asyncio.sleep(LOOK_FOR_ROOM_S)
             self.restarts += 1
 
     async def _spawn(self) -> asyncio.subprocess.Process:

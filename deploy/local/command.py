@@ -25,7 +25,7 @@ from deploy.local import feed, platform, state, table
 from deploy.local.account import Account
 from deploy.local.demo import Demo, killer
 from deploy.local.errors import StackError
-from deploy.local.stack import Plan, Stack, running
+from deploy.local.stack import MAKE_ROOM, Plan, Stack, running
 
 local = typer.Typer(help="The whole system on this machine, from Python packages alone.", no_args_is_help=True)
 console = Console(stderr=True, highlight=False)
@@ -70,6 +70,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For a program."
             out.print(table.render(found))
         else:
             console.print("nothing runs here: [bold]clarion local up[/]")
+        if folder.path.exists() and (full := folder.full()):
+            console.print(f"[bold red]✗[/] {escape(full)}. {MAKE_ROOM}")
     raise typer.Exit(0 if is_up else 1)
 
 
@@ -194,11 +196,11 @@ async def _up(folder: state.Folder, plan: Plan) -> None:
             if watching.done():
                 watching.result()
             watching.cancel()
-            console.print("ending everything (again Ctrl-C: at once)")
+            _report("ending everything (again Ctrl-C: at once)")
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
-    console.print("all ended")
+    _report("all ended")
 
 
 async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
@@ -207,7 +209,7 @@ async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
 
 
 def _report(line: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal may be gone; what it was told is in the logs, too
+    with contextlib.suppress(OSError):  # its terminal may be gone, or its log's disk full: neither ends what runs
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(line)}")
 
 
@@ -249,7 +251,7 @@ def _detach() -> None:
             break
         time.sleep(0.1)
     process.terminate()
-    raise StackError(f"it did not start:\n{log.read_text()[-2000:]}", f"read {log}")
+    raise StackError(f"it did not start:\n{folder.full() or log.read_text()[-2000:]}", f"read {log}")
 
 
 def _down(folder: state.Folder) -> None:

@@ -22,7 +22,9 @@ def jars(folder: Path, endpoint: str = ENDPOINT, lock: Path = LOCK) -> list[Path
     if any(not (folder / name).exists() for name in locked):
         for jar in _resolve(endpoint):
             if jar.name in locked:
-                shutil.copyfile(jar, folder / jar.name)
+                draft = folder / f"{jar.name}.new"  # a full disk leaves half a jar
+                shutil.copyfile(jar, draft)
+                draft.replace(folder / jar.name)
     verify(folder, locked, lock)
     return [folder / name for name in locked]
 

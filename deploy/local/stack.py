@@ -1,7 +1,6 @@
 """The local stack: starts everything in order, waits for readiness and not for seconds, ends everything in order."""
 
 import asyncio
-import errno
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from deploy.local.processes import Spec
 READY_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.05
 STOP_WITHIN_S: Final = 25.0
+MAKE_ROOM: Final = "Make room there, some hundred MiB; what ended is started again by itself then"
 
 Report = Callable[[str], None]
 
@@ -131,16 +131,18 @@ class Stack:
         ready: Callable[[], Awaitable[bool]],
         within: Path | None = None,
     ) -> None:
-        child = self.children[name] = Child(name, command, env, self.folder.log(name), self._changed, within)
+        log = self.folder.log(name)
+        child = self.children[name] = Child(name, command, env, log, self._changed, within, self._has_room)
         self._runs[name] = asyncio.create_task(child.run(), name=name)
         started = time.monotonic()
         while not await ready():
-            if child.restarts or self._runs[name].done():  # it may die at once: watch the process, not only its port
-                raise StackError(f"{name} does not start; the end of its log:\n{child.tail()}", "mend that, try again")
+            if child.failures or self._runs[name].done():  # it may die at once: watch the process, not only its port
+                why = self.folder.full() or f"the end of its log:\n{child.tail()}"
+                raise StackError(f"{name} does not start; {why}", "mend that, try again")
             if time.monotonic() - started > READY_WITHIN_S:
                 raise StackError(
                     f"{name} is not ready after {READY_WITHIN_S:g} s; the end of its log:\n{child.tail()}",
-                    f"read {self.folder.log(name)}",
+                    f"read {log}",
                 )
             await asyncio.sleep(POLL_S)
         self.report(f"{name} is ready ({time.monotonic() - started:.1f} s)")
@@ -176,11 +178,17 @@ class Stack:
     def _changed(self, child: Child, what: str) -> None:
         if what:
             self._note(what)
-            if full := self.folder.full():
-                self._note(full)
+            self._note_full()
         if child.pid is not None:
             self._state.processes[child.name] = state.of(child.pid, child.restarts)
             self._save()
+
+    def _has_room(self) -> bool:
+        return not self.folder.full()
+
+    def _note_full(self) -> None:
+        if full := self.folder.full():
+            self._note(f"{full}. {MAKE_ROOM}")
 
     def _note(self, what: str) -> None:
         self.notes.append(what)
@@ -191,9 +199,10 @@ class Stack:
         try:
             self.folder.save(self._state)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not state.is_full(error):
                 raise
-            self._note(self.folder.full() or f"{self.folder.path} cannot be written to: {error}")
+            self._note(f"what runs cannot be saved: {error}")
+            self._note_full()
 
     # ---- stop
 
@@ -233,7 +242,8 @@ async def running(folder: state.Folder, plan: Plan, report: Report = lambda _: N
     with folder.lock():
         stack = Stack(folder, plan, report)
         try:
-            await stack.start()
+            with folder.taking_room():
+                await stack.start()
             yield stack
         finally:
             await stack.stop()

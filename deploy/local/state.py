@@ -1,5 +1,6 @@
 """What the local stack remembers in its folder: data, logs, its secret, and which processes run where."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -15,6 +16,7 @@ import psutil
 from deploy.local.errors import StackError
 
 _ROOM_BYTES: Final = 16 * 1024 * 1024  # with less Kafka and mongod end: they make files of some MiB at a time
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ProcessState(msgspec.Struct):
@@ -40,22 +42,32 @@ class Folder:
         self.path = path.absolute()
 
     def make(self) -> None:
+        """Raises StackError where it cannot be used: not on a full disk, which leaves every file made there empty."""
         try:
             str(self.path).encode()
         except UnicodeEncodeError as error:
             raise StackError(f"{self.path!r} is not UTF-8", "set CLARION_STATE to another folder") from error
-        for folder in (self.path, self.logs, self.path / "mongodb"):
-            folder.mkdir(parents=True, exist_ok=True)
+        with self.taking_room():
+            for folder in (self.path, self.logs, self.path / "mongodb"):
+                folder.mkdir(parents=True, exist_ok=True)
+            if self.full():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def full(self) -> str:
         """That its disk is full, and what to do; empty while there is room."""
         free = shutil.disk_usage(self.path).free
-        if free >= _ROOM_BYTES:
-            return ""
-        return (
-            f"the disk of {self.path} is full: {free // 1024} KiB are free. Make room there, some hundred MiB; "
-            "what ended is started again by itself then"
-        )
+        return "" if free >= _ROOM_BYTES else f"the disk of {self.path} is full: {free // 1024} KiB are free"
+
+    @contextmanager
+    def taking_room(self) -> Generator[None]:
+        """Raises StackError, for a person, when the disk is full meanwhile."""
+        try:
+            yield
+        except OSError as error:
+            if not is_full(error):
+                raise
+            what = self.full() or f"{self.path} cannot be written to ({error.strerror})"
+            raise StackError(what, "make room there, some hundred MiB, and try again") from error
 
     @property
     def logs(self) -> Path:
@@ -73,18 +85,21 @@ class Folder:
             raise StackError(f"{self.path}/state.json cannot be read ({error})", "clarion local reset") from error
 
     def save(self, state: State) -> None:
-        """Atomically: a reader sees the old or the new one."""
-        draft = self.path / "state.json.new"
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
-        draft.replace(self.path / "state.json")
+        self._write("state.json", msgspec.json.format(msgspec.json.encode(state)))
 
     def secret(self) -> Path:
         """A signing secret of this stack's own, made once, readable by its owner only."""
         path = self.path / "jwt-secret"
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(48))
+            self._write(path.name, secrets.token_urlsafe(48).encode(), mode=0o600)
         return path
+
+    def _write(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        """Atomically: a reader sees the old or the new one, and on a full disk the old one stays."""
+        draft = self.path / f"{name}.new"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+        draft.replace(self.path / name)
 
     @contextmanager
     def lock(self) -> Generator[None]:
@@ -97,6 +112,11 @@ class Folder:
                     "the stack is running already", "clarion local status, or clarion local down"
                 ) from None
             yield
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that a disk has no room."""
+    return error.errno in _FULL
 
 
 def default_folder() -> Folder:
