@@ -122,12 +122,14 @@ async def test_a_refused_token_is_refreshed_once() -> None:
     assert len(ingest.requests) == 4
 
 
-def verdicts(request: httpx.Request, *, lost: Collection[int] = (), bad: Collection[int] = ()) -> httpx.Response:
-    """What ingest answers to a batch: `lost` and `bad` are line numbers."""
+def verdicts(
+    request: httpx.Request, *, lost: Collection[int] = (), bad: Collection[int] = (), silent: Collection[int] = ()
+) -> httpx.Response:
+    """What ingest answers to a batch: `lost`, `bad` and `silent` are line numbers."""
     lines: list[dict[str, object]] = []
     for number, line in enumerate(request.content.split(b"\n"), 1):
         errors = [{"pointer": "", "code": "c", "detail": "d"}]
-        if not line:
+        if not line or number in silent:
             continue
         if number in lost:
             lines.append({"line": number, "status": 503, "errors": errors})
@@ -150,6 +152,27 @@ async def test_only_lost_lines_are_sent_again_with_their_numbers_and_key() -> No
     assert [bool(line) for line in ingest.requests[1].content.split(b"\n")] == [False, True, False, True]
     assert len(ingest.requests) == 3
     assert len(set(ingest.keys())) == 1
+
+
+async def test_each_line_waits_as_long_as_it_was_told_itself() -> None:
+    """The header is the longest of them: with that of the first alone, neither would be sent again in time."""
+    late = [{"line": 1, "status": 503, "retry_after": 60}, {"line": 2, "status": 429, "retry_after": 0}]
+    first = httpx.Response(200, headers={"Retry-After": "60"}, content=b"\n".join(map(msgspec.json.encode, late)))
+    ingest = Ingest(first, verdicts)
+    async with ingest.publisher() as p:
+        results = await p.publish_many(many(2))
+    assert [(r.status, r.id) for r in results] == [(503, None), (202, "r1")]
+    assert [bool(line) for line in ingest.requests[1].content.split(b"\n")] == [False, True]
+    assert len(ingest.requests) == 2
+
+
+async def test_a_line_that_the_server_says_nothing_of_is_sent_again_and_else_unavailable() -> None:
+    ingest = Ingest(lambda r: verdicts(r, silent={1}), lambda r: verdicts(r, silent={1}), verdicts)
+    async with ingest.publisher() as p:
+        assert [r.id for r in await p.publish_many(many(2))] == ["r0", "r1"]
+    ingest = Ingest(lambda r: verdicts(r, silent={1}))
+    async with ingest.publisher(deadline_s=0.1) as p:
+        assert [r.status for r in await p.publish_many(many(2))] == [503, 202]
 
 
 async def test_many_go_in_requests_within_the_limits() -> None:

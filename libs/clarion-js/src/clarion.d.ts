@@ -6,9 +6,12 @@ export interface Notification {
   readonly message: string;
   readonly sender: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** RFC 3339, UTC. */
+  /** When it was published: RFC 3339, UTC, as every moment here. */
   readonly created_at: string;
-  /** When it could be had first: of what was scheduled, later than `created_at`. Absent: when it was created. */
+  /**
+   * When its user could have it first, which is the moment to show, and what the inbox is ordered by. Of what was scheduled
+   * it is when that was due, later than `created_at`. Absent in what an earlier version stored: then it is `created_at`.
+   */
   readonly available_at?: string | null;
   readonly expires_at?: string | null;
   readonly lane: Lane;
@@ -50,9 +53,16 @@ export type State =
       readonly degraded: boolean;
       readonly transport: "websocket" | "stream";
     }
-  /** Between two tries; the next one is `retryMs` after this state began. */
+  /**
+   * Between two tries; the next one is `retryMs` after this state began. `code` is the last connection's close code, 1006 for
+   * the network and whatever a proxy answers.
+   */
   | { readonly name: "waiting"; readonly retryMs: number; readonly code: number; readonly reason?: string }
-  /** For good; make a new Clarion to start again. */
+  /**
+   * For good: nothing more is sent or fetched, and only a new Clarion starts again. 1000: `close()` was called. 4401: the token
+   * was refused, and so was one fetched right after it, if `getToken` could. 4403: this user or this page's origin may not.
+   * Any other code: the two sides do not understand each other. Everything that may pass is `waiting` instead.
+   */
   | { readonly name: "closed"; readonly code: number; readonly reason: string };
 
 export type Change =
@@ -154,8 +164,9 @@ type TokenOptions =
 type StorageOptions =
   | { storage?: undefined; user?: string }
   /**
-   * Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. What
-   * is damaged there is mended, and told by one `error` of code `storage`.
+   * Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. It
+   * belongs to the user and the deployment that the server told: of others it counts for nothing. That, and that it was
+   * damaged and is mended, is told by one `error` of code `storage`, and costs no more than that some of it comes again.
    */
   | { storage: ProgressStorage; user: string };
 

@@ -1,8 +1,10 @@
 """Publishing through ingest."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -27,6 +29,7 @@ class _LineResult(msgspec.Struct):
     status: int
     id: str | None = None
     errors: list[FieldError] = []
+    retry_after: float | None = None
 
 
 class _Accepted(msgspec.Struct):
@@ -82,27 +85,38 @@ class HttpTransport:
         return [results.get(index, Result(422, errors=[too_large])) for index in range(len(lines))]
 
     async def _send_chunk(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
-        """Send until each line has a verdict. Settled lines are blanked: the numbers, and so the ids, stay the same."""
+        """Send until each line has a verdict. A line goes again when its own `retry_after` is over.
+
+        Until then, and once it is settled, it is blanked: the numbers, and so the ids, stay the same.
+        """
         key, failures = _own_key(), 0
-        results: dict[int, Result] = {}
+        results = dict.fromkeys(range(len(lines)), _UNANSWERED)
+        due_at = dict.fromkeys(results, 0.0)  # of the lines without a verdict
         while True:
-            body = b"\n".join(b"" if index in results else line for index, line in enumerate(lines))
+            now, unsettled = time.monotonic(), len(due_at)
+            body = b"\n".join(line if due_at.get(index, math.inf) <= now else b"" for index, line in enumerate(lines))
             try:
                 headers = _headers("application/x-ndjson", key)
                 response = await self._http.ask("POST", "/batch", deadline, headers=headers, body=body)
             except Unavailable as error:
                 lost = Result(503, errors=[FieldError("", "unavailable", str(error))])
-                return {index: results.get(index, lost) for index in range(len(lines))}
-            pending: dict[int, Result] = {}
-            settled_before = len(results)
+                return results | dict.fromkeys(due_at, lost)
+            now = time.monotonic()
             for found in map(_line_decoder.decode, response.content.splitlines()):
-                settled = pending if found.status in UNSETTLED else results
-                settled[found.line - 1] = Result(found.status, found.id, found.errors)
-            failures = failures + 1 if len(results) == settled_before else 0  # it goes on: at the server's rate
-            delay = retry_after(response) + BACKOFF.delay(failures)
-            if not pending or time.monotonic() + delay > deadline:
-                return results | pending
-            self._http.trouble = _why(next(iter(pending.values())))
+                index = found.line - 1
+                results[index] = Result(found.status, found.id, found.errors)
+                if found.status in UNSETTLED:
+                    wait_s = retry_after(response) if found.retry_after is None else found.retry_after
+                    due_at[index] = now + wait_s
+                else:
+                    due_at.pop(index, None)
+            if not due_at:
+                return results
+            failures = failures + 1 if len(due_at) == unsettled else 0  # it goes on: at the server's rate
+            delay = max(0.0, min(due_at.values()) - now) + BACKOFF.delay(failures)
+            if now + delay > deadline:
+                return results
+            self._http.trouble = _why(results[next(iter(due_at))])
             await asyncio.sleep(delay)
 
     async def status(self, id_: str) -> Status | None:
@@ -118,6 +132,7 @@ class HttpTransport:
         await self._http.ask("DELETE", f"/{quote(id_, safe='')}", self._http.deadline())
 
 
+_UNANSWERED: Final = Result(503, errors=[FieldError("", "unavailable", "the server said nothing of this line")])
 _line_decoder = msgspec.json.Decoder(_LineResult)
 
 
