@@ -159,7 +159,8 @@ async def test_only_an_operator_may_and_its_token_is_looked_at_as_any_other(live
     assert (await disconnect(url, "x" * 129, operator)).status_code == 422
     for nobody in ("", "%2E", "%2E%2E", "a%00"):
         answer = await disconnect(url, nobody, operator)
-        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "name"), nobody
+        assert answer.status_code == 422, nobody
+        assert answer.json()["errors"][0]["code"] == "name"
     async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
         headers = {"Authorization": f"Bearer {operator}"}
         answer = await http.post(f"/v1/users/{user}/disconnect?token={operator}", headers=headers)

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.gateway import asyncapi
+from services.gateway.shares import PAGES_OF_USER
 from tests.conftest import until
 
 NOW = times.now()
@@ -239,6 +241,58 @@ async def test_read_all_is_bounded_a_request_and_complete_in_the_end(
         assert (await http.post("/inbox/read-all")).json() == {"unread": 0, "more": False}
     found = await notifications.collection(stored).count_documents({"recipient": user, "state": State.READ})
     assert found == most + 300
+
+
+async def test_a_user_marks_no_faster_than_over_a_socket_and_slows_nobody_else(live: Settings, user: str) -> None:
+    """Each mark is a write. Many more than a socket may send frames in a second, over few connections."""
+    under_way = asyncio.Semaphore(20)
+
+    async def mark(http: httpx.AsyncClient) -> httpx.Response:
+        async with under_way:
+            return await http.post("/inbox/read", json={"ids": [new_id()]})
+
+    async with asking(live, user) as http, asking(live, f"{user}-other") as other:
+        answers = await asyncio.gather(*(mark(http) for _ in range(6 * live.frames_per_s)))
+        assert (await mark(other)).status_code == 200
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    assert all("requests to the inbox a second" in answer.json()["detail"] for answer in refused)
+
+
+def ask_for_a_page_and_read_nothing(live: Settings, token: str) -> socket.socket:
+    url = httpx.URL(live.gateway_urls[0])
+    asking = socket.socket()
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    asking.connect((url.host, url.port))
+    asking.sendall(f"GET /v1/inbox?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    return asking
+
+
+async def test_pages_that_a_user_does_not_read_are_few_and_free_once_their_reader_is_gone(
+    live: Settings, user: str, stored: Database
+) -> None:
+    large = {"body": msgspec.json.encode({"message": "x" * 8_000})}
+    await store(stored, *(document(user, n, NOW, **large) for n in range(120)))
+    token = mint(live, sub=user, scope=SUBSCRIBE)
+
+    async with asking(live, user) as http:
+        answers: list[httpx.Response] = []
+
+        async def is_refused() -> bool:
+            answers.append(await http.get("/inbox", params={"limit": 1}))
+            return answers[-1].status_code == 429
+
+        with ExitStack() as readers:
+            for _ in range(PAGES_OF_USER):
+                readers.enter_context(closing(ask_for_a_page_and_read_nothing(live, token)))
+            await until(is_refused)
+            assert "pages that were asked for" in answers[-1].json()["detail"]
+
+        async def is_free() -> bool:
+            return not await is_refused()
+
+        await until(is_free)
 
 
 async def test_while_mongodb_is_away_it_says_when_to_come_back(

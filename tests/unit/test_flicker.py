@@ -1,11 +1,13 @@
 """A server that comes and goes is told as irregular, once; what depends on it still hears of each change at once."""
 
+import asyncio
 from itertools import pairwise
 
+import pytest
 from structlog.testing import capture_logs
 
 from clarion.telemetry.flicker import STEADY_S
-from clarion.telemetry.health import Dependency, Health
+from clarion.telemetry.health import Dependency, Health, watch
 
 FROZEN = "no answer within 2 s"
 
@@ -53,6 +55,34 @@ def test_one_outage_is_told_as_before() -> None:
             dependency.seen("no broker answers" if 40 <= now < 60 else "", now)
     assert [line["event"] for line in said] == ["dependency is up", "dependency is down", "dependency is up"]
     assert said[1]["error"] == "no broker answers"
+
+
+class _OperationCancelled(Exception):
+    """As pymongo's, which says nothing to a person."""
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (_OperationCancelled("operation cancelled"), "mongodb is down: it cannot be asked"),
+        (TimeoutError(), "mongodb is down: no answer within 2 s"),
+    ],
+)
+async def test_whatever_a_driver_raises_the_reason_is_in_words(failure: Exception, reason: str) -> None:
+    health = Health("test", started=True)
+    asked = asyncio.Event()
+
+    async def probe() -> None:
+        asked.set()
+        raise failure
+
+    watching = asyncio.create_task(watch(health.dependency("mongodb"), probe))
+    try:
+        await asked.wait()
+        await asyncio.sleep(0)
+        assert health.status() == ("degraded", [reason])
+    finally:
+        watching.cancel()
 
 
 def test_health_is_degraded_while_a_server_comes_and_goes() -> None:
