@@ -25,6 +25,7 @@ class Folded:
     changes: list[Change] = field(default_factory=list[Change])
     touched: dict[tuple[str, Op], list[str]] = field(default_factory=dict[tuple[str, Op], list[str]])
     dead: list[Receipt] = field(default_factory=list[Receipt])
+    unfound: list[Receipt] = field(default_factory=list[Receipt])
 
 
 def fold(receipts: Iterable[Receipt]) -> Folded:
@@ -41,6 +42,9 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
     for receipt in receipts:
         if receipt.dead is not None and receipt.op is Op.DEAD and len(receipt.ids) == 1:
             folded.dead.append(receipt)
+        if receipt.unfound is not None:  # of nobody yet: who is to be told is not known
+            folded.unfound.append(receipt)
+            continue
         if receipt.op not in FOLDABLE and receipt.op not in TOLD:
             continue
         folded.touched.setdefault((receipt.user, TOLD.get(receipt.op, receipt.op)), []).extend(receipt.ids)

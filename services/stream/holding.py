@@ -1,6 +1,6 @@
 """The scheduler's work on one window: decode → hold, as lanes store. What it holds, `releasing.py` lets go when due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from clarion.contracts import times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import database, scheduled
+from clarion.store import database, notifications, scheduled, stubs, unfound
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.deaths import dead_receipts
@@ -38,11 +38,13 @@ class Holding:
         plans = decode_plans(window.batches, self.generation, self.partitions, now)
         async with turn.at(Stage.STORE):
             dead, fresh = await self._hold(plans, turn, now)
+            retracted = await retry(lambda: self._take_back(list(plans.by_id), now), "mongodb", *database.TRANSIENT)
         letters = [*plans.dead, *dead]
         records = [
             *moved_records(self.names.scheduled, plans.moved),
             *dead_letter_records(self.names, letters),
             *receipt_records(self.names, dead_receipts(letters, now)),
+            *receipt_records(self.names, unfound.receipts_of(retracted, now)),
         ]
         async with turn.at(Stage.EMIT):
             await produce(self.producer, self.names, records)
@@ -68,3 +70,11 @@ class Holding:
         if documents:
             self.came(min(document["due"] for document in documents))
         return dead, len(documents) - len(inserted.repeats) - len(inserted.refused)
+
+    async def _take_back(self, ids: Sequence[str], now: datetime) -> dict[str, str]:
+        """What was retracted before it was held, and whom it was to be for. After holding it: see `unfound.py`.
+
+        A look at some ids in each window, beside what holding it costs.
+        """
+        noted = await stubs.retractions(notifications.collection(self.database), ids)
+        return await scheduled.take_back(scheduled.collection(self.database), noted, now)

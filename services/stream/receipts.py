@@ -18,12 +18,12 @@ from clarion.contracts.notification import Invalid
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import changes, database, deaths, notifications, scheduled, sessions
+from clarion.store import changes, database, deaths, notifications, scheduled, sessions, unfound
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.decoding import dead_letter, empty, refused, unreadable_letters
-from services.stream.emitting import dead_letter_records, sync_records
+from services.stream.emitting import dead_letter_records, receipt_records, sync_records
 from services.stream.folding import Folded, fold
 from services.stream.letters import say_dead
 from services.stream.producing import produce
@@ -44,7 +44,9 @@ class ReceiptsWork:
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
 
-        async def store() -> list[Refused]:
+        retracted = unfound.retractions(folded.unfound)
+
+        async def store() -> tuple[list[Refused], list[Receipt]]:
             turn.check()
             refused: list[Refused] = []
             for change in folded.changes:
@@ -55,15 +57,20 @@ class ReceiptsWork:
                     except database.Unacceptable as error:
                         refused += [Refused(replace(change, ids=(id_,)), str(error)) for id_ in change.ids]
             await deaths.note(deaths.collection(self.database), folded.dead, times.now())
-            return refused + await changes.fold(stored, folded.changes)
+            refused += await changes.fold(stored, folded.changes)
+            return refused, await unfound.retract(self.database, retracted, times.now())
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
-            refused = await retry(store, "mongodb", *database.TRANSIENT)
+            refused, met = await retry(store, "mongodb", *database.TRANSIENT)
         dead += _unfoldable(found, refused)
         for change in folded.changes:
             metrics.folded.labels(change.op).inc(len(change.ids))
         syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
-        records = [*sync_records(self.names, syncs, mailboxes), *dead_letter_records(self.names, dead)]
+        records = [
+            *sync_records(self.names, syncs, mailboxes),
+            *receipt_records(self.names, met),
+            *dead_letter_records(self.names, dead),
+        ]
         async with turn.at(Stage.EMIT):
             await produce(self.producer, self.names, records)
         say_dead(dead)

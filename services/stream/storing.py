@@ -67,14 +67,30 @@ async def store(
     before: dict[str, Stored] = {}
     if inserted.repeats:
         before = await _retry(lambda: notifications.find(stored, list(inserted.repeats)))
-    if before and (acknowledged := [entry for entry in entries if _completes(entry, before)]):
-        wholes = raw_documents.encode(acknowledged, lane, now, keep_until)
-        incomplete = await _retry(lambda: stubs.complete(stored, wholes, now))
-        inserted = replace(inserted, refused={**inserted.refused, **incomplete})
+        repeats = [entry for entry in entries if entry.id in inserted.repeats]
+        if foretold := [e for e in repeats if not (known := before.get(e.id)) or _completes(e, known)]:
+            wholes = raw_documents.encode(foretold, lane, now, keep_until)
+            refused = await _complete(stored, wholes, turn, gate, now)
+            # not visible when what follows it was, and seen by nobody
+            unseen = {e.id for e in foretold if not (known := before.get(e.id)) or not known.recipient}
+            inserted = replace(inserted, refused={**inserted.refused, **refused}, late=inserted.late | unseen)
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
     keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
     return settle(entries, inserted, before, collapsed, now)
+
+
+async def _complete(
+    stored: Collection, wholes: Sequence[Fields], turn: Turn, gate: Gate | None, now: datetime
+) -> dict[str, str]:
+    """Make stubs whole, and insert what is none any more: it was purged meanwhile. Returns what can never be, and why.
+
+    To readers they come late: a cursor may have passed them. They are marked so in the same write.
+    """
+    late = [{**whole, "late": True} for whole in wholes]
+    refused = await _retry(lambda: stubs.complete(stored, late, now))
+    purged = await insert_all(stored, late, turn, gate)
+    return {**refused, **purged.refused}
 
 
 def settle(
@@ -88,22 +104,25 @@ def settle(
             outcome.dead.append(
                 dead_letter(entry.record, entry.partition, Reason.UNSTORABLE, reason, now, attempts=POISON_TRIES)
             )
-        elif id_ not in inserted.repeats or _completes(entry, before):
+        elif (known := before.get(id_)) is None or _completes(entry, known):
             outcome.fresh += 1
-            if entry.is_pushed and id_ not in collapsed:
+            if entry.is_pushed and id_ not in collapsed and not (known and _is_retracted(entry, known)):
                 outcome.items.append(entry)
-        elif known := before.get(id_):
-            if not entry.says_the_same(known.recipient, known.collapse_key, known.deliver_at, known.body):
-                outcome.dead.append(conflict(entry.record, entry.partition, id_, now))
-            elif _is_due_again(known, now) and id_ not in collapsed:
-                outcome.items.append(known)
+        elif not entry.says_the_same(known.recipient, known.collapse_key, known.deliver_at, known.body):
+            outcome.dead.append(conflict(entry.record, entry.partition, id_, now))
+        elif _is_due_again(known, now) and id_ not in collapsed:
+            outcome.items.append(known)
     return outcome
 
 
-def _completes(entry: Entry, before: Mapping[str, Stored]) -> bool:
-    """Whether it was acknowledged before it was stored, by the user it is for."""
-    known = before.get(entry.id)
-    return known is not None and known.stub and known.recipient == entry.recipient
+def _completes(entry: Entry, known: Stored) -> bool:
+    """Whether it was known before it was stored: acknowledged by nobody but the user it is for, or retracted."""
+    return known.stub and known.recipient in ("", entry.recipient)
+
+
+def _is_retracted(entry: Entry, known: Stored) -> bool:
+    """Whether its sender took it back before it was stored."""
+    return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
 async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:

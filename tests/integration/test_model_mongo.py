@@ -10,9 +10,10 @@ import pytest
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import arrivals, changes, database, mailboxes, notifications, sessions, stubs
+from clarion.store import arrivals, changes, database, mailboxes, notifications, sessions, stubs, unfound
 from clarion.store.changes import Change
 from clarion.store.mailboxes import Lease
+from clarion.store.stubs import Retraction
 from tests.model.mongo import Collection
 
 STEPS = 250
@@ -59,10 +60,13 @@ class Calls:
         lane, ord_ = self.chance.choice(LANES), self.chance.randrange(-1, 8)
         op, unstored = self.chance.choice([Op.DELIVERED, Op.DELIVERED, Op.RETRACTED]), self.chance.random() < 0.3
         change = Change(op, (id_,), at, user, unstored=unstored and op is Op.DELIVERED)
+        by = {self.chance.choice(["calls", "leads", stubs.ANYBODY])}
         since = self.chance.choice([None, at])
         return [
             lambda on: changes.fold(on, [change]),
             lambda on: stubs.complete(on, [self.whole(id_)], at),
+            lambda on: unfound.note(on, [Retraction(id_, by, at)], at),
+            lambda on: stubs.retractions(on, self.ids),
             lambda on: notifications.find(on, self.ids),
             lambda on: notifications.pending_up_to(on, user, {lane: ord_}, 100),
             lambda on: arrivals.waiting(on, USERS, at),
@@ -74,6 +78,7 @@ class Calls:
         return {
             "_id": id_,
             "recipient": USERS[number % 2],
+            "sender": "calls",
             "lane": str(LANES[number // 2 % 2]),
             "ord": number,
             "state": "pending",

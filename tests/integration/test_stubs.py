@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from clarion.contracts import deliveries, notification, order, times
+from clarion.contracts import deliveries, limits, notification, order, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.receipts import Op
-from clarion.store import changes, inbox, notifications, raw_documents
+from clarion.store import changes, database, inbox, notifications, raw_documents, stubs, unfound
 from clarion.store.changes import Change
 from clarion.store.database import Collection, Database
 from clarion.store.notifications import Pending, State
+from clarion.store.stubs import Retraction
 from services.stream.decoding import Entry, decode_window
 from services.stream.storing import Outcome, store
 from services.stream.turns import Turn
@@ -39,6 +40,10 @@ async def insert(stored: Database, *entries: Entry) -> Outcome:
 
 async def fold(stored: Database, op: Op, user: str, *ids: str, unstored: bool = False) -> None:
     await changes.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
+
+
+async def retract(stored: Database, id_: str, *senders: str, at: datetime = NOW) -> None:
+    await unfound.note(notifications.collection(stored), [Retraction(id_, set(senders), at)], NOW)
 
 
 async def document(stored: Database, id_: str) -> dict[str, Any]:
@@ -157,3 +162,130 @@ async def test_no_other_receipt_makes_a_document(stored: Database, user: str) ->
     for op in (Op.DELIVERED, Op.READ, Op.UNREAD, Op.ARCHIVED, Op.UNARCHIVED):
         await fold(stored, op, user, new_id())
     assert await notifications.collection(stored).count_documents({"recipient": user}) == 0
+
+
+def end_of(found: dict[str, Any]) -> tuple[object, ...]:
+    assert not {"stub", "retracted_by", "noted_at"} & set(found)
+    return found["state"], found["unread"], found["recipient"], "delivered_at" in found, "retracted_at" in found
+
+
+@pytest.mark.parametrize("by", ["s", stubs.ANYBODY, "another"])
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_the_order_of_insert_and_retraction_makes_no_difference(
+    by: str, acknowledged: bool, stored: Database, user: str
+) -> None:
+    ends: set[tuple[object, ...]] = set()
+    for steps in itertools.permutations(["insert", "retract", *(["ack"] if acknowledged else [])]):
+        one = entry(user)
+        outcomes: list[Outcome] = []
+        for step in steps * 2:  # everything may come again
+            if step == "insert":
+                outcomes.append(await insert(stored, one))
+            elif step == "ack":
+                await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
+            else:
+                await retract(stored, one.id, by)
+        # what is retracted first is not emitted; what another retracts is, whatever comes first
+        first = outcomes[0]
+        assert bool(first.items) == (by == "another" or steps.index("insert") < steps.index("retract"))
+        assert (first.fresh, first.dead) == (1, [])
+        ends.add(end_of(await document(stored, one.id)))
+        assert await notifications.unread(notifications.collection(stored), user) == int(by == "another")
+        await notifications.collection(stored).delete_many({"recipient": user})
+    state = (State.DELIVERED if acknowledged else State.PENDING) if by == "another" else State.RETRACTED
+    if acknowledged and by != "another":
+        # a receipt that comes after the retraction does nothing, one that comes before it leaves its time
+        assert {end[:3] for end in ends} == {(state, None, user)}
+    else:
+        assert ends == {(state, True if by == "another" else None, user, acknowledged, by != "another")}
+
+
+@pytest.mark.parametrize("at", ["insert", "find", "complete"])
+@pytest.mark.parametrize("split", [1, 2])
+async def test_a_retraction_that_comes_while_the_lane_stores_is_not_lost(
+    at: str, split: int, stored: Database, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after each step of the lane's, and with a step of the lane's between its own."""
+    documents, one = notifications.collection(stored), entry(user)
+    await retract(stored, one.id, "another")  # so that the lane meets a stub, and takes all its steps
+    place, name = {
+        "insert": (notifications, "insert"), "find": (notifications, "find"), "complete": (stubs, "complete"),
+    }[at]  # fmt: skip
+    do = getattr(place, name)
+    writes = unfound.writes(Retraction(one.id, {"s"}, NOW), NOW)
+
+    async def between(*args: Any) -> Any:
+        await database.write(documents, writes[:split])
+        done = await do(*args)
+        await database.write(documents, writes[split:])
+        return done
+
+    monkeypatch.setattr(place, name, between)
+    await insert(stored, one)
+    assert end_of(await document(stored, one.id)) == (State.RETRACTED, None, user, False, True)
+
+
+async def test_what_expired_or_was_throttled_before_it_was_stored_ends_as_when_it_is_stored_first(
+    stored: Database, user: str
+) -> None:
+    for expired, state in ((True, State.EXPIRED), (False, State.RETRACTED)):
+        ends: set[tuple[object, ...]] = set()
+        for first in ("insert", "retract"):
+            one = entry(user)
+            one.expired, one.throttled = expired, not expired
+            for step in (first, *({"insert", "retract"} - {first})):
+                if step == "insert":
+                    assert (await insert(stored, one)).items == []
+                else:
+                    await retract(stored, one.id, "s")
+            found = await document(stored, one.id)
+            ends.add((found["state"], found["unread"]))
+        assert ends == {(state, None)}
+
+
+async def test_what_completes_a_strangers_stub_comes_late_and_as_it_would_have_been_stored(
+    stored: Database, user: str
+) -> None:
+    """Not visible when what follows it was: a cursor may have passed it."""
+    one = entry(user)
+    await retract(stored, one.id, "another")
+    outcome = await insert(stored, one)
+    assert outcome.late == {one.id}
+    found = await document(stored, one.id)
+    assert found.pop("late")
+    await notifications.collection(stored).delete_one({"_id": one.id})
+    await insert(stored, one)
+    assert found == await document(stored, one.id)
+
+
+async def test_a_stub_that_is_purged_while_it_is_met_costs_nothing(
+    stored: Database, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = notifications.collection(stored)
+    for place, name in ((notifications, "find"), (stubs, "complete")):
+        do, one = getattr(place, name), entry(user)
+
+        async def purged(*args: Any, do: Any = do, id_: str = one.id) -> Any:
+            await documents.delete_one({"_id": id_, "stub": True})
+            return await do(*args)
+
+        await retract(stored, one.id, "another")
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, purged)
+            outcome = await insert(stored, one)
+        assert ([item.id for item in outcome.items], outcome.late) == ([one.id], {one.id})
+        assert (await document(stored, one.id))["state"] == State.PENDING
+
+
+async def test_a_stub_of_a_retraction_is_kept_longer_than_what_it_retracts_may_come(stored: Database) -> None:
+    documents, id_ = notifications.collection(stored), new_id()
+    await retract(stored, id_, "a")
+    await retract(stored, id_, "b", at=NOW + timedelta(hours=1))
+    found = await document(stored, id_)
+    purge_at = found.pop("purge_at")
+    assert NOW + timedelta(days=limits.RETENTION_DAYS) < purge_at <= NOW + timedelta(days=limits.RETENTION_DAYS + 1)
+    assert set(found) == {"_id", "stub", "state", "retracted_by", "noted_at"}
+    assert (sorted(found["retracted_by"]), found["noted_at"]) == (["a", "b"], times.truncate(NOW))
+    assert (await documents.index_information())["purge"]["expireAfterSeconds"] == 0
+    await fold(stored, Op.DELIVERED, "ann", id_, unstored=True)  # and then it is what it is, for as long
+    assert (await document(stored, id_))["purge_at"] > NOW + timedelta(days=29)

@@ -86,6 +86,7 @@ ACTIONS: Final[Mapping[Callable[..., None], Callable[..., Awaitable[bool]]]] = {
     faults.take_mongodb_away: mongodb_actions.take_mongodb_away,
     faults.bring_mongodb_back: mongodb_actions.bring_mongodb_back,
     faults.retract: mongodb_actions.retract,
+    faults.retract_at_once: mongodb_actions.retract_at_once,
 }
 
 

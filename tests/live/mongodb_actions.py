@@ -2,8 +2,9 @@
 
 from clarion.contracts import times
 from clarion.contracts.receipts import Op
-from clarion.store import changes, notifications
+from clarion.store import changes, notifications, unfound
 from clarion.store.changes import Change
+from clarion.store.stubs import Retraction
 from tests.live.live import Live
 from tests.live.schedules import Move
 
@@ -15,6 +16,12 @@ async def take_mongodb_away(live: Live, _: Move) -> bool:
 
 async def bring_mongodb_back(live: Live, _: Move) -> bool:
     live.slowness.clear()
+    return True
+
+
+async def retract_at_once(live: Live, _: Move, id_: str, sender: str) -> bool:
+    now = times.now()
+    await unfound.note(notifications.collection(live.stored), [Retraction(id_, {sender}, now)], now)
     return True
 
 

@@ -22,7 +22,7 @@ def beginning(scenario: Scenario) -> World:
     w.put(Receipts(), 0)
     w.put(Collection(("owner", "epoch")), "mailboxes")
     w.put(Collection(("sequence",)), "sessions")
-    w.put(Collection(("state", "ord", "delivered_at")), "notifications")
+    w.put(Collection(("state", "ord", "delivered_at", "retracted_by", "unannounced", "late")), "notifications")
     for lane in scenario.lanes:
         w.put(LaneLog(), lane)
         for number in range(scenario.workers):

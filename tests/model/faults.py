@@ -2,8 +2,9 @@
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
-from clarion.store import changes
+from clarion.store import changes, unfound
 from clarion.store.changes import Change
+from clarion.store.stubs import Retraction
 from services.gateway.feed import ProtocolViolation
 from tests.model.connection_steps import feed_on, write_sessions
 from tests.model.device import Device
@@ -206,6 +207,11 @@ def _of_all(w: World) -> Steps:
         if stored["state"] == "pending":
             name = w.scenario.names([str(id_)])
             yield Step(f"{name} IS RETRACTED", retract, (id_,), "one is retracted")
+    if weather(w).mongodb:
+        for id_ in w.scenario.by_id:
+            name = w.scenario.names([id_])
+            yield Step(f"{name} IS RETRACTED AT ONCE", retract_at_once, (id_, "s"), "one is retracted at once")
+            yield Step(f"A STRANGER RETRACTS {name}", retract_at_once, (id_, "stranger"), "a stranger retracts")
     if _stream_keeps_up(w):
         yield Step("AN HOUR PASSES", pass_hour, (), "hour passes")
 
@@ -219,6 +225,12 @@ def _stream_keeps_up(w: World) -> bool:
 def retract(w: World, id_: str) -> None:
     change = Change(Op.RETRACTED, (id_,), now(w))
     answered(changes.fold(w.change(Collection, "notifications").driver, [change]))
+
+
+def retract_at_once(w: World, id_: str, sender: str) -> None:
+    """Wherever it is: nobody has looked."""
+    retraction = Retraction(id_, {sender}, now(w))
+    answered(unfound.note(w.change(Collection, "notifications").driver, [retraction], now(w)))
 
 
 def take_mongodb_away(w: World) -> None:

@@ -40,7 +40,9 @@ class Collection(Part):
         return type(self)(self.told, dict(self.documents))
 
     def key(self) -> Hashable:
-        rows = ((key, *(document.get(name) for name in self.told)) for key, document in self.documents.items())
+        rows = (
+            (key, *(_hashable(document.get(name)) for name in self.told)) for key, document in self.documents.items()
+        )
         return tuple(sorted(rows, key=repr))
 
     @property
@@ -145,6 +147,8 @@ class _Cursor:
 
 
 def _hashable(key: Any) -> Hashable:
+    if isinstance(key, list):
+        return tuple(cast("list[Any]", key))
     return tuple(cast("Document", key).values()) if isinstance(key, dict) else key
 
 
@@ -171,7 +175,8 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "$in": lambda value, operand: value in operand,
+    "$in": lambda value, operand: any(one in operand for one in _candidates(value)),
+    "$exists": lambda value, operand: (value is not _MISSING) == operand,
     "$ne": lambda value, operand: value != operand,
     "$not": lambda value, operand: not _compares(value, operand),
     "$gt": _ordered(lambda value, operand: value > operand),
@@ -192,13 +197,18 @@ def _updated(document: Mapping[str, Any], change: Any, *, inserting: bool = Fals
                 after |= operand if inserting else {}
             case "$max":
                 after |= {key: max(value, after.get(key, value)) for key, value in operand.items()}
+            case "$min":
+                after |= {key: min(value, after.get(key, value)) for key, value in operand.items()}
+            case "$addToSet":
+                added = {key: value["$each"] for key, value in operand.items()}
+                after |= {key: [*dict.fromkeys([*after.get(key, []), *more])] for key, more in added.items()}
             case "$inc":
                 after |= {key: after.get(key, 0) + value for key, value in operand.items()}
             case "$unset":
                 for gone in [operand] if isinstance(operand, str) else operand:  # as a stage, or as an update
                     after.pop(gone, None)
             case "$replaceWith":
-                after = _merged(after, operand["$mergeObjects"])
+                after = _merged(after, operand.get("$mergeObjects", [operand]))
             case _:
                 raise AssertionError(f"the model's MongoDB knows no {name}")
     return after
@@ -212,5 +222,14 @@ def _stages(change: Any) -> Iterable[tuple[str, Any]]:
 def _merged(root: Document, parts: Iterable[Any]) -> Document:
     merged: Document = {}
     for part in parts:
-        merged |= root if part == "$$ROOT" else part.get("$literal", part)
+        merged |= root if part == "$$ROOT" else part.get("$literal") or _evaluated(part, root)
     return merged
+
+
+def _evaluated(part: Document, root: Document) -> Document:
+    return {name: root[of[1:]] if isinstance(of, str) and of[:1] == "$" else of for name, of in part.items()}
+
+
+def _candidates(value: Any) -> list[Any]:
+    """What `$in` compares: of an array its elements, and null where there is nothing."""
+    return cast("list[Any]", value) if isinstance(value, list) else [None if value is _MISSING else value]

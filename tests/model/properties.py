@@ -1,6 +1,7 @@
 """What the protocol promises: in every state, and where nothing is left to do."""
 
 from collections.abc import Set
+from typing import Final
 
 from clarion.contracts import order
 from clarion.contracts.lanes import Lane
@@ -11,6 +12,8 @@ from tests.model.mongo import Collection
 from tests.model.scenario import Violation
 from tests.model.weather import weather
 from tests.model.world import World
+
+_RETRACTIONS: Final = {"one is retracted", "one is retracted at once"}
 
 
 def check(w: World) -> None:
@@ -41,14 +44,19 @@ def _is_stored(w: World, id_: str) -> bool:
 
 
 def _retracted(w: World) -> frozenset[str]:
-    if "one is retracted" not in w.scenario.faults:
+    """By their senders: a stub that only a stranger has made is nothing to anybody else."""
+    if _RETRACTIONS.isdisjoint(w.scenario.faults):
         return frozenset()
     stored = w.get(Collection, "notifications").documents.values()
-    return frozenset(one["_id"] for one in stored if one["state"] == "retracted")
+    return frozenset(
+        one["_id"] for one in stored if one["state"] == "retracted" and "s" in one.get("retracted_by", ("s",))
+    )
 
 
 def check_end(w: World) -> None:
     """Where nothing is left to do. Raises `Violation`."""
+    if weather(w).mongodb:
+        _check_retractions(w)
     for id_, (_, entry) in w.scenario.by_id.items():
         name = w.scenario.names([id_])
         devices = [(number, device) for number, device in w.each(Device) if device.user == entry.recipient]
@@ -62,6 +70,20 @@ def check_end(w: World) -> None:
                 raise Violation(f"device {number} reads on and never receives {name}")
         if weather(w).mongodb:
             _check_kept(w, id_, name, [device for _, device in devices])
+
+
+def _check_retractions(w: World) -> None:
+    """Whichever came first, it or what it retracts: the end is the same, but for who has seen it by then."""
+    faults, left = w.scenario.faults, weather(w).left
+    many = sum(faults.get(kind, 0) - left.get(kind, 0) for kind in _RETRACTIONS)
+    found = _retracted(w)
+    if bool(many) != bool(found) or len(found) > many:
+        raise Violation(f"{many} were retracted by their senders, and {len(found)} are")
+    for id_ in found:
+        was_met = "unannounced" in w.get(Collection, "notifications").documents[id_]
+        shown = [number for number, device in w.each(Device) if id_ in device.received]
+        if was_met and shown and "mongodb is away" not in faults:
+            raise Violation(f"device {shown[0]} receives {w.scenario.names([id_])}, retracted before it was stored")
 
 
 def _check_kept(w: World, id_: str, name: str, devices: list[Device]) -> None:

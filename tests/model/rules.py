@@ -183,14 +183,29 @@ def _emit_only_what_is_pending(patch: pytest.MonkeyPatch) -> None:
 
 
 def _stub_with_a_place(patch: pytest.MonkeyPatch) -> None:
-    upsert = stubs.upsert
+    acknowledged = stubs.acknowledged
 
-    def seen(id_: str, user: str, at: Any) -> UpdateOne:
-        update = upsert(id_, user, at)
+    def seen(id_: str, user: str, at: Any) -> list[UpdateOne]:
+        made, noted = acknowledged(id_, user, at)
         place = {"lane": "urgent", "ord": int(id_[-2:]), "body": b""}
-        return UpdateOne({"_id": id_}, {"$setOnInsert": update._doc["$setOnInsert"] | place}, upsert=True)  # type: ignore[index]
+        stub = made._doc["$setOnInsert"] | place  # type: ignore[index]
+        return [UpdateOne({"_id": id_}, {"$setOnInsert": stub}, upsert=True), noted]
 
-    patch.setattr(stubs, "upsert", seen)
+    patch.setattr(stubs, "acknowledged", seen)
+
+
+def _emit_what_was_retracted(patch: pytest.MonkeyPatch) -> None:
+    def is_retracted(*_: object) -> bool:
+        return False
+
+    patch.setattr(storing, "_is_retracted", is_retracted)
+
+
+def _anybody_may_retract(patch: pytest.MonkeyPatch) -> None:
+    def is_retracted(_: object, known: Stored) -> bool:
+        return bool(known.retracted_by)
+
+    patch.setattr(storing, "_is_retracted", is_retracted)
 
 
 RULES: Final = [
@@ -222,6 +237,8 @@ RULES: Final = [
     Rule("what is sent early moves no cursor", scenarios.OUTAGE, _early_moves_the_cursor),
     Rule("reads do not see stubs", scenarios.OUTAGE, _stub_with_a_place),
     Rule("an insert completes a stub", scenarios.OUTAGE),
+    Rule("what was retracted before it was stored is not emitted", scenarios.AT_ONCE, _emit_what_was_retracted),
+    Rule("a stub retracts only what is of its sender", scenarios.AT_ONCE, _anybody_may_retract),
     Rule("after an outage the lane goes back and runs in full", scenarios.OUTAGE),
     Rule("only an acknowledged prefix is committed", scenarios.OUTAGE, _commit_what_is_put_off),
     Rule("what was given up is never held again", scenarios.ZOMBIE, _hold_again),

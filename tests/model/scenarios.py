@@ -24,6 +24,10 @@ STRANGERS: Final = Scenario(
 )
 LIAR: Final = Scenario("a device acknowledges what it was never sent", published=_TWO, faults={"device lies": 1})
 RETRACTED: Final = Scenario("one is retracted", faults={"one is retracted": 1})
+AT_ONCE: Final = Scenario(
+    "one is retracted at once, by its sender and by a stranger",
+    faults={"one is retracted at once": 1, "a stranger retracts": 1},
+)
 CREDIT: Final = Scenario(
     "credit runs out, in two lanes", published=(*_TWO, *_URGENT), credit=2, faults={"socket fills": 1}
 )
@@ -57,6 +61,11 @@ OUTAGE_TWO_DEVICES: Final = Scenario(
     mailboxes=2,
     at_home=True,
     faults={"mongodb is away": 1},
+)
+OUTAGE_AT_ONCE: Final = Scenario(
+    "MongoDB is away for a while, and one is retracted at once, by its sender and by a stranger",
+    published=_URGENT,
+    faults={"mongodb is away": 1, "one is retracted at once": 1, "a stranger retracts": 1},
 )
 LASTING_OUTAGE: Final = Scenario(
     "MongoDB stays away", published=_URGENT, faults={"mongodb is away": 1}, lasts=frozenset({"mongodb is away"})
@@ -119,6 +128,8 @@ EVERYTHING: Final = Scenario(
         "socket fills": 2,
         "mongodb is away": 2,
         "one is retracted": 1,
+        "one is retracted at once": 1,
+        "a stranger retracts": 1,
     },
 )
 NO_OUTAGE: Final = replace(

@@ -26,6 +26,7 @@ def store(w: World, lane: Lane, number: int, offset: int) -> None:
     whole: dict[str, Any] = {
         "_id": entry.id,
         "recipient": entry.recipient,
+        "sender": entry.sender,
         "lane": str(lane),
         "ord": entry.ord,
         "state": "pending",
@@ -34,13 +35,16 @@ def store(w: World, lane: Lane, number: int, offset: int) -> None:
         "purge_at": now(w),
     }
     before = {} if stored.insert(whole) else answered(notifications.find(stored.driver, [entry.id]))
-    if _completes(entry, before):
+    late: frozenset[str] = frozenset()
+    if (known := before.get(entry.id)) and _completes(entry, known):
+        late = frozenset() if known.recipient else frozenset({entry.id})
+        whole |= {"late": True}
         if w.keeps("an insert completes a stub"):
             answered(stubs.complete(stored.driver, [whole], now(w)))
         else:
             before.clear()  # and it is emitted, as if it was stored
-    outcome = settle([entry], Inserted(frozenset(before)), before, set(), now(w))
-    worker.replace(replace(window, done=Done.STORED, items=tuple(outcome.items)))
+    outcome = settle([entry], Inserted(frozenset(before), late=late), before, set(), now(w))
+    worker.replace(replace(window, done=Done.STORED, items=tuple(outcome.items), late=late))
 
 
 def route(w: World, lane: Lane, number: int, offset: int) -> None:
@@ -75,8 +79,11 @@ def packed(window: Window, lane: Lane) -> dict[int, tuple[str, ...]]:
 
 def produce(w: World, lane: Lane, window: Window, mailbox: int) -> None:
     routed_for = None if w.keeps("a gateway pushes whatever is for its rooms") else dict(window.epochs)[mailbox]
-    record = Delivery("items", packed(window, lane)[mailbox], routed_for)
-    w.change(MailboxLog, mailbox, topic(lane)).records += (record,)
+    ids = packed(window, lane)[mailbox]
+    log = w.change(MailboxLog, mailbox, topic(lane))
+    log.records += (Delivery("items", ids, routed_for),)
+    if late := window.late.intersection(ids):
+        log.records += (Delivery("unstored", tuple(late)),)
 
 
 # ---- while MongoDB is away

@@ -28,6 +28,7 @@ class Window:
     done: Done = Done.NOTHING
     is_live: bool = False
     items: Sequence[Entry | Stored] = ()
+    late: frozenset[str] = frozenset()  # of the items
     mailboxes: Mapping[str, Set[int]] = field(default_factory=dict[str, Set[int]])
     epochs: tuple[tuple[int, int], ...] = ()  # of mailboxes
 
@@ -38,6 +39,7 @@ class Window:
             self.done,
             self.is_live,
             tuple(item.id for item in self.items),
+            self.late,
             routes,
             self.epochs,
         )

@@ -17,6 +17,7 @@ from clarion.contracts.ids import are_uuids, is_uuid, new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid
 from clarion.contracts.receipts import Op, Receipt
+from clarion.store import unfound
 from services.gateway import latency
 from services.gateway.feed import START, Offered
 from services.gateway.rooms import Rooms
@@ -78,6 +79,7 @@ wild_receipts = objects(
     session=st.none() | st.text(),
     unstored=st.booleans(),
     folded=st.booleans(),
+    unfound=st.none() | objects(sender=st.just("calls")),
 )
 wild_deliveries = st.one_of(
     objects(kind=st.sampled_from(["items", "unstored"]), items=st.lists(addressed, max_size=3)),
@@ -125,7 +127,8 @@ def test_every_receipt_is_folded_into_writes_that_mongodb_takes_or_is_a_dead_let
     assert len(found) + len(dead) == len(values)
     assert all(letter.error for letter in dead)
     folded = fold(said.receipt for said in found)
-    for write in (write for change in folded.changes for write in change.writes()):
+    noted = [write for one in unfound.retractions(folded.unfound) for write in unfound.writes(one, NOW)]
+    for write in (*noted, *(write for change in folded.changes for write in change.writes())):
         assert isinstance(write, UpdateOne | UpdateMany)
         assert len(bson.encode({"q": write._filter, "u": write._doc})) < 100 * limits.KIB
     for (user, op), ids in folded.touched.items():
@@ -184,6 +187,10 @@ def test_every_scheduled_record_makes_a_document_that_mongodb_takes_or_is_a_dead
         ({"user": ""}, "user"),
         ({"user": "x" * 129}, "user"),
         ({"op": "eaten"}, "op"),
+        ({"unfound": {"sender": "calls"}}, "unfound"),  # only of a retraction
+        ({"unfound": {}, "op": "retracted", "ids": []}, "unfound"),
+        ({"unfound": {}, "op": "retracted", "ids": [ID, ID]}, "unfound"),
+        ({"unfound": {"sender": ""}, "op": "retracted"}, "sender"),
     ],
 )
 def test_a_receipt_outside_its_contract_is_a_dead_letter_by_name(change: dict[str, Any], says: str) -> None:

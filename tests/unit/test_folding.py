@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.receipts import Op, Receipt, Unfound
+from clarion.store import stubs, unfound
 from services.stream.folding import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -104,3 +105,13 @@ def test_what_is_folded_already_is_only_told() -> None:
 def test_what_only_informs_upstream_is_nothing_to_a_user() -> None:
     folded = fold([Receipt("ann", Op.DEAD, ["a1"], START)])
     assert (folded.changes, folded.touched) == ([], {})
+
+
+def test_what_is_retracted_and_not_found_is_a_change_of_nobodys_and_nobody_is_told() -> None:
+    found = [Receipt("id1", Op.RETRACTED, ["id1"], START, unfound=Unfound(sender)) for sender in ("calls", None)]
+    folded = fold([*found, Receipt("ann", Op.READ, ["a1"], START)])
+    assert folded.unfound == found
+    assert [change.op for change in folded.changes] == [Op.READ]
+    assert set(folded.touched) == {("ann", Op.READ)}
+    (merged,) = unfound.retractions(found)
+    assert (merged.by, merged.at) == ({"calls", stubs.ANYBODY}, START)

@@ -26,6 +26,13 @@ CREATED_AHEAD_S: Final = (
 CREATED_BEHIND_DAYS: Final = 400  # likewise: what is scheduled a year ahead must fit
 EXPIRES_AHEAD_DAYS: Final = 730  # no document is kept longer
 KEEP_DAYS: Final = 30  # stored documents; longer than Kafka keeps records, or a replay would bring back what was purged
+RETENTION_DAYS: Final = 7  # of the lanes, of what is to be held, and of receipts
+
+# Retractions of what is not found (a sender, an ingest process). Each leaves a stub until what it retracts can come no
+# more, so a sender leaves at most UNFOUND_PER_S * UNFOUND_DAYS of them: 700,000 of some 200 bytes.
+UNFOUND_PER_S: Final = 1
+UNFOUND_BURST: Final = 100
+UNFOUND_DAYS: Final = RETENTION_DAYS + 1
 
 # HTTP
 BODY_BYTES: Final = 256 * KIB

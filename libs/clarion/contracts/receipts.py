@@ -46,11 +46,21 @@ class Dead(msgspec.Struct, gc=False):
     offset: int
 
 
+class Unfound(msgspec.Struct, omit_defaults=True, gc=False):
+    """A retraction of an id that was not found: it may be on its way. Only what is of `sender` is retracted by it.
+
+    None: whoever said it may retract anybody's.
+    """
+
+    sender: Name | None = None
+
+
 class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored.
 
     `folded`: it is in the store already, what remains is to tell the user's devices. `dead` is there with that op: what
-    is stored under the id is another use of it, and stays as it is.
+    is stored under the id is another use of it, and stays as it is. `unfound` is there with `retracted` of one id whose
+    recipient nobody knows: `user` is the id itself, and once it is found a receipt of its recipient follows.
     """
 
     user: Name
@@ -61,6 +71,7 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     unstored: bool = False
     folded: bool = False
     dead: Dead | None = None
+    unfound: Unfound | None = None
     v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that it is on the wire
 
 
@@ -82,6 +93,8 @@ def decode(value: bytes, now: datetime | None = None) -> Receipt:
         receipt.ids = canonical(receipt.ids)
     if not are_uuids(receipt.ids):
         raise Invalid("/ids", "invalid", None, "an id is not a UUID")
+    if receipt.unfound is not None and (receipt.op is not Op.RETRACTED or len(receipt.ids) != 1):
+        raise Invalid("/unfound", "invalid", 1, "is of a retraction of one id")
     if receipt.at < _EPOCH:
         raise Invalid("/at", "out_of_range", rfc3339(_EPOCH), "is before 1970")
     if now is not None and receipt.at > now + AHEAD_MOST:

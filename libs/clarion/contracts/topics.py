@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import DAY_S, KIB, TOPIC_RECORD_BYTES
+from clarion.contracts.limits import DAY_S, KIB, RETENTION_DAYS, TOPIC_RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class Names:
 
 def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> list[Topic]:
     """All topics. Partition counts are settings, but never change on a living broker: they place the users."""
-    lane_config = _retention(7 * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
+    lane_config = _retention(RETENTION_DAYS * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
     delivery_config = _retention(15 * 60) | {"segment.ms": str(5 * 60 * 1000), "max.message.bytes": str(1024 * KIB)}
     return [
         *(Topic(names.notifications(lane), lane_partitions, lane_config) for lane in LANES),
         Topic(names.scheduled, lane_partitions, lane_config),
         Topic(names.deliveries_urgent, delivery_partitions, delivery_config),
         Topic(names.deliveries_bulk, delivery_partitions, delivery_config),
-        Topic(names.receipts, lane_partitions, _retention(7 * DAY_S)),
+        Topic(names.receipts, lane_partitions, _retention(RETENTION_DAYS * DAY_S)),
         Topic(names.dead_letters, 4, _retention(30 * DAY_S) | {"max.message.bytes": str(1024 * KIB)}),
     ]
 

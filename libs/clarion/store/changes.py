@@ -35,7 +35,7 @@ class Change:
     def writes(self) -> list[UpdateOne | UpdateMany]:
         if not self.unstored or self.user is None:
             return [self._update()]
-        return [*(stubs.upsert(id_, self.user, self.at) for id_ in self.ids), self._update()]
+        return [*(write for id_ in self.ids for write in stubs.acknowledged(id_, self.user, self.at)), self._update()]
 
     def _update(self) -> UpdateMany:
         query: Document = {"_id": {"$in": list(self.ids)}}
@@ -94,7 +94,8 @@ def _unarchived(at: datetime) -> tuple[Document, Any]:
     return _mark([_IN_INBOX, _ARCHIVED], change, at, "filed_at", "marked_at")
 
 
-def _retracted(at: datetime) -> tuple[Document, Any]:
+def retracted(at: datetime) -> tuple[Document, Any]:
+    """The condition under which a notification is retracted, and the change."""
     live = [State.PENDING, State.DELIVERED, State.READ, State.THROTTLED]
     change = {"state": State.RETRACTED, "unread": None, "retracted_at": at}
     return {"state": {"$in": live}}, {"$set": change, "$unset": {"archived": ""}}
@@ -106,7 +107,7 @@ _EFFECTS: Final = {
     Op.UNREAD: _unread,
     Op.ARCHIVED: _archived,
     Op.UNARCHIVED: _unarchived,
-    Op.RETRACTED: _retracted,
+    Op.RETRACTED: retracted,
 }
 
 FOLDABLE: Final = frozenset(_EFFECTS)

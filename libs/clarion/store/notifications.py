@@ -82,7 +82,10 @@ _REPLACEABLE: Final[Document] = {
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a lane needs to know of a document that was there before; of a `stub` only the recipient is known."""
+    """What a lane needs to know of a document that was there before.
+
+    Of a `stub` only the recipient is known (empty until somebody has acknowledged it), and who has retracted it.
+    """
 
     id: str
     recipient: str
@@ -94,6 +97,7 @@ class Stored:
     deliver_at: datetime | None
     body: bytes
     stub: bool
+    retracted_by: frozenset[str] = frozenset()
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False):
@@ -166,10 +170,11 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
 @asked
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
     fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body", "stub"]
+    fields.append("retracted_by")
     return {
         document["_id"]: Stored(
             id=document["_id"],
-            recipient=document["recipient"],
+            recipient=document.get("recipient", ""),
             lane=Lane(document.get("lane", Lane.URGENT)),
             ord=document.get("ord", -1),
             state=State(document["state"]),
@@ -178,6 +183,7 @@ async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
             deliver_at=document.get("deliver_at"),
             body=document.get("body", b""),
             stub=document.get("stub", False),
+            retracted_by=frozenset(document.get("retracted_by", ())),
         )
         async for document in documents.find({"_id": {"$in": list(ids)}}, fields)
     }

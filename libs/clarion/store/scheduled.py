@@ -17,9 +17,10 @@ from pymongo import ASCENDING, IndexModel, UpdateMany
 
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
-from clarion.store import database
+from clarion.store import database, stubs
 from clarion.store.database import Collection, Database
 from clarion.store.failures import asked
+from clarion.store.stubs import Retraction
 
 
 class Held(StrEnum):
@@ -109,6 +110,27 @@ async def retract(held: Collection, ids: Some[str], user: str, at: datetime, now
     change = {"state": Held.RETRACTED, "retracted_at": at, "purge_at": now + KEEP}
     for refused in await database.write(held, [UpdateMany(query, {"$set": change, "$unset": _PAYLOAD})]):
         raise database.Unacceptable(refused.error)
+
+
+@asked
+async def take_back(held: Collection, found: Sequence[Retraction], now: datetime) -> dict[str, str]:
+    """As `retract`, whoever it is to be for, if it is of a sender who retracts it. Returns the recipients of those met.
+
+    What MongoDB can never take is counted and left out. Raises one of `database.TRANSIENT`; the same again is harmless.
+    """
+    if not found:
+        return {}
+    kept = {"state": Held.RETRACTED, "purge_at": now + KEEP}
+    writes = [
+        UpdateMany(
+            one.query() | {"state": {"$ne": Held.RETRACTED}},
+            {"$set": {**kept, "retracted_at": one.at}, "$unset": _PAYLOAD},
+        )
+        for one in found
+    ]
+    await database.write(held, writes)
+    query = {"_id": {"$in": [one.id for one in found]}, "state": Held.RETRACTED}
+    return stubs.met(found, await held.find(query, ["recipient", "sender"]).to_list(None))
 
 
 @asked
