@@ -35,6 +35,10 @@ _ASKING: Final = {status: _PROBLEMS[status] for status in (401, 403)} | {
     404: "No such notification of this sender, or it is not stored yet.",
     503: "MongoDB or Kafka does not answer. See `Retry-After`.",
 }
+_RETRACTING: Final = {
+    404: "It is another sender's.",
+    429: "More than the sender may publish, or more than it may retract of what is not found. See `Retry-After`.",
+}
 
 
 def document() -> dict[str, Any]:
@@ -88,13 +92,16 @@ def document() -> dict[str, Any]:
                 "operationId": "retract",
                 "summary": "Take a notification back. Its sender may, or `publish:any`.",
                 "description": (
-                    "What is scheduled is not delivered; what is pending or delivered becomes `retracted` and "
-                    "leaves its user's devices; what ended otherwise stays as it is. To be repeated without harm."
+                    "What is on its way or scheduled is not delivered; what is pending or delivered becomes "
+                    "`retracted` and leaves its user's devices; what ended otherwise stays as it is. An id under which "
+                    f"nothing is found yet is accepted, too, {limits.UNFOUND_PER_S} a second and "
+                    f"{limits.UNFOUND_BURST} at once: it retracts what comes later, if it is of the same sender. To be "
+                    "repeated without harm."
                 ),
                 "responses": {
                     "202": answer("To be retracted.", "application/json", accepted),
                     **asking,
-                    "429": publishing["429"],
+                    **problems(_RETRACTING, problem),
                 },
             },
         },

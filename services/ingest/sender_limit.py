@@ -5,11 +5,30 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from clarion.contracts import limits
 from clarion.contracts.notification import Notification
 from clarion.contracts.problems import FieldError
 from clarion.resilience.gcra import RateLimit
 from clarion.web.problem_responses import Refused
 from services.ingest.batch import LineResult
+
+
+class UnfoundLimit:
+    """How many notifications that are not found a token's subject may retract: each leaves a stub for days."""
+
+    def __init__(self) -> None:
+        self._limit: Final = RateLimit(limits.UNFOUND_PER_S, limits.UNFOUND_BURST)
+
+    def charge(self, subject: str) -> None:
+        """Raises `Refused`: 429 with Retry-After. By then it is mostly stored, and retracted without a limit."""
+        if wait_s := self._limit.take(subject, time.monotonic()):
+            most = f"{limits.UNFOUND_PER_S}/s"
+            detail = (
+                f"of what is not stored yet a sender may retract {limits.UNFOUND_PER_S} a second and "
+                f"{limits.UNFOUND_BURST} at once; what is stored has no such limit; see Retry-After"
+            )
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            raise Refused(429, detail, errors=[FieldError("", "rate", detail, most)], headers=headers)
 
 
 class SenderLimit:

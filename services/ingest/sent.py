@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from clarion.contracts import times
 from clarion.contracts.ids import UUID_PATTERN
-from clarion.contracts.receipts import Op, Receipt
-from clarion.contracts.status import Status
+from clarion.contracts.receipts import Op, Receipt, Unfound
+from clarion.contracts.status import State, Status
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
 from clarion.telemetry import metrics
 from clarion.web.budget import Budget
@@ -20,32 +20,41 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, unavailable
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.openapi import Accepted
-from services.ingest.sender_limit import SenderLimit
+from services.ingest.sender_limit import SenderLimit, UnfoundLimit
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]
 
 _ID: Final = re.compile(UUID_PATTERN)
 _NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s: try again, it does no harm"
+_NOT_YOURS: Final = "no such notification of yours, or it is not stored yet"
 
 
 def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
+    unfound = UnfoundLimit()
+
     async def status(request: Request) -> Response:
         claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         with budget.request():
             limit.charge(claims.subject, 1)
-            found = await _own(request, claims, find)
+            found = await find(_id(request), None if claims.may(PUBLISH_ANY) else claims.subject)
+            if found is None:
+                raise Refused(404, _NOT_YOURS)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     async def retract(request: Request) -> Response:
         claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
         with budget.request():
             limit.charge(claims.subject, 1)
-            found = await _own(request, claims, find)
-            receipt = Receipt(found.recipient, Op.RETRACTED, [found.id], times.now())
+            id_ = _id(request)
+            receipt = _retraction(id_, await find(id_, None), claims)
+            if receipt.unfound:
+                unfound.charge(claims.subject)
             if not await acceptor.tell(receipt):
                 return unavailable(_NOT_ACKNOWLEDGED)
         metrics.retracted.inc()
-        return Response(msgspec.json.encode(Accepted(id=found.id)), 202, media_type="application/json")
+        if receipt.unfound:
+            metrics.retracted_unfound.inc()
+        return Response(msgspec.json.encode(Accepted(id=id_)), 202, media_type="application/json")
 
     return [
         Route("/v1/notifications/{id}", status, methods=["GET"]),
@@ -53,12 +62,22 @@ def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budge
     ]
 
 
-async def _own(request: Request, claims: Claims, find: Find) -> Status:
-    """Raises `Refused`: nobody learns whether somebody else's is there."""
+def _id(request: Request) -> str:
+    """Raises `Refused`."""
     id_: str = request.path_params["id"]
     if not _ID.fullmatch(id_):
         raise Refused(404, "no id is like this: it is a UUID of 36 characters, without braces or `urn:uuid:`")
-    found = await find(id_.lower(), None if claims.may(PUBLISH_ANY) else claims.subject)
-    if found is None:
-        raise Refused(404, "no such notification of yours, or it is not stored yet")
-    return found
+    return id_.lower()
+
+
+def _retraction(id_: str, found: Status | None, claims: Claims) -> Receipt:
+    """Of what is found under the id; or of what may be on its way, for the stream to find. Raises `Refused`.
+
+    What is not stored and died is nobody's: another may use the id.
+    """
+    may_any = claims.may(PUBLISH_ANY)
+    if found is None or found.recipient is None or found.state is State.DEAD:
+        return Receipt(id_, Op.RETRACTED, [id_], times.now(), unfound=Unfound(None if may_any else claims.subject))
+    if not may_any and found.sender != claims.subject:
+        raise Refused(404, _NOT_YOURS)
+    return Receipt(found.recipient, Op.RETRACTED, [id_], times.now())

@@ -14,7 +14,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.problems import KEY_REUSED, TYPES
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.receipts import Op, Receipt, Unfound
 from clarion.contracts.status import State, Status
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
@@ -42,12 +42,13 @@ class Store:
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.asked: list[tuple[str, str | None]] = []
+        self.others: dict[str, Status] = {}
 
     async def find(self, id_: str, sender: str | None) -> Status | None:
         self.asked.append((id_, sender))
         if self.failure:
             raise self.failure
-        return MINE if id_ == MINE.id and sender in (None, MINE.sender) else None
+        return MINE if id_ == MINE.id and sender in (None, MINE.sender) else self.others.get(id_)
 
 
 class Broker:
@@ -407,12 +408,45 @@ async def test_a_sender_takes_back_its_own_and_nobody_elses() -> None:
     broker = Broker()
     async with client(broker) as c, client(broker, sub="other") as other:
         is_problem(await other.delete(f"{ONE}/{MINE.id}"), 404)
-        is_problem(await c.delete(f"{ONE}/{new_id()}"), 404)
         assert broker.told == []
         answer = await c.delete(f"{ONE}/{MINE.id}")
     assert (answer.status_code, answer.json()) == (202, {"id": MINE.id})
     [receipt] = broker.told
     assert (receipt.user, receipt.op, receipt.ids) == ("bob", Op.RETRACTED, [MINE.id])
+    assert receipt.unfound is None
+
+
+@pytest.mark.parametrize(("scope", "sender"), [("publish", "svc"), ("publish:any", None)])
+@pytest.mark.parametrize("found", [None, "noted", "dead"])
+async def test_what_is_not_found_is_taken_back_wherever_it_is_for_its_sender_alone(
+    scope: str, sender: str | None, found: str | None
+) -> None:
+    """Nothing is found, or what was noted before, or that another use of the id died: none of them is the sender's."""
+    id_, broker, store = new_id(), Broker(), Store()
+    if found:
+        noted = Status(id=id_, state=State.RETRACTED)
+        dead = msgspec.structs.replace(MINE, id=id_, state=State.DEAD, sender="other")
+        store.others[id_] = noted if found == "noted" else dead
+    async with client(broker, scope=scope, store=store) as c:
+        answer = await c.delete(f"{ONE}/{id_.upper()}")
+    assert (answer.status_code, answer.json()) == (202, {"id": id_})
+    [receipt] = broker.told
+    assert (receipt.user, receipt.op, receipt.ids) == (id_, Op.RETRACTED, [id_])
+    assert receipt.unfound == Unfound(sender)
+
+
+async def test_how_much_that_is_not_found_a_sender_takes_back_is_limited() -> None:
+    """Each leaves a stub for days. What is found has no such limit, and another sender has its own."""
+    broker = Broker()
+    async with client(broker) as c, client(broker, sub="other") as other:
+        for _ in range(limits.UNFOUND_BURST):
+            assert (await c.delete(f"{ONE}/{new_id()}")).status_code == 202
+        refused = await c.delete(f"{ONE}/{new_id()}")
+        assert is_problem(refused, 429)["errors"][0]["limit"] == "1/s"
+        assert int(refused.headers["retry-after"]) == 1
+        assert len(broker.told) == limits.UNFOUND_BURST
+        assert (await c.delete(f"{ONE}/{MINE.id}")).status_code == 202
+        assert (await other.delete(f"{ONE}/{new_id()}")).status_code == 202
 
 
 @pytest.mark.parametrize("outcome", [Unavailable("Kafka is down"), False])

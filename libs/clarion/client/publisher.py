@@ -105,7 +105,7 @@ class HttpPublisher(Publisher):
         self._http = transport
 
     async def status(self, id_: str) -> Status | None:
-        """What became of a notification of this sender; None while it is not stored.
+        """What became of a notification of this sender; None while it is not stored, unless it is retracted already.
 
         Raises `Refused`, or `Unavailable`.
         """
@@ -114,6 +114,7 @@ class HttpPublisher(Publisher):
     async def retract(self, id_: str) -> None:
         """Take a notification back, which takes effect soon after; to be repeated without harm.
 
-        Raises `Refused` (404 while it is not stored), or `Unavailable` (it may still be retracted).
+        It may be on its way still. Raises `Refused` (404: it is another's), or `Unavailable` (it may still be
+        retracted).
         """
         await self._http.retract(id_)

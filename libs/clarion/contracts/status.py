@@ -34,17 +34,19 @@ class DeadUse(msgspec.Struct):
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Times are there once what they tell has happened; `deliver_at` and `expires_at` as they were published.
 
+    What was retracted before it was stored has only `id`, `state` and `retracted_at` until it is.
+
     `dead`: the latest uses of this id by this sender that ended as dead letters; the state is not theirs, unless it is
     `dead`, too.
     """
 
     id: str
-    recipient: str
-    sender: str
-    type: str
-    priority: Lane
     state: State
-    created_at: datetime
+    recipient: str | None = None
+    sender: str | None = None
+    type: str | None = None
+    priority: Lane | None = None
+    created_at: datetime | None = None
     deliver_at: datetime | None = None
     expires_at: datetime | None = None
     delivered_at: datetime | None = None

@@ -13,6 +13,10 @@ _COUNT: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 accepted = Counter("clarion_accepted", "Notifications Kafka has acknowledged to ingest", ["lane"])
 retracted = Counter("clarion_retracted", "Notifications taken back by their sender, as Kafka has acknowledged")
+retracted_unfound = Counter(
+    "clarion_retracted_unfound",
+    "Of those, what was not stored when it was asked: each may leave a stub for 8 days, at most a second one a sender",
+)
 refused = Counter("clarion_refused", "Requests, or lines of one, that were refused, by HTTP status", ["status"])
 remembered_keys = Gauge("clarion_remembered_keys", "Idempotency keys whose content this process remembers")
 held_bytes = Gauge("clarion_held_bytes", "Bytes of bodies, and at ingest of records Kafka has not acknowledged yet")
