@@ -3,12 +3,10 @@
 Everything heavy is imported inside the command that needs it: `clarion token` starts no Faust.
 """
 
-import asyncio
 import logging
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import clarion
 from clarion.client_commands import publish, tail
@@ -16,6 +14,7 @@ from clarion.lazy_commands import LazyGroup
 from clarion.moments import seconds
 from clarion.security.tokens import TokenError, mint
 from clarion.settings import Settings, SettingsError
+from clarion.topic_commands import say_red, topics
 
 
 class _Group(LazyGroup):
@@ -23,7 +22,7 @@ class _Group(LazyGroup):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            _say_red(str(error))
+            say_red(str(error))
             raise typer.Exit(2) from error
 
 
@@ -33,7 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with locals would show secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-topics = typer.Typer(no_args_is_help=True, help="Make or check the Kafka topics.")
 app.add_typer(topics, name="topics")
 app.command()(publish)
 app.command()(tail)
@@ -60,44 +58,6 @@ def clarion_command(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-@topics.command("apply")
-def topics_apply() -> None:
-    """Create the topics that are missing, then check all; exit 1 with what differs."""
-    from clarion.broker import topics as broker_topics
-
-    settings = Settings.from_env()
-    for name in _ask_broker(broker_topics.apply(settings), settings):
-        typer.echo(f"created {name}")
-    _report(_ask_broker(broker_topics.check(settings), settings))
-
-
-@topics.command("check")
-def topics_check() -> None:
-    """Compare the broker's topics with the declared ones; exit 1 with what differs."""
-    from clarion.broker import topics as broker_topics
-
-    settings = Settings.from_env()
-    _report(_ask_broker(broker_topics.check(settings), settings))
-
-
-def _ask_broker(asking: Any, settings: Settings) -> list[str]:
-    from clarion.broker.clients import SEND_ERRORS
-
-    try:
-        return asyncio.run(asking)
-    except SEND_ERRORS as error:
-        _say_red(f"Kafka at {settings.kafka} (CLARION_KAFKA) refused or did not answer: {error}")
-        raise typer.Exit(1) from error
-
-
-def _report(differences: list[str]) -> None:
-    for difference in differences:
-        typer.echo(difference, err=True)
-    if differences:
-        raise typer.Exit(1)
-    typer.echo("all topics are as declared")
-
-
 @app.command()
 def token(
     sub: Annotated[str, typer.Option(help="The user or service the token is for.")],
@@ -112,10 +72,6 @@ def token(
         typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=ttl_s))
     except TokenError as error:
         raise SettingsError(f"{error}: set CLARION_JWT_SECRET (or _FILE), at least 32 bytes") from error
-
-
-def _say_red(message: str) -> None:
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -107,13 +107,15 @@ async def unless_stopping(process: Process, work: Awaitable[T]) -> T:
         stopping.cancel()
 
 
-async def within(seconds: float, ending: Awaitable[object], what: str) -> None:
+async def within(seconds: float, ending: Awaitable[object], what: str) -> bool:
     """Await something that ends on the way out: late or failed, it is told, and must not stop the rest."""
     try:
         async with asyncio.timeout(seconds):
             await ending
     except Exception as error:  # noqa: BLE001 - a process that is ending puts away what it can
         log.warning("not done on the way out", what=what, error=repr(error))
+        return False
+    return True
 
 
 def _on_signal(process: Process) -> None:

@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     trusted_proxies: str = ""  # addresses and networks whose Forwarded or X-Forwarded-For is believed, likewise
 
-    partitions_lane: Positive = 16
+    partitions_lane: Positive = 16  # that a topic is made with, at least; what it is grown to is known to MongoDB
     partitions_deliveries: Positive = 256
     replication: Positive = 3
     generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the least one: it rises by itself

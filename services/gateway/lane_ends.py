@@ -21,6 +21,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, topics
 from clarion.store.database import Collection
+from clarion.store.topics import Placing
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class LaneEnds:
     settings: Settings
     topics: Collection
     _ends: Mapping[Partition, int] = field(default_factory=dict[Partition, int])  # packed, with the generation
+    _partitions: Mapping[str, int] = field(default_factory=dict[str, int])  # that recipients of a topic are placed by
     _asking: "asyncio.Task[None] | None" = None
 
     async def beyond(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane] | None:
@@ -53,17 +55,21 @@ class LaneEnds:
         return self._above(user, cursors)
 
     def _above(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane]:
-        names, number = Names(self.settings.prefix), partition_of(user, self.settings.partitions_lane)
-        ends = {lane: self._ends.get(Partition(names.notifications(lane), number), 0) for lane in cursors}
-        return {lane for lane, cursor in cursors.items() if cursor >= ends[lane]}
+        names = Names(self.settings.prefix)
+        return {lane for lane, cursor in cursors.items() if cursor >= self._end(user, names.notifications(lane))}
+
+    def _end(self, user: str, topic: str) -> int:
+        partitions = self._partitions.get(topic)
+        return self._ends[Partition(topic, partition_of(user, partitions))] if partitions else 0
 
     async def _ask(self) -> None:
         await asyncio.sleep(GATHER_S)
         names = [Names(self.settings.prefix).notifications(lane) for lane in LANES]
-        wanted = [Partition(name, number) for name in names for number in range(self.settings.partitions_lane)]
+        as_declared = Placing(self.settings.generation, self.settings.partitions_lane)
         async with asyncio.timeout(WITHIN_S):
-            generations = await topics.generations(self.topics, names)
+            placings = await topics.placings(self.topics, names)
+            placed = {name: placings.get(name, as_declared) for name in names}
+            wanted = [Partition(name, number) for name in names for number in range(placed[name].partitions)]
             found = await reached.ends(self.settings, wanted)
-        self._ends = {
-            one: order.pack(generations.get(one.topic, self.settings.generation), end) for one, end in found.items()
-        }
+        self._partitions = {name: placing.partitions for name, placing in placed.items()}
+        self._ends = {one: order.pack(placed[one.topic].generation, end) for one, end in found.items()}

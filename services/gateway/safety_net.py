@@ -23,6 +23,7 @@ from clarion.broker import reached
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
+from clarion.broker.reached import Commit
 from clarion.contracts import deliveries, order, times
 from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
@@ -30,6 +31,7 @@ from clarion.settings import Settings
 from clarion.store import database, notifications, overlooked, topics
 from clarion.store.database import Collection
 from clarion.store.overlooked import Overlooked
+from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.connection import Connection
 from services.gateway.feed import START, Offered
@@ -74,7 +76,7 @@ class SafetyNet:
         names = Names(self.settings.prefix)
         async with reached.asking(self.settings) as admin:
             emitted = await reached.committed(admin, [names.group(lane) for lane in LANES])
-            generations = await topics.generations(self.topics, map(names.notifications, LANES))
+            placings = await topics.placings(self.topics, map(names.notifications, LANES))
             asked_at = times.now()
             await _until(lambda: (self.caught_up() or asked_at) > asked_at)
             quiet = await self._quiet()
@@ -83,7 +85,7 @@ class SafetyNet:
         for users in _some(list(quiet)):
             found = await overlooked.find(self.stored, users, stored_before, times.now())
             metrics.safety_net_asked.inc(len(users))
-            if missed := [one for one in found if _is_below(one, emitted, generations, self.settings)]:
+            if missed := [one for one in found if _is_below(one, emitted, placings, self.settings)]:
                 await notifications.come_late(self.stored, [one.id for one in missed])
                 self._push(missed, quiet)
 
@@ -99,12 +101,13 @@ class SafetyNet:
 
     async def _folded(self, admin: AIOKafkaAdminClient, names: Names) -> None:
         """Wait until every receipt that is on Kafka by now is folded."""
-        partitions = [Partition(names.receipts, number) for number in range(self.settings.partitions_lane)]
+        numbers = await self.outbox.producer.partitions_for(names.receipts)  # by which it has placed its receipts
+        partitions = [Partition(names.receipts, number) for number in numbers]
         ends = {p: end for p, end in (await reached.ends(self.settings, partitions)).items() if end}
 
         async def all_folded() -> bool:
             done = await reached.committed(admin, [names.group("receipts")])
-            return all(done.get(partition, 0) >= end for partition, end in ends.items())
+            return all(partition in done and done[partition].offset >= end for partition, end in ends.items())
 
         while not await all_folded():
             await asyncio.sleep(_POLL_S)
@@ -142,11 +145,13 @@ def _is_quiet(room: Room) -> bool:
 
 
 def _is_below(
-    one: Overlooked, emitted: Mapping[Partition, int], generations: Mapping[str, int], settings: Settings
+    one: Overlooked, emitted: Mapping[Partition, Commit], placings: Mapping[str, Placing], settings: Settings
 ) -> bool:
+    """By the generation in which it was committed: the topic may have grown since, and what follows is not emitted."""
     topic = Names(settings.prefix).notifications(one.lane)
-    partition = Partition(topic, partition_of(one.recipient, settings.partitions_lane))
-    return one.ord < order.pack(generations.get(topic, settings.generation), emitted.get(partition, 0))
+    placing = placings.get(topic, Placing(settings.generation, settings.partitions_lane))
+    done = emitted.get(Partition(topic, partition_of(one.recipient, placing.partitions)), Commit(0))
+    return one.ord < order.pack(placing.generation if done.generation is None else done.generation, done.offset)
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

@@ -56,6 +56,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
     transport = Transport(app.conf.broker_consumer, app, app.loop)
     transport.drain = pipeline.drain
     transport.resume, transport.note, transport.mark = bookmarks.resume, bookmarks.note, bookmarks.mark
+    transport.placed_by = bookmarks.placed_by
     app.transport = transport
     pipeline.owns = lambda epoch: app.consumer.owns(epoch)
     pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
@@ -70,7 +71,9 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
     pipeline.assigned = assigned
     pipeline.readable = lambda: sum(place.readable for place in places())
     pipeline.waiting = lambda: app.consumer.waits.named(time.monotonic())
-    metrics.lag_records.labels(pipeline.name).set_function(lambda: sum(place.behind for place in places()))
+    metrics.lag_records.labels(pipeline.name).set_function(
+        lambda: sum(place.behind for place in places()) + bookmarks.waiting(assigned())
+    )
     metrics.open_transaction_seconds.labels(pipeline.name).set_function(
         lambda: app.consumer.waits.longest_s(time.monotonic())
     )

@@ -57,7 +57,7 @@ class Moved:
     """A record in the wrong place. In the wrong partition for its recipient, it would split the recipient's order."""
 
     notification: Notification  # its id and `created_at` set, so that the copy is the same
-    partition: int  # the right one for its recipient
+    partition: int | None  # the right one for its recipient; None for where the producer places its key
     headers: Sequence[tuple[str, bytes]]
 
 
@@ -79,25 +79,32 @@ class Decoded:
 
 
 def decode_window(
-    batches: Iterable[RecordBatch], lane: Lane, generation: int, partitions: int, now: datetime
+    batches: Iterable[RecordBatch],
+    lane: Lane,
+    generation: int,
+    partitions: int,
+    now: datetime,
+    began: int | None = None,
 ) -> Decoded:
     """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
 
-    `partitions` is how many the lane's topic has.
+    `partitions` is how many the lane's recipients are placed by. The topic was made in the generation `began`; None if
+    that is the present one.
     """
+    began = generation if began is None else began
     decoded = Decoded()
     for batch in batches:
         decoded.dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
-                item = _notification(record, batch.partition, generation, now)
+                item = _notification(record, batch.partition, began, now)
             except Invalid as error:
                 decoded.dead.append(refused(record, batch.partition, error, now))
                 continue
             right = partition_of(item.recipient, partitions)
             if item.deliver_at and _is_early(item, item.deliver_at, record, now):
                 item.priority = lane
-                decoded.early.append(Moved(item, right, record.headers))
+                decoded.early.append(Moved(item, None, record.headers))
             elif right != batch.partition.number:
                 decoded.moved.append(Moved(item, right, record.headers))
             else:
@@ -105,13 +112,13 @@ def decode_window(
     return decoded
 
 
-def _notification(record: Record, partition: Partition, generation: int, now: datetime) -> Notification:
+def _notification(record: Record, partition: Partition, began: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
     item = reading.read(record.value or empty(record))
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
-        item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
+        item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
     return item
 
 

@@ -64,9 +64,10 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
 
 def moved_records(topic: str, moved: Iterable[Moved]) -> Iterator[Sent]:
     for record in moved:
+        place = {} if record.partition is None else {"partition": record.partition}
         yield {
             "topic": topic,
-            "partition": record.partition,
+            **place,
             "key": record.notification.recipient.encode(),
             "value": notification.encode(record.notification),
             "headers": list(record.headers),

@@ -26,7 +26,7 @@ from services.stream.windows import Window
 
 @dataclass(slots=True)
 class Holding:
-    generation: int
+    began: int  # the generation in which its topic was made
     partitions: int
     names: Names
     database: Database
@@ -35,7 +35,7 @@ class Holding:
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         now = times.now()
-        plans = decode_plans(window.batches, self.generation, self.partitions, now)
+        plans = decode_plans(window.batches, self.began, self.partitions, now)
         async with turn.at(Stage.STORE):
             dead, fresh = await self._hold(plans, turn, now)
             retracted = await retry(lambda: self._take_back(list(plans.by_id), now), "mongodb", *database.TRANSIENT)

@@ -7,31 +7,14 @@ because commits carry the generation: Kafka then knows of commits that the store
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
+from clarion.broker.reached import Commit
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known
 
 GENERATIONS: Final = 1 << 15  # `ord` has 15 bits for them
-
-
-class Commit(NamedTuple):
-    """`generation` is None of a commit by a version that did not write it."""
-
-    offset: int
-    generation: int | None = None
-
-
-def marked(generation: int) -> str:
-    """The metadata of a commit."""
-    return f"g{generation}"
-
-
-def commit(offset: int, metadata: str) -> Commit:
-    digits = metadata.removeprefix("g")
-    is_ours = metadata != digits and digits.isascii() and digits.isdigit()
-    return Commit(offset, int(digits) if is_ours else None)
 
 
 def judge(
@@ -46,7 +29,8 @@ def judge(
         # Commits that carry a generation were made together with a store that is gone. Those that carry none are of
         # an earlier version: everything below them is stored.
         reached = {number: commit.offset for number, commit in commits.items()} if told is None else {}
-        judged = Known(topic, found.id, max(least, told or 0), found.partitions, reached)
+        generation = max(least, told or 0)
+        judged = Known(topic, found.id, generation, found.partitions, reached, began=generation)
     elif known.topic_id == found.id:
         judged = replace(known, generation=max(known.generation, least, told or 0))
     elif found.id in known.past:
@@ -54,7 +38,7 @@ def judge(
     else:
         past = (*known.past, known.topic_id)[-PAST_IDS:]
         generation = max(known.generation + 1, least, told or 0)
-        judged = Known(topic, found.id, generation, found.partitions, {}, past)
+        judged = Known(topic, found.id, generation, found.partitions, {}, past, generation)
     if judged.generation >= GENERATIONS:
         raise SettingsError(f"{topic} was made anew {GENERATIONS} times: use another CLARION_PREFIX and database")
     return judged

@@ -44,13 +44,14 @@ Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 class LaneWork:
     lane: Lane
     generation: int
-    partitions: int
+    partitions: int  # that its recipients are placed by
     names: Names
     database: Database
     producer: AIOKafkaProducer
     gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
     throttling: Throttling | None
     confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
+    began: int | None = None  # the generation in which its topic was made, if that is not the present one
 
     async def __call__(self, window: Window, turn: Turn) -> None:
         decoded = self.decode(window)
@@ -61,7 +62,7 @@ class LaneWork:
     def decode(self, window: Window) -> Decoded:
         with self.stage("decode"):
             now = times.now()
-            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now)
+            decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now, self.began)
             if self.throttling:
                 self.throttling.apply(decoded, max(batch.epoch for batch in window.batches), now.timestamp())
         return decoded

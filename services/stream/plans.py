@@ -57,17 +57,17 @@ class Plans:
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
 
 
-def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: int, now: datetime) -> Plans:
+def decode_plans(batches: Iterable[RecordBatch], began: int, partitions: int, now: datetime) -> Plans:
     """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
 
-    `partitions` is how many `notifications.scheduled` has.
+    `partitions` is how many `notifications.scheduled` has, which was made in the generation `began`.
     """
     plans = Plans()
     for batch in batches:
         plans.dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
-                plan = _plan(record, batch.partition, generation, now)
+                plan = _plan(record, batch.partition, began, now)
             except Invalid as error:
                 plans.dead.append(refused(record, batch.partition, error, now))
                 continue
@@ -79,12 +79,12 @@ def decode_plans(batches: Iterable[RecordBatch], generation: int, partitions: in
     return plans
 
 
-def _plan(record: Record, partition: Partition, generation: int, now: datetime) -> Plan:
+def _plan(record: Record, partition: Partition, began: int, now: datetime) -> Plan:
     notification.check_headers(record.headers)
     item = notification.decode(record.value or empty(record))
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
         scheduling.check(item, now)
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
-        item.id = ids.record_id(partition.topic, generation, partition.number, record.offset)
+        item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
     return Plan(record, partition, item, item.id, notification.digest(item))

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
 from clarion.contracts.lanes import Lane
-from clarion.contracts.topics import Names
+from clarion.contracts.topics import Names, enough
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
@@ -22,8 +22,8 @@ from clarion.store import database, indexes, mailboxes, scheduled, topics
 from clarion.store.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry.health import watch
-from services.stream.app import make_app
 from services.stream.bookmarks import Bookmarks, Outdated
+from services.stream.consuming import STOP_S, again_when_grown, consume, fails_when
 from services.stream.endings import Endings
 from services.stream.holding import Holding
 from services.stream.lane import LaneWork
@@ -37,53 +37,64 @@ from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY,
 
 log = structlog.get_logger()
 
-STOP_S = 15.0
 _URGENT_WAITS_S: Final = 3.0  # for MongoDB, at its start
 # Where lanes share a machine's cores, the scheduler keeps their order of importance, too.
 _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
 
 async def run_lane(process: Process, lane: Lane) -> None:
-    settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
-        topic = names.notifications(lane)
-        await _check_partitions(process, producer, topic, settings.partitions_lane)
-        bookmarks = _bookmarks(process, stored, producer, topic, lane)
-        settling = asyncio.ensure_future(bookmarks.settle())
-        generation = await _generation(process, lane, settling)
         os.nice(_NICE[lane])
-        gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
-        limited = lane is not Lane.URGENT and settings.recipient_rate > 0
-        limit = Throttling(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
-        work = LaneWork(lane, generation, settings.partitions_lane, names, stored, producer, gate, limit)
-        if lane is Lane.URGENT:
-            work.confirmed = partial(_confirm, settling, generation)
-            try:
-                await _run_urgent(process, work, bookmarks)
-            finally:
-                settling.cancel()
-        else:
-            await _consume(process, _pipeline(process, lane, POLICIES[lane], work), topic, bookmarks)
+        await again_when_grown(lambda: _run_lane(process, lane, stored, producer))
 
 
-def _bookmarks(process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str) -> Bookmarks:
+async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AIOKafkaProducer) -> None:
+    settings, names = process.settings, Names(process.settings.prefix)
+    topic = names.notifications(lane)
+    found = await _check_partitions(process, producer, topic, settings.partitions_lane)
+    bookmarks = _bookmarks(process, stored, producer, topic, lane, ordered=True)
+    settling = asyncio.ensure_future(bookmarks.settle())
+    guess = Known(topic, "", settings.generation, found, began=settings.generation)
+    known = await _known(process, lane, settling, guess)
+    gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
+    limited = lane is not Lane.URGENT and settings.recipient_rate > 0
+    limit = Throttling(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
+    work = LaneWork(lane, known.generation, known.partitions, names, stored, producer, gate, limit)
+    work.began, work.confirmed = known.began, bookmarks.confirm
+    if lane is Lane.URGENT:
+        work.confirmed = partial(_confirm, settling, known, bookmarks)
+        try:
+            await _run_urgent(process, work, bookmarks)
+        finally:
+            settling.cancel()
+    else:
+        await consume(process, _pipeline(process, lane, POLICIES[lane], work), topic, bookmarks)
+
+
+def _bookmarks(
+    process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str, *, ordered: bool = False
+) -> Bookmarks:
     group = Names(process.settings.prefix).group(role)
-    return Bookmarks(process.settings, topics.collection(stored), topic, group, producer.client)
+    return Bookmarks(process.settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
 
 
-async def _generation(process: Process, lane: Lane, settling: "asyncio.Future[Known]") -> int:
-    """The topic's. Urgent does not wait long for it: what goes live without MongoDB needs no generation."""
+async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]", guess: Known) -> Known:
+    """The topic. Urgent does not wait long for it: what goes live without MongoDB needs no generation."""
     if lane is Lane.URGENT:
         await unless_stopping(process, asyncio.wait([settling], timeout=_URGENT_WAITS_S))
-        return settling.result().generation if settling.done() else process.settings.generation
-    return (await unless_stopping(process, settling)).generation
+        return settling.result() if settling.done() else guess
+    return await unless_stopping(process, settling)
 
 
-async def _confirm(settling: "asyncio.Future[Known]", generation: int) -> None:
+async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmarks: Bookmarks) -> None:
     """Before anything is stored. Raises `Outdated` when a lane that began without MongoDB guessed wrong."""
     known = await asyncio.shield(settling)
-    if known.generation != generation:
-        raise Outdated(f"{known.topic} has generation {known.generation}, this lane began with {generation}")
+    guesses = [(one.generation, one.partitions, one.began) for one in (known, began_with)]
+    if guesses[0] != guesses[1]:
+        raise Outdated(
+            f"generation, partitions and first generation of {known.topic} are {guesses[0]}, not {guesses[1]}"
+        )
+    await bookmarks.confirm()
 
 
 async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Bookmarks) -> None:
@@ -94,18 +105,23 @@ async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Bookmarks) ->
     pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(reach.run())
-        await _consume(process, pipeline, lane.names.notifications(Lane.URGENT), bookmarks)
+        await consume(process, pipeline, lane.names.notifications(Lane.URGENT), bookmarks)
         looking.cancel()
 
 
-async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic: str, declared: int) -> None:
-    """Raises `SettingsError`: with another count than the topic has, every record would seem to be astray."""
-    found = await unless_stopping(process, _partitions(producer, topic))
-    if len(found) != declared:
+async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic: str, declared: int) -> int:
+    """How many the topic has. Raises `SettingsError` when they are fewer than declared.
+
+    So it is of a topic that the broker made by itself: one partition serves one worker. More are fine: it has grown.
+    """
+    found = len(await unless_stopping(process, _partitions(producer, topic)))
+    if found < declared:
         raise SettingsError(
-            f"{topic} has {len(found)} partitions, CLARION_PARTITIONS_LANE is {declared}: "
-            "set it to the broker's, or see `clarion topics check`"
+            f"{topic} has {found} partitions, CLARION_PARTITIONS_LANE is {declared}: "
+            f"run `clarion topics grow {topic.removeprefix(process.settings.prefix)} {enough(found, declared)}`, "
+            f"or set it to {found}"
         )
+    return found
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
@@ -123,12 +139,16 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
 
 async def run_receipts(process: Process) -> None:
     names = Names(process.settings.prefix)
+
+    async def run() -> None:
+        bookmarks = _bookmarks(process, stored, producer, names.receipts, "receipts")
+        await unless_stopping(process, bookmarks.settle())
+        await consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts, bookmarks)
+
     async with _connected(process) as (stored, producer):
         work = ReceiptsWork(names, stored, producer)
         await unless_stopping(process, _partitions(producer, names.receipts))
-        bookmarks = _bookmarks(process, stored, producer, names.receipts, "receipts")
-        await unless_stopping(process, bookmarks.settle())
-        await _consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts, bookmarks)
+        await again_when_grown(run)
 
 
 async def run_scheduler(process: Process) -> None:
@@ -136,27 +156,30 @@ async def run_scheduler(process: Process) -> None:
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         await _check_partitions(process, producer, names.scheduled, settings.partitions_lane)
-        held = scheduled.collection(stored)
-        settling = retry(lambda: scheduled.settle(held, settings.partitions_lane), "mongodb", *database.TRANSIENT)
-        await unless_stopping(process, settling)
-        bookmarks = _bookmarks(process, stored, producer, names.scheduled, "scheduler")
-        generation = (await unless_stopping(process, bookmarks.settle())).generation
-        releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
-        work = Holding(generation, settings.partitions_lane, names, stored, producer, releasing.came)
-        pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
-        endings = Endings(names, stored, producer)
-        _fails_when(process, releasing.stuck)
-        _fails_when(process, endings.stuck)
-        async with asyncio.TaskGroup() as tasks:
-            beside = [
-                tasks.create_task(releasing.run(), name="releasing"),
-                tasks.create_task(endings.run(), name="endings"),
-            ]
-            try:
-                await _consume(process, pipeline, names.scheduled, bookmarks)
-            finally:
-                for task in beside:
-                    task.cancel()
+        await again_when_grown(lambda: _run_scheduler(process, stored, producer))
+
+
+async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaProducer) -> None:
+    names, held = Names(process.settings.prefix), scheduled.collection(stored)
+    bookmarks = _bookmarks(process, stored, producer, names.scheduled, "scheduler")
+    known = await unless_stopping(process, bookmarks.settle())
+    settling = retry(lambda: scheduled.settle(held, known.partitions), "mongodb", *database.TRANSIENT)
+    await unless_stopping(process, settling)
+    releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
+    work = Holding(known.began, known.partitions, names, stored, producer, releasing.came)
+    pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
+    endings = Endings(names, stored, producer)
+    async with asyncio.TaskGroup() as tasks:
+        beside = [
+            tasks.create_task(releasing.run(), name="releasing"),
+            tasks.create_task(endings.run(), name="endings"),
+        ]
+        try:
+            with fails_when(process, releasing.stuck), fails_when(process, endings.stuck):
+                await consume(process, pipeline, names.scheduled, bookmarks)
+        finally:
+            for task in beside:
+                task.cancel()
 
 
 @asynccontextmanager
@@ -187,40 +210,3 @@ async def _connected(
 
 def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work) -> Pipeline:
     return Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
-
-
-def _fails_when(process: Process, stuck: Callable[[], str]) -> None:
-    """A restart mends what is stuck, unless it waits for a server that is away, or that refuses what it is sent."""
-    health = process.health
-    health.failures.append(lambda: "" if health.down() or health.troubled() else stuck())
-
-
-async def _consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Bookmarks) -> None:
-    """Run the role's Faust app and its pipeline until told to stop, then finish what is in hand and commit it."""
-    process.health.figures.append(pipeline.figures)
-    _fails_when(process, pipeline.stuck)
-    process.health.troubles.append(lambda: pipeline.waiting())
-    group = Names(process.settings.prefix).group(pipeline.name)
-    app = make_app(process.settings, group, topic, pipeline, bookmarks)
-    app.finalize()
-    working = asyncio.create_task(pipeline.run(), name="pipeline")
-    watching = asyncio.create_task(bookmarks.watch(), name="bookmarks")
-    stopping = asyncio.create_task(process.stopping.wait())
-    stopped = asyncio.create_task(app.wait_until_stopped())
-    try:
-        await unless_stopping(process, app.start())
-        process.health.started = True
-        log.info("consuming", topic=topic)
-        await asyncio.wait([working, watching, stopping, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if app.crash_reason:
-            raise app.crash_reason
-        for task in (working, watching):
-            if task.done():
-                await task
-        # not by stopping the flow: that makes Faust seek, and a seek forgets what is about to be acknowledged
-        pipeline.close()
-        await pipeline.drain()
-    finally:
-        await within(STOP_S, app.stop(), "app")
-        for task in (working, watching, stopping, stopped):
-            task.cancel()

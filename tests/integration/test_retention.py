@@ -13,7 +13,7 @@ KEPT_OTHERWISE = {"sessions", "mailboxes", "topics", "deployment"}
 
 
 async def test_topics_made_as_declared_do_not_differ(settings: Settings) -> None:
-    assert await topics.check(settings) == []
+    assert await topics.check(settings) == ([], {})
 
 
 async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
@@ -34,7 +34,7 @@ async def test_each_difference_of_a_topic_is_told(settings: Settings) -> None:
     found: list[str] = []
 
     async def are_all_seen() -> bool:
-        found[:] = await topics.check(settings)
+        found[:] = (await topics.check(settings)).differences
         return len(found) == 1 + len(configs)
 
     await until(are_all_seen)

@@ -162,3 +162,11 @@ def test_a_record_in_the_wrong_partition_is_moved_with_its_id_and_its_headers_an
     assert (record["topic"], record["partition"], record["key"]) == ("p-notifications.normal", right, b"ann")
     again = decode_window([batch([record["value"]], first=99, partition=right)], Lane.NORMAL, 0, 4, NOW)
     assert [e.id for e in again.entries.values()] == [moved.moved[0].notification.id]
+
+
+def test_what_is_read_again_after_its_topic_has_grown_has_the_same_id_and_a_higher_ord() -> None:
+    (before,) = decode_window([batch([good()])], Lane.NORMAL, 2, 1, NOW).entries.values()
+    (again,) = decode_window([batch([good()])], Lane.NORMAL, 3, 1, NOW, began=2).entries.values()
+    (anew,) = decode_window([batch([good()])], Lane.NORMAL, 3, 1, NOW).entries.values()
+    assert before.id == again.id != anew.id
+    assert before.ord < again.ord == anew.ord

@@ -2,17 +2,18 @@
 
 import pytest
 
+from clarion.broker.reached import Commit, commit, marked
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known
-from services.stream.incarnation import GENERATIONS, Commit, commit, judge, marked, places_to_resume
+from services.stream.incarnation import GENERATIONS, judge, places_to_resume
 
 NOW = TopicState("new", 4)
-SAME = Known("t", "new", 2, 4, {0: 7}, ("old",))
+SAME = Known("t", "new", 2, 4, {0: 7}, ("old",), 2)
 
 
 def test_a_topic_that_the_store_never_knew_has_the_generation_of_the_settings() -> None:
-    assert judge("t", NOW, None, {}, least=3) == Known("t", "new", 3, 4)
+    assert judge("t", NOW, None, {}, least=3) == Known("t", "new", 3, 4, began=3)
 
 
 def test_what_an_earlier_version_committed_is_in_the_store() -> None:
@@ -20,7 +21,7 @@ def test_what_an_earlier_version_committed_is_in_the_store() -> None:
 
 
 def test_of_commits_that_only_a_lost_store_can_explain_nothing_is_in_the_store() -> None:
-    assert judge("t", NOW, None, {0: Commit(7, 5), 1: Commit(9)}, least=0) == Known("t", "new", 5, 4)
+    assert judge("t", NOW, None, {0: Commit(7, 5), 1: Commit(9)}, least=0) == Known("t", "new", 5, 4, began=5)
 
 
 def test_the_same_topic_keeps_its_generation_unless_the_settings_or_the_commits_know_a_higher_one() -> None:
@@ -28,15 +29,15 @@ def test_the_same_topic_keeps_its_generation_unless_the_settings_or_the_commits_
     for least, told in ((4, 2), (0, 4)):
         judged = judge("t", NOW, SAME, {0: Commit(9, told)}, least)
         assert judged is not None
-        assert (judged.generation, judged.reached) == (4, {0: 7})
+        assert (judged.generation, judged.reached, judged.began) == (4, {0: 7}, 2), "its ids stay as they are"
 
 
 def test_a_topic_made_anew_has_a_higher_generation_and_nothing_of_it_is_reached() -> None:
     before = Known("t", "before", 2, 8, {0: 7}, ("old",))
-    assert judge("t", NOW, before, {}, least=0) == Known("t", "new", 3, 4, {}, ("old", "before"))
-    assert judge("t", NOW, before, {}, least=9) == Known("t", "new", 9, 4, {}, ("old", "before"))
+    assert judge("t", NOW, before, {}, least=0) == Known("t", "new", 3, 4, {}, ("old", "before"), 3)
+    assert judge("t", NOW, before, {}, least=9) == Known("t", "new", 9, 4, {}, ("old", "before"), 9)
     stale = judge("t", NOW, before, {0: Commit(3, 2)}, least=0)
-    assert stale == Known("t", "new", 3, 4, {}, ("old", "before")), "a worker of the topic before had committed"
+    assert stale == Known("t", "new", 3, 4, {}, ("old", "before"), 3), "a worker of the topic before had committed"
 
 
 def test_a_broker_that_tells_of_a_topic_that_is_gone_is_asked_again() -> None:

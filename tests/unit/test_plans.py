@@ -112,7 +112,6 @@ def test_a_record_in_the_wrong_partition_is_moved_with_its_id() -> None:
 
 
 def test_what_comes_to_a_lane_early_is_sent_on_to_be_held_with_its_id_and_in_the_lane_it_came_to() -> None:
-    right = partition_of("ann", 4)
     for partition in range(4):
         batches = [batch([planned(), b"{"], partition=partition)]
         decoded = decode_window(batches, Lane.URGENT, 0, 4, NOW)
@@ -120,7 +119,8 @@ def test_what_comes_to_a_lane_early_is_sent_on_to_be_held_with_its_id_and_in_the
         assert not decoded.moved
         assert len(decoded.dead) == 1
         [record] = moved_records("scheduled", decoded.early)
-        assert (record["topic"], record["partition"], record["key"]) == ("scheduled", right, b"ann")
+        assert (record["topic"], record["key"]) == ("scheduled", b"ann")
+        assert "partition" not in record, "that topic may have another number of them"
         sent = notification.decode(record["value"])
         assert (sent.priority, sent.deliver_at) == (Lane.URGENT, DUE)
         assert sent.id is not None

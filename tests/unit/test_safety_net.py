@@ -12,10 +12,12 @@ from prometheus_client import REGISTRY
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
+from clarion.broker.reached import Commit
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
 from clarion.store.overlooked import Overlooked
+from clarion.store.topics import Placing
 from services.gateway.connection import Connection
 from services.gateway.feed import Feed, Offered
 from services.gateway.safety_net import SafetyNet, _is_below, _is_quiet
@@ -84,10 +86,19 @@ def test_who_is_not(why: str) -> None:
 def test_only_what_its_lane_has_committed_was_emitted() -> None:
     one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
     its = Partition("notifications.high", partition_of("ann", 4))
-    assert _is_below(one, {its: 8}, {}, SETTINGS)
-    assert not _is_below(one, {its: 7}, {}, SETTINGS)
-    assert not _is_below(one, {Partition("notifications.low", its.number): 8}, {}, SETTINGS)
+    assert _is_below(one, {its: Commit(8)}, {}, SETTINGS)
+    assert not _is_below(one, {its: Commit(7)}, {}, SETTINGS)
+    assert not _is_below(one, {Partition("notifications.low", its.number): Commit(8)}, {}, SETTINGS)
     assert not _is_below(one, {}, {}, SETTINGS)
     assert _is_below(replace(one, ord=order.pack(1, 7)), {}, {}, SETTINGS), "of a topic before the present one"
-    anew = {"notifications.high": 3}
-    assert _is_below(one, {its: 1}, anew, SETTINGS), "the store knows that the topic was made anew"
+    anew = {"notifications.high": Placing(3, 4)}
+    assert _is_below(one, {its: Commit(1)}, anew, SETTINGS), "the store knows that the topic was made anew"
+
+
+def test_in_a_topic_that_has_grown_what_was_committed_counts_by_the_generation_of_then() -> None:
+    one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
+    grown = {"notifications.high": Placing(3, 8)}
+    its = Partition("notifications.high", partition_of("ann", 8))
+    assert not _is_below(one, {its: Commit(7, 2)}, grown, SETTINGS), "stored by a worker of before, and not emitted"
+    assert _is_below(one, {its: Commit(8, 2)}, grown, SETTINGS)
+    assert _is_below(one, {its: Commit(1, 3)}, grown, SETTINGS)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -10,6 +10,24 @@ from aiokafka.admin import AIOKafkaAdminClient
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
 from clarion.settings import Settings
+
+
+class Commit(NamedTuple):
+    """`generation` is that of its topic; None of a commit by a version that did not write it."""
+
+    offset: int
+    generation: int | None = None
+
+
+def marked(generation: int) -> str:
+    """The metadata of a commit."""
+    return f"g{generation}"
+
+
+def commit(offset: int, metadata: str) -> Commit:
+    digits = metadata.removeprefix("g")
+    is_ours = metadata != digits and digits.isascii() and digits.isdigit()
+    return Commit(offset, int(digits) if is_ours else None)
 
 
 @asynccontextmanager
@@ -23,19 +41,14 @@ async def asking(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[Partition, int]:
-    """The committed offset of each partition that a group has committed one of. Raises one of SEND_ERRORS."""
-    found: dict[Partition, int] = {}
+async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[Partition, Commit]:
+    """Of each partition that a group has committed an offset of. Raises one of SEND_ERRORS."""
+    found: dict[Partition, Commit] = {}
     for group in groups:
         offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
-        found |= {Partition(tp.topic, tp.partition): told.offset for tp, told in offsets.items()}
+        for tp, told in offsets.items():
+            found[Partition(tp.topic, tp.partition)] = commit(told.offset, told.metadata or "")
     return found
-
-
-async def commits(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[int, tuple[int, str]]:
-    """The committed offset and the metadata of each partition of `topic`. Raises one of SEND_ERRORS."""
-    told: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
-    return {tp.partition: (one.offset, one.metadata or "") for tp, one in told.items() if tp.topic == topic}
 
 
 async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Partition, int]:

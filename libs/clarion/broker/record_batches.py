@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import faust
 import structlog
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -119,13 +119,13 @@ class Consumer(driver.Consumer):
 
         What is in hand is bounded by bytes over all partitions, and fetching goes on as soon as there is room; the
         stock method sleeps a whole second under pressure. Otherwise it keeps the stock contract: no fetch while the
-        flow is stopped, and only from active partitions.
+        flow is stopped, and only from active partitions; and of those from none in which nobody is placed yet.
         """
         if not self.flow_active:
             await self.can_resume_flow.wait()
         if self._ownership.must_read_again():
             await self._rewind()
-        active = self._get_active_partitions()
+        active = self._placed(self._get_active_partitions())
         if not active or self.tracker.held_bytes >= BUFFER_BYTES:
             self._room.clear()
             with contextlib.suppress(TimeoutError):
@@ -141,6 +141,17 @@ class Consumer(driver.Consumer):
         if self.flow_active and epoch == self.tracker.epoch:  # else positions are about to change
             self._pass_over()
         return events, active
+
+    def _placed(self, active: set[TP]) -> set[TP]:
+        placed_by = self._transport.placed_by()
+        if placed_by is None:
+            return active
+        placed = {tp for tp in active if tp.partition < placed_by}
+        if len(placed) < len(active):
+            # what is fetched and not taken would keep its broker from being asked for anything else
+            consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
+            consumer.pause(*(TopicPartition(*tp) for tp in active - placed))
+        return placed
 
     def _pass_over(self) -> None:
         """All that was fetched is taken: where a position is beyond that, there were no records."""
@@ -313,7 +324,8 @@ class Transport(driver.Transport):
     """`drain` is awaited before partitions are given up; it must end by itself within a bound.
 
     `resume` is told what is committed and says from where to read on instead. `note` is told what is to be committed,
-    and may refuse. `mark` is the metadata of commits.
+    and may refuse. `mark` is the metadata of commits. `placed_by` is how many partitions of a topic are read; None is
+    all of them.
     """
 
     Consumer = Consumer
@@ -324,6 +336,7 @@ class Transport(driver.Transport):
         self.resume: Callable[[Offsets], Awaitable[Offsets]] = _nowhere_else
         self.note: Callable[[Offsets], Awaitable[bool]] = _agree
         self.mark: Callable[[], str] = str
+        self.placed_by: Callable[[], int | None] = lambda: None
 
 
 async def _nothing() -> None:

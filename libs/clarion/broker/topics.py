@@ -1,14 +1,14 @@
 """Make the declared topics, or check that the broker has them as declared."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from clarion.broker import clients
-from clarion.contracts.topics import Names, Topic, declare
+from clarion.contracts.topics import Names, Topic, declare, enough
 from clarion.settings import Settings
 
 
@@ -41,35 +41,82 @@ async def apply(settings: Settings) -> list[str]:
     return created
 
 
-async def check(settings: Settings) -> list[str]:
-    """What differs from the declaration; empty when the broker is as it should be.
+async def grow(settings: Settings, name: str, partitions: int) -> int:
+    """Give the topic `name` so many partitions; return how many it had. A topic that has them already is left as it is.
 
-    Partition counts decide which partition a recipient's notifications are in, and retention how long a redelivery may
-    come after what it was of, so a difference is an error, not a hint.
+    Raises `CannotGrow`, and one of `clients.SEND_ERRORS`.
     """
     admin = clients.admin(settings)
     try:
         await clients.start(admin)
-        return await _differences(admin, declared(settings), settings.replication)
+        (description,) = await admin.describe_topics([name])
+        if description["error_code"]:
+            raise CannotGrow(f"{name} is missing: run `clarion topics apply`")
+        before = len(description["partitions"])
+        if before > partitions:
+            raise CannotGrow(f"{name} has {before} partitions: Kafka takes none away")
+        if partitions != enough(before, partitions):
+            raise CannotGrow(
+                f"{name} has {before} partitions: for the order of each recipient to be kept, take a multiple of that, "
+                f"as {enough(before, partitions)}"
+            )
+        if before < partitions:
+            await admin.create_partitions({name: NewPartitions(partitions)})
+        return before
     finally:
         await admin.close()
 
 
-async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], replication: int) -> list[str]:
+class CannotGrow(Exception):
+    """The broker's topic does not allow it; the message says why."""
+
+
+class Checked(NamedTuple):
+    differences: list[str]  # from the declaration, in words
+    grown: dict[str, int]  # topics that have more partitions than are declared, and how many; no difference by itself
+
+
+async def check(settings: Settings) -> Checked:
+    """The broker's topics beside their declaration.
+
+    Partition counts decide how many workers can share a topic, and retention how long a redelivery may come after what
+    it was of, so a difference is an error, not a hint.
+    """
+    admin = clients.admin(settings)
+    try:
+        await clients.start(admin)
+        return await _differences(admin, settings)
+    finally:
+        await admin.close()
+
+
+async def _differences(admin: AIOKafkaAdminClient, settings: Settings) -> Checked:
+    topics, replication, names = declared(settings), settings.replication, Names(settings.prefix)
+    mailboxes = (names.deliveries_urgent, names.deliveries_bulk)
     found = {t["topic"]: t for t in await admin.describe_topics([t.name for t in topics])}
     configs = await _configs(admin, topics)
     differences: list[str] = []
+    grown: dict[str, int] = {}
     for topic in topics:
         description = found.get(topic.name)
         if description is None or description["error_code"] or topic.name not in configs:
             differences.append(f"{topic.name} is missing: run `clarion topics apply`")
             continue
         partitions = description["partitions"]
-        if len(partitions) != topic.partitions:
+        if len(partitions) < topic.partitions:
+            short = topic.name.removeprefix(settings.prefix)
             differences.append(
                 f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared: "
-                "set CLARION_PARTITIONS_* to the broker's, or make the topic anew (its generation rises by itself)"
+                f"run `clarion topics grow {short} {enough(len(partitions), topic.partitions)}`, or set "
+                "CLARION_PARTITIONS_* to the broker's"
             )
+        elif len(partitions) > topic.partitions and topic.name in mailboxes:
+            differences.append(
+                f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared, and no gateway uses "
+                "the others: set CLARION_PARTITIONS_DELIVERIES to the broker's"
+            )
+        elif len(partitions) > topic.partitions:
+            grown[topic.name] = len(partitions)
         replicas = min((len(p["replicas"]) for p in partitions), default=0)
         if replicas < replication:
             differences.append(f"{topic.name} has {replicas} replicas, {replication} are declared")
@@ -79,7 +126,7 @@ async def _differences(admin: AIOKafkaAdminClient, topics: Sequence[Topic], repl
             for name, value in topic.config.items()
             if config.get(name) != value
         ]
-    return differences
+    return Checked(differences, grown)
 
 
 async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:

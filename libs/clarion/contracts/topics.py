@@ -52,8 +52,16 @@ class Names:
         return f"{self.prefix}clarion.{role}"
 
 
+def enough(partitions: int, wanted: int) -> int:
+    """To how many a topic that has `partitions` is to be grown, so that it has `wanted` and each recipient keeps order.
+
+    With a multiple, nobody changes from one of the old partitions to another.
+    """
+    return -(-wanted // partitions) * partitions
+
+
 def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> list[Topic]:
-    """All topics. Partition counts are settings, but never change on a living broker: they place the users."""
+    """All topics. Partition counts are what they are made with: each may be grown later."""
     lane_config = _retention(RETENTION_DAYS * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
     delivery_config = _retention(15 * 60) | {"segment.ms": str(5 * 60 * 1000), "max.message.bytes": str(1024 * KIB)}
     return [

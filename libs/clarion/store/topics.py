@@ -1,13 +1,15 @@
 """What this store has of each topic, and of which topic of that name: one document a topic, never deleted.
 
 `topic_id` is the broker's. When it changes, the topic was made anew: `generation` rises, and nothing is reached.
-`reached` says, per partition, that everything below that offset is in this store. It is written before Kafka is told
-the same offset in a commit, so it is never behind a commit, unless the store was restored from an older backup.
+`partitions` is how many recipients are placed by. The broker may have more for a while, after the topic was grown; once
+they are taken in, `partitions` and `generation` rise together. `reached` says, per partition, that everything below
+that offset is in this store. It is written before Kafka is told the same offset in a commit, so it is never behind a
+commit, unless the store was restored from an older backup.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pymongo.errors import DuplicateKeyError
 
@@ -18,7 +20,11 @@ PAST_IDS: Final = 8  # of earlier topics of the name, which a broker that lags b
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A topic as the store knows it. `generation` is part of every `ord` and of every id that is made from a place."""
+    """A topic as the store knows it. `generation` is part of every `ord`.
+
+    `began` is the generation in which the topic was made, and part of every id that is made from a record's place: what
+    is read again after the topic has grown has the same id.
+    """
 
     topic: str
     topic_id: str
@@ -26,6 +32,14 @@ class Known:
     partitions: int
     reached: Mapping[int, int] = field(default_factory=dict[int, int])
     past: tuple[str, ...] = ()
+    began: int = 0
+
+
+class Placing(NamedTuple):
+    """What an `ord` and its recipient's partition go by."""
+
+    generation: int
+    partitions: int
 
 
 def collection(database: Database) -> Collection:
@@ -37,10 +51,10 @@ async def find(topics: Collection, topic: str) -> Known | None:
     return _known(document) if document else None
 
 
-async def generations(topics: Collection, names: Iterable[str]) -> dict[str, int]:
+async def placings(topics: Collection, names: Iterable[str]) -> dict[str, Placing]:
     """Of those topics that a stream process has read with this store."""
-    found = topics.find({"_id": {"$in": list(names)}}, {"generation": 1})
-    return {document["_id"]: document["generation"] async for document in found}
+    found = topics.find({"_id": {"$in": list(names)}}, {"generation": 1, "partitions": 1})
+    return {document["_id"]: Placing(document["generation"], document["partitions"]) async for document in found}
 
 
 async def create(topics: Collection, known: Known) -> bool:
@@ -53,17 +67,25 @@ async def create(topics: Collection, known: Known) -> bool:
 
 
 async def replace(topics: Collection, before: Known, after: Known) -> bool:
-    """False when another process has changed it since `before`: of several that see the same, one changes it."""
-    query = {"_id": before.topic, "topic_id": before.topic_id, "generation": before.generation}
-    return (await topics.update_one(query, {"$set": _fields(after)})).matched_count == 1
+    """False when another process has changed it since `before`: of several that see the same, one changes it.
+
+    What is reached of the same topic is left as it is by now.
+    """
+    query: Document = {"_id": before.topic, "topic_id": before.topic_id, "generation": before.generation}
+    query["partitions"] = before.partitions
+    fields = _fields(after)
+    if after.topic_id == before.topic_id:
+        del fields["reached"]
+    return (await topics.update_one(query, {"$set": fields})).matched_count == 1
 
 
 async def reach(topics: Collection, known: Known, offsets: Mapping[int, int], at_least: Mapping[int, int]) -> bool:
     """Note what the store has by now; False, and nothing is noted, when it is not what this process has read with.
 
-    That is when the topic is another one, or the store knows of less than `at_least`, which it had before.
+    That is when the topic is another one, or the store knows of less than `at_least`, which it had before. The topic's
+    generation may have risen: what was stored before is stored.
     """
-    query: Document = {"_id": known.topic, "topic_id": known.topic_id, "generation": known.generation}
+    query: Document = {"_id": known.topic, "topic_id": known.topic_id}
     query |= {f"reached.{number}": {"$gte": offset} for number, offset in at_least.items() if offset}
     change = {"$max": {f"reached.{number}": offset for number, offset in offsets.items()}}
     return (await topics.update_one(query, change)).matched_count == 1
@@ -76,6 +98,7 @@ def _fields(known: Known) -> Document:
         "partitions": known.partitions,
         "reached": {str(number): offset for number, offset in known.reached.items()},
         "past": list(known.past),
+        "began": known.began,
     }
 
 
@@ -88,4 +111,5 @@ def _known(document: Document) -> Known:
         document["partitions"],
         reached,
         tuple(document["past"]),
+        document.get("began", document["generation"]),
     )

@@ -74,7 +74,7 @@ class Health:
     A dependency that is down leaves a process ready: somebody must answer 503 with Retry-After. `blockers` are what
     keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends, `troubles`
     what neither a restart nor time does, such as records that a server refuses, a transaction that somebody left open,
-    or a shortage of file descriptors.
+    or a shortage of file descriptors. `changes` end by themselves, if this process makes progress: a topic that grows.
     """
 
     service: str
@@ -84,6 +84,7 @@ class Health:
     blockers: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     failures: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     troubles: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
+    changes: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     figures: list[Callable[[], dict[str, object]]] = field(default_factory=list[Callable[[], dict[str, object]]])
 
     def dependency(self, name: str) -> Dependency:
@@ -113,7 +114,8 @@ class Health:
     def status(self) -> tuple[Status, list[str]]:
         if failing := self.live():
             return "failing", [*failing, *self.troubled()]
-        if degraded := [*self.unready(), *self.down(), *self.troubled()]:
+        changing = [reason for check in self.changes if (reason := check())]
+        if degraded := [*self.unready(), *self.down(), *self.troubled(), *changing]:
             return "degraded", degraded
         return "ok", []
 

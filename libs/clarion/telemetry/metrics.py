@@ -64,6 +64,11 @@ read_again = Counter(
     "Partitions read again because the store was behind their commits, as when restored",
     ["topic"],
 )
+partitions_waiting = Gauge(
+    "clarion_partitions_waiting",
+    "Partitions of a topic that has grown, not read until all is done that was put into the others before",
+    ["topic"],
+)
 lag_records = Gauge("clarion_lag_records", "Records this process has still to take from its partitions", ["lane"])
 open_transaction_seconds = Gauge(
     "clarion_open_transaction_seconds", "For how long a partition has waited for somebody's open transaction", ["lane"]

@@ -1,0 +1,95 @@
+"""A role's Faust app and its pipeline: from their start to an orderly end, and once more when the topic has grown."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import structlog
+
+from clarion.contracts.topics import Names
+from clarion.process import Process, unless_stopping, within
+from services.stream.app import make_app
+from services.stream.bookmarks import Bookmarks, Grown, Outdated
+from services.stream.pipeline import Pipeline
+
+log = structlog.get_logger()
+
+STOP_S: Final = 15.0
+
+T = TypeVar("T")
+
+
+async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
+    """Run a role, with the topic as it is then. A process that is started anew would take seconds longer."""
+    while True:
+        try:
+            return await run()
+        except* Grown as grown:
+            log.info("beginning anew, with all partitions", reason=repr(grown.exceptions[0]))
+
+
+async def consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Bookmarks) -> None:
+    """Run the role's app until told to stop, then finish what is in hand and commit it.
+
+    Raises `Grown` after such an end, too; and what else fails at once.
+    """
+    group = Names(process.settings.prefix).group(pipeline.name)
+    app = make_app(process.settings, group, topic, pipeline, bookmarks)
+    app.finalize()
+    working = asyncio.create_task(pipeline.run(), name="pipeline")
+    watching = asyncio.create_task(bookmarks.watch(), name="bookmarks")
+    stopping = asyncio.create_task(process.stopping.wait())
+    stopped = asyncio.create_task(app.wait_until_stopped())
+    tasks = [working, watching, stopping, stopped]
+    try:
+        with _told(process, pipeline, bookmarks), fails_when(process, pipeline.stuck):
+            await unless_stopping(process, app.start())
+            process.health.started = True
+            log.info("consuming", topic=topic)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if app.crash_reason:
+                raise app.crash_reason
+            if working.done():
+                await working
+            grown = watching.exception() if watching.done() else None
+            if grown and not isinstance(grown, Grown):
+                raise grown
+            # not by stopping the flow: that makes Faust seek, and a seek forgets what is about to be acknowledged
+            pipeline.close()
+            await pipeline.drain()
+    finally:
+        has_ended = await within(STOP_S, app.stop(), "app")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=STOP_S)
+    if grown:
+        raise grown if has_ended else Outdated(f"{grown}, and the app did not stop in time")
+
+
+@contextmanager
+def fails_when(process: Process, stuck: Callable[[], str]) -> Generator[None]:
+    """A restart mends what is stuck, unless it waits for a server that is away, or that refuses what it is sent."""
+    health = process.health
+    with _among(health.failures, lambda: "" if health.down() or health.troubled() else stuck()):
+        yield
+
+
+@contextmanager
+def _told(process: Process, pipeline: Pipeline, bookmarks: Bookmarks) -> Generator[None]:
+    health = process.health
+    with (
+        _among(health.figures, pipeline.figures),
+        _among(health.troubles, lambda: pipeline.waiting()),
+        _among(health.changes, bookmarks.growing),
+    ):
+        yield
+
+
+@contextmanager
+def _among(them: list[T], one: T) -> Generator[None]:
+    them.append(one)
+    try:
+        yield
+    finally:
+        them.remove(one)

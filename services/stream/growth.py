@@ -1,0 +1,49 @@
+"""A topic that was given more partitions: when recipients may be placed by all of them.
+
+A recipient whose partition is another one by the new count has records in both. To keep their order, nothing is read of
+the new partitions until all that was put by the old count is done: until every producer knows the new partitions, the
+old ones' ends were asked for after that, and the store has reached them. Then the count and the generation rise in one
+step, so that the new partitions' offsets, which begin at 0, come after all that recipients had before.
+
+That holds if each recipient's new partition is the old one or a new one, so if the new count is a multiple of the old.
+With another count a recipient may change between old partitions: what is put there by the new count is sent on to the
+old place until the count rises, and some of it may then come after what follows it. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from clarion.broker.clients import METADATA_AGE_MS
+from clarion.store.topics import Known
+
+# Our producers ask anew for what they know of topics once it is as old as METADATA_AGE_MS; the rest is for the answer.
+PRODUCERS_KNOW_S: Final = METADATA_AGE_MS / 1000 + 2.0
+
+
+@dataclass(slots=True)
+class Growth:
+    """From when the broker was first seen to have `partitions`, more than recipients are placed by."""
+
+    partitions: int
+    seen_at: float
+    new: Mapping[int, int] = field(default_factory=dict[int, int])  # ends of the new partitions: what waits in them
+    _ends: Mapping[int, int] | None = None  # of the old partitions, once nothing is put into them by the old count
+
+    def look(self, ends: Mapping[int, int], known: Known, now: float) -> Known | None:
+        """What the store should know from now on; None while it is too early.
+
+        `ends` are those of all partitions, asked for since `now`.
+        """
+        self.new = {number: end for number, end in ends.items() if number >= known.partitions}
+        if self._ends is None and now - self.seen_at >= PRODUCERS_KNOW_S:
+            self._ends = {number: end for number, end in ends.items() if number < known.partitions}
+        if self._ends is None or any(known.reached.get(number, 0) < end for number, end in self._ends.items()):
+            return None
+        return replace(known, partitions=self.partitions, generation=known.generation + 1)
+
+    def told(self, topic: str, placed_by: int) -> str:
+        return (
+            f"{topic} has {self.partitions} partitions, and recipients are placed by {placed_by} until all that was "
+            f"put there before is done: {sum(self.new.values())} records wait in the new ones"
+        )
