@@ -176,41 +176,54 @@ async def test_a_scheduler_that_is_killed_loses_nothing_and_delivers_nothing_twi
     assert sorted(found) == list(range(0, len(wanted), 7))
 
 
+COUNT = 1_500
+
+
+async def has_started(port: int) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.get(f"http://127.0.0.1:{port}/healthz/startup")).is_success
+
+
 async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_is_killed(settings: Settings) -> None:
     """Each releases its own; what the dead one had produced and not marked is produced again, and no more than that."""
     connection, names = database.connect(settings), Names(settings.prefix)
-    collection, start = scheduled.collection(connection), times.now() + timedelta(seconds=8)
-    wanted = [
-        Submission(type="t", message=str(n), recipient=f"u{n % 40}", deliver_at=start + timedelta(milliseconds=10 * n))
-        for n in range(1_500)
-    ]
-    async with Publisher.kafka(settings.kafka, sender="svc", prefix=settings.prefix) as straight:
-        results = await straight.publish_many(wanted)
+    collection = scheduled.collection(connection)
     ports = [free_port(), free_port()]
     env = env_of(settings)
     command = ["-m", "clarion.cli", "stream", "--role", "scheduler"]
     metric = 'clarion_released_total{lane="normal"}'
 
-    async def both_release() -> bool:
+    async def both_have_started() -> bool:
         try:
-            return all([(await figures_of(port)).get(metric) for port in ports])
+            return all([await has_started(port) for port in ports])
         except httpx.TransportError:
             return False  # not listening yet
 
+    async def both_release() -> bool:
+        return all([(await figures_of(port)).get(metric) for port in ports])
+
     async def all_released() -> bool:
-        return await collection.count_documents({"state": "released"}) == len(wanted)
+        return await collection.count_documents({"state": "released"}) == COUNT
 
     async with (
         child(command, env | {"CLARION_ADMIN_PORT": str(ports[0])}) as first,
         child(command, env | {"CLARION_ADMIN_PORT": str(ports[1])}),
     ):
+        await until(both_have_started, within_s=60)  # or one of them has released everything before the other comes
+        start = times.now() + timedelta(seconds=4)
+        due = [start + timedelta(milliseconds=10 * n) for n in range(COUNT)]
+        wanted = [
+            Submission(type="t", message=str(n), recipient=f"u{n % 40}", deliver_at=at) for n, at in enumerate(due)
+        ]
+        async with Publisher.kafka(settings.kafka, sender="svc", prefix=settings.prefix) as straight:
+            results = await straight.publish_many(wanted)
         await until(both_release)
         first.kill()
         await until(all_released, within_s=60)
     database.close(connection)
     ids: Counter[str] = Counter()
     async with reading(settings, names.notifications(Lane.NORMAL)) as consumer, asyncio.timeout(30):
-        while len(ids) < len(wanted):
+        while len(ids) < COUNT:
             ids.update([str(notification.decode((await consumer.getone()).value).id)])
     assert set(ids) == {result.id for result in results}
     assert ids.total() - len(ids) <= AT_ONCE
