@@ -37,6 +37,7 @@ from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, follow
 from services.gateway import lease
+from services.gateway.abandoned import Abandoned
 from services.gateway.arrivals import look_up
 from services.gateway.carrier import Site
 from services.gateway.disconnect import Disconnect, disconnect_routes
@@ -165,6 +166,7 @@ async def _serving(
         gateway.outbox,
         mailbox.caught_up,
     )
+    abandoned = Abandoned(held, process.settings.partitions_deliveries, stored, producer, names)
     async with AsyncExitStack() as leaving:
         consumers = await unless_stopping(
             process, leaving.enter_async_context(mailbox.positioned(process.settings, producer))
@@ -176,6 +178,7 @@ async def _serving(
                 tasks.create_task(presence.run(), name="presence"),
                 *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
                 tasks.create_task(net.run(), name="safety net"),
+                tasks.create_task(abandoned.run(), name="abandoned mailboxes"),
             ]
             gateway.mailbox, gateway.presence = mailbox, presence
             # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end

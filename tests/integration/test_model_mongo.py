@@ -43,6 +43,7 @@ class Calls:
             lambda on: sessions.write(on, [write]),
             lambda on: sessions.route(on, USERS),
             lambda on: sessions.sweep(on, mailbox, epoch),
+            lambda on: sessions.sweep_all(on, {mailbox: epoch, 1 - mailbox: 1}),
         ]
 
     def of_mailboxes(self) -> list[Call]:
@@ -52,6 +53,7 @@ class Calls:
             lambda on: mailboxes.create(on, lease.mailbox, "me"),
             lambda on: mailboxes.take(on, lease, "you"),
             lambda on: mailboxes.renew(on, lease),
+            lambda on: mailboxes.release(on, lease),
             lambda on: mailboxes.read_all(on),
         ]
 

@@ -50,6 +50,8 @@ ACTIONS: Final[Mapping[Callable[..., None], Callable[..., Awaitable[bool]]]] = {
     lease_steps.serve: gateway_actions.serve,
     lease_steps.lose: gateway_actions.lose,
     lease_steps.sweep: gateway_actions.sweep,
+    lease_steps.clear_up: gateway_actions.clear_up,
+    lease_steps.sweep_again: gateway_actions.sweep_again,
     mailbox_steps.read: gateway_actions.read,
     mailbox_steps.skip: gateway_actions.skip,
     mailbox_steps.go_to_end: never,

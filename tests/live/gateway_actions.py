@@ -8,7 +8,7 @@ from tests.live.gates import soon
 from tests.live.gateway import LiveGateway
 from tests.live.live import SURE_S, Live
 from tests.live.schedules import Move
-from tests.live.seams import Actor
+from tests.live.seams import Actor, Chore
 from tests.model.kafka import topic
 
 
@@ -34,6 +34,20 @@ async def serve(live: Live, _: Move, number: int) -> bool:
 
 async def sweep(live: Live, _: Move, number: int) -> bool:
     return await live.gateways[number].actor.gates.let("sweep", live.within_s)
+
+
+async def clear_up(live: Live, _: Move, number: int, mailbox: int) -> bool:
+    return await _do(live, number, lambda clearing, leases: clearing.clear(leases[mailbox]))
+
+
+async def sweep_again(live: Live, _: Move, number: int) -> bool:
+    return await _do(live, number, lambda clearing, leases: clearing.sweep_again(leases))
+
+
+async def _do(live: Live, number: int, chore: Chore) -> bool:
+    actor = live.gateways[number].actor
+    actor.chore = chore
+    return _reaches(live, number) and await actor.gates.let("clear up", live.within_s)
 
 
 async def lose(live: Live, _: Move, number: int) -> bool:

@@ -5,7 +5,7 @@ Whose call it is, is told by the task: `ACTOR`. Calls of nobody go through.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,9 +19,11 @@ from clarion.contracts import deliveries
 from clarion.contracts.deliveries import Unstored
 from clarion.contracts.lanes import Lane
 from clarion.store import mailboxes, sessions
+from clarion.store.mailboxes import Lease
 from clarion.telemetry.admin import Server
-from services.gateway import admission, ahead, lease, mailbox
+from services.gateway import abandoned, admission, ahead, lease, mailbox
 from services.gateway import main as gateway_main
+from services.gateway.abandoned import Abandoned
 from services.gateway.admission import Admission
 from services.gateway.catchup import CatchUp
 from services.gateway.gateway import Gateway
@@ -35,14 +37,20 @@ from tests.live.gates import Gates
 GREETED_WITHIN_S: Final = 0.05  # whoever waits for its session: as without MongoDB
 
 
+Chore = Callable[[Abandoned, Mapping[int, Lease]], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Actor:
-    """`wish` is the mailbox a gateway is to take; `late` its session writes that are to land a second time."""
+    """`wish` is the mailbox a gateway is to take, `chore` what it is to do for dead ones; `late` are its session writes
+    that are to land a second time.
+    """
 
     gates: Gates = field(default_factory=Gates)
     lanes: frozenset[Lane] = frozenset()
     gateway: Gateway | None = None
     wish: int | None = None
+    chore: Chore | None = None
     times_out: bool = False
     late: list[Callable[[], Awaitable[object]]] = field(default_factory=list[Callable[[], Awaitable[object]]])
     consumers: list[Any] = field(default_factory=list[Any])
@@ -74,6 +82,7 @@ def _gateways(patch: pytest.MonkeyPatch) -> None:
     _before(patch, mailboxes, "renew", "renew")
     _before(patch, sessions, "sweep", "sweep")
     _leases(patch)
+    _clearing_up(patch)
     _session_writes(patch)
     _arrivals_and_reads(patch)
     _mailbox(patch)
@@ -108,6 +117,27 @@ def _leases(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Observed, "candidates", wished)
     patch.setattr(gateway_main, "make", known)
     patch.setattr(gateway_main, "serve", _serve)
+
+
+def _clearing_up(patch: pytest.MonkeyPatch) -> None:
+    look = Abandoned.look
+
+    async def wished(clearing: Abandoned, now: float) -> None:
+        """Only what the schedule says: here every lease counts as stale."""
+        if (actor := ACTOR.get()) is None:
+            await look(clearing, now)
+            return
+        async with actor.gates.at("clear up"):
+            chore, actor.chore = actor.chore, None
+            if chore is not None:
+                own = ACTOR.set(None)
+                try:
+                    await chore(clearing, await mailboxes.read_all(mailboxes.collection(clearing.stored)))
+                finally:
+                    ACTOR.reset(own)
+
+    patch.setattr(abandoned, "LOOK_EVERY_S", 0.01)
+    patch.setattr(Abandoned, "look", wished)
 
 
 async def _serve(config: uvicorn.Config, *, server_class: type[Server]) -> None:

@@ -39,9 +39,26 @@ def steps(w: World) -> Steps:
                 yield Step("gateway {0} finds that its lease is lost, and closes everybody", lose, (number,))
         elif gateway.notes and not gateway.has_swept and _has_to_sweep(w, gateway.lease):
             yield Step("gateway {0} sweeps the sessions of earlier owners", sweep, (number,))
+        elif gateway.notes:
+            for mailbox in _abandoned(w, gateway.lease):
+                yield Step("gateway {0} clears up mailbox {1}, which nobody renews", clear_up, (number, mailbox))
+            if _is_left_over(w):
+                yield Step("gateway {0} sweeps what was written after a sweep", sweep_again, (number,))
 
 
 def _candidates(w: World) -> list[int]:
+    observed, leases = _looked(w)
+    return observed.candidates(w.scenario.mailboxes, leases, TAKE_AFTER_S)
+
+
+def _abandoned(w: World, held: Lease) -> list[int]:
+    """Of which anything is left: what has no sessions is taken as it is by who needs it."""
+    observed, _ = _looked(w)
+    left = {session["mailbox"] for session in w.get(Collection, "sessions").documents.values()}
+    return [n for n in observed.stale(w.scenario.mailboxes, TAKE_AFTER_S) if n != held.mailbox and n in left]
+
+
+def _looked(w: World) -> tuple[Observed, dict[int, Lease]]:
     """As a gateway sees them that has looked on for the lease time, while every owner that could has renewed."""
     before = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
     renewing = [
@@ -56,7 +73,7 @@ def _candidates(w: World) -> list[int]:
     observed = Observed()
     observed.look(before, 0.0)
     observed.look(after, TAKE_AFTER_S)
-    return observed.candidates(w.scenario.mailboxes, after, TAKE_AFTER_S)
+    return observed, after
 
 
 def _is_held(w: World, lease: Lease) -> bool:
@@ -67,6 +84,15 @@ def _is_held(w: World, lease: Lease) -> bool:
 def _has_to_sweep(w: World, lease: Lease) -> bool:
     return any(
         session["mailbox"] == lease.mailbox and session["epoch"] < lease.epoch
+        for session in w.get(Collection, "sessions").documents.values()
+    )
+
+
+def _is_left_over(w: World) -> bool:
+    """Whether a session is of nobody who serves, or ever will again."""
+    leases = w.get(Collection, "mailboxes").documents
+    return any(
+        session["epoch"] < (lease := leases[session["mailbox"]])["epoch"] + (not lease["owner"])
         for session in w.get(Collection, "sessions").documents.values()
     )
 
@@ -104,6 +130,25 @@ def sweep(w: World, number: int) -> None:
     assert gateway.lease is not None
     answered(sessions.sweep(w.change(Collection, "sessions").driver, gateway.lease.mailbox, gateway.lease.epoch))
     gateway.has_swept = True
+
+
+def clear_up(w: World, number: int, mailbox: int) -> None:
+    """All in one step: what may come between is what comes between the steps of a gateway that leases it."""
+    leases = w.change(Collection, "mailboxes").driver
+    lease = answered(
+        mailboxes.take(leases, answered(mailboxes.read_all(leases))[mailbox], f"gateway {number} clears up")
+    )
+    assert lease is not None
+    for name in {topic(lane): None for lane in w.scenario.lanes}:
+        w.change(MailboxLog, mailbox, name).records += (Delivery("fence", lease.epoch),)
+    answered(sessions.sweep(w.change(Collection, "sessions").driver, mailbox, lease.epoch))
+    answered(mailboxes.release(leases, lease))
+
+
+def sweep_again(w: World, number: int) -> None:
+    leases = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
+    first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
+    answered(sessions.sweep_all(w.change(Collection, "sessions").driver, first))
 
 
 def lose(w: World, number: int) -> None:

@@ -75,6 +75,10 @@ class Collection(Part):
             return changed
         return None
 
+    async def update_one(self, query: Document, change: Document) -> None:
+        for document in self._found(query)[:1]:
+            self._put(_updated(document, change))
+
     async def delete_many(self, query: Document) -> "_Deleted":
         found = self._found(query)
         for document in found:

@@ -1,6 +1,6 @@
 """Who is connected, and through which mailbox. One document for each user, mailbox and epoch [M]."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
@@ -58,4 +58,14 @@ async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int
 async def sweep(sessions: Collection, mailbox: int, epoch: int) -> int:
     """Remove sessions of earlier owners of a mailbox; an expired lease alone removes none."""
     result = await sessions.delete_many({"mailbox": mailbox, "epoch": {"$lt": epoch}})
+    return result.deleted_count
+
+
+@asked
+async def sweep_all(sessions: Collection, first: Mapping[int, int]) -> int:
+    """Remove sessions of epochs before the `first` that counts of each mailbox, in one call."""
+    if not first:
+        return 0  # MongoDB takes no empty choice
+    before = [{"mailbox": mailbox, "epoch": {"$lt": epoch}} for mailbox, epoch in first.items()]
+    result = await sessions.delete_many({"$or": before})
     return result.deleted_count

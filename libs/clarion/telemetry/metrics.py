@@ -106,6 +106,9 @@ resumes_ignored = Counter(
 ahead_bytes = Gauge("clarion_ahead_bytes", "Bytes of items read from the store that wait for credit, for a second")
 mailbox_epoch = Gauge("clarion_mailbox_epoch", "Epoch of the mailbox lease this gateway holds; 0 without one")
 mailbox_lost = Counter("clarion_mailbox_lost", "Records of the mailbox that cannot be read; everybody reads the store")
+mailboxes_cleared = Counter(
+    "clarion_mailboxes_cleared", "Mailboxes of dead gateways whose sessions this one has removed, to give them back"
+)
 receipts_buffered = Gauge("clarion_receipts_buffered", "Receipts not yet acknowledged by Kafka")
 receipts_dropped = Counter("clarion_receipts_dropped", "Receipts given up on; their items are replayed")
 

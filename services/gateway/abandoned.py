@@ -1,0 +1,92 @@
+"""Mailboxes of gateways that died: their sessions go, and they are free again, without waiting for a new gateway.
+
+A killed gateway leaves its users' sessions behind, and every notification of those users costs a record that nobody
+reads. So each serving gateway looks for leases that nobody renews, and takes one over only to give it back. No lease is
+held for the looking: of several gateways that find the same one, a single one gets it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from clarion.broker.clients import SEND_ERRORS
+from clarion.contracts.topics import Names
+from clarion.store import database, mailboxes, sessions
+from clarion.store.database import Database
+from clarion.store.mailboxes import Lease
+from clarion.telemetry import metrics
+from services.gateway.lease import LOOKED_AWAY_S, Observed
+from services.gateway.mailbox import write_fences
+
+log = structlog.get_logger()
+
+# A killed gateway's sessions are gone within two looks and the lease time, 32 s. Give or take a half, so that gateways
+# that started together do not look together.
+LOOK_EVERY_S: Final = 4.0
+SWEEP_EVERY_S: Final = 60.0  # a session written that late costs its user's records for so long, and no longer
+
+
+@dataclass(slots=True)
+class Abandoned:
+    """`held` is this gateway's own lease; `count` is how many mailboxes there are."""
+
+    held: Lease
+    count: int
+    stored: Database
+    producer: AIOKafkaProducer
+    names: Names
+    _observed: Observed = field(default_factory=lambda: Observed(LOOKED_AWAY_S))
+    _sweeps_at: float = 0.0
+
+    async def run(self) -> None:
+        """Look for ever. What a look leaves undone, this gateway or another one finds again."""
+        while True:
+            await asyncio.sleep(random.uniform(0.5, 1.5) * LOOK_EVERY_S)  # noqa: S311 - spreads load
+            try:
+                await self.look(time.monotonic())
+            except (*database.TRANSIENT, *SEND_ERRORS) as error:
+                log.warning("abandoned mailboxes are looked for again later", error=repr(error))
+
+    async def look(self, now: float) -> None:
+        """`now` is this gateway's own clock."""
+        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        self._observed.look(leases, now)
+        stale = [number for number in self._observed.stale(self.count, now) if number != self.held.mailbox]
+        for number in random.sample(stale, len(stale)):
+            await self.clear(leases[number])
+        if now >= self._sweeps_at:
+            await self.sweep_again(leases)
+            self._sweeps_at = now + SWEEP_EVERY_S
+
+    async def clear(self, seen: Lease) -> None:
+        """As its next owner would: the next epoch, a fence, the sweep; and then it is given back.
+
+        The owner may only be paused, or cut off from MongoDB: it finds the fence, or the epoch, and sends its clients
+        away, who come back to others [M]. If this gateway dies in between, the lease is stale once more, and another
+        one does it again.
+        """
+        leases = mailboxes.collection(self.stored)
+        lease = await mailboxes.take(leases, seen, f"{self.held.owner} clears up")
+        if lease is None:
+            return  # its owner has renewed, or another gateway was faster
+        await write_fences(self.producer, self.names, lease)
+        swept = await sessions.sweep(sessions.collection(self.stored), lease.mailbox, lease.epoch)
+        await mailboxes.release(leases, lease)
+        metrics.mailboxes_cleared.inc()
+        log.warning("an abandoned mailbox is free again", mailbox=lease.mailbox, owner=seen.owner, swept=swept)
+
+    async def sweep_again(self, leases: Mapping[int, Lease]) -> None:
+        """Remove what was written after a sweep, by an owner that slept, or by a write that had timed out.
+
+        That is what has an earlier epoch than stands now; of a mailbox that nobody has, that one too: whoever takes it
+        gets a higher one.
+        """
+        first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
+        if swept := await sessions.sweep_all(sessions.collection(self.stored), first):
+            log.info("sessions that came late are swept", swept=swept)
