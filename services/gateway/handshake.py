@@ -1,6 +1,6 @@
 """The upgrade, by websockets' sans-IO `ServerProtocol`. It is used for this and dropped: it would pin the request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -24,15 +24,20 @@ class Answer(NamedTuple):
     token: str | TokenError | None
 
 
-def answer(data: bytes, refusal: Callable[[Request, str | TokenError], Refusal | None]) -> Answer:
-    """Answer an upgrade request, which is all there, unless `refusal` has a reason not to."""
+def answer(
+    data: bytes, refusal: Callable[[Request, str | TokenError], Refusal | None], origins: Collection[str]
+) -> Answer:
+    """Answer an upgrade request, which is all there, unless `refusal` has a reason not to.
+
+    Why not may be read by pages of `origins`; a browser tells its page nothing of it, other clients in one do.
+    """
     protocol, request = _Upgrade(), read(data)
     try:
         token = _token(request)
         response = _response(protocol, request, _unfit(request) or refusal(request, token))
         is_upgraded = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
         if not is_upgraded:
-            _as_problem(response)
+            _as_problem(response, request.headers.get_all("Origin"), origins)
         protocol.send_response(response)
         return Answer(b"".join(protocol.data_to_send()), token if is_upgraded else None)
     finally:
@@ -71,7 +76,7 @@ def _response(protocol: ServerProtocol, request: Request, refused: Refusal | Non
     return response
 
 
-def _as_problem(response: Response) -> None:
+def _as_problem(response: Response, pages: Sequence[str], origins: Collection[str]) -> None:
     """A refusal, ours or of websockets, whose own is text."""
     detail = (response.body or b"").decode(errors="replace").strip()
     response.body = msgspec.json.encode(problem_of(response.status_code, detail))
@@ -79,6 +84,10 @@ def _as_problem(response: Response) -> None:
         if name in response.headers:
             del response.headers[name]
         response.headers[name] = value
+    response.headers["Vary"] = "Origin"
+    if len(pages) == 1 and pages[0] in origins:
+        response.headers["Access-Control-Allow-Origin"] = pages[0]
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
 
 
 class _Upgrade(ServerProtocol):

@@ -1,24 +1,37 @@
 """The gateway's HTTP: its routes, what describes them, errors as problems, and whose pages may ask."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from clarion.settings import Settings
 from clarion.slashes import without_redirects
 from clarion.web.openapi import served
-from clarion.web.problem_responses import HANDLERS
+from clarion.web.problem_responses import HANDLERS, problem
 from services.gateway import asyncapi, openapi
+
+
+class _Cors(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What Starlette refuses as text is a problem, as everything else."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return problem(response.status_code, bytes(response.body).decode(), headers=headers)
 
 
 def make_app(settings: Settings, routes: Sequence[BaseRoute]) -> ASGIApp:
     """Pages of the origins that may open a socket may ask from a browser, too; no cookie is ever looked at."""
     described = [served("/openapi.json", openapi.document()), served("/asyncapi.json", asyncapi.document())]
     app = without_redirects(Starlette(routes=[*described, *routes], exception_handlers=HANDLERS))
-    return CORSMiddleware(  # around all of it: Starlette answers what is unexpected outside of its own middleware
+    return _Cors(  # around all of it: Starlette answers what is unexpected outside of its own middleware
         app,
         allow_origins=settings.origin_list,
         allow_methods=["GET", "POST"],

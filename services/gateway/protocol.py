@@ -78,7 +78,7 @@ class Socket(Carrier):
             address = self._site.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
             return self._refusal(request, address, token)
 
-        answer = handshake.answer(request, refusal)
+        answer = handshake.answer(request, refusal, self._site.origins)
         transport.write(answer.response)
         if answer.token is None:
             self._state = _ENDED

@@ -25,7 +25,7 @@ class StreamHttp(GuardedHttp):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._asked is not None and not self.transport.is_closing():
+        if self._asked is not None and not self.is_over():
             asked, self._asked = self._asked, None
             stream = EventStream(self._site, self.server_state)
             self.hand_over(stream)

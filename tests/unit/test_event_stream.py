@@ -99,7 +99,8 @@ async def test_nothing_of_the_request_is_left_for_the_garbage_collector() -> Non
 async def test_nothing_may_follow_in_one_breath(more: bytes) -> None:
     gateway = Gateway()
     transport, _ = asking(gateway, ASKED + more)
-    assert transport.is_closed
+    assert transport.is_half_closed  # it is told, and what it sends now is dropped
+    assert len(transport.written) == 1
     assert transport.protocol is None
     assert gateway.texts == []
 

@@ -34,3 +34,16 @@ async def test_an_error_is_a_problem_and_its_page_may_read_it(path: str) -> None
     assert answer.headers.get("access-control-allow-origin") == ORIGIN
     assert "access-control-allow-origin" not in foreign.headers
     assert answer.json().get("type", "none").startswith("urn:clarion:problem:")
+
+
+async def test_a_preflight_that_is_refused_is_a_problem_too() -> None:
+    app = make_app(Settings(env="dev", jwt_secret="s" * 32, origins=ORIGIN), [Route("/{how}", fail)])
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
+        answer = await http.options("/429", headers=asked)
+        fine = await http.options("/429", headers=asked | {"Access-Control-Request-Method": "POST"})
+    assert (answer.status_code, fine.status_code) == (400, 200)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:clarion:problem:malformed"
+    assert "method" in answer.json()["detail"]
+    assert answer.headers["access-control-allow-origin"] == ORIGIN

@@ -4,9 +4,10 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -258,6 +259,49 @@ async def test_an_address_with_too_many_sockets_is_told_by_a_problem_that_any_pa
         headers = await is_problem(await reader.read(), 429, "limit")
     assert headers["access-control-allow-origin"] == "*"
     assert int(headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("most", [1, 2])
+async def test_whoever_sends_much_before_it_reads_gets_the_answer_all_the_same(most: int) -> None:
+    """Too many sockets, or a body where none is read: what is unread when a socket closes would reset it."""
+    body = b"x" * 1_000_000
+    asked = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    headers = b"X: " + b"x" * 20_000 + b"\r\n\r\n"
+    async with serving(Served(), most=most) as served, client(served), client(served) as (reader, writer):
+        writer.write(asked + body if most == 1 else GET[:-2] + headers + body)
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        await is_problem(await reader.read(), *((429, "limit") if most == 1 else (431, "headers-too-large")))
+
+
+async def test_of_an_address_that_is_refused_only_so_many_sockets_linger() -> None:
+    async with serving(Served(), most=2) as served, AsyncExitStack() as clients:
+        crowd = [await clients.enter_async_context(client(served)) for _ in range(20)]
+        await until(lambda: len(served.state.connections) == 4)
+        answers = await asyncio.gather(*(reader.read() for reader, _ in crowd[2:]))
+        assert all(answer.startswith(b"HTTP/1.1 429") for answer in answers)
+        await until(lambda: len(served.state.connections) == 2)
+
+
+async def test_a_page_of_an_allowed_origin_may_read_why_its_upgrade_is_refused() -> None:
+    door, mine = sockets.Gateway(), sockets.request(f"Origin: {sockets.ORIGIN}")
+    async with serving(Served(), partial(Socket, Site(door, (sockets.ORIGIN,), ()))) as served:
+        for said, status, type_, refused in [
+            (mine, 429, "limit", Refusal(HTTPStatus.TOO_MANY_REQUESTS, "later", 3)),
+            (mine.replace(b"/v1/ws", b"/v1/no"), 404, "not-found", None),
+            (mine.replace(b"Version: 13", b"Version: 12"), 400, "malformed", None),
+        ]:
+            door.refuses = refused
+            async with client(served) as (reader, writer):
+                writer.write(said)
+                headers = await is_problem(await reader.read(), status, type_)
+            assert headers["access-control-allow-origin"] == sockets.ORIGIN
+            assert headers["access-control-expose-headers"] == "Retry-After"
+            assert headers["vary"] == "Origin"
+        async with client(served) as (reader, writer):
+            writer.write(sockets.request("Origin: https://evil.example"))
+            headers = await is_problem(await reader.read(), 403, "forbidden")
+        assert "access-control-allow-origin" not in headers
 
 
 async def is_problem(answer: bytes, status: int, type_: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
 # The system keeps so much of an answer that nobody reads; it would take megabytes, and keep them for minutes.
 _UNREAD_BYTES: Final = 64 * KIB
 _UNREAD_MS: Final = 30_000  # for so long, also when the connection is closed here: it would be minutes
+LINGERS_S: Final = 1.0  # after our last word: what comes meanwhile is read and dropped
 
 # Said to whom is not read to the end, so nobody knows its Origin; any page may read it, for it depends on nobody.
 _ANY_PAGE: Final = ("access-control-allow-origin: *", "access-control-expose-headers: Retry-After")
@@ -53,6 +54,10 @@ class GuardedHttp(HttpToolsProtocol):
 
     A socket that another protocol takes over leaves its crowd: from then on that one counts it.
 
+    Whoever is refused before its request is read may be sending it yet, and a socket that is closed with something
+    unread is reset, which takes the answer with it. So such a socket is closed for writing, and read on for a moment;
+    of an address as many as may be inside at once, the others are closed at once.
+
     Requests are not pipelined: uvicorn would queue as many as one read holds. What comes before an answer is dropped,
     and that answer is the last (RFC 9112, 9.3.2: the client asks again on another connection).
     """
@@ -74,7 +79,8 @@ class GuardedHttp(HttpToolsProtocol):
         self._is_bound = False  # what the system may keep of it
         self._header_bytes = 0
         self._is_last = False  # nothing that comes now is looked at
-        self._deadline: asyncio.TimerHandle | None = None  # of a request's headers
+        self._is_told = False  # nor now, and our last word is said
+        self._deadline: asyncio.TimerHandle | None = None  # of a request's headers, and of a socket that lingers
         self._taking: asyncio.TimerHandle | None = None  # of an answer's reader
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -86,10 +92,13 @@ class GuardedHttp(HttpToolsProtocol):
         self.scheme = "https" if is_ssl(transport) else "http"
         if not self._has_room(self.connections):
             self._end(_FULL)
+            self.transport.close()  # it does not linger: what is short is what it would hold
         elif self._may_enter():
             self._expect_headers()
         else:
             self._end(_TOO_MANY)
+            if not self._may_enter("refused "):
+                self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -97,11 +106,11 @@ class GuardedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_last:
+        if self._is_last or self._is_told:
             return
         self._unset_keepalive_if_required()
         self._feed(data)
-        if self.transport.is_closing():
+        if self.is_over():
             return
         # the parser reports a header when it is complete: an endless one shows only in the bytes that went in
         if self._in_headers:
@@ -214,10 +223,14 @@ class GuardedHttp(HttpToolsProtocol):
         else:
             self._end(problems.last_answer(400, msg.rstrip("."), *_ANY_PAGE))
 
-    def _may_enter(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether nothing more can be said."""
+        return self._is_told or self.transport.is_closing()
+
+    def _may_enter(self, among: str = "") -> bool:
         if self._crowds is None or self.client is None or is_within(self.client[0], self._trusted):
             return True
-        address = client_address(self.client[0], (), (), ())
+        address = among + client_address(self.client[0], (), (), ())
         if self._crowds.is_full(address):
             return False
         self._crowds.enter(address)
@@ -284,7 +297,13 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _end(self, last_word: bytes = b"") -> None:
         if last_word:
+            self._is_told = True
             self.transport.write(last_word)
+            if self.transport.can_write_eof() and not self._is_answering():
+                self.transport.write_eof()
+                self._has_headers()
+                self._deadline = self.loop.call_later(LINGERS_S, self._end)
+                return
         self.transport.close()
         self._expect_reader()
 

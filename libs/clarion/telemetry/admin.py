@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from clarion.slashes import without_redirects
 from clarion.telemetry.health import Health
+from clarion.web.problem_responses import HANDLERS
 
 _DATE_S: Final = 1.0
 
@@ -104,7 +105,8 @@ def admin_app(health: Health) -> Starlette:
             Route("/health/status", word),
             Route("/health/metrics", figures),
             Route("/metrics", prometheus),
-        ]
+        ],
+        exception_handlers=HANDLERS,
     )
     return without_redirects(app)
 
