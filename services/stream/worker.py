@@ -24,6 +24,7 @@ from clarion.store.topics import Known
 from clarion.telemetry.health import watch
 from services.stream.bookmarks import Bookmarks, Outdated
 from services.stream.consuming import STOP_S, again_when_grown, consume, fails_when
+from services.stream.deferring import Deferring
 from services.stream.endings import Endings
 from services.stream.holding import Holding
 from services.stream.lane import LaneWork
@@ -160,7 +161,7 @@ async def run_scheduler(process: Process) -> None:
 
 
 async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaProducer) -> None:
-    names, held = Names(process.settings.prefix), scheduled.collection(stored)
+    settings, names, held = process.settings, Names(process.settings.prefix), scheduled.collection(stored)
     bookmarks = _bookmarks(process, stored, producer, names.scheduled, "scheduler")
     known = await unless_stopping(process, bookmarks.settle())
     settling = retry(lambda: scheduled.settle(held, known.partitions), "mongodb", *database.TRANSIENT)
@@ -169,13 +170,20 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
     work = Holding(known.began, known.partitions, names, stored, producer, releasing.came)
     pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
     endings = Endings(names, stored, producer)
+    limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if settings.recipient_rate > 0 else None
+    deferring = Deferring(names, stored, producer, releasing.owned, known.partitions, limit)
     async with asyncio.TaskGroup() as tasks:
         beside = [
             tasks.create_task(releasing.run(), name="releasing"),
             tasks.create_task(endings.run(), name="endings"),
+            tasks.create_task(deferring.run(), name="deferring"),
         ]
         try:
-            with fails_when(process, releasing.stuck), fails_when(process, endings.stuck):
+            with (
+                fails_when(process, releasing.stuck),
+                fails_when(process, endings.stuck),
+                fails_when(process, deferring.stuck),
+            ):
                 await consume(process, pipeline, names.scheduled, bookmarks)
         finally:
             for task in beside:

@@ -13,7 +13,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import arrivals, changes, database, inbox, indexes, notifications
+from clarion.store import arrivals, changes, database, deferred, inbox, indexes, notifications
 from clarion.store.changes import Change
 from clarion.store.database import Database, Document
 
@@ -39,6 +39,7 @@ async def own(settings: Settings) -> AsyncIterator[Database]:
     late = [
         document("ann", 20, NOW, expires_at=NOW),
         document("ann", 21, NOW, state="expired", unread=None, unannounced=True),
+        document("ann", 22, NOW, state="throttled", unread=None, deferred=True),
     ]
     await notifications.collection(connection).insert_many([*many, *anns, *seen, *late])
     await connection.command("profile", 2)
@@ -88,6 +89,8 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await uses("inbox", most=0)
     await notifications.unannounced(stored, 100)
     await uses("unannounced", most=1)
+    assert len(await deferred.waiting(stored, NOW, 100)) == 1
+    await uses("deferred", most=1)
     await notifications.collapse(stored, Lane.LOW, [("ann", "k1"), ("ann", "k2")], NOW)
     await uses("replaceable", most=2)
 

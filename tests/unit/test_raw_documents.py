@@ -86,7 +86,9 @@ def fields(entry: New, lane: Lane) -> dict[str, Any]:
         document["deliver_at"] = entry.deliver_at
     if entry.collapse_key:
         document["collapse_key"] = entry.collapse_key
-    return document if pushed else document | {"unannounced": True}
+    if pushed:
+        return document
+    return document | {"deferred" if entry.throttled and entry.collapse_key else "unannounced": True}
 
 
 @given(st.lists(new, max_size=4), st.sampled_from(LANES))

@@ -60,6 +60,11 @@ INDEXES: Final = [
         partialFilterExpression={"unread": True, "collapse_key": {"$exists": True}},
     ),
     IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
+    IndexModel(
+        [("deferred", ASCENDING), ("stored_at", ASCENDING)],
+        name="deferred",
+        partialFilterExpression={"deferred": True},  # costs an insert nothing; see `deferred.py`
+    ),
     # What is unread and about to be purged: `purge` has also what was read, an hour of it at every look. New entries go
     # to the end, the cheapest place; one goes when its notification is read.
     IndexModel(
@@ -163,7 +168,8 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
     older = {document["_id"] for document in found} - set(newest.values())
     if older:
         change = {"state": State.COLLAPSED, "unread": None, "collapsed_at": now, "unannounced": True}
-        await documents.update_many({"_id": {"$in": list(older)}, **_REPLACEABLE}, {"$set": change})
+        query = {"_id": {"$in": list(older)}, **_REPLACEABLE}
+        await documents.update_many(query, {"$set": change, "$unset": {"deferred": ""}})
     return older
 
 

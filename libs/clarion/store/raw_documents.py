@@ -101,7 +101,9 @@ def _particulars(entry: New, keep_until: datetime, at_most: datetime) -> dict[st
     }
     optional = {"expires_at": entry.expires_at, "deliver_at": entry.deliver_at, "collapse_key": entry.collapse_key}
     fields |= {name: value for name, value in optional.items() if value}
-    return fields if pushed else fields | {"unannounced": True}
+    if pushed:
+        return fields
+    return fields | {"deferred" if entry.throttled and entry.collapse_key else "unannounced": True}
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -32,6 +32,11 @@ stored = Counter("clarion_stored", "Notifications stored for the first time", ["
 repeated = Counter("clarion_repeated", "Records whose notification was stored before", ["lane"])
 emitted = Counter("clarion_emitted", "Items put into mailboxes", ["lane"])
 collapsed = Counter("clarion_collapsed", "Pending notifications superseded under their collapse key", ["lane"])
+deferred = Counter(
+    "clarion_deferred",
+    "Newest updates of a collapse key over the limit, once the flood was over: shown or not",
+    ["how"],
+)
 throttled = Counter("clarion_throttled", "Notifications over their recipient's limit: stored, not pushed", ["lane"])
 moved = Counter("clarion_moved", "Records sent on to the partition of their recipient", ["lane"])
 early = Counter("clarion_early", "Records that came to a lane before they are due, sent on to be held", ["lane"])
