@@ -25,6 +25,7 @@ from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.security.crowds import Crowds
+from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from clarion.store import database, deployment, indexes, mailboxes, notifications, revocations, sessions, topics
@@ -235,13 +236,14 @@ async def _serve(
     app = make_app(settings, [*inbox_routes(check, inbox, budget, shares), *stream_routes, *routes, *page])
 
     crowds = Crowds(settings.connections_per_ip)
+    unread = Readers(OF_ADDRESS if settings.connections_per_ip else 0)  # as sockets: 0 is an address that all have
     site = Site(gateway, settings.origin_list, settings.trusted_networks)
 
     def new_socket(**kwargs: Any) -> Socket:
         return Socket(site, **kwargs)
 
     def new_http(**kwargs: Any) -> StreamHttp:
-        return StreamHttp(crowds=crowds, site=site, has_room=files.has_room, **kwargs)
+        return StreamHttp(crowds=crowds, site=site, has_room=files.has_room, unread=unread, **kwargs)
 
     config = uvicorn.Config(
         app,

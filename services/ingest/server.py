@@ -9,6 +9,7 @@ import uvicorn
 
 from clarion.process import Process
 from clarion.security.guarded_http import GuardedHttp
+from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.store import database, revocations
 from clarion.telemetry.admin import Server, serve
@@ -46,11 +47,11 @@ async def main(process: Process) -> None:
     known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
-    files = Descriptors()
+    files, unread = Descriptors(), Readers(OF_ADDRESS)
     health.troubles.append(files.shortage)
 
     def new_http(**kwargs: Any) -> GuardedHttp:
-        return GuardedHttp(has_room=files.has_room, **kwargs)
+        return GuardedHttp(has_room=files.has_room, trusted=settings.trusted_networks, unread=unread, **kwargs)
 
     config = uvicorn.Config(
         make_app(AsFarAsKnown(known), acceptor, partial(find, stored, mongodb), budget, limit),

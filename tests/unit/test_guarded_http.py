@@ -14,9 +14,10 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from clarion.security import guarded_http
+from clarion.security import guarded_http, unread
 from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
+from clarion.security.unread import Readers
 from services.gateway.carrier import Site
 from services.gateway.door import Refusal
 from services.gateway.protocol import Socket
@@ -54,12 +55,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(served: Served, ws: Callable[..., Any] | None = None, *, most: int = 0) -> AsyncGenerator[Served]:
-    crowds = Crowds(most) if most else None
+async def serving(
+    served: Served, ws: Callable[..., Any] | None = None, *, most: int = 0, most_unread: int = 0
+) -> AsyncGenerator[Served]:
+    crowds, readers = Crowds(most) if most else None, Readers(most_unread)
     config = uvicorn.Config(served.app, interface="asgi3", log_config=None, ws=ws or "none")  # pyright: ignore[reportArgumentType]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}, crowds=crowds), "127.0.0.1", 0
+        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}, crowds=crowds, unread=readers),
+        "127.0.0.1",
+        0,
     )
     served.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -113,7 +118,7 @@ async def test_requests_in_front_of_an_answer_are_dropped_and_it_is_the_last() -
 
 @pytest.mark.parametrize("asked", [GET, GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")])
 async def test_an_answer_that_nobody_reads_is_let_go(monkeypatch: pytest.MonkeyPatch, asked: bytes) -> None:
-    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 0.2)
+    monkeypatch.setattr(unread, "TAKEN_WITHIN_S", 0.2)
     async with serving(Served(size=LARGE)) as served, client(served) as (_, writer):
         served.gate.set()
         writer.write(asked)
@@ -132,9 +137,24 @@ async def test_the_system_keeps_little_of_an_answer_that_nobody_reads() -> None:
         assert LARGE - connection.transport.get_write_buffer_size() < 512 * 1024
 
 
+@pytest.mark.parametrize("asked", [GET, GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")])
+async def test_of_answers_that_an_address_does_not_read_few_are_kept_and_readers_go_on(asked: bytes) -> None:
+    async with serving(Served(size=LARGE), most_unread=3) as served, AsyncExitStack() as clients:
+        served.gate.set()
+        crowd = [await clients.enter_async_context(client(served)) for _ in range(10)]
+        for _, writer in crowd:
+            writer.write(asked)
+        await until(lambda: served.asked == 10)
+        await until(lambda: len(served.state.connections) == 3)
+        reader, writer = await clients.enter_async_context(client(served))
+        writer.write(asked)
+        await reader.readuntil(b"\r\n\r\n")
+        assert len(await reader.readexactly(LARGE)) == LARGE
+
+
 async def test_a_slow_reader_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     size = LARGE // 8  # the system keeps 64 KiB of it
-    monkeypatch.setattr(guarded_http, "TAKEN_WITHIN_S", 8.0)
+    monkeypatch.setattr(unread, "TAKEN_WITHIN_S", 8.0)
     async with serving(Served(size=size)) as served, client(served) as (reader, writer):
         served.gate.set()
         writer.write(GET)

@@ -1,9 +1,6 @@
 """uvicorn's HTTP protocol with what it lacks: limits on headers, on answers that nobody reads, and on sockets."""
 
 import asyncio
-import socket
-import struct
-import sys
 from collections.abc import Callable, Sized
 from typing import Any, Final
 
@@ -13,15 +10,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
 from clarion.contracts import limits, problems
-from clarion.contracts.limits import KIB
 from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.crowds import Crowds
+from clarion.security.unread import Readers, Waiting, bound
 
 HEADERS_WITHIN_S: Final = 10.0
-TAKEN_WITHIN_S: Final = 60.0  # an answer by its reader: 1 MiB at 17 KiB/s
-# The system keeps so much of an answer that nobody reads; it would take megabytes, and keep them for minutes.
-_UNREAD_BYTES: Final = 64 * KIB
-_UNREAD_MS: Final = 30_000  # for so long, also when the connection is closed here: it would be minutes
 LINGERS_S: Final = 1.0  # after our last word: what comes meanwhile is read and dropped
 
 # Said to whom is not read to the end, so nobody knows its Origin; any page may read it, for it depends on nobody.
@@ -50,6 +43,8 @@ def _always(_: Sized) -> bool:
 class GuardedHttp(HttpToolsProtocol):
     """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
 
+    `unread` limits the answers of an address that wait for their readers, likewise; see `unread.py`.
+
     `has_room` says of the connections of this process whether one more may be among them.
 
     A socket that another protocol takes over leaves its crowd: from then on that one counts it.
@@ -68,6 +63,7 @@ class GuardedHttp(HttpToolsProtocol):
         crowds: Crowds | None = None,
         trusted: Networks = (),
         has_room: Callable[[Sized], bool] = _always,
+        unread: Readers | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +77,8 @@ class GuardedHttp(HttpToolsProtocol):
         self._is_last = False  # nothing that comes now is looked at
         self._is_told = False  # nor now, and our last word is said
         self._deadline: asyncio.TimerHandle | None = None  # of a request's headers, and of a socket that lingers
-        self._taking: asyncio.TimerHandle | None = None  # of an answer's reader
+        self._unread = unread
+        self._waiting: Waiting
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         # not uvicorn's own: it asks a socket object, which keeps both addresses for as long as the connection lasts
@@ -90,6 +87,8 @@ class GuardedHttp(HttpToolsProtocol):
         self.flow = FlowControl(transport)
         self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
         self.scheme = "https" if is_ssl(transport) else "http"
+        address = self._limited_address()
+        self._waiting = Waiting(transport, self._unread if address else None, address)
         if not self._has_room(self.connections):
             self._end(_FULL)
             self.transport.close()  # it does not linger: what is short is what it would hold
@@ -143,13 +142,12 @@ class GuardedHttp(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect_reader()
+        self._waiting.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._taking is not None and not self.transport.is_closing():
-            self._taking.cancel()
-            self._taking = None
+        if not self.transport.is_closing():
+            self._waiting.end()
 
     def on_message_begin(self) -> None:
         if self._is_answering():
@@ -185,7 +183,7 @@ class GuardedHttp(HttpToolsProtocol):
         super().on_response_complete()
         # of a connection that is lost already the timer would keep the protocol, and find no socket to reset
         if self.transport.is_closing() and self in self.connections:
-            self._expect_reader()
+            self._waiting.begin()
 
     def timeout_keep_alive_handler(self) -> None:
         self._end()
@@ -228,14 +226,20 @@ class GuardedHttp(HttpToolsProtocol):
         return self._is_told or self.transport.is_closing()
 
     def _may_enter(self, among: str = "") -> bool:
-        if self._crowds is None or self.client is None or is_within(self.client[0], self._trusted):
+        if self._crowds is None or not (address := self._limited_address()):
             return True
-        address = among + client_address(self.client[0], (), (), ())
+        address = among + address
         if self._crowds.is_full(address):
             return False
         self._crowds.enter(address)
         self._inside = address
         return True
+
+    def _limited_address(self) -> str:
+        """Empty for a trusted proxy's."""
+        if self.client is None or is_within(self.client[0], self._trusted):
+            return ""
+        return client_address(self.client[0], (), (), ())
 
     def _leave(self) -> None:
         if self._crowds is not None and self._inside:
@@ -261,34 +265,17 @@ class GuardedHttp(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _expect_reader(self) -> None:
-        """What is written, and the end of a socket that is closing, wait for a reader; not for ever."""
-        if self._taking is None:
-            self._taking = self.loop.call_later(TAKEN_WITHIN_S, self._reset)
-
     def _bound_unread(self) -> None:
         """Of an answer; not of what upgrades: its reader is asked for a sign of life."""
         parser: Any = self.parser
         if parser.should_upgrade() or self._is_bound:
             return
         self._is_bound = True
-        if (found := self.transport.get_extra_info("socket")) is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
-            if sys.platform == "linux":
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
-
-    def _reset(self) -> None:
-        """End it, and what the system has of it: else that waits for a reader who is gone for minutes more."""
-        found = self.transport.get_extra_info("socket")
-        if found is not None and found.fileno() >= 0:  # its client may be gone already
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
+        bound(self.transport)
 
     def _disarm(self) -> None:
         self._has_headers()
-        if self._taking is not None:
-            self._taking.cancel()
-            self._taking = None
+        self._waiting.end()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
@@ -305,7 +292,7 @@ class GuardedHttp(HttpToolsProtocol):
                 self._deadline = self.loop.call_later(LINGERS_S, self._end)
                 return
         self.transport.close()
-        self._expect_reader()
+        self._waiting.begin()
 
 
 def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
