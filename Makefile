@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# processes that run tests, each with a stack of its own: as many as fit two cores
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
@@ -17,7 +19,7 @@ demo: $(STAMP) ## publish every sample event, half of the users offline at first
 	@$(BIN)/clarion local demo
 
 test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, strict types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright

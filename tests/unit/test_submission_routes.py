@@ -32,7 +32,13 @@ GOOD = {"type": "a", "message": "x", "recipient": "bob"}
 
 
 MINE = Status(
-    id=new_id(), recipient="bob", sender="svc", type="a", priority=Lane.LOW, state=State.PENDING, created_at=times.now()
+    id="019b7d3e-5c00-7abc-8def-0123456789ab",
+    recipient="bob",
+    sender="svc",
+    type="a",
+    priority=Lane.LOW,
+    state=State.PENDING,
+    created_at=times.now(),
 )
 
 

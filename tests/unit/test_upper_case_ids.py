@@ -13,7 +13,6 @@ from clarion.client.marks import Marks
 from clarion.contracts import frames
 from clarion.contracts.dead_letters import Reason
 from clarion.contracts.frames import Read
-from clarion.contracts.ids import new_id
 from clarion.contracts.inbox import Unread
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
@@ -29,7 +28,7 @@ from tests.unit.records import batch
 from tests.unit.test_submission_routes import MINE, ONE, SETTINGS, Broker, client
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-ID = new_id()
+ID = "019b7d3e-5c00-7abc-8def-0123456789ab"  # its letters differ in both cases
 MIXED = ID[:18].upper() + ID[18:]
 
 
