@@ -95,7 +95,7 @@ async def all_know(devices: list[Device], stored: Database, user: str) -> int:
 async def test_what_one_device_or_the_api_marks_shows_on_the_others(
     live: Settings, user: str, publisher: HttpPublisher, stored: Database
 ) -> None:
-    async with room(live, user, stored) as devices, asking(live, user, gateway=1) as http:
+    async with room(live, user, stored) as devices, asking(live, user, gateway_number=1) as http:
         ids = [await publisher.publish(recipient=user, type="t", message=str(n), priority="high") for n in range(4)]
 
         async def all_show() -> bool:
@@ -195,8 +195,8 @@ async def test_the_count_never_drifts_whatever_is_done_where(
 
     async with (
         room(live, user, stored) as devices,
-        asking(live, user, gateway=0) as one,
-        asking(live, user, gateway=1) as other,
+        asking(live, user, gateway_number=0) as one,
+        asking(live, user, gateway_number=1) as other,
     ):
         for _ in range(ROUNDS):
             acts = [act(devices, [one, other]) for _ in range(ACTS)]

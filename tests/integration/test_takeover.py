@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -39,13 +39,17 @@ class Listening:
                 got = json.loads(await socket.recv())
                 if got["op"] == "batch":
                     self.said += [item["message"] for item in got["items"]]
-                    await socket.send(f'{{"op":"ack","tag":{got["tag"]}}}')
+                    await self._send(socket, f'{{"op":"ack","tag":{got["tag"]}}}')
                 elif got["op"] == "ping":
-                    await socket.send('{"op":"pong"}')
+                    await self._send(socket, '{"op":"pong"}')
                 elif got["op"] == "bye":
                     self.bye = got["reason"]
         except ConnectionClosed as closed:
             self.code = closed.rcvd.code if closed.rcvd else 1006
+
+    async def _send(self, socket: ClientConnection, text: str) -> None:
+        with suppress(ConnectionClosed):  # what came before the end is still to be read
+            await socket.send(text)
 
     async def heard(self, message: str) -> None:
         async def has() -> bool:
