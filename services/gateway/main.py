@@ -236,7 +236,8 @@ async def _serve(
     app = make_app(settings, [*inbox_routes(check, inbox, budget, shares), *stream_routes, *routes, *page])
 
     crowds = Crowds(settings.connections_per_ip)
-    unread = Readers(OF_ADDRESS if settings.connections_per_ip else 0)  # as sockets: 0 is an address that all have
+    of_address = OF_ADDRESS if settings.connections_per_ip else 0  # as sockets: 0 is an address that all have
+    unread = Readers(of_address, metrics.answers_reset.inc)
     site = Site(gateway, settings.origin_list, settings.trusted_networks)
 
     def new_socket(**kwargs: Any) -> Socket:

@@ -12,6 +12,7 @@ from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.store import database, revocations
+from clarion.telemetry import metrics
 from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import Health, watch
@@ -47,7 +48,7 @@ async def main(process: Process) -> None:
     known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
-    files, unread = Descriptors(), Readers(OF_ADDRESS)
+    files, unread = Descriptors(), Readers(OF_ADDRESS, metrics.answers_reset.inc)
     health.troubles.append(files.shortage)
 
     def new_http(**kwargs: Any) -> GuardedHttp:

@@ -10,7 +10,8 @@ from mode.supervisors import CrashingSupervisor
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.open_transactions import Place
-from clarion.broker.record_batches import BUFFER_BATCHES, BatchSchema, Consumer, RecordBatch, Transport
+from clarion.broker.record_batch import BatchSchema, RecordBatch
+from clarion.broker.transport import BUFFER_BATCHES, Consumer, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
 from services.stream.bookmarks import Bookmarks

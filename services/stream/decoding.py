@@ -9,7 +9,7 @@ import msgspec
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.guarded_records import Unreadable
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batches import Record, RecordBatch
+from clarion.broker.record_batch import Record, RecordBatch
 from clarion.contracts import deliveries, ids, notification, order, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane

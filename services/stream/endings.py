@@ -16,7 +16,7 @@ from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import database, notifications
+from clarion.store import database, endings, notifications
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.emitting import receipt_records
@@ -54,14 +54,14 @@ class Endings:
         """Expire and announce a bounded number; True when there may be more."""
         stored = notifications.collection(self.database)
         now = times.now()
-        expired = await notifications.expire(stored, now=now, purged_before=now + BEFORE_PURGE, limit=AT_ONCE)
-        found = await notifications.unannounced(stored, AT_ONCE)
+        expired = await endings.expire(stored, now=now, purged_before=now + BEFORE_PURGE, limit=AT_ONCE)
+        found = await endings.unannounced(stored, AT_ONCE)
         ended: defaultdict[tuple[str, Op], list[str]] = defaultdict(list)
         for id_, user, op in found:
             ended[user, op].append(id_)
         receipts = [Receipt(user, op, ids, now) for (user, op), ids in ended.items()]
         await produce(self.producer, self.names, receipt_records(self.names, receipts))
-        await notifications.announced(stored, [id_ for id_, _, _ in found])
+        await endings.announced(stored, [id_ for id_, _, _ in found])
         for (_, op), ids in ended.items():
             metrics.folded.labels(op).inc(len(ids))
         return expired >= AT_ONCE or len(found) == AT_ONCE

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.telemetry import metrics
 from services.stream.turns import Lost, Shelved, Stage, Turn, Turns
 from services.stream.windows import Window, WindowPolicy

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batches import Record, RecordBatch
+from clarion.broker.record_batch import Record, RecordBatch
 from clarion.contracts import ids, notification, scheduling
 from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification

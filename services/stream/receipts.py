@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import Record, RecordBatch
+from clarion.broker.record_batch import Record, RecordBatch
 from clarion.contracts import receipts, times
 from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.deliveries import Sync

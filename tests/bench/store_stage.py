@@ -10,7 +10,7 @@ import bson
 from rich.console import Console
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names

@@ -9,7 +9,7 @@ from typing import Any
 from clarion.client import Lane, Publisher, Subscriber
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
-from clarion.store import notifications, sessions
+from clarion.store import notification_indexes, notifications, sessions
 from clarion.store.database import Collection, Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
@@ -66,7 +66,7 @@ async def test_what_has_expired_and_is_not_marked_yet_is_not_replayed(
 
 async def test_catching_up_leaves_out_what_has_expired(stored: Database) -> None:
     documents, now = stored["notifications_expiry"], times.now()
-    await documents.create_indexes(notifications.INDEXES)
+    await documents.create_indexes(notification_indexes.INDEXES)
     hour = timedelta(hours=1)
 
     def document(number: int, state: str, expires_at: datetime | None) -> dict[str, Any]:

@@ -13,7 +13,17 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.settings import Settings
-from clarion.store import arrivals, changes, database, deferred, inbox, indexes, notifications
+from clarion.store import (
+    arrivals,
+    changes,
+    database,
+    deferred,
+    endings,
+    inbox,
+    indexes,
+    notification_indexes,
+    notifications,
+)
 from clarion.store.changes import Change
 from clarion.store.database import Database, Document
 
@@ -65,7 +75,7 @@ def plans(found: list[Document]) -> set[str]:
 
 
 def by(name: str) -> str:
-    keys = next(index.document["key"] for index in notifications.INDEXES if index.document["name"] == name)
+    keys = next(index.document["key"] for index in notification_indexes.INDEXES if index.document["name"] == name)
     return "IXSCAN { " + ", ".join(f"{field}: {direction}" for field, direction in keys.items()) + " }"
 
 
@@ -87,7 +97,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await uses("waiting", most=4)
     assert await notifications.unread(stored, "ann") == 9
     await uses("inbox", most=0)
-    await notifications.unannounced(stored, 100)
+    await endings.unannounced(stored, 100)
     await uses("unannounced", most=1)
     assert len(await deferred.waiting(stored, NOW, 100)) == 1
     await uses("deferred", most=1)
@@ -97,7 +107,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await notifications.find(stored, ids)
     for op in changes.FOLDABLE:
         await changes.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
-    await notifications.announced(stored, ids)
+    await endings.announced(stored, ids)
     found = await asked(own)
     # by ids or, where these are all of a user's, by the user: the server finds out what is less work
     assert "COLLSCAN" not in plans(found)
@@ -111,7 +121,7 @@ async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due
     read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=since, limit=5, now=NOW)
     assert [item.ord for item in read][:4] == [10, 11, 12, 13]
     assert plans(await asked(own)) == {by("waiting"), by("delivered_since")}
-    assert await notifications.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
+    assert await endings.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
     found = await asked(own)
     assert {by("lapsing"), by("unread_purge")} <= plans(found)
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
@@ -127,7 +137,7 @@ async def test_what_was_read_and_waits_to_be_purged_costs_an_expiry_nothing(own:
         await database.insert(stored, old)
     await stored.insert_many(document("ann", 3_000 + n, NOW, purge_at=soon) for n in range(3))
     await own.command("profile", 2)
-    assert await notifications.expire(stored, now=NOW, purged_before=NOW + timedelta(hours=1), limit=500) >= 3
+    assert await endings.expire(stored, now=NOW, purged_before=NOW + timedelta(hours=1), limit=500) >= 3
     found = await asked(own)
     assert by("unread_purge") in plans(found)
     assert all(operation.get("docsExamined", 0) <= 10 for operation in found)
@@ -222,7 +232,10 @@ async def test_a_database_of_an_earlier_version_gets_its_indexes_and_its_order(s
     await stored.insert_many(made)
     for _ in range(2):
         await indexes.ensure(connection)
-    assert set(await stored.index_information()) == {"_id_", *(i.document["name"] for i in notifications.INDEXES)}
+    assert set(await stored.index_information()) == {
+        "_id_",
+        *(i.document["name"] for i in notification_indexes.INDEXES),
+    }
     first = await page(connection, limit=50)
     rest = await page(connection, limit=50, after=first.items[-1].place)
     assert [item.place.id for item in (*first.items, *rest.items)] == wanted[:60]

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection
 from clarion.broker import clients
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.client import Subscriber
 from clarion.contracts import notification, times
 from clarion.contracts.frames import Received

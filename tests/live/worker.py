@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from clarion.broker.clients import SESSION_S
 from clarion.broker.commit_tracker import CommitTracker, Partition
 from clarion.broker.ownership import Ownership
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings

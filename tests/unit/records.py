@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiokafka.structs import ConsumerRecord
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import Record, RecordBatch
+from clarion.broker.record_batch import Record, RecordBatch
 
 TOPIC = "notifications.normal"
 TIMESTAMP_MS = 1_795_000_000_000

@@ -38,6 +38,7 @@ class Served:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     state: ServerState = field(default_factory=ServerState)
     port: int = 0
+    reset: int = 0
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
@@ -50,6 +51,9 @@ class Served:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"x" * self.size})
 
+    def count_reset(self) -> None:
+        self.reset += 1
+
     def is_empty(self) -> bool:
         return not self.state.connections and not self.state.tasks
 
@@ -58,7 +62,7 @@ class Served:
 async def serving(
     served: Served, ws: Callable[..., Any] | None = None, *, most: int = 0, most_unread: int = 0
 ) -> AsyncGenerator[Served]:
-    crowds, readers = Crowds(most) if most else None, Readers(most_unread)
+    crowds, readers = Crowds(most) if most else None, Readers(most_unread, served.count_reset)
     config = uvicorn.Config(served.app, interface="asgi3", log_config=None, ws=ws or "none")  # pyright: ignore[reportArgumentType]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
@@ -146,6 +150,7 @@ async def test_of_answers_that_an_address_does_not_read_few_are_kept_and_readers
             writer.write(asked)
         await until(lambda: served.asked == 10)
         await until(lambda: len(served.state.connections) == 3)
+        assert served.reset == 7
         reader, writer = await clients.enter_async_context(client(served))
         writer.write(asked)
         await reader.readuntil(b"\r\n\r\n")

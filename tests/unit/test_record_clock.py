@@ -9,7 +9,7 @@ import pytest
 from bson.codec_options import CodecOptions
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.contracts import frames, limits, notification, times
 from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batches import Record, RecordBatch
+from clarion.broker.record_batch import Record, RecordBatch
 from clarion.contracts import notification
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarion.broker.commit_tracker import CommitTracker, Partition
-from clarion.broker.record_batches import RecordBatch
+from clarion.broker.record_batch import RecordBatch
 from clarion.contracts import deliveries, notification, times
 from clarion.contracts.deliveries import Unstored
 from clarion.contracts.lanes import Lane

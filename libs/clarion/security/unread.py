@@ -7,6 +7,7 @@ import asyncio
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from clarion.contracts.limits import KIB
@@ -28,11 +29,12 @@ def bound(transport: asyncio.BaseTransport) -> None:
 class Readers:
     """The answers that wait for readers at each address, those that wait longest first: at most `most`; 0 is no limit.
 
-    Bounded by the connections.
+    Bounded by the connections. `on_reset` is told of each that is not waited for any longer.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, on_reset: Callable[[], None]) -> None:
         self._most: Final = most
+        self.on_reset: Final = on_reset
         self._waiting: Final[dict[str, dict[Waiting, None]]] = {}
 
     def enter(self, address: str, waiting: "Waiting") -> "Waiting | None":
@@ -76,6 +78,8 @@ class Waiting:
     def reset(self) -> None:
         """End it, and what the system has of it: else that waits for a reader who is gone for minutes more."""
         self.end()
+        if self._readers is not None:
+            self._readers.on_reset()
         found: Any = self._transport.get_extra_info("socket")
         if found is not None and found.fileno() >= 0:  # its client may be gone already
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

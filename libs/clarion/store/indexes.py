@@ -5,7 +5,7 @@ from typing import Final
 import pymongo
 from pymongo.errors import OperationFailure
 
-from clarion.store import deaths, notifications, revocations, scheduled, sessions
+from clarion.store import deaths, notification_indexes, notifications, revocations, scheduled, sessions
 from clarion.store.database import Collection, Database
 from clarion.store.failures import asked
 
@@ -23,12 +23,12 @@ async def ensure(database: Database) -> None:
     """
     stored = notifications.collection(database)
     with pymongo.timeout(BUILD_S):
-        await stored.create_indexes(notifications.INDEXES)
+        await stored.create_indexes(notification_indexes.INDEXES)
         await deaths.collection(database).create_indexes(deaths.INDEXES)
         await revocations.collection(database).create_indexes(revocations.INDEXES)
         await scheduled.collection(database).create_indexes(scheduled.INDEXES)
         await sessions.collection(database).create_indexes(sessions.INDEXES)
-    for name in notifications.RETIRED_INDEXES:
+    for name in notification_indexes.RETIRED_INDEXES:
         await _drop(stored, name)
 
 

@@ -1,4 +1,6 @@
-"""Stored notifications: insert, route repeats, replay, expire. What receipts do to them is in `changes.py`.
+"""Stored notifications: insert, route repeats, replay.
+
+What receipts do to them is in `changes.py`, how they end by themselves in `endings.py`.
 
 A document: `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `inbox.py`), archived,
 created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded JSON, so
@@ -12,71 +14,16 @@ from operator import itemgetter
 from typing import Final
 
 import msgspec
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
-from clarion.contracts.receipts import Op
 from clarion.contracts.status import State
 from clarion.store import database
 from clarion.store.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
 from clarion.store.failures import asked
 
-_IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
-
 _NAME: Final = "notifications"
-_UNREAD_PURGE: Final = "unread_purge"
-INDEXES: Final = [
-    IndexModel(
-        # the state is always the same here; without it a query for it would have to look into the documents
-        [("recipient", ASCENDING), ("state", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
-        name="waiting",
-        partialFilterExpression={"state": State.PENDING},
-    ),
-    IndexModel(
-        [("recipient", ASCENDING), ("delivered_at", DESCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
-        name="delivered_since",
-        partialFilterExpression={"delivered_at": {"$exists": True}},  # costs an insert nothing
-    ),
-    # counts what is unread without reading documents; a page of all asks for `unread` in [true, false], and merges
-    IndexModel(
-        [("recipient", ASCENDING), ("unread", ASCENDING), ("available_at", DESCENDING), ("_id", DESCENDING)],
-        name="inbox",
-    ),
-    IndexModel(
-        [("recipient", ASCENDING), ("available_at", DESCENDING), ("_id", DESCENDING)],
-        name="archived",
-        partialFilterExpression={"archived": True},  # costs an insert nothing
-    ),
-    IndexModel(
-        [("expires_at", ASCENDING)],
-        name="lapsing",
-        partialFilterExpression={"unread": _IN_INBOX, "expires_at": {"$exists": True}},
-    ),
-    IndexModel(
-        # ends with `ord`, since a server takes two indexes of the same fields for one, whatever their filters
-        [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING), ("ord", ASCENDING)],
-        name="replaceable",
-        partialFilterExpression={"unread": True, "collapse_key": {"$exists": True}},
-    ),
-    IndexModel([("unannounced", ASCENDING)], name="unannounced", partialFilterExpression={"unannounced": True}),
-    IndexModel(
-        [("deferred", ASCENDING), ("stored_at", ASCENDING)],
-        name="deferred",
-        partialFilterExpression={"deferred": True},  # costs an insert nothing; see `deferred.py`
-    ),
-    # What is unread and about to be purged: `purge` has also what was read, an hour of it at every look. New entries go
-    # to the end, the cheapest place; one goes when its notification is read.
-    IndexModel(
-        [("unread", ASCENDING), ("purge_at", ASCENDING)],
-        name=_UNREAD_PURGE,
-        partialFilterExpression={"unread": True},
-    ),
-    IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
-]
-# Of earlier versions: dropped once those above are made.
-RETIRED_INDEXES: Final = ["collapse", "inbox_unread", "archive"]
-
 _KEYS_PER_QUERY: Final = 200
 # What a newer one replaces: nobody has read it. One that was read, or marked unread again, is the user's own business.
 _REPLACEABLE: Final[Document] = {
@@ -266,46 +213,3 @@ async def come_late(documents: Collection, ids: Sequence[str]) -> None:
 async def unread(documents: Collection, user: str) -> int:
     """The server's unread count, up to UNREAD_CAP: counting further costs and tells nobody anything."""
     return await documents.count_documents({"recipient": user, "unread": True}, limit=UNREAD_CAP)
-
-
-@asked
-async def expire(documents: Collection, *, now: datetime, purged_before: datetime, limit: int) -> int:
-    """Take what is beyond its `expires_at`, or unread and about to be purged, out of the inboxes; `limit` of each.
-
-    What nobody received becomes `expired`; the rest keeps its state.
-    """
-    lapsed = documents.find({"unread": _IN_INBOX, "expires_at": {"$lte": now}}, ["_id"])
-    # by name: where both find nothing at first, the server may keep to `purge`, which reads all that was read
-    unread = documents.find({"unread": True, "purge_at": {"$lte": purged_before}}, ["_id"]).hint(_UNREAD_PURGE)
-    due = {d["_id"] for found in (lapsed, unread) for d in await found.limit(limit).to_list(None)}
-    if not due:
-        return 0
-    was_missed = {"$and": ["$unread", {"$in": ["$state", [State.PENDING, State.THROTTLED]]}]}
-    change = {
-        "state": {"$cond": [was_missed, State.EXPIRED, "$state"]},
-        "unread": None,
-        "expired_at": now,
-        "unannounced": True,
-    }
-    result = await documents.update_many({"_id": {"$in": list(due)}, "unread": _IN_INBOX}, [{"$set": change}])
-    return result.modified_count
-
-
-@asked
-async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, Op]]:
-    """(id, recipient, what to tell) of what ended by itself, and is not yet told on `receipts`."""
-    found = await documents.find({"unannounced": True}, ["recipient", "state"]).limit(limit).to_list(None)
-    return [(d["_id"], d["recipient"], _ENDINGS.get(State(d["state"]), Op.LAPSED)) for d in found]
-
-
-_ENDINGS: Final = {
-    State.EXPIRED: Op.EXPIRED,
-    State.COLLAPSED: Op.COLLAPSED,
-    State.THROTTLED: Op.THROTTLED,
-    State.RETRACTED: Op.RETRACTED,
-}
-
-
-@asked
-async def announced(documents: Collection, ids: Sequence[str]) -> None:
-    await documents.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"unannounced": ""}})

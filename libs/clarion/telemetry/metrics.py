@@ -83,6 +83,7 @@ buffered_bytes = Gauge("clarion_buffered_bytes", "Bytes fetched and not yet ackn
 connections = Gauge("clarion_connections", "Open connections", ["state"])
 upgrades_refused = Counter("clarion_upgrades_refused", "Sockets refused before the upgrade, by HTTP status", ["status"])
 connections_refused = Counter("clarion_connections_refused", "Connections refused since file descriptors are short")
+answers_reset = Counter("clarion_answers_reset", "Answers that were given up because nobody read them")
 streams = Gauge("clarion_streams", "Open connections that are Server-Sent Events; they are among the connections, too")
 stream_acks = Counter("clarion_stream_acks", "Acknowledgements by POST: `here`, or `forwarded`", ["how"])
 rooms = Gauge("clarion_rooms", "Users with at least one connection here")

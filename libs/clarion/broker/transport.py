@@ -8,10 +8,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import faust
 import structlog
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -23,15 +21,13 @@ from clarion.broker.guarded_records import Allowance, Unreadable
 from clarion.broker.lean_records import Record, take_records_as_they_are
 from clarion.broker.open_transactions import OpenTransactions, Place, places
 from clarion.broker.ownership import Ownership
+from clarion.broker.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
 
 log = structlog.get_logger()
 
 # Of what is fetched and not yet acknowledged, over all partitions; exceeded by at most one fetch.
 BUFFER_BYTES: Final = 16 * 1024 * KIB
-# What a record costs beside what it holds, roughly; so that many small records are bounded, too.
-RECORD_OVERHEAD_BYTES: Final = 512
-HEADER_OVERHEAD_BYTES: Final = 128
 BUFFER_BATCHES: Final = BUFFER_BYTES // RECORD_OVERHEAD_BYTES
 
 _COMMIT_ALL_S: Final = 3.0
@@ -39,53 +35,6 @@ _COMMIT_AGAIN_S: Final = 0.05
 
 Drain = Callable[[], Awaitable[None]]
 Offsets = Mapping[Partition, int]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordBatch:
-    """Consecutive records of one partition, as they were fetched. `size` is about what they hold, in bytes.
-
-    `unreadable` stands for records that cannot be read: anywhere among the others, or alone.
-    """
-
-    partition: Partition
-    records: Sequence[Record]
-    epoch: int
-    size: int
-    unreadable: Sequence[Unreadable] = ()
-
-    @property
-    def last(self) -> int:
-        ends = [self.records[-1].offset] if self.records else []
-        return max(*ends, self.unreadable[-1].last) if self.unreadable else ends[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _BatchMessage:
-    """What Faust expects of a fetched record; the batch is its value."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    value: RecordBatch
-    timestamp_type: int = 0
-    headers: tuple[()] = ()
-    key: None = None
-    checksum: None = None
-    serialized_key_size: int = 0
-    serialized_value_size: int = 0
-
-
-def _size_of(records: Sequence[Record | Unreadable]) -> int:
-    """Most records have no headers, so those that have are looked for first."""
-    held = sum([len(record.value or b"") + len(record.key or b"") for record in records])
-    headers = [header for record in records if record.headers for header in record.headers]
-    return held + _bytes_of(headers) + RECORD_OVERHEAD_BYTES * len(records)
-
-
-def _bytes_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
-    return sum([len(name) + len(content or b"") + HEADER_OVERHEAD_BYTES for name, content in headers])
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -161,15 +110,15 @@ class Consumer(driver.Consumer):
             self.tracker.pass_over(partition, place.position, self._committed_offset.get(TP(*partition)))
         self.waits.look(now_at, time.monotonic())
 
-    def _batch(self, tp: Any, fetched: Sequence[Record | Unreadable]) -> _BatchMessage:
+    def _batch(self, tp: Any, fetched: Sequence[Record | Unreadable]) -> BatchMessage:
         partition = Partition(tp.topic, tp.partition)
         unreadable = [one for one in fetched if type(one) is Unreadable]
         records = [one for one in fetched if type(one) is not Unreadable] if unreadable else fetched
-        size = _size_of(fetched)
+        size = size_of(fetched)
         batch = RecordBatch(partition, cast("Sequence[Record]", records), self.tracker.epoch, size, unreadable)
         last = batch.last
         self.tracker.take(partition, fetched[0].offset, last, size)
-        return _BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
+        return BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         super().resume_partitions(tps)
@@ -349,13 +298,3 @@ async def _nowhere_else(committed: Offsets) -> Offsets:
 
 async def _agree(offsets: Offsets) -> bool:
     return True
-
-
-class BatchSchema(faust.Schema):  # type: ignore[misc]
-    """Hands batches on as they are: decoding is the pipeline's, in one pass for a whole window."""
-
-    def loads_key(self, app: Any, message: Any, **kwargs: Any) -> None:
-        return None
-
-    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> RecordBatch:
-        return message.value
