@@ -23,6 +23,7 @@ import psutil
 from rich.console import Console
 
 from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.status import State
 from clarion.store import database, notifications
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
@@ -47,6 +48,7 @@ LOG_MIB: Final = 1.0
 _KIND_S: Final = 120.0
 _CALM_S: Final = 10.0
 _PAUSE_S: Final = 1.0
+_STORED_S: Final = 20.0
 _BUFFERED_S: Final = 0.5  # by the proxy before the devices of a tenth of the users
 _MIB: Final = 2**20
 _LANES: Final = {0: Lane.URGENT, 1: Lane.HIGH, 2: Lane.LOW}
@@ -81,7 +83,8 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
             dead = await letters.collect(at.settings, len(field.sent.bad))
             stuck = stuck or await _behind(at)
         undone = await _seen(at, field.sent.undone)
-        kept = await _seen(at, field.sent.kept)
+        kept = await _seen_all(at, field.sent.kept)
+        retracted = await _seen_all(at, field.sent.retracted, state=State.RETRACTED, unread=None)
         devices = [*honest, *guests, *field.devices]
         found = judge(published, publishing.unsure, [one.had for one in devices])
         dead_found = letters.judge(field.sent.bad, dead)
@@ -90,6 +93,7 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
             **dead_found.wrongs(),
             "of aborted transactions, seen": sorted(undone),
             "accepted by ingest and not stored": sorted(field.sent.kept - kept),
+            "taken back and not retracted": sorted(field.sent.retracted - retracted),
             "answers that no door may give": doors.wrong,
             "processes that ended": [one.name for one in at.services.values() if not one.is_alive()],
             "said what no process must": [line for one in at.services.values() for line in _broken(one)],
@@ -103,6 +107,7 @@ async def run(stack: Stack, seed: int, kinds: list[str], minutes: float, console
             Row("honest, published", len(publishing.published), "notifications"),
             Row("of strangers, valid", len(field.sent.good), "notifications"),
             Row("of strangers, accepted by ingest", len(field.sent.kept), "notifications"),
+            Row("of strangers, taken back at once", len(field.sent.retracted), "notifications"),
             Row("of strangers, bad", len(field.sent.bad), "records"),
             Row("of strangers, refused by the broker", field.sent.refused, "records"),
             at_least("of strangers, answers at the doors", sum(doors.answers.values()), 1, ""),
@@ -199,11 +204,19 @@ async def _behind(at: World) -> str:
     return ""
 
 
-async def _seen(at: World, ids: set[str]) -> set[str]:
-    """Those of `ids` that are stored."""
+async def _seen_all(at: World, ids: set[str], **how: object) -> set[str]:
+    """As `_seen`, when all are, or after a while."""
+    ends = time.monotonic() + _STORED_S
+    while (found := await _seen(at, ids, **how)) != ids and time.monotonic() < ends:
+        await asyncio.sleep(0.5)
+    return found
+
+
+async def _seen(at: World, ids: set[str], **how: object) -> set[str]:
+    """Those of `ids` that are stored, with these values."""
     connection = database.connect(at.settings)
     try:
-        found = notifications.collection(connection).find({"_id": {"$in": list(ids)}}, ["_id"])
+        found = notifications.collection(connection).find({"_id": {"$in": list(ids)}, **how}, ["_id"])
         return {document["_id"] async for document in found}
     finally:
         database.close(connection)

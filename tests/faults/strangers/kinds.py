@@ -117,6 +117,10 @@ async def keys(at: Field, chance: random.Random) -> None:
     await publishers.reused_keys(at.doors, chance, at.sent)
 
 
+async def second_thoughts(at: Field, chance: random.Random) -> None:
+    await publishers.second_thoughts(at.doors, chance, at.sent)
+
+
 async def deploys(at: Field, chance: random.Random) -> None:
     at.devices.append(await detours.deploy(at.world.settings, at.doors.gateways, chance, at.sent))
 
@@ -161,6 +165,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "a flood of bad records": flood,
     "a crowd at one publisher": crowds,
     "keys used again": keys,
+    "second thoughts": second_thoughts,
     "proxies that deploy": deploys,
     "odd positions": resumes,
     "odd tokens": tokens,

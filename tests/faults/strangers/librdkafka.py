@@ -34,6 +34,7 @@ class Sent:
     good: dict[str, Good] = field(default_factory=dict[str, Good])
     bad: dict[tuple[str, int, int], Bad] = field(default_factory=dict[tuple[str, int, int], Bad])
     undone: set[str] = field(default_factory=set[str])  # ids in transactions that were aborted
+    retracted: set[str] = field(default_factory=set[str])  # ids that were taken back, as ingest has accepted
     kept: set[str] = field(default_factory=set[str])  # ids that ingest accepted, for users who are not there
     refused: int = 0
 

@@ -1,4 +1,4 @@
-"""What strangers do with the SDK and with keys at ingest: everything at once, and one key for several messages."""
+"""What strangers do with the SDK and with keys at ingest: everything at once, one key for several, and back again."""
 
 import asyncio
 import random
@@ -18,6 +18,7 @@ from tests.faults.strangers.librdkafka import Sent
 CROWD: Final = 2_000
 _RECIPIENTS: Final = 500
 _USES: Final = 3
+_RETRACTED: Final = 40  # of what is not stored yet an ingest process takes back one a second, and a hundred at once
 _ANSWER_S: Final = 20.0
 
 
@@ -57,6 +58,16 @@ async def reused_keys(doors: Doors, chance: random.Random, sent: Sent) -> None:
                 doors.wrong.append(f"a key used for {_USES} messages was answered with {statuses}")
                 continue
             sent.kept.add(answers[0].json()["id"])
+
+
+async def second_thoughts(doors: Doors, chance: random.Random, sent: Sent) -> None:
+    """Some are taken back as soon as they are accepted: nobody sees them in an inbox afterwards."""
+    async with Publisher.http(_url(doors), token=_token(doors.settings)) as publisher:
+        for number in range(_RETRACTED):
+            recipient, lane = f"crowd-{number}", chance.choice(LANES)
+            id_ = await publisher.publish(recipient=recipient, type="strange", message="by mistake", priority=lane)
+            await publisher.retract(id_)
+            sent.retracted.add(id_)
 
 
 def _body(chance: random.Random) -> dict[str, str]:
