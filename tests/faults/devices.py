@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from clarion.client import Inbox, State, Subscriber
 from clarion.client.cursor_store import Position
@@ -62,6 +62,13 @@ class Watched(Subscriber):
         super()._on_frame(frame)
 
 
+class Late(NamedTuple):
+    """When an item was published, by the clock of this machine, and how long it took from there to the SDK."""
+
+    published_at: float
+    seconds: float
+
+
 @dataclass(slots=True)
 class Device:
     """`pause_s` is how long it takes to handle an item; it may change meanwhile. `by_stream`: it has no sockets."""
@@ -70,7 +77,7 @@ class Device:
     by_stream: bool = False
     pause_s: float = 0.0
     handed: list[Handed] = field(default_factory=list[Handed])
-    late_s: list[float] = field(default_factory=list[float])  # of each item, since it was published
+    late: list[Late] = field(default_factory=list[Late])
     resyncs: int = 0
     repeats: int = 0
     early: int = 0
@@ -92,7 +99,8 @@ class Device:
         async with watched:
             try:
                 async for item in watched:
-                    self.late_s.append(time.time() - int(item.id[:13].replace("-", ""), 16) / 1000)
+                    published_at = int(item.id[:13].replace("-", ""), 16) / 1000
+                    self.late.append(Late(published_at, time.time() - published_at))
                     self.handed.append(Handed(item.id, item.message, item.lane, None if item.unstored else item.ord))
                     if self.pause_s:
                         await asyncio.sleep(self.pause_s)

@@ -115,7 +115,7 @@ async def one_kind(
         if ids:
             console.print(f"  [red]{wrong}[/]: {len(ids):,}, such as {ids[:3]}", markup=True)
     by_stream = sum(len(device.handed) for device in quick if device.by_stream)
-    late_s = sorted(late for device in quick for late in device.late_s)
+    late_s = sorted(late.seconds for device in quick for late in device.late)
     repeats = sum(device.repeats for device in devices)
     console.print(f"  {kind}: {found.handed:,} handed out, {repeats:,} came again on the wire")
     return [

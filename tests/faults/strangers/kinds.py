@@ -2,7 +2,9 @@
 
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +20,7 @@ from tests.faults.strangers.world import World
 FLOOD: Final = 10_000
 _FEW: Final = 40
 _OPEN_S: Final = 3.0
+_EARLIER_S: Final = 2.0  # what was on its way when it began waits as well
 
 
 @dataclass(slots=True)
@@ -26,6 +29,16 @@ class Field:
     doors: Doors
     sent: Sent = field(default_factory=Sent)
     devices: list[Device] = field(default_factory=list[Device])  # that came and went
+    # when honest traffic waits by Kafka's own rules: behind an open transaction, or for a topic that takes nothing
+    held_up: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+
+    @contextmanager
+    def holding_up(self) -> Generator[None]:
+        began = time.time()
+        try:
+            yield
+        finally:
+            self.held_up.append((began - _EARLIER_S, time.time()))
 
 
 Kind = Callable[[Field, random.Random], Awaitable[None]]
@@ -83,7 +96,8 @@ async def open_transactions(at: Field, chance: random.Random) -> None:
     """For a while each keeps what comes after it in its partitions; then it is as if it had not been."""
     found = [records.valid(chance, lanes=[chance.choice(LANES)]) for _ in range(10)]
     name = f"stranger-{new_id()}"
-    await librdkafka.transaction(at.world.settings, name, found, at.sent, commit=False, open_s=_OPEN_S)
+    with at.holding_up():
+        await librdkafka.transaction(at.world.settings, name, found, at.sent, commit=False, open_s=_OPEN_S)
 
 
 async def repeats(at: Field, chance: random.Random) -> None:
@@ -105,8 +119,9 @@ async def refusing_topics(at: Field, chance: random.Random) -> None:
     """One that our own processes write to, and one of a lane: all go on when they take records again."""
     names = Names(at.world.settings.prefix)
     ours = chance.choice([names.receipts, names.deliveries_bulk, names.deliveries(Lane.URGENT)])
-    await refusals.refuse(at.world.settings, ours)
-    await refusals.refuse(at.world.settings, names.notifications(chance.choice(LANES)))
+    with at.holding_up():
+        await refusals.refuse(at.world.settings, ours)
+        await refusals.refuse(at.world.settings, names.notifications(chance.choice(LANES)))
 
 
 async def crowds(at: Field, chance: random.Random) -> None:
