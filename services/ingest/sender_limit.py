@@ -27,8 +27,7 @@ class UnfoundLimit:
                 f"of what is not stored yet a sender may retract {limits.UNFOUND_PER_S} a second and "
                 f"{limits.UNFOUND_BURST} at once; what is stored has no such limit; see Retry-After"
             )
-            headers = {"Retry-After": str(math.ceil(wait_s))}
-            raise Refused(429, detail, errors=[FieldError("", "rate", detail, most)], headers=headers)
+            raise _later(detail, FieldError("", "rate", detail, most), wait_s)
 
 
 class SenderLimit:
@@ -47,8 +46,7 @@ class SenderLimit:
             error = FieldError("/recipients", "too_many", "more than may be published at once", self._burst)
             raise Refused(422, f"publish to at most {self._burst} recipients at once", errors=[error])
         if wait_s := self._limit.take(subject, time.monotonic(), recipients):
-            headers = {"Retry-After": str(math.ceil(wait_s))}
-            raise Refused(429, self._detail(), errors=[self._error()], headers=headers)
+            raise _later(self._detail(), self._error(), wait_s)
 
     def admit(
         self, subject: str, lines: Mapping[int, Notification]
@@ -71,3 +69,7 @@ class SenderLimit:
 
     def _error(self) -> FieldError:
         return FieldError("", "rate", self._detail(), f"{self._rate:g}/s")
+
+
+def _later(detail: str, error: FieldError, wait_s: float) -> Refused:
+    return Refused(429, detail, errors=[error], headers={"Retry-After": str(math.ceil(wait_s))})

@@ -5,7 +5,6 @@ frame, with a token of the recipient's. Three steps, so that a crash between the
 then it is sent, then the mark goes.
 """
 
-import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Set
@@ -19,15 +18,14 @@ from clarion.broker.placement import partition_of
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
-from clarion.store import database, deferred, notifications, sessions
+from clarion.store import deferred, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.deferred import Deferred
 from clarion.telemetry import metrics
 from services.stream.emitting import late_records
 from services.stream.producing import produce
-from services.stream.progress import Progress
+from services.stream.progress import Progress, come_round
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 500
@@ -50,11 +48,7 @@ class Deferring:
     progress: Progress = field(default_factory=Progress)
 
     async def run(self) -> None:
-        while True:
-            full = await retry(self.step, "scheduler", *database.TRANSIENT)
-            self.progress.made()
-            if not full:
-                await asyncio.sleep(EVERY_S)
+        await come_round(self.step, self.progress, EVERY_S)
 
     def stuck(self) -> str:
         """Why nothing is shown late; empty while that goes on."""

@@ -3,7 +3,6 @@
 Two steps, so that a crash between them loses no announcement: first the state, then the receipt, then the mark goes.
 """
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,13 +14,12 @@ from aiokafka import AIOKafkaProducer
 from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
-from clarion.store import database, endings, notifications
+from clarion.store import endings, notifications
 from clarion.store.database import Database
 from clarion.telemetry import metrics
 from services.stream.emitting import receipt_records
 from services.stream.producing import produce
-from services.stream.progress import Progress
+from services.stream.progress import Progress, come_round
 
 log = structlog.get_logger()
 
@@ -39,11 +37,7 @@ class Endings:
     progress: Progress = field(default_factory=Progress)
 
     async def run(self) -> None:
-        while True:
-            full = await retry(self.step, "scheduler", *database.TRANSIENT)
-            self.progress.made()
-            if not full:
-                await asyncio.sleep(EVERY_S)
+        await come_round(self.step, self.progress, EVERY_S)
 
     def stuck(self) -> str:
         """Why nothing is told to have ended; empty while that goes on."""

@@ -1,8 +1,12 @@
 """When a loop last came round: one that hangs looks like one that has nothing to do."""
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from clarion.resilience.backoff import retry
+from clarion.store import database
 from services.stream.pipeline import STUCK_S
 
 
@@ -19,3 +23,12 @@ class Progress:
         """For how long the loop has not come round; 0 while that is no longer than it may be."""
         waited = time.monotonic() - self._made_at
         return waited if waited > STUCK_S else 0.0
+
+
+async def come_round(step: Callable[[], Awaitable[bool]], progress: Progress, every_s: float) -> None:
+    """Do the scheduler role's `step` for ever: at once again when it says that there may be more."""
+    while True:
+        full = await retry(step, "scheduler", *database.TRANSIENT)
+        progress.made()
+        if not full:
+            await asyncio.sleep(every_s)

@@ -2,6 +2,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from clarion.settings import Settings
+from clarion.store import database
+from clarion.store.database import Database
 from tests.children import net_of
 from tests.conftest import until
 
@@ -15,6 +18,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def walks(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--live-walks", WALKS) or WALKS)
+
+
+@pytest.fixture
+async def own(settings: Settings) -> AsyncGenerator[Database]:
+    """The database of a test that has topics and a database of its own."""
+    connection = database.connect(settings)
+    yield connection
+    await connection.client.drop_database(connection.name)
+    database.close(connection)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from clarion.broker import clients
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, mailboxes, sessions
+from clarion.store import mailboxes, sessions
 from clarion.store.database import Database
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.abandoned import SWEEP_EVERY_S, Abandoned
@@ -32,49 +32,41 @@ GONE_WITHIN_S = 40.0
 
 
 @pytest.fixture
-async def stored(settings: Settings) -> AsyncGenerator[Database]:
-    connection = database.connect(settings)
-    yield connection
-    await connection.client.drop_database(connection.name)
-    database.close(connection)
-
-
-@pytest.fixture
 async def producer(settings: Settings) -> AsyncGenerator[AIOKafkaProducer]:
     async with clients.producer(settings) as one:
         yield one
 
 
-async def leased(stored: Database, mailbox: int, user: str) -> Lease:
+async def leased(own: Database, mailbox: int, user: str) -> Lease:
     """To an owner of that name, where `user` is."""
-    lease = await mailboxes.create(mailboxes.collection(stored), mailbox, f"owner of {mailbox}")
+    lease = await mailboxes.create(mailboxes.collection(own), mailbox, f"owner of {mailbox}")
     assert lease is not None
-    await write(stored, lease, user)
+    await write(own, lease, user)
     return lease
 
 
-async def write(stored: Database, lease: Lease, user: str) -> None:
-    await sessions.write(sessions.collection(stored), [sessions.present(user, lease.mailbox, lease.epoch, 1)])
+async def write(own: Database, lease: Lease, user: str) -> None:
+    await sessions.write(sessions.collection(own), [sessions.present(user, lease.mailbox, lease.epoch, 1)])
 
 
-async def online(stored: Database, *users: str) -> dict[str, set[int]]:
-    return await sessions.route(sessions.collection(stored), users)
+async def online(own: Database, *users: str) -> dict[str, set[int]]:
+    return await sessions.route(sessions.collection(own), users)
 
 
 async def test_what_nobody_renews_is_cleared_and_given_back_and_its_owner_finds_out(
-    settings: Settings, stored: Database, producer: AIOKafkaProducer
+    settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
-    leases, names = mailboxes.collection(stored), Names(settings.prefix)
-    mine, dead, alive = [await leased(stored, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
+    leases, names = mailboxes.collection(own), Names(settings.prefix)
+    mine, dead, alive = [await leased(own, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
     paused = Mailbox(dead, names, lambda _: (), lambda: None)
-    clearing = Abandoned(mine, 3, stored, producer, names)
+    clearing = Abandoned(mine, 3, own, producer, names)
     async with paused.positioned(settings, producer) as consumers:
         for now in range(0, int(TAKE_AFTER_S), 5):
             await clearing.look(now)
             assert await mailboxes.renew(leases, alive)
-        assert await online(stored, "ann", "bob", "cy") == {"ann": {0}, "bob": {1}, "cy": {2}}
+        assert await online(own, "ann", "bob", "cy") == {"ann": {0}, "bob": {1}, "cy": {2}}
         await clearing.look(TAKE_AFTER_S)
-        assert await online(stored, "ann", "bob", "cy") == {"ann": {0}, "cy": {2}}
+        assert await online(own, "ann", "bob", "cy") == {"ann": {0}, "cy": {2}}
         for consumer in consumers:
             with pytest.raises(LeaseLost):
                 await asyncio.wait_for(paused.read(consumer), 10)
@@ -84,21 +76,21 @@ async def test_what_nobody_renews_is_cleared_and_given_back_and_its_owner_finds_
 
 
 async def test_a_session_that_is_written_after_the_sweep_goes_with_a_later_one(
-    settings: Settings, stored: Database, producer: AIOKafkaProducer
+    settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
     """By an owner that slept and has not found out yet, or by a write that had timed out."""
-    leases = mailboxes.collection(stored)
-    mine, dead, moved = [await leased(stored, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
-    clearing = Abandoned(mine, 3, stored, producer, Names(settings.prefix))
+    leases = mailboxes.collection(own)
+    mine, dead, moved = [await leased(own, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
+    clearing = Abandoned(mine, 3, own, producer, Names(settings.prefix))
     await clearing.look(0)
     await clearing.clear(dead)
     heir = await mailboxes.take(leases, moved, "heir")
     assert heir is not None
-    await write(stored, heir, "di")
-    await write(stored, dead, "bob")  # a mailbox that nobody has
-    await write(stored, replace(dead, epoch=2), "eve")  # of its latest epoch, too
+    await write(own, heir, "di")
+    await write(own, dead, "bob")  # a mailbox that nobody has
+    await write(own, replace(dead, epoch=2), "eve")  # of its latest epoch, too
     await clearing.look(SWEEP_EVERY_S - 1)
-    assert await online(stored, "ann", "bob", "cy", "di", "eve") == {
+    assert await online(own, "ann", "bob", "cy", "di", "eve") == {
         "ann": {0},
         "bob": {1},
         "cy": {2},
@@ -106,16 +98,16 @@ async def test_a_session_that_is_written_after_the_sweep_goes_with_a_later_one(
         "eve": {1},
     }
     await clearing.look(SWEEP_EVERY_S)
-    assert await online(stored, "ann", "bob", "cy", "di", "eve") == {"ann": {0}, "di": {2}}
+    assert await online(own, "ann", "bob", "cy", "di", "eve") == {"ann": {0}, "di": {2}}
 
 
 async def test_of_gateways_that_find_the_same_one_a_single_one_clears_it(
-    settings: Settings, stored: Database, producer: AIOKafkaProducer
+    settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
-    dead = await leased(stored, 0, "ann")
-    both = [Abandoned(Lease(n, f"g{n}", 1, 0), 3, stored, producer, Names(settings.prefix)) for n in (1, 2)]
+    dead = await leased(own, 0, "ann")
+    both = [Abandoned(Lease(n, f"g{n}", 1, 0), 3, own, producer, Names(settings.prefix)) for n in (1, 2)]
     await asyncio.gather(*(each.clear(dead) for each in both))
-    (after,) = (await mailboxes.read_all(mailboxes.collection(stored))).values()
+    (after,) = (await mailboxes.read_all(mailboxes.collection(own))).values()
     assert (after.owner, after.epoch) == ("", 2)
 
 
@@ -138,7 +130,7 @@ async def staying(socket: ClientConnection) -> AsyncGenerator["asyncio.Task[None
 
 @pytest.mark.timeout(180)
 async def test_sessions_of_a_dead_gateway_go_and_its_mailbox_is_free_though_others_are_free_too(
-    settings: Settings, stored: Database, tmp_path: Path
+    settings: Settings, own: Database, tmp_path: Path
 ) -> None:
     async with (
         gateway(settings, tmp_path) as living,
@@ -158,10 +150,10 @@ async def test_sessions_of_a_dead_gateway_go_and_its_mailbox_is_free_though_othe
             async def only_ann_is_left() -> bool:
                 if anns.done():
                     anns.result()  # tells why
-                return await online(stored, "ann", "bob", "cy") == {"ann": {(await living.figures())["mailbox"]}}
+                return await online(own, "ann", "bob", "cy") == {"ann": {(await living.figures())["mailbox"]}}
 
             async def one_has_an_owner() -> bool:
-                found = (await mailboxes.read_all(mailboxes.collection(stored))).values()
+                found = (await mailboxes.read_all(mailboxes.collection(own))).values()
                 return sorted((lease.epoch, bool(lease.owner)) for lease in found) == [
                     (1, True),
                     (2, False),

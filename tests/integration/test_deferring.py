@@ -129,18 +129,8 @@ async def test_the_newest_of_a_flood_is_shown_live_at_the_end_once(settings: Set
     database.close(connection)
 
 
-@pytest.fixture
-async def stored(settings: Settings) -> AsyncGenerator[Database]:
-    connection = database.connect(settings)
-    yield connection
-    await connection.client.drop_database(connection.name)
-    database.close(connection)
-
-
-async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(
-    settings: Settings, stored: Database
-) -> None:
-    documents, long_ago = notifications.collection(stored), times.now() - 2 * QUIET
+async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(settings: Settings, own: Database) -> None:
+    documents, long_ago = notifications.collection(own), times.now() - 2 * QUIET
     keep = times.now() + timedelta(days=1)
 
     def held(user: str, n: int, **more: object) -> dict[str, Any]:
@@ -156,7 +146,7 @@ async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(
     mine = {partition_of(user, 1_000) for user in ("ann", "bob", "cy")}
     async with clients.producer(settings) as producer:
         names = Names(settings.prefix)
-        deferring = Deferring(names, stored, producer, lambda: mine, 1_000, RateLimit(1, 1))
+        deferring = Deferring(names, own, producer, lambda: mine, 1_000, RateLimit(1, 1))
         await deferring.step()
     found = {d["_id"]: d async for d in documents.find({})}
 

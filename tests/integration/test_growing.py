@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from clarion.contracts import order, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, topics
+from clarion.store import notifications, topics
 from clarion.store.database import Database, Document
 from tests.children import child, env_of, figures_of, free_port, health_of
 from tests.conftest import until
@@ -32,13 +32,6 @@ BEFORE, AFTER = 4, 8
 READ_WITHIN_S = 30.0  # as is promised of new partitions
 USERS = [f"user-{number}" for number in range(16)]
 MOVING = next(user for user in USERS if partition_of(user, BEFORE) != partition_of(user, AFTER))
-
-
-@pytest.fixture
-async def own(settings: Settings) -> AsyncIterator[Database]:
-    connection = database.connect(settings)
-    yield connection
-    database.close(connection)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What Kafka refuses for good must not silence who sent it: an idempotent producer's numbers have a gap then."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names, Topic
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
 from clarion.store.database import Database
 from tests.children import child, env_of, free_port
 from tests.conftest import until
@@ -52,13 +52,6 @@ async def taking_little(settings: Settings, topic: str, most: int = 100) -> Asyn
         await alter(256 * 1024)
     finally:
         await admin.close()
-
-
-@pytest.fixture
-async def own(settings: Settings) -> AsyncIterator[Database]:
-    connection = database.connect(settings)
-    yield connection
-    database.close(connection)
 
 
 async def test_a_partition_takes_records_again_after_one_was_refused(settings: Settings) -> None:

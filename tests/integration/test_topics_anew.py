@@ -3,11 +3,10 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psutil
-import pytest
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients, topics
@@ -15,7 +14,7 @@ from clarion.contracts import order
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
 from clarion.store.database import Database, Document
 from clarion.store.topics import collection as known_topics
 from tests.children import child, env_of
@@ -24,13 +23,6 @@ from tests.conftest import until
 LANE = Lane.NORMAL
 ENDS_WITHIN_S = 30.0
 _messages = (f"message {number}" for number in itertools.count())
-
-
-@pytest.fixture
-async def own(settings: Settings) -> AsyncIterator[Database]:
-    connection = database.connect(settings)
-    yield connection
-    database.close(connection)
 
 
 @asynccontextmanager

@@ -34,17 +34,7 @@ async def waiting(documents: Collection, stored_before: datetime, limit: int) ->
     query = {"deferred": True, "stored_at": {"$lte": stored_before}}
     fields = ["recipient", "lane", "ord", "body", "state", "unread"]
     found = await documents.find(query, fields).sort("stored_at", ASCENDING).limit(limit).to_list(None)
-    return [
-        Deferred(
-            d["_id"],
-            d["recipient"],
-            Lane(d["lane"]),
-            d["ord"],
-            d["body"],
-            _is_wanted(d),
-        )
-        for d in found
-    ]
+    return [Deferred(d["_id"], d["recipient"], Lane(d["lane"]), d["ord"], d["body"], _is_wanted(d)) for d in found]
 
 
 def _is_wanted(document: Document) -> bool:

@@ -106,12 +106,8 @@ def _completed(whole: Fields, now: datetime) -> list[UpdateOne]:
     stub: Document = {"_id": whole["_id"], "stub": True}
     for_it = {"$in": [whole["recipient"], None]}
     given = {**whole, "unread": True}
-    for gone_by in (
-        "unannounced",
-        "deferred",
-        "late",
-    ):  # it was delivered or retracted, whatever became of it meanwhile
-        given.pop(gone_by, None)
+    for mark in ("unannounced", "deferred", "late"):  # it was delivered or retracted, whatever became of it meanwhile
+        given.pop(mark, None)
     kept = {"purge_at": whole["purge_at"]}
     gone = {"state": State.RETRACTED, "unread": None, "retracted_at": "$noted_at", "unannounced": True}
     withdrawn = UpdateOne(
