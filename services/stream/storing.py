@@ -155,8 +155,8 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn
                 {**found.refused, **inserted.refused},
                 found.late | frozenset(inserted.waiting),
             )
-            left = [document for document in left if document["_id"] in inserted.waiting]
-            if left:
+            if inserted.waiting:  # rare, and to ask a raw document for its `_id` decodes all of it
+                left = [document for document in left if document["_id"] in inserted.waiting]
                 raise database.Unsure(f"{len(left)} of {len(batch)} wait: {next(iter(inserted.waiting.values()))}")
 
         await _retry(attempt)
