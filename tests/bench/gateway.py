@@ -33,25 +33,27 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     rows.append(report.Row("what is timed runs in real time (1: it does)", float(in_real_time), ""))
     if not in_real_time:
         console.print("[yellow]no real-time priority here (root has it): what is timed waits for the load, too[/]")
-    with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-        async with running(Folder(Path(folder)), plan, console.print) as stack:
-            if "delivery" in parts:
-                console.print(f"delivered and acknowledged: {gateway_delivery.ROUNDS} rounds of {count:,} each")
-                found, fastest = await gateway_delivery.measure(stack.env, count, console)
-                rows += found
-                console.print("beside others")
-                rows += await gateway_beside.measure(stack.env, fastest, console)
-            if "replay" in parts:
-                console.print("replay")
-                rows += await gateway_replay.measure(stack.env, console)
-            if "storm" in parts:
-                console.print("all cut at once")
-                rows += await gateway_storm.measure(stack.env, STORM, console)
-            if "idle" in parts:
-                console.print(f"idle for {gateway_idle.IDLE_S:g} s")
-                rows += await gateway_idle.measure(stack.env, sizes, console)
-    report.write("bench-gateway", rows, console)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+            async with running(Folder(Path(folder)), plan, console.print) as stack:
+                if "delivery" in parts:
+                    console.print(f"delivered and acknowledged: {gateway_delivery.ROUNDS} rounds of {count:,} each")
+                    found, fastest = await gateway_delivery.measure(stack.env, count, console)
+                    rows += found
+                    console.print("beside others")
+                    rows += await gateway_beside.measure(stack.env, fastest, console)
+                if "replay" in parts:
+                    console.print("replay")
+                    rows += await gateway_replay.measure(stack.env, console)
+                if "storm" in parts:
+                    console.print("all cut at once")
+                    rows += await gateway_storm.measure(stack.env, STORM, console)
+                if "idle" in parts:
+                    console.print(f"idle for {gateway_idle.IDLE_S:g} s")
+                    rows += await gateway_idle.measure(stack.env, sizes, console)
+    finally:  # where something is lost, what was measured before it counts all the same
+        report.write("bench-gateway", rows, console)
 
 
 def _leaves(group: BaseExceptionGroup[Lost]) -> Iterator[Lost]:

@@ -78,16 +78,16 @@ async def serving(name: str, env: Mapping[str, str]) -> AsyncGenerator[Arm]:
 
 @asynccontextmanager
 async def connecting(
-    arm: Arm, sockets: int, env: Mapping[str, str], per_second: float, *, handled: int = 0
+    arm: Arm, sockets: int, env: Mapping[str, str], per_second: float, returning: tuple[int, str] | None = None
 ) -> AsyncGenerator[Board]:
     """That many users begin to connect, with a socket each; at the end of the block all are cut at once.
 
-    They resume after the ordinal they have `handled`.
+    `returning`: after which ordinal they resume, and since when.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "board"
         board = Board.new(path)
-        arguments = [str(path), str(arm.port), str(sockets), str(per_second), str(handled)]
+        arguments = [str(path), str(arm.port), str(sockets), str(per_second), *map(str, returning or ())]
         command = ["-m", "tests.bench.gateway_clients", *arguments]
         async with child(command, env):
             yield board

@@ -3,8 +3,9 @@
 A raw asyncio protocol: an upgrade request made by hand, a mask of zeros, acknowledgements by tag, pongs. It counts on a
 board that the bench reads: memory mapped by both.
 
-`python -m tests.bench.gateway_clients BOARD PORT SOCKETS PER_SECOND HANDLED` connects as the users 0 to SOCKETS - 1, at
-that pace or as fast as it goes (0), and stays. Each has handled what is up to that ordinal.
+`python -m tests.bench.gateway_clients BOARD PORT SOCKETS PER_SECOND [HANDLED SINCE]` connects as the users 0 to
+SOCKETS - 1, at that pace or as fast as it goes (0), and stays. Each says that it has handled what is
+up to that ordinal, and was told that `since`: as every SDK does when it returns.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Any, Final, cast
 import uvloop
 
 from clarion.contracts import frames
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL, Resume
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -78,14 +79,13 @@ def masked(opcode: int, payload: bytes) -> bytes:
 class Link(asyncio.Protocol):
     __slots__ = ("_buffer", "_counts", "_is_open", "_last", "_request", "_resume", "_transport", "refused")
 
-    def __init__(self, counts: Any, request: bytes, handled: int, refused: "asyncio.Future[float]") -> None:
+    def __init__(self, counts: Any, request: bytes, resume: Resume, refused: "asyncio.Future[float]") -> None:
         self._counts = counts
         self._request = request
         self._buffer = b""
         self._is_open = False
-        self._last = handled  # ordinal
-        cursors: dict[Lane, tuple[int, int]] = {Lane.NORMAL: (0, handled)} if handled else {}
-        self._resume = frames.encode(frames.Resume(cursors))
+        self._last = resume.cursors.get(Lane.NORMAL, (0, 0))[1]  # ordinal
+        self._resume = frames.encode(resume)
         self.refused = refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -158,7 +158,7 @@ class Link(asyncio.Protocol):
             self.refused.set_result(0.0)
 
 
-async def connect(settings: Settings, board: Board, port: int, sockets: int, per_second: float, handled: int) -> None:
+async def connect(settings: Settings, board: Board, port: int, sockets: int, per_second: float, resume: Resume) -> None:
     """Connect them all; one that is refused comes again when it is told to."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -168,12 +168,12 @@ async def connect(settings: Settings, board: Board, port: int, sockets: int, per
             await free.acquire()
             if per_second:
                 await asyncio.sleep(began + number / per_second - loop.time())
-            tasks.create_task(_connect(settings, board, port, number, handled)).add_done_callback(
+            tasks.create_task(_connect(settings, board, port, number, resume)).add_done_callback(
                 lambda _: free.release()
             )
 
 
-async def _connect(settings: Settings, board: Board, port: int, number: int, handled: int) -> None:
+async def _connect(settings: Settings, board: Board, port: int, number: int, resume: Resume) -> None:
     loop = asyncio.get_running_loop()
     request = (
         f"GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -184,7 +184,7 @@ async def _connect(settings: Settings, board: Board, port: int, number: int, han
     source = f"127.1.{address // 250}.{1 + address % 250}"
     while True:
         refused: asyncio.Future[float] = loop.create_future()
-        link = Link(board.counts, request, handled, refused)
+        link = Link(board.counts, request, resume, refused)
         await loop.create_connection(lambda link=link: link, "127.0.0.1", port, local_addr=(source, 0))
         wait_s = await refused
         if not wait_s:
@@ -197,11 +197,16 @@ def _token(settings: Settings, number: int) -> str:
     return mint(settings, sub=user(number), scope=SUBSCRIBE, ttl_s=7200)
 
 
-async def main(path: str, port: int, sockets: int, per_second: float, handled: int) -> None:
-    await connect(Settings.from_env(), Board(Path(path)), port, sockets, per_second, handled)
+async def main(path: str, port: int, sockets: int, per_second: float, resume: Resume) -> None:
+    await connect(Settings.from_env(), Board(Path(path)), port, sockets, per_second, resume)
     await asyncio.Event().wait()
+
+
+def _returning(handled: str, since: str) -> Resume:
+    return Resume({Lane.NORMAL: (0, int(handled))}, since)
 
 
 if __name__ == "__main__":
     background.give_way()
-    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))
+    resume = _returning(*sys.argv[5:]) if sys.argv[5:] else Resume()
+    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), resume))

@@ -62,6 +62,7 @@ def _document(one: Addressed) -> database.Document:
         "state": State.PENDING,
         "unread": True,
         "created_at": _NOW,
+        "available_at": _NOW,
         "stored_at": _NOW,
         "purge_at": _NOW + timedelta(days=limits.KEEP_DAYS),
         "body": bytes(one.body),
