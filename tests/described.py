@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from services.gateway.asyncapi import document
+from services.gateway.http.asyncapi import document
 
 Frame = dict[str, Any]
 

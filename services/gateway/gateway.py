@@ -24,19 +24,19 @@ from clarion.settings import Settings
 from clarion.store.database import Collection, LoopCollection
 from clarion.telemetry import metrics
 from clarion.web.revocations import Revocations
-from services.gateway import latency
-from services.gateway.admission import Admission, take_first
-from services.gateway.catchup import CatchUp
-from services.gateway.connection import RETRY_MS, Connection, Wire
-from services.gateway.door import SOON_S, Door, Refusal
-from services.gateway.feed import START, Feed, Offered, ProtocolViolation
-from services.gateway.heartbeats import Heartbeats
-from services.gateway.mailbox import Mailbox
-from services.gateway.outbox import Outbox
-from services.gateway.presence import Presence
-from services.gateway.reads import Reads
-from services.gateway.resume import Beyond
-from services.gateway.rooms import Rooms
+from services.gateway.access.admission import Admission, take_first
+from services.gateway.access.door import SOON_S, Door, Refusal
+from services.gateway.access.heartbeats import Heartbeats
+from services.gateway.access.resume import Beyond
+from services.gateway.client.connection import RETRY_MS, Connection, Wire
+from services.gateway.client.feed import START, Feed, Offered, ProtocolViolation
+from services.gateway.delivery import latency
+from services.gateway.delivery.catchup import CatchUp
+from services.gateway.delivery.reads import Reads
+from services.gateway.delivery.rooms import Rooms
+from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.presence import Presence
+from services.gateway.receipts.outbox import Outbox
 
 log = structlog.get_logger()
 

@@ -37,26 +37,26 @@ from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import watch
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, follow
-from services.gateway import lease
-from services.gateway.abandoned import Abandoned
-from services.gateway.arrivals import look_up
-from services.gateway.carrier import Site
-from services.gateway.disconnect import Disconnect, disconnect_routes
+from services.gateway.delivery.safety_net import SafetyNet
 from services.gateway.gateway import Gateway, make
-from services.gateway.http import make_app
-from services.gateway.inbox import Inbox
-from services.gateway.inbox_routes import inbox_routes
-from services.gateway.lane_ends import LaneEnds
-from services.gateway.lease import LeaseLost
-from services.gateway.mailbox import Mailbox
-from services.gateway.outbox import SEND_S, Outbox
-from services.gateway.page import assets_path, page_routes
-from services.gateway.presence import Presence
-from services.gateway.protocol import Socket
-from services.gateway.safety_net import SafetyNet
-from services.gateway.shares import Shares
-from services.gateway.stream_acks import StreamAcks, stream_ack_routes
-from services.gateway.stream_http import StreamHttp
+from services.gateway.http.disconnect import Disconnect, disconnect_routes
+from services.gateway.http.http import make_app
+from services.gateway.http.inbox import Inbox
+from services.gateway.http.inbox_routes import inbox_routes
+from services.gateway.http.page import assets_path, page_routes
+from services.gateway.http.shares import Shares
+from services.gateway.http.stream_acks import StreamAcks, stream_ack_routes
+from services.gateway.mailbox import lease
+from services.gateway.mailbox.abandoned import Abandoned
+from services.gateway.mailbox.arrivals import look_up
+from services.gateway.mailbox.lane_ends import LaneEnds
+from services.gateway.mailbox.lease import LeaseLost
+from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.presence import Presence
+from services.gateway.receipts.outbox import SEND_S, Outbox
+from services.gateway.transport.carrier import Site
+from services.gateway.transport.protocol import Socket
+from services.gateway.transport.stream_http import StreamHttp
 
 log = structlog.get_logger()
 

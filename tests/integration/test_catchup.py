@@ -8,10 +8,10 @@ from clarion.contracts.times import now
 from clarion.security.tokens import Claims
 from clarion.settings import Settings
 from clarion.store import database, notifications
-from services.gateway.catchup import CatchUp
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed
-from services.gateway.reads import Reads
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed
+from services.gateway.delivery.catchup import CatchUp
+from services.gateway.delivery.reads import Reads
 from tests.bench.gateway_items import insert, item
 from tests.conftest import until
 

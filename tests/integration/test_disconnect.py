@@ -28,7 +28,7 @@ from clarion.store.revocations import LATEST
 from clarion.telemetry.health import Dependency
 from clarion.web.revocations import seconds_after
 from deploy.local.stack import Stack
-from services.gateway.disconnect import Disconnect
+from services.gateway.http.disconnect import Disconnect
 from tests.conftest import until
 from tests.gateways import RESUME, close_code, frame, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied

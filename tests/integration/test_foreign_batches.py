@@ -23,7 +23,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, mailboxes, notifications
 from deploy.local.stack import Stack
-from services.gateway.mailbox import Mailbox
+from services.gateway.mailbox.mailbox import Mailbox
 from tests.children import child, env_of
 from tests.conftest import until
 from tests.integration.test_stream import reading

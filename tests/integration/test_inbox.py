@@ -22,8 +22,8 @@ from clarion.store import notifications
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from services.gateway import asyncapi
-from services.gateway.shares import PAGES_OF_USER
+from services.gateway.http import asyncapi
+from services.gateway.http.shares import PAGES_OF_USER
 from tests.conftest import until
 from tests.gateways import gateway
 

@@ -17,9 +17,9 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, mailboxes
 from deploy.local.stack import Stack
-from services.gateway import lease
-from services.gateway.lease import LeaseLost
-from services.gateway.mailbox import Mailbox
+from services.gateway.mailbox import lease
+from services.gateway.mailbox.lease import LeaseLost
+from services.gateway.mailbox.mailbox import Mailbox
 from tests.conftest import until
 
 _PIECES: Final = 20  # of a record

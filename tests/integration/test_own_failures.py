@@ -19,8 +19,8 @@ from clarion.store import changes, notifications, sessions
 from clarion.store.changes import Change
 from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
-from services.gateway.arrivals import Arrival
-from services.gateway.presence import Presence, SessionRefused
+from services.gateway.mailbox.arrivals import Arrival
+from services.gateway.mailbox.presence import Presence, SessionRefused
 from services.stream.receipts import ReceiptsWork
 from services.stream.turns import Turn
 from services.stream.windows import RECEIPTS_POLICY, Window

@@ -14,7 +14,7 @@ from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.database import Database
-from services.gateway.feed import DELIVERED_REPLAYS
+from services.gateway.client.feed import DELIVERED_REPLAYS
 from tests.conftest import until
 from tests.gateways import frame, greeted, wire
 

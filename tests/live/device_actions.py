@@ -6,8 +6,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from clarion.contracts import times
 from clarion.store import notifications
-from services.gateway.connection import Connection
-from services.gateway.feed import FRESH_MARGIN
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import FRESH_MARGIN
 from tests.live.gates import soon
 from tests.live.live import SURE_S, Live
 from tests.live.schedules import Move

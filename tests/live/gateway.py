@@ -11,7 +11,7 @@ from clarion.process import Process
 from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from services.gateway import main as gateway_main
-from services.gateway.connection import Connection
+from services.gateway.client.connection import Connection
 from tests.children import free_port
 from tests.live.gates import end, soon
 from tests.live.seams import ACTOR, Actor

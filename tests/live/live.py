@@ -10,7 +10,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Receipt
 from clarion.settings import Settings
 from clarion.store.database import Database
-from services.gateway.connection import Connection
+from services.gateway.client.connection import Connection
 from tests.live.device import LiveDevice
 from tests.live.gates import WITHIN_S
 from tests.live.gateway import LiveGateway

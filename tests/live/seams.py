@@ -21,15 +21,17 @@ from clarion.contracts.lanes import Lane
 from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import Lease
 from clarion.telemetry.admin import Server
-from services.gateway import abandoned, admission, ahead, lease, mailbox
 from services.gateway import main as gateway_main
-from services.gateway.abandoned import Abandoned
-from services.gateway.admission import Admission
-from services.gateway.catchup import CatchUp
+from services.gateway.access import admission
+from services.gateway.access.admission import Admission
+from services.gateway.delivery import ahead
+from services.gateway.delivery.catchup import CatchUp
 from services.gateway.gateway import Gateway
-from services.gateway.lease import Observed
-from services.gateway.mailbox import Mailbox
-from services.gateway.presence import Presence
+from services.gateway.mailbox import abandoned, lease, mailbox
+from services.gateway.mailbox.abandoned import Abandoned
+from services.gateway.mailbox.lease import Observed
+from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.presence import Presence
 from services.stream import lane, urgent
 from services.stream.lane import LaneWork
 from tests.live.gates import Gates

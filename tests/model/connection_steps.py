@@ -8,9 +8,9 @@ from clarion.contracts import times
 from clarion.contracts.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.database import Database
-from services.gateway import arrivals
-from services.gateway.feed import START, Found, Offered
-from services.gateway.reads import ITEMS
+from services.gateway.client.feed import START, Found, Offered
+from services.gateway.delivery.reads import ITEMS
+from services.gateway.mailbox import arrivals
 from tests.model.device import Device
 from tests.model.gateway import Connection, Frame, Gateway, connections, reaches_mongodb
 from tests.model.kafka import Receipts

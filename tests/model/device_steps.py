@@ -4,8 +4,8 @@ from clarion.client.cursor_store import Position
 from clarion.client.progress import Progress
 from clarion.contracts import order, times
 from clarion.contracts.frames import Received, Resume
-from services.gateway.feed import FRESH_MARGIN, Feed, Offered
-from services.gateway.resume import take_over
+from services.gateway.access.resume import take_over
+from services.gateway.client.feed import FRESH_MARGIN, Feed, Offered
 from tests.model.connection_steps import arrive, look_up
 from tests.model.device import Device
 from tests.model.gateway import Connection, Gateway, connections

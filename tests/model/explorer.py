@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.gateway import feed
+from services.gateway.client import feed
 from tests.model import connection_steps, device_steps, faults, lease_steps, mailbox_steps, stream_steps
 from tests.model.beginning import beginning
 from tests.model.properties import check, check_end

@@ -5,7 +5,7 @@ from clarion.contracts.receipts import Op
 from clarion.store import changes, unfound
 from clarion.store.changes import Change
 from clarion.store.stubs import Retraction
-from services.gateway.feed import ProtocolViolation
+from services.gateway.client.feed import ProtocolViolation
 from tests.model.connection_steps import feed_on, write_sessions
 from tests.model.device import Device
 from tests.model.device_steps import hang_up

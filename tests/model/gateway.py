@@ -9,10 +9,10 @@ from pymongo import DeleteOne, UpdateOne
 
 from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
-from services.gateway.arrivals import Arrival
-from services.gateway.at_end import AtEnd
-from services.gateway.feed import Feed, Found, LookBack, Offered
-from services.gateway.presence import Notes
+from services.gateway.client.feed import Feed, Found, LookBack, Offered
+from services.gateway.mailbox.arrivals import Arrival
+from services.gateway.mailbox.at_end import AtEnd
+from services.gateway.mailbox.presence import Notes
 from tests.model.weather import now_ms, weather
 from tests.model.world import Part, World
 

@@ -2,8 +2,8 @@
 
 from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
-from services.gateway.lease import Observed
-from services.gateway.presence import Notes
+from services.gateway.mailbox.lease import Observed
+from services.gateway.mailbox.presence import Notes
 from tests.model.device import Device
 from tests.model.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb, settled_end
 from tests.model.kafka import Delivery, MailboxLog, topic

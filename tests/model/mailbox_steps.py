@@ -1,6 +1,6 @@
 """What a mailbox brings its gateway, and what becomes of it."""
 
-from services.gateway.feed import START, Offered
+from services.gateway.client.feed import START, Offered
 from tests.model.connection_steps import send
 from tests.model.gateway import UNKNOWN, Connection, End, Gateway, connections
 from tests.model.kafka import MailboxLog

@@ -16,8 +16,8 @@ from clarion.broker.ownership import Ownership
 from clarion.contracts.status import State
 from clarion.store import sessions, stubs
 from clarion.store.notifications import Stored
-from services.gateway.at_end import AtEnd
-from services.gateway.feed import Feed
+from services.gateway.client.feed import Feed
+from services.gateway.mailbox.at_end import AtEnd
 from services.stream import storing
 from tests.model import scenarios
 from tests.model.explorer import Found, explore

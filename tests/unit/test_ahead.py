@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from clarion.contracts.lanes import Lane
-from services.gateway import ahead
-from services.gateway.ahead import KEPT_S, Ahead
-from services.gateway.connection import Connection
-from services.gateway.feed import AHEAD_BYTES, Feed, Offered
-from services.gateway.reads import ITEMS
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import AHEAD_BYTES, Feed, Offered
+from services.gateway.delivery import ahead
+from services.gateway.delivery.ahead import KEPT_S, Ahead
+from services.gateway.delivery.reads import ITEMS
 from tests.unit.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

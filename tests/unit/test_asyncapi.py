@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator, ValidationError
 
 from clarion.contracts import frames, limits
 from clarion.contracts.close_codes import Close
-from services.gateway.asyncapi import document
+from services.gateway.http.asyncapi import document
 from tests import described
 
 ID = "019353f5-0f2a-7c11-8a5b-0123456789ab"

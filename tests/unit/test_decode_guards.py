@@ -18,9 +18,9 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid
 from clarion.contracts.receipts import Op, Receipt
 from clarion.store import unfound
-from services.gateway import latency
-from services.gateway.feed import START, Offered
-from services.gateway.rooms import Rooms
+from services.gateway.client.feed import START, Offered
+from services.gateway.delivery import latency
+from services.gateway.delivery.rooms import Rooms
 from services.stream.folding import fold
 from services.stream.plans import decode_plans
 from services.stream.receipts import decode_receipts

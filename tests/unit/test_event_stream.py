@@ -16,10 +16,10 @@ from uvicorn.server import ServerState
 from clarion.contracts import frames, streams
 from clarion.contracts.frames import Error
 from clarion.security.crowds import Crowds
-from services.gateway.carrier import Site
-from services.gateway.door import LATER_S, Refusal
-from services.gateway.event_stream import Asked, EventStream
-from services.gateway.stream_http import StreamHttp
+from services.gateway.access.door import LATER_S, Refusal
+from services.gateway.transport.carrier import Site
+from services.gateway.transport.event_stream import Asked, EventStream
+from services.gateway.transport.stream_http import StreamHttp
 from tests.unit import test_socket as sockets
 
 ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"

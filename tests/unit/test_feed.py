@@ -16,7 +16,7 @@ from clarion.contracts.limits import (
     EARLY_ITEMS,
     ITEMS_PER_RECORD,
 )
-from services.gateway.feed import (
+from services.gateway.client.feed import (
     DELIVERED_REPLAYS,
     LOOK_BACK_MOST,
     START,

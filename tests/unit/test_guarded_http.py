@@ -18,9 +18,9 @@ from clarion.security import guarded_http, unread
 from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import Readers
-from services.gateway.carrier import Site
-from services.gateway.door import Refusal
-from services.gateway.protocol import Socket
+from services.gateway.access.door import Refusal
+from services.gateway.transport.carrier import Site
+from services.gateway.transport.protocol import Socket
 from tests.unit import test_socket as sockets
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

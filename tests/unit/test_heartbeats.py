@@ -7,10 +7,10 @@ import pytest
 from clarion.contracts import frames, times
 from clarion.contracts.limits import PING_S, PONG_S
 from clarion.security.tokens import Claims
-from services.gateway import heartbeats
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed
-from services.gateway.heartbeats import CLOSE_WITHIN_S, Heartbeats
+from services.gateway.access import heartbeats
+from services.gateway.access.heartbeats import CLOSE_WITHIN_S, Heartbeats
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOOTED_AT = 1_700_000_000.0  # on the calendar

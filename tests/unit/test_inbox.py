@@ -12,7 +12,7 @@ from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
 from clarion.contracts.lanes import Lane
-from services.gateway.openapi import document
+from services.gateway.http.openapi import document
 
 FIRST = datetime(1, 1, 1, 0, 0, 1)  # noqa: DTZ001 - as hypothesis wants it
 moments = st.datetimes(FIRST, timezones=st.just(UTC)).map(times.truncate)

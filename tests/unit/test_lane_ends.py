@@ -12,7 +12,7 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from clarion.store import topics
 from clarion.store.topics import Placing
-from services.gateway.lane_ends import LaneEnds
+from services.gateway.mailbox.lane_ends import LaneEnds
 
 SETTINGS = Settings(env="dev", partitions_lane=4, generation=1)
 MOVED = next(user for user in map(str, range(99)) if partition_of(user, 4) != partition_of(user, 8))

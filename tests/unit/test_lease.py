@@ -7,7 +7,7 @@ from pymongo.errors import AutoReconnect
 
 from clarion.store.database import Document
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
-from services.gateway.lease import LOOKED_AWAY_S, Observed, acquire
+from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed, acquire
 
 
 def leases(*found: Lease) -> dict[int, Lease]:

@@ -14,10 +14,10 @@ from clarion.security.tokens import Claims
 from clarion.store import changes
 from clarion.store.changes import Change
 from clarion.telemetry.health import Dependency
-from services.gateway import outbox
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed
-from services.gateway.outbox import Outbox
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed
+from services.gateway.receipts import outbox
+from services.gateway.receipts.outbox import Outbox
 
 NOTHING: Any = None
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed
-from services.gateway.reads import ITEMS, LIVE_ITEMS, LIVE_S, Reads
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed
+from services.gateway.delivery.reads import ITEMS, LIVE_ITEMS, LIVE_S, Reads
 from tests.unit.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

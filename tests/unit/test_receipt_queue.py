@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.receipts import Op, Receipt
-from services.gateway import receipt_queue
-from services.gateway.receipt_queue import ReceiptQueue
+from services.gateway.receipts import receipt_queue
+from services.gateway.receipts.receipt_queue import ReceiptQueue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

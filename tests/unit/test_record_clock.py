@@ -18,7 +18,7 @@ from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.telemetry import metrics
-from services.gateway import latency
+from services.gateway.delivery import latency
 from services.stream.decoding import Decoded, decode_window
 from services.stream.emitting import dead_letter_records
 from services.stream.plans import decode_plans

@@ -8,8 +8,8 @@ import pytest
 from clarion.contracts import order, times
 from clarion.contracts.frames import Resume
 from clarion.contracts.lanes import Lane
-from services.gateway.feed import FRESH_MARGIN, RESUME_MARGIN, Feed
-from services.gateway.resume import OLDEST_SINCE, Beyond, Trusted, take_over, trust
+from services.gateway.access.resume import OLDEST_SINCE, Beyond, Trusted, take_over, trust
+from services.gateway.client.feed import FRESH_MARGIN, RESUME_MARGIN, Feed
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 

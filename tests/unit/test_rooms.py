@@ -10,10 +10,10 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.receipts import Op
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
-from services.gateway.batching import batch_frame, join, split
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed, Offered
-from services.gateway.rooms import Rooms
+from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed, Offered
+from services.gateway.delivery.rooms import Rooms
 
 PER_USER = 3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,9 +18,9 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
 from clarion.store.overlooked import Overlooked
 from clarion.store.topics import Placing
-from services.gateway.connection import Connection
-from services.gateway.feed import Feed, Offered
-from services.gateway.safety_net import SafetyNet, _is_below, _is_quiet
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Feed, Offered
+from services.gateway.delivery.safety_net import SafetyNet, _is_below, _is_quiet
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SETTINGS = Settings(env="dev", partitions_lane=4, generation=2)

@@ -18,12 +18,12 @@ from websockets.uri import parse_uri
 
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
-from services.gateway import framing
-from services.gateway.carrier import Site
-from services.gateway.connection import Connection, Wire
-from services.gateway.door import Refusal
-from services.gateway.feed import Feed
-from services.gateway.protocol import Socket
+from services.gateway.access.door import Refusal
+from services.gateway.client.connection import Connection, Wire
+from services.gateway.client.feed import Feed
+from services.gateway.transport import framing
+from services.gateway.transport.carrier import Site
+from services.gateway.transport.protocol import Socket
 
 ORIGIN = "https://app.example"
 

@@ -10,12 +10,12 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, EARLY_BYTES, EARLY_ITEMS, FRAME_BYTES
 from clarion.contracts.receipts import Op
 from clarion.security.tokens import Claims
-from services.gateway import heartbeats
-from services.gateway.carrier import HIGH_WATER_BYTES
-from services.gateway.connection import Connection
-from services.gateway.feed import START, Feed, Offered
-from services.gateway.heartbeats import Heartbeats
-from services.gateway.rooms import Rooms
+from services.gateway.access import heartbeats
+from services.gateway.access.heartbeats import Heartbeats
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import START, Feed, Offered
+from services.gateway.delivery.rooms import Rooms
+from services.gateway.transport.carrier import HIGH_WATER_BYTES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_S = 3_600

@@ -19,8 +19,8 @@ from clarion.contracts.receipts import Op
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
-from services.gateway.inbox_routes import inbox_routes
-from services.gateway.shares import Shares
+from services.gateway.http.inbox_routes import inbox_routes
+from services.gateway.http.shares import Shares
 from services.stream.decoding import decode_window
 from services.stream.plans import decode_plans
 from services.stream.receipts import decode_receipts

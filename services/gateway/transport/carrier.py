@@ -16,8 +16,8 @@ from clarion.security.addresses import Networks, client_address
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError
 from clarion.telemetry import metrics
-from services.gateway.connection import Connection, Wire
-from services.gateway.door import Refusal
+from services.gateway.access.door import Refusal
+from services.gateway.client.connection import Connection, Wire
 
 HIGH_WATER_BYTES: Final = 64 * 1024
 SENT_AWAY_WITHIN_S: Final = 1.0  # for the close of a client that showed no token, and of which nothing is kept

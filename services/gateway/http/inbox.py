@@ -22,7 +22,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Refused
 from clarion.web.stored import asking
-from services.gateway.outbox import Outbox
+from services.gateway.receipts.outbox import Outbox
 
 log = structlog.get_logger()
 

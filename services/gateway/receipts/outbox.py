@@ -25,8 +25,8 @@ from clarion.store.database import Collection
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.turns import Pace
-from services.gateway.connection import Connection
-from services.gateway.receipt_queue import CAPACITY, ReceiptQueue
+from services.gateway.client.connection import Connection
+from services.gateway.receipts.receipt_queue import CAPACITY, ReceiptQueue
 
 log = structlog.get_logger()
 

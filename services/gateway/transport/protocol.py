@@ -13,10 +13,10 @@ from clarion.contracts import frames
 from clarion.contracts.close_codes import Close
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
-from services.gateway import framing, handshake
-from services.gateway.carrier import Carrier, Site, State
-from services.gateway.door import Refusal
-from services.gateway.framing import Fragments, Violation
+from services.gateway.access.door import Refusal
+from services.gateway.transport import framing, handshake
+from services.gateway.transport.carrier import Carrier, Site, State
+from services.gateway.transport.framing import Fragments, Violation
 
 PATH: Final = "/v1/ws"
 _CONNECTING: Final = State.CONNECTING  # looking members up in their enum takes a tenth of an acknowledgement's time

@@ -64,7 +64,7 @@ def assets_path() -> Path:
     Raises FileNotFoundError, which says where it looked.
     """
     installed = Path(str(importlib.resources.files("clarion"))) / "assets"
-    checkout = Path(__file__).resolve().parents[2] / "libs" / "clarion-js"
+    checkout = Path(__file__).resolve().parents[3] / "libs" / "clarion-js"
     for path in (installed, checkout):
         if (path / "page" / "index.html").is_file():
             return path

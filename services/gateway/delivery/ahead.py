@@ -10,8 +10,8 @@ from typing import Final
 
 from clarion.contracts.limits import KIB
 from clarion.telemetry import metrics
-from services.gateway.connection import Connection
-from services.gateway.feed import AHEAD_BYTES
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import AHEAD_BYTES
 
 KEPT_S: Final = 1.0  # and up to the next look, each second: so long may what was retracted or has expired still be sent
 MOST_BYTES: Final = 16 * KIB * KIB

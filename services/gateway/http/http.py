@@ -14,7 +14,7 @@ from clarion.settings import Settings
 from clarion.slashes import without_redirects
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, problem
-from services.gateway import asyncapi, openapi
+from services.gateway.http import asyncapi, openapi
 
 
 class _Cors(CORSMiddleware):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from clarion.contracts import order
 from clarion.contracts.frames import Resume
 from clarion.contracts.lanes import Lane
-from services.gateway.feed import RESUME_MARGIN, Feed
+from services.gateway.client.feed import RESUME_MARGIN, Feed
 
 Beyond = Callable[[str, Mapping[Lane, int]], Awaitable[set[Lane] | None]]
 

@@ -33,10 +33,10 @@ from clarion.store.database import Collection
 from clarion.store.overlooked import Overlooked
 from clarion.store.topics import Placing
 from clarion.telemetry import metrics
-from services.gateway.connection import Connection
-from services.gateway.feed import START, Offered
-from services.gateway.outbox import Outbox
-from services.gateway.rooms import Rooms
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import START, Offered
+from services.gateway.delivery.rooms import Rooms
+from services.gateway.receipts.outbox import Outbox
 
 log = structlog.get_logger()
 

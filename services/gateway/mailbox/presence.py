@@ -16,7 +16,7 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, sessions
 from clarion.store.database import Collection
 from clarion.store.mailboxes import Lease
-from services.gateway.arrivals import Arrival
+from services.gateway.mailbox.arrivals import Arrival
 
 log = structlog.get_logger()
 

@@ -18,8 +18,8 @@ from clarion.web.bodies import JSON, json_of
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused
-from services.gateway.inbox import Inbox
-from services.gateway.shares import Shares, Taken
+from services.gateway.http.inbox import Inbox
+from services.gateway.http.shares import Shares, Taken
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

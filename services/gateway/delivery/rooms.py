@@ -8,9 +8,9 @@ from typing import Final
 from clarion.contracts.frames import Resync, ServerSync, encode
 from clarion.contracts.lanes import Lane
 from clarion.telemetry import metrics
-from services.gateway.batching import batch_frame, join, split
-from services.gateway.connection import Connection
-from services.gateway.feed import Offered
+from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Offered
 
 ROOMS_A_STEP: Final = 4  # some 50 µs of work; to ask after each whether to go on costs as much as a notification's copy
 

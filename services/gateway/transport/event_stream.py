@@ -15,8 +15,8 @@ from clarion.contracts.close_codes import Close
 from clarion.contracts.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
-from services.gateway.carrier import Carrier, State
-from services.gateway.door import Refusal
+from services.gateway.access.door import Refusal
+from services.gateway.transport.carrier import Carrier, State
 
 _FRESH: Final = frames.encode(frames.Resume())
 

@@ -11,8 +11,8 @@ from clarion.contracts.streams import StreamAck, StreamClose
 from clarion.web import openapi
 from clarion.web.bodies import JSON
 from clarion.web.openapi import answer, body, problems, schema_of_any
-from services.gateway.disconnect import Disconnected
-from services.gateway.inbox_routes import MARKS
+from services.gateway.http.disconnect import Disconnected
+from services.gateway.http.inbox_routes import MARKS
 
 _ALWAYS: Final = {
     401: "No token, or one that is expired or not valid.",

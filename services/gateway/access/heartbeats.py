@@ -16,8 +16,8 @@ from typing import Final
 from clarion.contracts import limits, times
 from clarion.contracts.close_codes import Close
 from clarion.contracts.frames import Ping, encode
-from services.gateway.connection import Connection
-from services.gateway.wheel import Wheel
+from services.gateway.access.wheel import Wheel
+from services.gateway.client.connection import Connection
 
 CLOSE_WITHIN_S: Final = 10.0
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.gateway.connection import Connection
+from services.gateway.client.connection import Connection
 
 LIVE_S: Final = 1.0  # so long after a delivery more of them are expected
 ITEMS: Final = 512  # of one read: of 128 at a time, replay is a quarter slower

@@ -13,8 +13,8 @@ from clarion.contracts.frames import Resume, ServerFrame
 from clarion.contracts.ids import new_id
 from clarion.contracts.receipts import Op, Receipt
 from clarion.security.tokens import Claims
-from services.gateway.batching import batch_frame, join, split
-from services.gateway.feed import Feed, Offered
+from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.feed import Feed, Offered
 
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most
 

@@ -21,8 +21,8 @@ from clarion.store import database, mailboxes, sessions
 from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
-from services.gateway.lease import LOOKED_AWAY_S, Observed
-from services.gateway.mailbox import write_fences
+from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed
+from services.gateway.mailbox.mailbox import write_fences
 
 log = structlog.get_logger()
 

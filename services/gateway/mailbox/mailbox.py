@@ -25,8 +25,8 @@ from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from clarion.turns import Pace
-from services.gateway.at_end import AtEnd
-from services.gateway.lease import LeaseLost
+from services.gateway.mailbox.at_end import AtEnd
+from services.gateway.mailbox.lease import LeaseLost
 
 log = structlog.get_logger()
 

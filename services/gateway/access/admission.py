@@ -19,15 +19,15 @@ from clarion.store import database, notifications
 from clarion.store.database import Collection
 from clarion.telemetry import metrics
 from clarion.web.revocations import REVOKED, UNKNOWN, Revocations
-from services.gateway.arrivals import Arrival
-from services.gateway.catchup import CatchUp
-from services.gateway.connection import RETRY_MS, Connection
-from services.gateway.feed import ProtocolViolation
-from services.gateway.heartbeats import Heartbeats
-from services.gateway.outbox import Outbox
-from services.gateway.presence import Presence, SessionRefused
-from services.gateway.resume import Beyond, Trusted, take_over, trust
-from services.gateway.rooms import Rooms
+from services.gateway.access.heartbeats import Heartbeats
+from services.gateway.access.resume import Beyond, Trusted, take_over, trust
+from services.gateway.client.connection import RETRY_MS, Connection
+from services.gateway.client.feed import ProtocolViolation
+from services.gateway.delivery.catchup import CatchUp
+from services.gateway.delivery.rooms import Rooms
+from services.gateway.mailbox.arrivals import Arrival
+from services.gateway.mailbox.presence import Presence, SessionRefused
+from services.gateway.receipts.outbox import Outbox
 
 log = structlog.get_logger()
 

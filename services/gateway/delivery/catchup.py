@@ -19,10 +19,10 @@ from clarion.resilience.backoff import RETRY
 from clarion.store import database, notifications
 from clarion.store.database import LoopCollection
 from clarion.telemetry import metrics
-from services.gateway.ahead import Ahead
-from services.gateway.connection import Connection
-from services.gateway.feed import Found, Offered, Read
-from services.gateway.reads import Reads
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import Found, Offered, Read
+from services.gateway.delivery.ahead import Ahead
+from services.gateway.delivery.reads import Reads
 
 log = structlog.get_logger()
 

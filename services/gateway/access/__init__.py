@@ -1,0 +1,1 @@
+"""Who may connect, how a connection is greeted, and how long it may live."""

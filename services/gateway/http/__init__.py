@@ -1,0 +1,1 @@
+"""The gateway's HTTP: the inbox, acknowledgements by POST, disconnecting, the page, and what describes them."""

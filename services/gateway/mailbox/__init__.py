@@ -1,0 +1,1 @@
+"""The mailbox a gateway leases, reads, and is found by."""

@@ -1,0 +1,1 @@
+"""What clients have acknowledged and read, on its way to Kafka."""
