@@ -22,19 +22,19 @@ from clarion.store import database, indexes, mailboxes, scheduled, topics
 from clarion.store.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry.health import watch
-from services.stream.bookmarks import Bookmarks, Outdated
-from services.stream.consuming import STOP_S, again_when_grown, consume, fails_when
-from services.stream.deferring import Deferring
-from services.stream.endings import Endings
-from services.stream.holding import Holding
-from services.stream.lane import LaneWork
-from services.stream.pipeline import Pipeline, Work
-from services.stream.reach import Reach
-from services.stream.receipts import ReceiptsWork
-from services.stream.releasing import Releasing
-from services.stream.throttling import Throttling
-from services.stream.urgent import UrgentWork
-from services.stream.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
+from services.stream.engine.bookmarks import Bookmarks, Outdated
+from services.stream.engine.consuming import STOP_S, again_when_grown, consume, fails_when
+from services.stream.engine.pipeline import Pipeline, Work
+from services.stream.engine.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
+from services.stream.lanes.lane import LaneWork
+from services.stream.lanes.reach import Reach
+from services.stream.lanes.urgent import UrgentWork
+from services.stream.receipts.receipts import ReceiptsWork
+from services.stream.scheduler.deferring import Deferring
+from services.stream.scheduler.endings import Endings
+from services.stream.scheduler.holding import Holding
+from services.stream.scheduler.releasing import Releasing
+from services.stream.steps.throttling import Throttling
 
 log = structlog.get_logger()
 

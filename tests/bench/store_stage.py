@@ -16,9 +16,9 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import database, indexes, notifications, raw_documents
-from services.stream.decoding import Entry, decode_window
-from services.stream.storing import store
-from services.stream.turns import Turn
+from services.stream.engine.turns import Turn
+from services.stream.steps.decoding import Entry, decode_window
+from services.stream.steps.storing import store
 from tests.bench.load import USERS, record
 from tests.report import Row, at_least
 

@@ -21,7 +21,7 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
-from services.stream.windows import POLICIES
+from services.stream.engine.windows import POLICIES
 from tests import report
 from tests.bench.throughput import own_lane
 from tests.faults.account import account

@@ -25,7 +25,7 @@ from clarion.store import changes, database, notifications
 from clarion.store.changes import Change
 from clarion.store.database import Database
 from clarion.store.notifications import State
-from services.stream.deferring import QUIET, Deferring
+from services.stream.scheduler.deferring import QUIET, Deferring
 from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import gateway, greeted, wire

@@ -21,9 +21,9 @@ from clarion.store.database import Database
 from clarion.store.mailboxes import Lease
 from services.gateway.mailbox.arrivals import Arrival
 from services.gateway.mailbox.presence import Presence, SessionRefused
-from services.stream.receipts import ReceiptsWork
-from services.stream.turns import Turn
-from services.stream.windows import RECEIPTS_POLICY, Window
+from services.stream.engine.turns import Turn
+from services.stream.engine.windows import RECEIPTS_POLICY, Window
+from services.stream.receipts.receipts import ReceiptsWork
 from tests.integration.test_stream import reading
 from tests.unit.records import batch
 

@@ -25,9 +25,9 @@ from clarion.store.database import Database, Document
 from clarion.store.notifications import State
 from clarion.store.stubs import Retraction
 from deploy.local.stack import Stack
-from services.stream.receipts import ReceiptsWork
-from services.stream.turns import Turn
-from services.stream.windows import RECEIPTS_POLICY, Window
+from services.stream.engine.turns import Turn
+from services.stream.engine.windows import RECEIPTS_POLICY, Window
+from services.stream.receipts.receipts import ReceiptsWork
 from tests.conftest import until
 from tests.integration.test_retraction import is_stored, stopped
 from tests.integration.test_scheduled import SOON, is_held

@@ -25,8 +25,8 @@ from clarion.store.changes import Change
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from services.stream.storing import Outcome
-from services.stream.withdrawing import withdraw
+from services.stream.lanes.withdrawing import withdraw
+from services.stream.steps.storing import Outcome
 from tests.conftest import until
 from tests.integration.test_scheduled import SOON, is_held, produce
 from tests.integration.test_stream import next_receipt, reading, states

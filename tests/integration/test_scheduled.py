@@ -26,7 +26,7 @@ from clarion.store import database, notifications, scheduled
 from clarion.store.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from services.stream.releasing import AT_ONCE
+from services.stream.scheduler.releasing import AT_ONCE
 from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.integration.test_path import expires

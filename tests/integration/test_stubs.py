@@ -16,9 +16,9 @@ from clarion.store.changes import Change
 from clarion.store.database import Collection, Database
 from clarion.store.notifications import Pending, State
 from clarion.store.stubs import Retraction
-from services.stream.decoding import Entry, decode_window
-from services.stream.storing import Outcome, store
-from services.stream.turns import Turn
+from services.stream.engine.turns import Turn
+from services.stream.steps.decoding import Entry, decode_window
+from services.stream.steps.storing import Outcome, store
 from tests.unit.records import batch
 
 NOW = times.now()

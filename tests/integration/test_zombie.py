@@ -34,9 +34,9 @@ from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import database, notifications
 from clarion.store.database import Database
-from services.stream.lane import LaneWork
-from services.stream.turns import Turns
-from services.stream.windows import POLICIES, Window
+from services.stream.engine.turns import Turns
+from services.stream.engine.windows import POLICIES, Window
+from services.stream.lanes.lane import LaneWork
 from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire

@@ -3,7 +3,7 @@
 from clarion.contracts import receipts
 from clarion.contracts.receipts import Receipt
 from clarion.store import changes, notifications
-from services.stream.folding import fold
+from services.stream.receipts.folding import fold
 from tests.live.live import Live
 from tests.live.schedules import Move
 

@@ -32,8 +32,8 @@ from services.gateway.mailbox.abandoned import Abandoned
 from services.gateway.mailbox.lease import Observed
 from services.gateway.mailbox.mailbox import Mailbox
 from services.gateway.mailbox.presence import Presence
-from services.stream import lane, urgent
-from services.stream.lane import LaneWork
+from services.stream.lanes import lane, urgent
+from services.stream.lanes.lane import LaneWork
 from tests.live.gates import Gates
 
 GREETED_WITHIN_S: Final = 0.05  # whoever waits for its session: as without MongoDB

@@ -19,11 +19,11 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store.database import Database
-from services.stream.lane import LaneWork
-from services.stream.pipeline import Pipeline
-from services.stream.turns import Turn
-from services.stream.urgent import UrgentWork
-from services.stream.windows import Window, WindowPolicy
+from services.stream.engine.pipeline import Pipeline
+from services.stream.engine.turns import Turn
+from services.stream.engine.windows import Window, WindowPolicy
+from services.stream.lanes.lane import LaneWork
+from services.stream.lanes.urgent import UrgentWork
 from tests.live.gates import end, soon
 from tests.live.seams import ACTOR, OFFSET, Actor
 

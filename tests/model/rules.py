@@ -18,7 +18,7 @@ from clarion.store import sessions, stubs
 from clarion.store.notifications import Stored
 from services.gateway.client.feed import Feed
 from services.gateway.mailbox.at_end import AtEnd
-from services.stream import storing
+from services.stream.steps import storing
 from tests.model import scenarios
 from tests.model.explorer import Found, explore
 from tests.model.scenario import Scenario

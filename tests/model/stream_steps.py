@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clarion.contracts.lanes import Lane
-from services.stream.turns import Stage, Turns
+from services.stream.engine.turns import Stage, Turns
 from tests.model.kafka import LaneLog, Receipts, partition
 from tests.model.mongo import Collection
 from tests.model.step import Step, Steps

@@ -6,9 +6,9 @@ from typing import Any
 from clarion.contracts.lanes import Lane
 from clarion.store import changes, notifications, sessions, stubs
 from clarion.store.notifications import Inserted
-from services.stream.folding import fold
-from services.stream.packing import pack
-from services.stream.storing import _completes, settle
+from services.stream.receipts.folding import fold
+from services.stream.steps.packing import pack
+from services.stream.steps.storing import _completes, settle
 from tests.model.kafka import Delivery, MailboxLog, Receipts, partition, topic
 from tests.model.mongo import Collection, answered
 from tests.model.weather import now

@@ -9,7 +9,7 @@ from clarion.broker.clients import SESSION_S
 from clarion.broker.commit_tracker import CommitTracker
 from clarion.broker.ownership import Ownership
 from clarion.store.notifications import Stored
-from services.stream.decoding import Entry
+from services.stream.steps.decoding import Entry
 from tests.model.world import Part
 
 

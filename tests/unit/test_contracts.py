@@ -13,7 +13,7 @@ from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names, declare
-from services.stream import reading
+from services.stream.steps import reading
 
 RELEASES = Path(__file__).parent.parent / "data" / "records"
 READERS = {

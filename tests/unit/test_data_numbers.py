@@ -11,8 +11,8 @@ from clarion.contracts.notification import Invalid
 from clarion.security.tokens import Claims
 from services.ingest import submission
 from services.ingest.submission import Rejected
-from services.stream import reading
-from services.stream.decoding import decode_window
+from services.stream.steps import reading
+from services.stream.steps.decoding import decode_window
 from tests.unit.records import batch
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

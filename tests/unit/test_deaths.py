@@ -10,7 +10,7 @@ from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.ids import new_id
 from clarion.contracts.receipts import Op
 from services.ingest.used_keys import UsedKeys
-from services.stream.deaths import dead_receipts
+from services.stream.steps.deaths import dead_receipts
 from tests.unit.test_submission import submit
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -21,9 +21,9 @@ from clarion.store import unfound
 from services.gateway.client.feed import START, Offered
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
-from services.stream.folding import fold
-from services.stream.plans import decode_plans
-from services.stream.receipts import decode_receipts
+from services.stream.receipts.folding import fold
+from services.stream.receipts.receipts import decode_receipts
+from services.stream.scheduler.plans import decode_plans
 from tests.unit.records import batch
 from tests.unit.test_rooms import device
 

@@ -20,8 +20,8 @@ from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.store.notifications import State
-from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import dead_letter_records, moved_records
+from services.stream.steps.decoding import Decoded, decode_window
+from services.stream.steps.emitting import dead_letter_records, moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)

@@ -10,7 +10,7 @@ from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.telemetry import metrics
 from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
 from clarion.telemetry.logs import logging_to
-from services.stream.letters import say_dead
+from services.stream.steps.letters import say_dead
 from tests.unit.test_dead_letters import NOW
 
 FLOOD = 10_000

@@ -9,7 +9,7 @@ from msgspec import Raw
 from clarion.contracts import deliveries, limits
 from clarion.contracts.deliveries import Early, Unstored
 from clarion.contracts.lanes import Lane
-from services.stream.packing import pack, runs
+from services.stream.steps.packing import pack, runs
 
 USERS = ["ann", "bob", "cleo"]
 items = st.lists(st.tuples(st.sampled_from(USERS), st.integers(2, 20_000)), max_size=160)

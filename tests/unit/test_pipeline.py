@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.stream.pipeline import Pipeline
-from services.stream.turns import Lost, Shelved, Stage, Turn
-from services.stream.windows import Window, WindowPolicy
+from services.stream.engine.pipeline import Pipeline
+from services.stream.engine.turns import Lost, Shelved, Stage, Turn
+from services.stream.engine.windows import Window, WindowPolicy
 from tests.unit.records import batch
 
 POLICY = WindowPolicy(max_records=4, max_age_s=0.001)
@@ -170,7 +170,7 @@ async def test_a_lost_turn_lets_the_next_ones_pass() -> None:
 
 async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1_000.0
-    monkeypatch.setattr("services.stream.pipeline.time.monotonic", lambda: clock)
+    monkeypatch.setattr("services.stream.engine.pipeline.time.monotonic", lambda: clock)
 
     async def work(window: Window, turn: Turn) -> None:
         pass

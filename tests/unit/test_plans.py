@@ -16,9 +16,9 @@ from clarion.contracts.notification import Notification
 from clarion.contracts.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
-from services.stream.decoding import decode_window
-from services.stream.emitting import moved_records, released_records
-from services.stream.plans import Plans, decode_plans
+from services.stream.scheduler.plans import Plans, decode_plans
+from services.stream.steps.decoding import decode_window
+from services.stream.steps.emitting import moved_records, released_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 NOW = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC) + timedelta(seconds=5)

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from clarion.telemetry.health import Health
-from services.stream.endings import Endings
-from services.stream.pipeline import STUCK_S
-from services.stream.releasing import Releasing
+from services.stream.engine.pipeline import STUCK_S
+from services.stream.scheduler.endings import Endings
+from services.stream.scheduler.releasing import Releasing
 
 NOTHING = cast(Any, None)
 

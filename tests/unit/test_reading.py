@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clarion.contracts import limits, notification, times
 from clarion.contracts.notification import Invalid
-from services.stream import reading
+from services.stream.steps import reading
 
 GOOD: dict[str, Any] = {"type": "a.b", "message": "hi", "recipient": "ann", "sender": "bob"}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # a zone must not push it out of the calendar

@@ -21,9 +21,9 @@ from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
 from services.gateway.http.inbox_routes import inbox_routes
 from services.gateway.http.shares import Shares
-from services.stream.decoding import decode_window
-from services.stream.plans import decode_plans
-from services.stream.receipts import decode_receipts
+from services.stream.receipts.receipts import decode_receipts
+from services.stream.scheduler.plans import decode_plans
+from services.stream.steps.decoding import decode_window
 from tests.unit.records import batch
 from tests.unit.test_submission_routes import MINE, ONE, SETTINGS, Broker, client
 

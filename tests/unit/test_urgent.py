@@ -19,15 +19,15 @@ from clarion.contracts.deliveries import Unstored
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Notification
 from clarion.contracts.topics import Names
-from services.stream import urgent
-from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import Sent
-from services.stream.lane import LaneWork, Mailboxes
-from services.stream.pipeline import Pipeline
-from services.stream.storing import Outcome
-from services.stream.turns import Shelved, Stage, Turn
-from services.stream.urgent import UrgentWork
-from services.stream.windows import Window, WindowPolicy
+from services.stream.engine.pipeline import Pipeline
+from services.stream.engine.turns import Shelved, Stage, Turn
+from services.stream.engine.windows import Window, WindowPolicy
+from services.stream.lanes import urgent
+from services.stream.lanes.lane import LaneWork, Mailboxes
+from services.stream.lanes.urgent import UrgentWork
+from services.stream.steps.decoding import Decoded, decode_window
+from services.stream.steps.emitting import Sent
+from services.stream.steps.storing import Outcome
 from tests.unit.records import TOPIC, batch
 
 PLACES = 2

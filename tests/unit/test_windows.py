@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts.lanes import LANES, Lane
-from services.stream.windows import POLICIES, Window, WindowPolicy
+from services.stream.engine.windows import POLICIES, Window, WindowPolicy
 from tests.unit.records import batch
 
 # times are binary fractions, so that sums are exact

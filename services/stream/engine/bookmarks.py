@@ -25,9 +25,9 @@ from clarion.store import database, topics
 from clarion.store.database import Collection
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
-from services.stream.growth import Growth
-from services.stream.incarnation import judge, places_to_resume
-from services.stream.turns import Lost
+from services.stream.engine.growth import Growth
+from services.stream.engine.incarnation import judge, places_to_resume
+from services.stream.engine.turns import Lost
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ import structlog
 
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
-from services.stream.app import make_app
-from services.stream.bookmarks import Bookmarks, Grown, Outdated
-from services.stream.pipeline import Pipeline
+from services.stream.engine.app import make_app
+from services.stream.engine.bookmarks import Bookmarks, Grown, Outdated
+from services.stream.engine.pipeline import Pipeline
 
 log = structlog.get_logger()
 

@@ -14,8 +14,8 @@ from clarion.broker.record_batch import BatchSchema, RecordBatch
 from clarion.broker.transport import BUFFER_BATCHES, Consumer, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
-from services.stream.bookmarks import Bookmarks
-from services.stream.pipeline import Pipeline
+from services.stream.engine.bookmarks import Bookmarks
+from services.stream.engine.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash
 _REBALANCE_S: Final = 30.0

@@ -22,13 +22,13 @@ from clarion.store import changes, database, deaths, notifications, scheduled, s
 from clarion.store.changes import Refused
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.decoding import dead_letter, empty, refused, unreadable_letters
-from services.stream.emitting import dead_letter_records, receipt_records, sync_records
-from services.stream.folding import Folded, fold
-from services.stream.letters import say_dead
-from services.stream.producing import produce
-from services.stream.turns import Stage, Turn
-from services.stream.windows import Window
+from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.windows import Window
+from services.stream.receipts.folding import Folded, fold
+from services.stream.steps.decoding import dead_letter, empty, refused, unreadable_letters
+from services.stream.steps.emitting import dead_letter_records, receipt_records, sync_records
+from services.stream.steps.letters import say_dead
+from services.stream.steps.producing import produce
 
 _COUNTS_AT_ONCE: Final = 16
 

@@ -12,8 +12,8 @@ import structlog
 from clarion.broker.commit_tracker import Partition
 from clarion.broker.record_batch import RecordBatch
 from clarion.telemetry import metrics
-from services.stream.turns import Lost, Shelved, Stage, Turn, Turns
-from services.stream.windows import Window, WindowPolicy
+from services.stream.engine.turns import Lost, Shelved, Stage, Turn, Turns
+from services.stream.engine.windows import Window, WindowPolicy
 
 log = structlog.get_logger()
 

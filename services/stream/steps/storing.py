@@ -19,8 +19,8 @@ from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, raw_documents, stubs
 from clarion.store.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
-from services.stream.decoding import Entry, conflict, dead_letter
-from services.stream.turns import Turn
+from services.stream.engine.turns import Turn
+from services.stream.steps.decoding import Entry, conflict, dead_letter
 
 # A repeat of what was delivered this recently is emitted again: its first emission may have reached the gateway of one
 # of the user's devices and not that of another.

@@ -14,7 +14,7 @@ from clarion.resilience.backoff import retry
 from clarion.store import changes, database, notifications, scheduled
 from clarion.store.changes import Change
 from clarion.store.database import Database
-from services.stream.storing import Outcome
+from services.stream.steps.storing import Outcome
 
 log = structlog.get_logger()
 

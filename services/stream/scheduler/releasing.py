@@ -19,9 +19,9 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, scheduled
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.emitting import released_records
-from services.stream.producing import produce
-from services.stream.progress import Progress
+from services.stream.engine.progress import Progress
+from services.stream.steps.emitting import released_records
+from services.stream.steps.producing import produce
 
 EVERY: Final = timedelta(seconds=1)
 AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each

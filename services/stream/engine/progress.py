@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clarion.resilience.backoff import retry
 from clarion.store import database
-from services.stream.pipeline import STUCK_S
+from services.stream.engine.pipeline import STUCK_S
 
 
 @dataclass(slots=True)

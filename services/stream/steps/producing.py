@@ -13,8 +13,8 @@ from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.telemetry import metrics
-from services.stream.emitting import Sent, dead_letter_records
-from services.stream.letters import say_dead
+from services.stream.steps.emitting import Sent, dead_letter_records
+from services.stream.steps.letters import say_dead
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ left. This decides nothing but tokens; everything is stored all the same, and wh
 from dataclasses import dataclass, field
 
 from clarion.resilience.gcra import RateLimit
-from services.stream.decoding import Decoded
-from services.stream.record_clock import RecordClock
+from services.stream.steps.decoding import Decoded
+from services.stream.steps.record_clock import RecordClock
 
 
 @dataclass(slots=True)

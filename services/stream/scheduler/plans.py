@@ -12,8 +12,8 @@ from clarion.contracts import ids, notification, scheduling
 from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.notification import Invalid, Notification
 from clarion.store.scheduled import Held
-from services.stream import record_clock
-from services.stream.decoding import Moved, conflict, empty, refused, unreadable_letters
+from services.stream.steps import record_clock
+from services.stream.steps.decoding import Moved, conflict, empty, refused, unreadable_letters
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)

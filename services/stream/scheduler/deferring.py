@@ -23,9 +23,9 @@ from clarion.store import deferred, notifications, sessions
 from clarion.store.database import Database
 from clarion.store.deferred import Deferred
 from clarion.telemetry import metrics
-from services.stream.emitting import late_records
-from services.stream.producing import produce
-from services.stream.progress import Progress, come_round
+from services.stream.engine.progress import Progress, come_round
+from services.stream.steps.emitting import late_records
+from services.stream.steps.producing import produce
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 500

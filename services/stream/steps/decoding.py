@@ -15,7 +15,7 @@ from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
 from clarion.contracts.notification import Invalid, Notification
 from clarion.contracts.scheduling import RELEASED
-from services.stream import reading, record_clock
+from services.stream.steps import reading, record_clock
 
 
 class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dataclass takes twice as long

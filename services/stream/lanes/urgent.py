@@ -18,12 +18,12 @@ from typing import Final, TypeVar
 from clarion.broker.commit_tracker import Partition
 from clarion.contracts import times
 from clarion.telemetry import metrics
-from services.stream.decoding import Decoded, Entry
-from services.stream.emitting import unstored_records
-from services.stream.lane import LaneWork, Mailboxes
-from services.stream.storing import Outcome
-from services.stream.turns import Shelved, Stage, Turn
-from services.stream.windows import Window
+from services.stream.engine.turns import Shelved, Stage, Turn
+from services.stream.engine.windows import Window
+from services.stream.lanes.lane import LaneWork, Mailboxes
+from services.stream.steps.decoding import Decoded, Entry
+from services.stream.steps.emitting import unstored_records
+from services.stream.steps.storing import Outcome
 
 SLOW_S: Final = 0.25
 

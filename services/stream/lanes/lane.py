@@ -18,9 +18,12 @@ from clarion.resilience.latency_limit import Gate
 from clarion.store import database, notifications, sessions
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.deaths import dead_receipts
-from services.stream.decoding import Decoded, decode_window
-from services.stream.emitting import (
+from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.windows import Window
+from services.stream.lanes.withdrawing import withdraw
+from services.stream.steps.deaths import dead_receipts
+from services.stream.steps.decoding import Decoded, decode_window
+from services.stream.steps.emitting import (
     Sent,
     dead_letter_records,
     item_records,
@@ -28,14 +31,11 @@ from services.stream.emitting import (
     moved_records,
     receipt_records,
 )
-from services.stream.letters import say_dead
-from services.stream.packing import pack
-from services.stream.producing import produce
-from services.stream.storing import Outcome, store
-from services.stream.throttling import Throttling
-from services.stream.turns import Stage, Turn
-from services.stream.windows import Window
-from services.stream.withdrawing import withdraw
+from services.stream.steps.letters import say_dead
+from services.stream.steps.packing import pack
+from services.stream.steps.producing import produce
+from services.stream.steps.storing import Outcome, store
+from services.stream.steps.throttling import Throttling
 
 Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 

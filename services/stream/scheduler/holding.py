@@ -13,15 +13,15 @@ from clarion.resilience.backoff import retry
 from clarion.store import database, notifications, scheduled, stubs, unfound
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.deaths import dead_receipts
-from services.stream.decoding import conflict, dead_letter
-from services.stream.emitting import dead_letter_records, moved_records, receipt_records
-from services.stream.letters import say_dead
-from services.stream.plans import Plans, decode_plans
-from services.stream.producing import produce
-from services.stream.storing import POISON_TRIES, insert_all
-from services.stream.turns import Stage, Turn
-from services.stream.windows import Window
+from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.windows import Window
+from services.stream.scheduler.plans import Plans, decode_plans
+from services.stream.steps.deaths import dead_receipts
+from services.stream.steps.decoding import conflict, dead_letter
+from services.stream.steps.emitting import dead_letter_records, moved_records, receipt_records
+from services.stream.steps.letters import say_dead
+from services.stream.steps.producing import produce
+from services.stream.steps.storing import POISON_TRIES, insert_all
 
 
 @dataclass(slots=True)

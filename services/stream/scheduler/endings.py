@@ -17,9 +17,9 @@ from clarion.contracts.topics import Names
 from clarion.store import endings, notifications
 from clarion.store.database import Database
 from clarion.telemetry import metrics
-from services.stream.emitting import receipt_records
-from services.stream.producing import produce
-from services.stream.progress import Progress, come_round
+from services.stream.engine.progress import Progress, come_round
+from services.stream.steps.emitting import receipt_records
+from services.stream.steps.producing import produce
 
 log = structlog.get_logger()
 

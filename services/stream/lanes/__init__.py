@@ -1,0 +1,1 @@
+"""The lanes: ordinary ones, and urgent, which delivers without MongoDB."""

@@ -1,0 +1,1 @@
+"""The receipts role: folds what clients acknowledged into MongoDB."""
