@@ -13,8 +13,8 @@ from clarion.client import HttpPublisher, Publisher, Subscriber
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database
-from clarion.store.database import Database
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 

@@ -12,7 +12,8 @@ from clarion.client import Publisher, State, Submission, Subscriber
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from clarion.store.notifications import State as Stored
 from deploy.local import events
 from deploy.local.account import Account

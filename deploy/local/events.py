@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from clarion.contracts.notification import Notification, Submission
+from clarion.contracts.records.notification import Notification, Submission
 from clarion.sources.github import notifications
 from deploy.local.errors import StackError
 

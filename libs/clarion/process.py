@@ -15,9 +15,9 @@ import structlog
 import uvloop
 
 from clarion.settings import Settings
-from clarion.telemetry.admin import serve_admin
 from clarion.telemetry.health import Health
 from clarion.telemetry.logs import logging_to
+from clarion.web.admin import serve_admin
 
 log = structlog.get_logger()
 

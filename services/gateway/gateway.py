@@ -14,14 +14,15 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from clarion.contracts import frames, order, streams, times
-from clarion.contracts.close_codes import Close
-from clarion.contracts.deliveries import Control, Delivery, Items, Sync, Unstored
-from clarion.contracts.frames import ServerSync
+from clarion.contracts import order, times
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import ServerSync
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.deliveries import Control, Delivery, Items, Sync, Unstored
+from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
-from clarion.store.database import Collection, LoopCollection
+from clarion.store.driver.database import Collection, LoopCollection
 from clarion.telemetry import metrics
 from clarion.web.revocations import Revocations
 from services.gateway.access.admission import Admission, take_first

@@ -19,7 +19,7 @@ from clarion.broker import clients
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import LANES
-from clarion.contracts.notification import Notification, encode
+from clarion.contracts.records.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
@@ -28,13 +28,14 @@ from clarion.security.crowds import Crowds
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
-from clarion.store import database, deployment, indexes, mailboxes, notifications, revocations, sessions, topics
-from clarion.store.database import Collection, Database
+from clarion.store import deployment, indexes, mailboxes, notifications, revocations, sessions, topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
-from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import watch
+from clarion.web.admin import Server, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, follow
 from services.gateway.delivery.safety_net import SafetyNet

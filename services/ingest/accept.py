@@ -10,9 +10,10 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
 from clarion.broker.producing import Producer
-from clarion.contracts import notification, receipts, scheduling, times
-from clarion.contracts.notification import Notification
-from clarion.contracts.receipts import Receipt
+from clarion.contracts import times
+from clarion.contracts.records import notification, receipts, scheduling
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.receipts import Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings

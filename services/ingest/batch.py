@@ -6,8 +6,8 @@ from datetime import datetime
 import msgspec
 
 from clarion.contracts import limits
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import FieldError
+from clarion.contracts.api.problems import FieldError
+from clarion.contracts.records.notification import Notification
 from clarion.security.tokens import Claims
 from services.ingest.submission import Rejected, read_line
 

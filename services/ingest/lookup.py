@@ -1,8 +1,8 @@
 """What became of a notification, from MongoDB. Nothing else at ingest asks it: publishing goes on without it."""
 
-from clarion.contracts.status import Status
-from clarion.store import sender_view
-from clarion.store.database import Database
+from clarion.contracts.api.status import Status
+from clarion.store.driver.database import Database
+from clarion.store.queries import sender_view
 from clarion.telemetry.health import Dependency
 from clarion.web.stored import asking
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 import msgspec
 
 from clarion.contracts import limits
-from clarion.contracts.notification import Submission
-from clarion.contracts.problems import Problem
-from clarion.contracts.status import Status
+from clarion.contracts.api.problems import Problem
+from clarion.contracts.api.status import Status
+from clarion.contracts.records.notification import Submission
 from clarion.web import openapi
 from clarion.web.openapi import answer, body, problems
 from services.ingest.batch import LineResult

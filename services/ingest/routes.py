@@ -10,16 +10,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits, times
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import FieldError
+from clarion.contracts.api.problems import FieldError
+from clarion.contracts.records.notification import Notification
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY
-from clarion.slashes import without_redirects
 from clarion.telemetry import metrics
 from clarion.web.bodies import JSON, body_of
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
+from clarion.web.slashes import without_redirects
 from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
 from services.ingest.openapi import Accepted, document

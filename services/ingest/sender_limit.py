@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from clarion.contracts import limits
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import FieldError
+from clarion.contracts.api.problems import FieldError
+from clarion.contracts.records.notification import Notification
 from clarion.resilience.gcra import RateLimit
 from clarion.web.problem_responses import Refused
 from services.ingest.batch import LineResult

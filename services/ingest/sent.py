@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import times
+from clarion.contracts.api.status import State, Status
 from clarion.contracts.ids import UUID_PATTERN
-from clarion.contracts.receipts import Op, Receipt, Unfound
-from clarion.contracts.status import State, Status
+from clarion.contracts.records.receipts import Op, Receipt, Unfound
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
 from clarion.telemetry import metrics
 from clarion.web.budget import Budget

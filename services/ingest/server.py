@@ -11,11 +11,12 @@ from clarion.process import Process
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
-from clarion.store import database, revocations
+from clarion.store import revocations
+from clarion.store.driver import database
 from clarion.telemetry import metrics
-from clarion.telemetry.admin import Server, serve
 from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import Health, watch
+from clarion.web.admin import Server, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, learn
 from services.ingest.accept import Acceptor

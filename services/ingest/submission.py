@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts import limits, notification, scheduling
+from clarion.contracts import limits
+from clarion.contracts.api.problems import FieldError, field_error
 from clarion.contracts.ids import fan_out_id, idempotent_id, line_id, new_id
-from clarion.contracts.notification import Invalid, Notification, Submission
-from clarion.contracts.problems import FieldError, field_error
+from clarion.contracts.records import notification, scheduling
+from clarion.contracts.records.notification import Invalid, Notification, Submission
 from clarion.contracts.times import truncate
 from clarion.security.tokens import PUBLISH, PUBLISH_ANY, Claims
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
-from clarion.contracts import notification
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import FieldError
+from clarion.contracts.api.problems import FieldError
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.telemetry import metrics
 
 MOST: Final = 100_000  # about 20 MB

@@ -18,8 +18,9 @@ from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.settings import SettingsError
-from clarion.store import database, indexes, mailboxes, scheduled, topics
-from clarion.store.database import Database
+from clarion.store import indexes, mailboxes, scheduled, topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry.health import watch
 from services.stream.engine.bookmarks import Bookmarks, Outdated

@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 
 import uvloop
 
-from clarion.contracts import frames
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL, Resume
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import BEARER_PREFIX, SUBPROTOCOL, Resume
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings

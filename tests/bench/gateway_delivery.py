@@ -15,9 +15,10 @@ from aiokafka import TopicPartition
 from rich.console import Console
 
 from clarion.broker import clients
-from clarion.contracts import limits, receipts
-from clarion.contracts.deliveries import Addressed
+from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import receipts
+from clarion.contracts.records.deliveries import Addressed
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from tests.bench.gateway_arms import ARMS, Arm, Lost, connected, counted, serving, watch

@@ -7,12 +7,14 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts import deliveries, limits, order
-from clarion.contracts.deliveries import Addressed, Items
+from clarion.contracts import limits, order
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.store import database, notifications
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Addressed, Items
+from clarion.contracts.records.notification import Notification
+from clarion.store import notifications
+from clarion.store.driver import database
 from clarion.store.notifications import State
 
 _NOW: Final = datetime.now(UTC)

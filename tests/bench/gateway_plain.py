@@ -19,10 +19,12 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from clarion.broker import clients
-from clarion.contracts import deliveries, frames, limits, receipts, times
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts import limits, times
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import BEARER_PREFIX, SUBPROTOCOL
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import deliveries, receipts
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Items
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Items
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings

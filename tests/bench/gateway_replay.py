@@ -14,8 +14,9 @@ from rich.console import Console
 
 from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
-from clarion.store import database, notifications
-from clarion.store.database import LoopCollection
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import LoopCollection
 from clarion.store.notifications import State
 from tests.bench import gateway_bare
 from tests.bench.gateway_arms import PER_SECOND, Arm, Lost, connecting, counted, serving

@@ -10,13 +10,14 @@ from typing import Any, Final
 from websockets.frames import Opcode
 
 from clarion.broker import clients
-from clarion.contracts.deliveries import Addressed
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import MESSAGE_CHARS
+from clarion.contracts.records.deliveries import Addressed
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from tests.bench.gateway_arms import Arm, Lost, serving
 from tests.bench.gateway_items import MESSAGE, insert, item, packed
 from tests.bench.gateway_probe import probing

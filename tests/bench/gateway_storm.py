@@ -11,7 +11,8 @@ from clarion.contracts import order, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from clarion.store.notifications import State
 from tests.bench.gateway_arms import Arm, Lost, connecting, counted, serving
 from tests.bench.gateway_clients import Count, user

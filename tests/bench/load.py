@@ -16,13 +16,15 @@ import uvloop
 
 from clarion.broker import clients
 from clarion.broker.keyed_batches import send_keyed
-from clarion.contracts import notification, times
+from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, sessions
+from clarion.store import sessions
+from clarion.store.driver import database
 
 USERS: Final = 2_000
 MAILBOXES: Final = 8

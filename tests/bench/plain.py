@@ -7,12 +7,13 @@ from typing import Any, Protocol
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from clarion.contracts import deliveries, limits, notification, order, times
-from clarion.contracts.deliveries import Addressed, Items
+from clarion.contracts import limits, order, times
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.deliveries import Addressed, Items
 from clarion.contracts.topics import Names
 from clarion.store import notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 
 LANE = Lane.LOW
 GENERATION = 0

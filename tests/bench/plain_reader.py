@@ -5,8 +5,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Addressed, Items
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Addressed, Items
 
 
 async def to_the_end(consumer: Any, topic: str, mailbox: int) -> None:

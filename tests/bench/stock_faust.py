@@ -8,7 +8,8 @@ import faust
 from clarion.broker import clients
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, indexes
+from clarion.store import indexes
+from clarion.store.driver import database
 from tests.bench.plain import LANE, store_and_emit
 
 

@@ -9,13 +9,14 @@ from typing import Final
 import bson
 from rich.console import Console
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import RecordBatch
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, indexes, notifications, raw_documents
+from clarion.store import indexes, notifications, raw_documents
+from clarion.store.driver import database
 from services.stream.engine.turns import Turn
 from services.stream.steps.decoding import Entry, decode_window
 from services.stream.steps.storing import store

@@ -14,7 +14,8 @@ from rich.console import Console
 from clarion.broker import topics
 from clarion.contracts.ids import new_id
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from tests.bench.load import fill
 from tests.children import child
 from tests.report import Row, at_least, at_most

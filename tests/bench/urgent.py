@@ -9,13 +9,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from rich.console import Console
 
 from clarion.broker import clients
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Items
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Items
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, indexes, notifications
+from clarion.store import indexes, notifications
+from clarion.store.driver import database
 from tests.bench.load import MAILBOXES, bring_online, record
 from tests.bench.throughput import ARMS, own_lane
 from tests.children import child

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from clarion.contracts import streams
+from clarion.contracts.api import streams
 from tests.conformance.script import Frame, Script
 
 _SAID: Final = 64  # frames that wait to be looked at

@@ -4,7 +4,7 @@ import pytest
 
 from clarion.client import HttpPublisher
 from clarion.settings import Settings
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conformance.client import OpenLine, Player, by_socket, by_stream
 from tests.conformance.table import Case, cases_for

@@ -10,7 +10,7 @@ from clarion.client import HttpPublisher
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
 from tests.proxy import NoUpgrades, proxied

@@ -15,7 +15,7 @@ from clarion.contracts.lanes import LANES
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from tests.conftest import until

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from clarion.client import Inbox, State, Subscriber
-from clarion.client.cursor_store import Position
-from clarion.client.session import Session
-from clarion.contracts import frames
-from clarion.contracts.frames import Batch, Resync, ServerFrame, ServerSync
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.session import Session
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import Batch, Resync, ServerFrame, ServerSync
 from clarion.contracts.limits import INBOX_PAGE_MOST
 from clarion.resilience.backoff import Backoff
 from clarion.security.tokens import SUBSCRIBE, mint

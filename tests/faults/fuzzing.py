@@ -14,8 +14,8 @@ from uuid import UUID
 
 from websockets.frames import Opcode
 
-from clarion.contracts import frames
-from clarion.contracts.frames import Resume
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import Resume
 from clarion.security.guarded_http import HEADERS_WITHIN_S
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings

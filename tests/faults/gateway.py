@@ -23,7 +23,8 @@ from rich.console import Console
 
 from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report

@@ -10,12 +10,14 @@ import msgspec
 from aiokafka import TopicPartition
 
 from clarion.broker import clients
-from clarion.contracts import deliveries, order
-from clarion.contracts.deliveries import Items, Unstored
+from clarion.contracts import order
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Items, Unstored
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, sessions
+from clarion.store import notifications, sessions
+from clarion.store.driver import database
 from tests.faults.account import Emission, Said
 from tests.faults.publishing import Publishing
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
-from clarion.contracts import frames
-from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Resume
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import Resume
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, KIB
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings

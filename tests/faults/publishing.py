@@ -11,10 +11,10 @@ from typing import Any, Final, cast
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
-from clarion.contracts import notification
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from tests.faults.account import Said

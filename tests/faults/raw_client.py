@@ -16,7 +16,7 @@ from websockets.frames import (
 )
 from websockets.protocol import CLIENT, Protocol, State
 
-from clarion.contracts.frames import BEARER_PREFIX, SUBPROTOCOL
+from clarion.contracts.api.frames import BEARER_PREFIX, SUBPROTOCOL
 
 ANSWER_S: Final = 20.0
 _PER_ADDRESS: Final = 50  # below what a gateway takes of one address

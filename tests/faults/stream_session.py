@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import httpx
 
-from clarion.client.cursor_store import Position
-from clarion.client.session import Ended, Session
-from clarion.contracts import frames, streams
-from clarion.contracts.frames import Ack, ClientFrame, Hello, Pong, Resume, ServerFrame
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.session import Ended, Session
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.frames import Ack, ClientFrame, Hello, Pong, Resume, ServerFrame
 from tests.streams import events
 
 _ANSWER_S: Final = 10.0

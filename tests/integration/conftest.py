@@ -3,8 +3,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from clarion.settings import Settings
-from clarion.store import database
-from clarion.store.database import Database
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from tests.children import net_of
 from tests.conftest import until
 

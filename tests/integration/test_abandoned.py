@@ -19,7 +19,7 @@ from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import mailboxes, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.mailbox.abandoned import SWEEP_EVERY_S, Abandoned
 from services.gateway.mailbox.lease import LeaseLost

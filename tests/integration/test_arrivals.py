@@ -11,17 +11,19 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
-from clarion.contracts import deliveries, order, times
-from clarion.contracts.deliveries import Addressed, Items
+from clarion.contracts import order, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import ITEMS_PER_RECORD
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Addressed, Items
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications, sessions
-from clarion.store.database import Database, Document
+from clarion.store import notifications, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database, Document
 from tests.children import figures_of
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire

@@ -7,7 +7,8 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.times import now
 from clarion.security.tokens import Claims
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.catchup import CatchUp

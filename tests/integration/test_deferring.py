@@ -16,15 +16,17 @@ from clarion.broker.placement import partition_of
 from clarion.client import Lane, Publisher, Submission
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.contracts.topics import Names
 from clarion.resilience.gcra import RateLimit
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import changes, database, notifications
-from clarion.store.changes import Change
-from clarion.store.database import Database
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from services.stream.scheduler.deferring import QUIET, Deferring
 from tests.children import child, env_of
 from tests.conftest import until

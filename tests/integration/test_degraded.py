@@ -11,15 +11,16 @@ from aiokafka import AIOKafkaConsumer
 
 from clarion.broker import clients
 from clarion.client import Lane, Publisher, Subscriber
-from clarion.contracts import deliveries, notification
-from clarion.contracts.deliveries import Items, Unstored
-from clarion.contracts.frames import Received
+from clarion.contracts.api.frames import Received
 from clarion.contracts.ids import new_id
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.deliveries import Items, Unstored
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, sessions
-from clarion.store.database import Database
+from clarion.store import notifications, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
 from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until

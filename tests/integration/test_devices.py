@@ -12,12 +12,12 @@ import pytest
 
 from clarion.client import HttpPublisher, Lane, Subscriber
 from clarion.contracts import times
-from clarion.contracts.frames import Resync, ServerSync
-from clarion.contracts.receipts import Op
+from clarion.contracts.api.frames import Resync, ServerSync
+from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
 from tests.conftest import until
 from tests.integration.test_inbox import asking, document, store

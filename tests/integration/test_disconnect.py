@@ -17,13 +17,15 @@ from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
 from clarion.client import Lane, Publisher
-from clarion.contracts import deliveries, times
-from clarion.contracts.deliveries import Control
+from clarion.contracts import times
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Control
 from clarion.contracts.topics import Names
 from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, mailboxes, revocations
-from clarion.store.database import Database
+from clarion.store import mailboxes, revocations
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.revocations import LATEST
 from clarion.telemetry.health import Dependency
 from clarion.web.revocations import seconds_after

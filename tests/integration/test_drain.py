@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from clarion.contracts import times
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, mailboxes, notifications, sessions
+from clarion.store import mailboxes, notifications, sessions
+from clarion.store.driver import database
 from deploy.local.stack import Stack
 from tests import described
 from tests.conftest import until

@@ -16,7 +16,7 @@ from clarion.contracts.limits import CREDIT_ITEMS, ITEMS_PER_RECORD
 from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
 from tests.gateways import gateway, greeted, wire

@@ -10,7 +10,7 @@ from clarion.client import Lane, Publisher, Subscriber
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.store import notification_indexes, notifications, sessions
-from clarion.store.database import Collection, Database
+from clarion.store.driver.database import Collection, Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from tests.conftest import until

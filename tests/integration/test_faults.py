@@ -12,7 +12,7 @@ from clarion.contracts.lanes import LANES
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from deploy.local.demo import Demo, killer
 from deploy.local.stack import Stack
 from tests.children import figures_of

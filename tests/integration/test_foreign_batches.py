@@ -12,16 +12,18 @@ from aiokafka.record.util import calc_crc32c
 from confluent_kafka import Producer
 
 from clarion.broker import clients
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
-from clarion.contracts import deliveries, notification, times
-from clarion.contracts.deliveries import Control, Delivery
+from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNPACKED_BYTES
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.deliveries import Control, Delivery
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, mailboxes, notifications
+from clarion.store import mailboxes, notifications
+from clarion.store.driver import database
 from deploy.local.stack import Stack
 from services.gateway.mailbox.mailbox import Mailbox
 from tests.children import child, env_of

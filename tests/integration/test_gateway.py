@@ -18,7 +18,7 @@ from clarion.contracts import limits, times
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import mailboxes, notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
 from tests import gateways
 from tests.conftest import until

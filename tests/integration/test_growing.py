@@ -23,7 +23,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications, topics
-from clarion.store.database import Database, Document
+from clarion.store.driver.database import Database, Document
 from tests.children import child, env_of, figures_of, free_port, health_of
 from tests.conftest import until
 

@@ -20,13 +20,15 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from clarion.broker import clients
 from clarion.broker.placement import partition_of
 from clarion.client import HttpPublisher, Publisher
-from clarion.contracts import deliveries, order
-from clarion.contracts.deliveries import Items
+from clarion.contracts import order
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Items
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications, sessions, topics
+from clarion.store import notifications, sessions, topics
+from clarion.store.driver import database
 from deploy.local.child import Child
 from tests.children import child, env_of, free_port
 from tests.conftest import until

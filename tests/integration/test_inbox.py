@@ -19,7 +19,7 @@ from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.gateway.http import asyncapi

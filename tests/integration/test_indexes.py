@@ -11,21 +11,14 @@ from pymongo import IndexModel
 from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
-from clarion.store import (
-    arrivals,
-    changes,
-    database,
-    deferred,
-    endings,
-    inbox,
-    indexes,
-    notification_indexes,
-    notifications,
-)
-from clarion.store.changes import Change
-from clarion.store.database import Database, Document
+from clarion.store import indexes, notification_indexes, notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Database, Document
+from clarion.store.queries import arrivals, inbox
+from clarion.store.updates import changes, deferred, endings
+from clarion.store.updates.changes import Change
 
 OTHERS: Final = 2_000
 OLD: Final = 200_000

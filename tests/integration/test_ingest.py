@@ -16,9 +16,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from clarion.client import Publisher, Refused, Submission
-from clarion.contracts import limits, notification
+from clarion.contracts import limits
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.process import Process
 from clarion.security import guarded_http

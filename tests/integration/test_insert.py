@@ -10,15 +10,16 @@ import pytest
 from bson import Binary
 from bson.raw_bson import RawBSONDocument
 
-from clarion.contracts import deliveries, notification, times
-from clarion.contracts.deliveries import Unstored
+from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.deliveries import Unstored
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import Backoff
 from clarion.store import notifications
-from clarion.store.database import Database, Fields
+from clarion.store.driver.database import Database, Fields
 from clarion.store.notifications import Inserted
 from services.stream.engine.turns import Turn
 from services.stream.steps.decoding import decode_window

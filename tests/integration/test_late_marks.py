@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op
-from clarion.store import changes, notifications
-from clarion.store.changes import CLOCKS_APART, Change
-from clarion.store.database import Database
+from clarion.contracts.records.receipts import Op
+from clarion.store import notifications
+from clarion.store.driver.database import Database
+from clarion.store.updates import changes
+from clarion.store.updates.changes import CLOCKS_APART, Change
 from tests.integration.test_inbox import document, store
 
 NOW = times.now()

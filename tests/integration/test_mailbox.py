@@ -11,11 +11,12 @@ from typing import Any, Final
 import pytest
 
 from clarion.broker import clients
-from clarion.contracts.deliveries import Control, Delivery, encode
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records.deliveries import Control, Delivery, encode
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, mailboxes
+from clarion.store import mailboxes
+from clarion.store.driver import database
 from deploy.local.stack import Stack
 from services.gateway.mailbox import lease
 from services.gateway.mailbox.lease import LeaseLost

@@ -9,14 +9,15 @@ import msgspec
 
 from clarion.broker import clients
 from clarion.client import Publisher, Subscriber
-from clarion.contracts import receipts, times
+from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import receipts
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
 from tests.integration.test_stream import reading, states

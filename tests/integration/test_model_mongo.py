@@ -8,12 +8,15 @@ from typing import Any, cast
 import pytest
 
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
-from clarion.store import arrivals, changes, database, mailboxes, notifications, sessions, stubs, unfound
-from clarion.store.changes import Change
+from clarion.store import mailboxes, notifications, sessions
+from clarion.store.driver import database
 from clarion.store.mailboxes import Lease
-from clarion.store.stubs import Retraction
+from clarion.store.queries import arrivals
+from clarion.store.updates import changes, stubs, unfound
+from clarion.store.updates.changes import Change
+from clarion.store.updates.stubs import Retraction
 from tests.model.mongo import Collection
 
 STEPS = 250

@@ -16,8 +16,9 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
-from clarion.store.database import Document
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Document
 from tests.gateways import frame, gateway, greeted, wire
 from tests.integration.test_arrivals import document, emission
 

@@ -10,15 +10,16 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
 from clarion.contracts import times
-from clarion.contracts.dead_letters import Reason
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op, Receipt, encode
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.receipts import Op, Receipt, encode
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import changes, notifications, sessions
-from clarion.store.changes import Change
-from clarion.store.database import Database
+from clarion.store import notifications, sessions
+from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from services.gateway.mailbox.arrivals import Arrival
 from services.gateway.mailbox.presence import Presence, SessionRefused
 from services.stream.engine.turns import Turn

@@ -12,12 +12,12 @@ from clarion.broker import clients
 from clarion.client import InMemory, Lane, Publisher, Received, Submission, Subscriber
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import LANES
-from clarion.contracts.notification import Notification, encode
+from clarion.contracts.records.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
 

@@ -15,14 +15,15 @@ from clarion.broker import clients, topics
 from clarion.broker.keyed_batches import send_keyed
 from clarion.broker.send_each import send_each
 from clarion.client import Publisher, Unavailable
-from clarion.contracts import notification, times
+from clarion.contracts import times
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names, Topic
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from tests.children import child, env_of, free_port
 from tests.conftest import until
 

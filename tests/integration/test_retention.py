@@ -6,7 +6,7 @@ from clarion.broker import clients, topics
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import indexes
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from tests.conftest import until
 
 KEPT_OTHERWISE = {"sessions", "mailboxes", "topics", "deployment"}

@@ -13,17 +13,18 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker import clients
 from clarion.client import HttpPublisher, Inbox, Lane, Publisher, Refused, Subscriber
 from clarion.contracts import times
-from clarion.contracts.frames import Resync, ServerSync
+from clarion.contracts.api.frames import Resync, ServerSync
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES
-from clarion.contracts.receipts import Op, Receipt, Unfound, encode
+from clarion.contracts.records.receipts import Op, Receipt, Unfound, encode
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import notifications, scheduled, sessions, stubs, unfound
-from clarion.store.database import Database, Document
+from clarion.store import notifications, scheduled, sessions
+from clarion.store.driver.database import Database, Document
 from clarion.store.notifications import State
-from clarion.store.stubs import Retraction
+from clarion.store.updates import stubs, unfound
+from clarion.store.updates.stubs import Retraction
 from deploy.local.stack import Stack
 from services.stream.engine.turns import Turn
 from services.stream.engine.windows import RECEIPTS_POLICY, Window

@@ -13,17 +13,19 @@ import msgspec
 import pytest
 
 from clarion.client import HttpPublisher, Lane, Publisher, Refused, Subscriber
-from clarion.contracts import limits, receipts, times
-from clarion.contracts.frames import Resync, ServerSync
+from clarion.contracts import limits, times
+from clarion.contracts.api.frames import Resync, ServerSync
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import receipts
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import changes, notifications, scheduled, sessions
-from clarion.store.changes import Change
-from clarion.store.database import Database
+from clarion.store import notifications, scheduled, sessions
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from deploy.local.stack import Stack
 from services.stream.lanes.withdrawing import withdraw
 from services.stream.steps.storing import Outcome

@@ -13,17 +13,19 @@ import msgspec
 from clarion.broker import clients
 from clarion.broker.placement import partition_of
 from clarion.client import Lane, Publisher, Submission, Subscriber
-from clarion.contracts import notification, times
-from clarion.contracts.dead_letters import Reason
+from clarion.contracts import times
+from clarion.contracts.api.status import Status
 from clarion.contracts.ids import new_id
-from clarion.contracts.notification import Notification
-from clarion.contracts.scheduling import RELEASED
-from clarion.contracts.status import Status
+from clarion.contracts.records import notification
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications, scheduled
-from clarion.store.database import Database
+from clarion.store import notifications, scheduled
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.stream.scheduler.releasing import AT_ONCE

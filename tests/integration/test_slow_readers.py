@@ -13,7 +13,7 @@ from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from services.gateway.client.feed import DELIVERED_REPLAYS
 from tests.conftest import until
 from tests.gateways import frame, greeted, wire

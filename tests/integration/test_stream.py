@@ -13,18 +13,21 @@ from aiokafka import AIOKafkaConsumer
 from clarion.broker import clients
 from clarion.broker.placement import partition_of
 from clarion.client import Lane, Publisher, Subscriber
-from clarion.contracts import deliveries, limits, notification, receipts, times
-from clarion.contracts.dead_letters import Reason
-from clarion.contracts.deliveries import Items
+from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
-from clarion.contracts.notification import Invalid, Notification
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import deliveries, notification, receipts
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.deliveries import Items
+from clarion.contracts.records.notification import Invalid, Notification
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import changes, database, notifications, sessions
-from clarion.store.changes import Change
-from clarion.store.database import Database
+from clarion.store import notifications, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.notifications import State
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from deploy.local.stack import Stack
 from tests.children import child, env_of
 from tests.conftest import until

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
-from clarion.contracts import deliveries, limits, notification, order, times
+from clarion.contracts import limits, order, times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.contracts.receipts import Op
-from clarion.store import changes, database, inbox, notifications, raw_documents, stubs, unfound
-from clarion.store.changes import Change
-from clarion.store.database import Collection, Database
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.receipts import Op
+from clarion.store import notifications, raw_documents
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database
 from clarion.store.notifications import Pending, State
-from clarion.store.stubs import Retraction
+from clarion.store.queries import inbox
+from clarion.store.updates import changes, stubs, unfound
+from clarion.store.updates.changes import Change
+from clarion.store.updates.stubs import Retraction
 from services.stream.engine.turns import Turn
 from services.stream.steps.decoding import Entry, decode_window
 from services.stream.steps.storing import Outcome, store

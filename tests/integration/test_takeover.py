@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from clarion.client import Lane, Publisher, Submission
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, mailboxes
+from clarion.store import mailboxes
+from clarion.store.driver import database
 from clarion.store.mailboxes import TAKE_AFTER_S
 from deploy.local.stack import Stack
 from tests.children import child, env_of

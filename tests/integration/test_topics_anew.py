@@ -15,7 +15,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications
-from clarion.store.database import Database, Document
+from clarion.store.driver.database import Database, Document
 from clarion.store.topics import collection as known_topics
 from tests.children import child, env_of
 from tests.conftest import until

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 from confluent_kafka import Producer
 
 from clarion.broker import reached
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Control, Delivery
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Control, Delivery
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from tests.children import free_port, health_of
 from tests.conftest import until
 from tests.integration.test_foreign_batches import (

@@ -17,7 +17,8 @@ from clarion.contracts.ids import new_id
 from clarion.security import unread
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from services.gateway.http.shares import PAGES_OF_ADDRESS, PAGES_OF_USER
 from tests.children import child, env_of, free_port
 from tests.conftest import until

@@ -19,21 +19,23 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batch import RecordBatch
 from clarion.client import Subscriber
-from clarion.contracts import notification, times
-from clarion.contracts.frames import Received
+from clarion.contracts import times
+from clarion.contracts.api.frames import Received
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.times import rfc3339
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from clarion.store import database, notifications
-from clarion.store.database import Database
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from services.stream.engine.turns import Turns
 from services.stream.engine.windows import POLICIES, Window
 from services.stream.lanes.lane import LaneWork

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from clarion.client.cursor_store import Position
-from clarion.client.progress import Progress
-from clarion.contracts import frames, order
-from clarion.contracts.frames import Ack, Batch, Received, Resume
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.progress import Progress
+from clarion.contracts import order
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import Ack, Batch, Received, Resume
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Receipt
+from clarion.contracts.records.receipts import Receipt
 from clarion.settings import Settings
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from services.gateway.client.connection import Connection
 from tests.live.device import LiveDevice
 from tests.live.gates import WITHIN_S

@@ -1,10 +1,11 @@
 """What happens to MongoDB, and in it, behind everybody's back."""
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op
-from clarion.store import changes, notifications, unfound
-from clarion.store.changes import Change
-from clarion.store.stubs import Retraction
+from clarion.contracts.records.receipts import Op
+from clarion.store import notifications
+from clarion.store.updates import changes, unfound
+from clarion.store.updates.changes import Change
+from clarion.store.updates.stubs import Retraction
 from tests.live.live import Live
 from tests.live.schedules import Move
 

@@ -1,8 +1,9 @@
 """Receipts are folded when the schedule says so: by the stream's own fold, with no worker of theirs."""
 
-from clarion.contracts import receipts
-from clarion.contracts.receipts import Receipt
-from clarion.store import changes, notifications
+from clarion.contracts.records import receipts
+from clarion.contracts.records.receipts import Receipt
+from clarion.store import notifications
+from clarion.store.updates import changes
 from services.stream.receipts.folding import fold
 from tests.live.live import Live
 from tests.live.schedules import Move

@@ -15,12 +15,12 @@ import pytest
 import uvicorn
 
 from clarion.broker import clients
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Unstored
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Unstored
 from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import Lease
-from clarion.telemetry.admin import Server
+from clarion.web.admin import Server
 from services.gateway import main as gateway_main
 from services.gateway.access import admission
 from services.gateway.access.admission import Admission

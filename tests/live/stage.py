@@ -16,8 +16,9 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, indexes, mailboxes, notifications, sessions
-from clarion.store.database import Database
+from clarion.store import indexes, mailboxes, notifications, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from tests.live import gateway_actions, seams, worker_actions
 from tests.live.device import LiveDevice
 from tests.live.gateway import LiveGateway

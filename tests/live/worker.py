@@ -12,13 +12,13 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from clarion.broker.clients import SESSION_S
-from clarion.broker.commit_tracker import CommitTracker, Partition
-from clarion.broker.ownership import Ownership
-from clarion.broker.record_batch import RecordBatch
+from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
+from clarion.broker.consuming.ownership import Ownership
+from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from services.stream.engine.pipeline import Pipeline
 from services.stream.engine.turns import Turn
 from services.stream.engine.windows import Window, WindowPolicy

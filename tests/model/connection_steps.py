@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import cast
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store import notifications, sessions
-from clarion.store.database import Database
+from clarion.store.driver.database import Database
 from services.gateway.client.feed import START, Found, Offered
 from services.gateway.delivery.reads import ITEMS
 from services.gateway.mailbox import arrivals

@@ -1,9 +1,9 @@
 """What devices do: connect, fresh or with their cursors; handle frames and say so; give up on a silent gateway."""
 
-from clarion.client.cursor_store import Position
-from clarion.client.progress import Progress
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.progress import Progress
 from clarion.contracts import order, times
-from clarion.contracts.frames import Received, Resume
+from clarion.contracts.api.frames import Received, Resume
 from services.gateway.access.resume import take_over
 from services.gateway.client.feed import FRESH_MARGIN, Feed, Offered
 from tests.model.connection_steps import arrive, look_up

@@ -1,10 +1,10 @@
 """What may go wrong, each as often as the scenario says, in capitals; and how it is mended."""
 
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
-from clarion.store import changes, unfound
-from clarion.store.changes import Change
-from clarion.store.stubs import Retraction
+from clarion.contracts.records.receipts import Op
+from clarion.store.updates import changes, unfound
+from clarion.store.updates.changes import Change
+from clarion.store.updates.stubs import Retraction
 from services.gateway.client.feed import ProtocolViolation
 from tests.model.connection_steps import feed_on, write_sessions
 from tests.model.device import Device

@@ -4,9 +4,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Receipt
+from clarion.contracts.records.receipts import Receipt
 from tests.model.world import Part
 
 

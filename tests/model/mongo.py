@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeVar, cast
 from pymongo import DeleteOne, UpdateMany, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from clarion.store import database
+from clarion.store.driver import database
 from tests.model.world import Part
 
 T = TypeVar("T")

@@ -11,11 +11,12 @@ from typing import Any, Final
 import pytest
 from pymongo import DeleteOne, UpdateOne
 
-from clarion.broker.commit_tracker import CommitTracker
-from clarion.broker.ownership import Ownership
-from clarion.contracts.status import State
-from clarion.store import sessions, stubs
+from clarion.broker.consuming.commit_tracker import CommitTracker
+from clarion.broker.consuming.ownership import Ownership
+from clarion.contracts.api.status import State
+from clarion.store import sessions
 from clarion.store.notifications import Stored
+from clarion.store.updates import stubs
 from services.gateway.client.feed import Feed
 from services.gateway.mailbox.at_end import AtEnd
 from services.stream.steps import storing

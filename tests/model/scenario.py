@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.notification import Notification, encode
+from clarion.contracts.records.notification import Notification, encode
 from services.stream.steps.decoding import Entry, decode_window
 from tests.unit.records import batch
 

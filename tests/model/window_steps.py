@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from clarion.contracts.lanes import Lane
-from clarion.store import changes, notifications, sessions, stubs
+from clarion.store import notifications, sessions
 from clarion.store.notifications import Inserted
+from clarion.store.updates import changes, stubs
 from services.stream.receipts.folding import fold
 from services.stream.steps.packing import pack
 from services.stream.steps.storing import _completes, settle

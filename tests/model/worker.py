@@ -6,8 +6,8 @@ from enum import IntEnum
 from typing import Self
 
 from clarion.broker.clients import SESSION_S
-from clarion.broker.commit_tracker import CommitTracker
-from clarion.broker.ownership import Ownership
+from clarion.broker.consuming.commit_tracker import CommitTracker
+from clarion.broker.consuming.ownership import Ownership
 from clarion.store.notifications import Stored
 from services.stream.steps.decoding import Entry
 from tests.model.world import Part

@@ -8,7 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
-from clarion.broker.guarded_records import Batches, GuardedRecords
+from clarion.broker.consuming.guarded_records import Batches, GuardedRecords
 
 PARTITION = TopicPartition("notifications.normal", 3)
 

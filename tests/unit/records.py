@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from aiokafka.structs import ConsumerRecord
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import Record, RecordBatch
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import Record, RecordBatch
 
 TOPIC = "notifications.normal"
 TIMESTAMP_MS = 1_795_000_000_000

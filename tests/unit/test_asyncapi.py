@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from jsonschema import Draft7Validator, ValidationError
 
-from clarion.contracts import frames, limits
-from clarion.contracts.close_codes import Close
+from clarion.contracts import limits
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
 from services.gateway.http.asyncapi import document
 from tests import described
 

@@ -8,9 +8,9 @@ import jwt
 import pytest
 from typer.testing import CliRunner, Result
 
-from clarion import client_commands
-from clarion.cli import app
-from clarion.contracts.frames import Received
+from clarion.cli import client_commands
+from clarion.cli.main import app
+from clarion.contracts.api.frames import Received
 from clarion.contracts.lanes import Lane
 
 SECRET = "s" * 32
@@ -33,7 +33,7 @@ def test_listing_and_tokens_import_nothing_heavy() -> None:
     """Faust and uvicorn are for those commands that run a service."""
     program = """
 import sys
-from clarion.cli import app
+from clarion.cli.main import app
 app(sys.argv[1:], standalone_mode=False)
 heavy = {"faust", "uvicorn", "aiokafka", "motor", "pymongo", "websockets", "httpx"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)

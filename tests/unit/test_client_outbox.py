@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from clarion.client import Subscriber, Unconfirmed
-from clarion.client import outbox as outbox_module
+from clarion.client.subscribing import outbox as outbox_module
 from clarion.contracts import limits
 from tests.unit.test_subscriber import AT_ONCE, Client, gateway, recorded, take
 

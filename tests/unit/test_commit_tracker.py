@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from clarion.broker.commit_tracker import CommitTracker, Partition
+from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
 
 A, B = Partition("t", 0), Partition("t", 1)
 

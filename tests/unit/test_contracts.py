@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts import deliveries, frames, limits, notification, order, receipts, times
+from clarion.contracts import limits, order, times
+from clarion.contracts.api import frames
 from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries, notification, receipts
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names, declare
 from services.stream.steps import reading
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from clarion.client import JsonFile, Subscriber
-from clarion.client.cursor_store import InMemory, Position
+from clarion.client.subscribing.cursor_store import InMemory, Position
 from clarion.contracts.lanes import Lane
 from tests.conftest import repository
 

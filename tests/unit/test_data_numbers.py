@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from clarion.contracts import deliveries, notification
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Invalid
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.notification import Invalid
 from clarion.security.tokens import Claims
 from services.ingest import submission
 from services.ingest.submission import Rejected

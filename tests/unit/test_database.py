@@ -7,8 +7,8 @@ import pytest
 from pymongo import UpdateOne, helpers_shared
 from pymongo.errors import BulkWriteError, OperationFailure, WriteConcernError
 
-from clarion.store import database, failures
-from clarion.store.isolating import WriteFailure
+from clarion.store.driver import database, failures
+from clarion.store.driver.isolating import WriteFailure
 
 DUPLICATE = {"index": 0, "code": 11000}
 SHUTDOWN = {"index": 0, "code": 91, "errmsg": "Replication is being shut down"}

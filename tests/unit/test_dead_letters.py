@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts import limits
-from clarion.contracts.dead_letters import OWN, DeadLetter, Headers, Reason
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records.dead_letters import OWN, DeadLetter, Headers, Reason
 from services.stream.receipts.receipts import decode_receipts
 from services.stream.scheduler.plans import decode_plans
 from services.stream.steps.decoding import dead_letter, decode_window

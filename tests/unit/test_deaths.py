@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from clarion.contracts import receipts, times
-from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts import times
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op
+from clarion.contracts.records import receipts
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.receipts import Op
 from services.ingest.used_keys import UsedKeys
 from services.stream.steps.deaths import dead_receipts
 from tests.unit.test_submission import submit

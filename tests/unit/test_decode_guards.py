@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo import UpdateMany, UpdateOne
 
-from clarion.contracts import deliveries, frames, limits, order, receipts
-from clarion.contracts.dead_letters import Reason
-from clarion.contracts.deliveries import Addressed, Control, Early, Fence, Items, Sync, Unstored
+from clarion.contracts import limits, order
+from clarion.contracts.api import frames
 from clarion.contracts.ids import are_uuids, is_uuid, new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Invalid
-from clarion.contracts.receipts import Op, Receipt
-from clarion.store import unfound
+from clarion.contracts.records import deliveries, receipts
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.deliveries import Addressed, Control, Early, Fence, Items, Sync, Unstored
+from clarion.contracts.records.notification import Invalid
+from clarion.contracts.records.receipts import Op, Receipt
+from clarion.store.updates import unfound
 from services.gateway.client.feed import START, Offered
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.broker.placement import partition_of
-from clarion.contracts import limits, notification, order
-from clarion.contracts.dead_letters import Reason
+from clarion.contracts import limits, order
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.store.notifications import State

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from clarion.contracts import frames, streams
-from clarion.contracts.frames import Error
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.frames import Error
 from clarion.security.crowds import Crowds
 from services.gateway.access.door import LATER_S, Refusal
 from services.gateway.transport.carrier import Site

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from clarion.contracts.frames import Batch
+from clarion.contracts.api.frames import Batch
 from clarion.contracts.lanes import Lane
 from tests.faults.account import Said
 from tests.faults.devices import Watched

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts.receipts import Op, Receipt, Unfound
-from clarion.store import stubs, unfound
+from clarion.contracts.records.receipts import Op, Receipt, Unfound
+from clarion.store.updates import stubs, unfound
 from services.stream.receipts.folding import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarion.contracts import limits, notification
+from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import notification
 from clarion.sources.github import LANE_OF, notifications
 from clarion.sources.payload import mentions
 

@@ -10,8 +10,8 @@ import pytest
 from aiokafka.codec import snappy_encode
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from clarion.broker.guarded_records import GuardedRecords, Unreadable
-from clarion.broker.unpacking import CannotUnpack, Header, unpacked
+from clarion.broker.consuming.guarded_records import GuardedRecords, Unreadable
+from clarion.broker.consuming.unpacking import CannotUnpack, Header, unpacked
 from clarion.contracts.limits import UNPACKED_BYTES
 from tests.unit.batches import batch, packed, read, resealed
 

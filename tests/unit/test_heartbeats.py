@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clarion.contracts import frames, times
+from clarion.contracts import times
+from clarion.contracts.api import frames
 from clarion.contracts.limits import PING_S, PONG_S
 from clarion.security.tokens import Claims
 from services.gateway.access import heartbeats

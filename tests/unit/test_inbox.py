@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts import times
+from clarion.contracts.api.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
 from clarion.contracts.ids import new_id
-from clarion.contracts.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
 from clarion.contracts.lanes import Lane
 from services.gateway.http.openapi import document
 

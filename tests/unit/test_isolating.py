@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.store.failures import Unacceptable
-from clarion.store.isolating import Sent, WriteFailure, isolated
+from clarion.store.driver.failures import Unacceptable
+from clarion.store.driver.isolating import Sent, WriteFailure, isolated
 
 
 class Server:

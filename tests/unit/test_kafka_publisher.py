@@ -12,7 +12,7 @@ from aiokafka.protocol.metadata import MetadataResponse_v1
 from aiokafka.protocol.transaction import InitProducerIdResponse_v0
 
 from clarion.client import Submission, Unavailable
-from clarion.client.kafka_publisher import KafkaTransport
+from clarion.client.publishing.kafka_publisher import KafkaTransport
 
 WITHIN_S = 10.0
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from clarion.broker import reached
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import Lane

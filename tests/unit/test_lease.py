@@ -5,7 +5,7 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
-from clarion.store.database import Document
+from clarion.store.driver.database import Document
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed, acquire
 

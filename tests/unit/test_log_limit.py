@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.telemetry import metrics
 from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
 from clarion.telemetry.logs import logging_to

@@ -8,10 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from clarion.client import HttpPublisher, Inbox, NotOpen, Publisher, Refused, Subscriber, Unavailable, publish_queue
+from clarion.client import HttpPublisher, Inbox, NotOpen, Publisher, Refused, Subscriber, Unavailable
 from clarion.client import http as http_module
-from clarion.client.http_publisher import HttpTransport
-from clarion.client.publish_queue import REQUESTS
+from clarion.client.publishing import publish_queue
+from clarion.client.publishing.http_publisher import HttpTransport
+from clarion.client.publishing.publish_queue import REQUESTS
 from clarion.client.tokens import TokenSource
 
 ID = "01890000-0000-7000-8000-000000000001"

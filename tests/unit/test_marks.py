@@ -1,9 +1,9 @@
 """Marks until they are confirmed."""
 
-from clarion.client.marks import Mark, Marks
+from clarion.client.subscribing.marks import Mark, Marks
 from clarion.contracts import limits
-from clarion.contracts.frames import Archive, Read, Unread
-from clarion.contracts.receipts import Op
+from clarion.contracts.api.frames import Archive, Read, Unread
+from clarion.contracts.records.receipts import Op
 
 
 def due(marks: Marks) -> list[Mark]:

@@ -1,7 +1,7 @@
 """What waits for somebody's transaction is named once, and while it lasts."""
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.open_transactions import NAMED_AFTER_S, OpenTransactions, Place
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.open_transactions import NAMED_AFTER_S, OpenTransactions, Place
 
 A = Partition("notifications.normal", 3)
 

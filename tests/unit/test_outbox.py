@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
-from clarion.store import changes
-from clarion.store.changes import Change
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from clarion.telemetry.health import Dependency
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed

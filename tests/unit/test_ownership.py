@@ -1,7 +1,7 @@
 """What a worker holds is its own only while the broker has heard of it."""
 
-from clarion.broker.commit_tracker import CommitTracker
-from clarion.broker.ownership import Ownership
+from clarion.broker.consuming.commit_tracker import CommitTracker
+from clarion.broker.consuming.ownership import Ownership
 
 SESSION_S = 10.0
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from clarion.contracts import deliveries, limits
-from clarion.contracts.deliveries import Early, Unstored
+from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Early, Unstored
 from services.stream.steps.packing import pack, runs
 
 USERS = ["ann", "bob", "cleo"]

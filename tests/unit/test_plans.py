@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.broker.placement import partition_of
-from clarion.contracts import limits, notification
-from clarion.contracts.dead_letters import Reason
+from clarion.contracts import limits
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.contracts.scheduling import RELEASED
+from clarion.contracts.records import notification
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
 from services.stream.scheduler.plans import Plans, decode_plans

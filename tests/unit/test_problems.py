@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from clarion.contracts import limits
+from clarion.contracts.api.problems import FieldError, Problem, field_error
 from clarion.contracts.lanes import LANES
-from clarion.contracts.notification import Invalid, Submission
-from clarion.contracts.problems import FieldError, Problem, field_error
+from clarion.contracts.records.notification import Invalid, Submission
 
 
 def complaint(text: bytes) -> FieldError:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from clarion.client import HttpPublisher, Publisher, Refused, Status, Submission, Unavailable
-from clarion.client.http_publisher import HttpTransport
+from clarion.client.publishing.http_publisher import HttpTransport
 from clarion.client.tokens import TokenSource
 from clarion.contracts import limits
 

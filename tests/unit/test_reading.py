@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clarion.contracts import limits, notification, times
-from clarion.contracts.notification import Invalid
+from clarion.contracts import limits, times
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Invalid
 from services.stream.steps import reading
 
 GOOD: dict[str, Any] = {"type": "a.b", "message": "hi", "recipient": "ann", "sender": "bob"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts.limits import IDS_PER_FRAME
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 from services.gateway.receipts import receipt_queue
 from services.gateway.receipts.receipt_queue import ReceiptQueue
 

@@ -8,13 +8,15 @@ import msgspec
 import pytest
 from bson.codec_options import CodecOptions
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import RecordBatch
-from clarion.contracts import frames, limits, notification, times
-from clarion.contracts.deliveries import Addressed
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
+from clarion.contracts import limits, times
+from clarion.contracts.api import frames
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.contracts.scheduling import RELEASED
+from clarion.contracts.records import notification
+from clarion.contracts.records.deliveries import Addressed
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.telemetry import metrics

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clarion.contracts import order, times
-from clarion.contracts.frames import Resume
+from clarion.contracts.api.frames import Resume
 from clarion.contracts.lanes import Lane
 from services.gateway.access.resume import OLDEST_SINCE, Beyond, Trusted, take_over, trust
 from services.gateway.client.feed import FRESH_MARGIN, RESUME_MARGIN, Feed

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts import frames, limits, times
+from clarion.contracts import limits, times
+from clarion.contracts.api import frames
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
 from services.gateway.client.batching import batch_frame, join, split

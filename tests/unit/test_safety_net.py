@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.reached import Commit
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
-from clarion.store.overlooked import Overlooked
+from clarion.store.queries.overlooked import Overlooked
 from clarion.store.topics import Placing
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed, Offered

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from clarion.contracts import frames
+from clarion.contracts.api import frames
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, EARLY_BYTES, EARLY_ITEMS, FRAME_BYTES
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import Claims
 from services.gateway.access import heartbeats
 from services.gateway.access.heartbeats import Heartbeats

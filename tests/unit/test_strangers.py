@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from clarion.contracts import notification
-from clarion.contracts.notification import Invalid
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Invalid
 from tests.faults.strangers import letters, records
 from tests.faults.strangers.letters import Letter
 

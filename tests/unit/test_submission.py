@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.contracts import limits, notification, scheduling
+from clarion.contracts import limits
+from clarion.contracts.api.problems import Problem
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import Problem
+from clarion.contracts.records import notification, scheduling
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
 from services.ingest.batch import TooManyLines, read_batch, write_results

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from clarion.contracts import limits, times
+from clarion.contracts.api.problems import KEY_REUSED, TYPES
+from clarion.contracts.api.status import State, Status
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
-from clarion.contracts.problems import KEY_REUSED, TYPES
-from clarion.contracts.receipts import Op, Receipt, Unfound
-from clarion.contracts.status import State, Status
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.receipts import Op, Receipt, Unfound
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings

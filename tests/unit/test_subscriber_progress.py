@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarion.client.cursor_store import Position
-from clarion.client.progress import MAX_QUEUED, Overrun, Progress
-from clarion.contracts.frames import Received
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.progress import MAX_QUEUED, Overrun, Progress
+from clarion.contracts.api.frames import Received
 from clarion.contracts.lanes import Lane
 
 

@@ -11,9 +11,9 @@ import structlog
 from prometheus_client import REGISTRY
 
 from clarion.telemetry import metrics
-from clarion.telemetry.admin import admin_app
 from clarion.telemetry.health import Health, watch
 from clarion.telemetry.logs import logging_to
+from clarion.web.admin import admin_app
 
 
 async def get(health: Health, path: str) -> httpx.Response:

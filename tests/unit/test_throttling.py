@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import Record, RecordBatch
-from clarion.contracts import notification
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 from clarion.resilience.gcra import RateLimit
 from services.stream.steps.decoding import Decoded, decode_window
 from services.stream.steps.record_clock import BELIEVED_S

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
-from clarion.client.marks import Marks
-from clarion.contracts import frames
-from clarion.contracts.dead_letters import Reason
-from clarion.contracts.frames import Read
-from clarion.contracts.inbox import Unread
+from clarion.client.subscribing.marks import Marks
+from clarion.contracts.api import frames
+from clarion.contracts.api.frames import Read
+from clarion.contracts.api.inbox import Unread
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarion.broker.commit_tracker import CommitTracker, Partition
-from clarion.broker.record_batch import RecordBatch
-from clarion.contracts import deliveries, notification, times
-from clarion.contracts.deliveries import Unstored
+from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
+from clarion.broker.consuming.record_batch import RecordBatch
+from clarion.contracts import times
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.deliveries import Unstored
+from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from services.stream.engine.pipeline import Pipeline
 from services.stream.engine.turns import Shelved, Stage, Turn

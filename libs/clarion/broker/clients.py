@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from clarion.broker.guarded_records import guard_records
+from clarion.broker.consuming.guarded_records import guard_records
 from clarion.broker.producing import Producer
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from clarion.broker import clients
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.settings import Settings
 
 

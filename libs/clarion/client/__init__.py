@@ -1,6 +1,5 @@
 """The Python SDK: `Publisher` sends notifications, `Subscriber` receives one user's, `Inbox` has the kept ones."""
 
-from clarion.client.cursor_store import CursorStore, InMemory, JsonFile
 from clarion.client.errors import (
     ClientError,
     Disconnected,
@@ -15,15 +14,16 @@ from clarion.client.errors import (
     Unconfirmed,
 )
 from clarion.client.inbox import Inbox
-from clarion.client.publisher import HttpPublisher, Publisher
-from clarion.client.state import State, Stats
-from clarion.client.subscriber import Subscriber
-from clarion.client.transport import Result
-from clarion.contracts.frames import Received
-from clarion.contracts.inbox import InboxItem, InboxPage
+from clarion.client.publishing.publisher import HttpPublisher, Publisher
+from clarion.client.publishing.transport import Result
+from clarion.client.subscribing.cursor_store import CursorStore, InMemory, JsonFile
+from clarion.client.subscribing.state import State, Stats
+from clarion.client.subscribing.subscriber import Subscriber
+from clarion.contracts.api.frames import Received
+from clarion.contracts.api.inbox import InboxItem, InboxPage
+from clarion.contracts.api.status import Status
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Submission
-from clarion.contracts.status import Status
+from clarion.contracts.records.notification import Submission
 
 __all__ = [
     "ClientError",

@@ -15,7 +15,7 @@ ClientError
 
 from typing import Final
 
-from clarion.contracts.problems import Problem
+from clarion.contracts.api.problems import Problem
 
 
 class ClientError(Exception):

@@ -14,7 +14,7 @@ import msgspec
 from clarion.client.errors import Refused, Unavailable
 from clarion.client.life import Life
 from clarion.client.tokens import TokenSource
-from clarion.contracts.problems import Problem
+from clarion.contracts.api.problems import Problem
 from clarion.resilience.backoff import Backoff
 
 log = logging.getLogger(__name__)

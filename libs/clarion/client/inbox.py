@@ -8,10 +8,10 @@ import httpx
 import msgspec
 
 from clarion.client.http import Http
-from clarion.client.session import websocket_url
+from clarion.client.subscribing.session import websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import limits
-from clarion.contracts.inbox import InboxPage, Marked, ReadAll, Unread
+from clarion.contracts.api.inbox import InboxPage, Marked, ReadAll, Unread
 
 _JSON: Final = {"Content-Type": "application/json"}
 

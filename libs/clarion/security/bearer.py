@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from clarion.contracts.frames import BEARER_PREFIX
+from clarion.contracts.api.frames import BEARER_PREFIX
 from clarion.security.tokens import TokenError
 
 # by its name, or by what it looks like: a JWT begins with an object, `{"` is `eyJ` in base64, and has three parts

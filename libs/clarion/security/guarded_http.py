@@ -9,7 +9,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
-from clarion.contracts import limits, problems
+from clarion.contracts import limits
+from clarion.contracts.api import problems
 from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.crowds import Crowds
 from clarion.security.unread import Readers, Waiting, bound

@@ -12,7 +12,7 @@ from typing import Any, Final
 from clarion.contracts import limits
 from clarion.contracts.ids import idempotent_id
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Notification
+from clarion.contracts.records.notification import Notification
 from clarion.sources.payload import at, items, mentions, person, text
 
 SENDER: Final = "github"

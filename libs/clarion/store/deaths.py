@@ -11,9 +11,9 @@ from typing import Final
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from clarion.contracts import limits
-from clarion.contracts.receipts import Receipt
-from clarion.store import database
-from clarion.store.database import Collection, Database, Document
+from clarion.contracts.records.receipts import Receipt
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database, Document
 
 INDEXES: Final = [IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0)]
 

@@ -4,7 +4,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from clarion.contracts.ids import new_id
-from clarion.store.database import Collection, Database
+from clarion.store.driver.database import Collection, Database
 
 _ONE = "deployment"
 

@@ -6,8 +6,8 @@ import pymongo
 from pymongo.errors import OperationFailure
 
 from clarion.store import deaths, notification_indexes, notifications, revocations, scheduled, sessions
-from clarion.store.database import Collection, Database
-from clarion.store.failures import asked
+from clarion.store.driver.database import Collection, Database
+from clarion.store.driver.failures import asked
 
 # Of what is stored already: the driver's deadline for an operation would end it, and the next try begins anew.
 BUILD_S: Final = 3600.0

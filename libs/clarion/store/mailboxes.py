@@ -10,8 +10,8 @@ from typing import Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from clarion.store.database import Collection, Database, Document
-from clarion.store.failures import asked
+from clarion.store.driver.database import Collection, Database, Document
+from clarion.store.driver.failures import asked
 
 RENEW_EVERY_S: Final = 5.0
 TAKE_AFTER_S: Final = 20.0

@@ -4,7 +4,7 @@ from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from clarion.contracts.status import State
+from clarion.contracts.api.status import State
 
 IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
 UNREAD_PURGE: Final = "unread_purge"

@@ -16,12 +16,12 @@ from typing import Final
 import msgspec
 from pymongo import ASCENDING
 
+from clarion.contracts.api.status import State
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNREAD_CAP
-from clarion.contracts.status import State
-from clarion.store import database
-from clarion.store.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
-from clarion.store.failures import asked
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
+from clarion.store.driver.failures import asked
 
 _NAME: Final = "notifications"
 _KEYS_PER_QUERY: Final = 200

@@ -17,10 +17,11 @@ from pymongo import ASCENDING, IndexModel, UpdateMany
 
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
-from clarion.store import database, stubs
-from clarion.store.database import Collection, Database
-from clarion.store.failures import asked
-from clarion.store.stubs import Retraction
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database
+from clarion.store.driver.failures import asked
+from clarion.store.updates import stubs
+from clarion.store.updates.stubs import Retraction
 
 
 class Held(StrEnum):

@@ -6,9 +6,9 @@ from typing import Final
 from pymongo import ASCENDING, DeleteOne, IndexModel, UpdateOne
 
 from clarion.contracts import times
-from clarion.store import database
-from clarion.store.database import Collection, Database, Document
-from clarion.store.failures import asked
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database, Document
+from clarion.store.driver.failures import asked
 
 INDEXES: Final = [
     IndexModel([("user", ASCENDING), ("mailbox", ASCENDING)], name="route"),

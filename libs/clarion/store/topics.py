@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from pymongo.errors import DuplicateKeyError
 
-from clarion.store.database import Collection, Database, Document
+from clarion.store.driver.database import Collection, Database, Document
 
 PAST_IDS: Final = 8  # of earlier topics of the name, which a broker that lags behind may still tell
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from clarion.contracts.problems import FieldError, field_error
+from clarion.contracts.api.problems import FieldError, field_error
 from clarion.web.budget import Budget
 from clarion.web.problem_responses import Refused
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from clarion.contracts.problems import FieldError
+from clarion.contracts.api.problems import FieldError
 from clarion.security.bearer import presented
 from clarion.security.tokens import Claims, KeysUnavailable, TokenError
 from clarion.web.problem_responses import RETRY_AFTER_S, Refused

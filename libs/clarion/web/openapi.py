@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import clarion
-from clarion.contracts.problems import MEDIA_TYPE
+from clarion.contracts.api.problems import MEDIA_TYPE
 from clarion.web.bodies import JSON
 
 Schema = dict[str, Any]

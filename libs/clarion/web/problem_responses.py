@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from clarion.contracts.problems import MEDIA_TYPE, FieldError, problem_of
+from clarion.contracts.api.problems import MEDIA_TYPE, FieldError, problem_of
 from clarion.telemetry import metrics
 from clarion.web.budget import Full
 

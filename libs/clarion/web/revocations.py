@@ -20,8 +20,9 @@ from clarion.contracts import times
 from clarion.resilience.backoff import retry
 from clarion.security.tokens import Claims, KeysUnavailable, TokenError
 from clarion.security.verifier import Verifier
-from clarion.store import database, revocations
-from clarion.store.database import Collection
+from clarion.store import revocations
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 
 log = structlog.get_logger()
 

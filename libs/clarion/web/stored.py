@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from clarion.store import database
+from clarion.store.driver import database
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Unavailable
 

@@ -8,15 +8,17 @@ from typing import Final
 import structlog
 from msgspec import UNSET
 
-from clarion.contracts import frames, limits, times
-from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Hello, Resync
+from clarion.contracts import limits, times
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import Hello, Resync
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.resilience.backoff import retry
 from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError
-from clarion.store import database, notifications
-from clarion.store.database import Collection
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 from clarion.telemetry import metrics
 from clarion.web.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.access.heartbeats import Heartbeats

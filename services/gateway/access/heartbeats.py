@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Final
 
 from clarion.contracts import limits, times
-from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Ping, encode
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import Ping, encode
 from services.gateway.access.wheel import Wheel
 from services.gateway.client.connection import Connection
 

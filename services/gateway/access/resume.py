@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from clarion.contracts import order
-from clarion.contracts.frames import Resume
+from clarion.contracts.api.frames import Resume
 from clarion.contracts.lanes import Lane
 from services.gateway.client.feed import RESUME_MARGIN, Feed
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from clarion.contracts import frames, times
-from clarion.contracts.close_codes import Close
-from clarion.contracts.frames import Resume, ServerFrame
+from clarion.contracts import times
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import Resume, ServerFrame
 from clarion.contracts.ids import new_id
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.security.tokens import Claims
 from services.gateway.client.batching import batch_frame, join, split
 from services.gateway.client.feed import Feed, Offered

@@ -13,11 +13,12 @@ from typing import Final
 import structlog
 
 from clarion.contracts import times
-from clarion.contracts.frames import Resync
+from clarion.contracts.api.frames import Resync
 from clarion.contracts.lanes import LANES, Lane
 from clarion.resilience.backoff import RETRY
-from clarion.store import database, notifications
-from clarion.store.database import LoopCollection
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Found, Offered, Read

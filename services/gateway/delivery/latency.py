@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from clarion.contracts.deliveries import Addressed
 from clarion.contracts.limits import DAY_S
+from clarion.contracts.records.deliveries import Addressed
 from clarion.telemetry import metrics
 
 _HEAD: Final = len("019353f5-0f2a-7")  # of a UUIDv7: milliseconds since 1970, and its version (RFC 9562, 5.7)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from clarion.contracts.frames import Resync, ServerSync, encode
+from clarion.contracts.api.frames import Resync, ServerSync, encode
 from clarion.contracts.lanes import Lane
 from clarion.telemetry import metrics
 from services.gateway.client.batching import batch_frame, join, split

@@ -21,16 +21,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from clarion.broker import reached
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.broker.reached import Commit
-from clarion.contracts import deliveries, order, times
+from clarion.contracts import order, times
 from clarion.contracts.lanes import LANES
+from clarion.contracts.records import deliveries
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, notifications, overlooked, topics
-from clarion.store.database import Collection
-from clarion.store.overlooked import Overlooked
+from clarion.store import notifications, topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
+from clarion.store.queries import overlooked
+from clarion.store.queries.overlooked import Overlooked
 from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection

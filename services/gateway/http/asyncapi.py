@@ -6,8 +6,9 @@ from typing import Any, Final
 import msgspec
 
 import clarion
-from clarion.contracts import frames, limits, streams
-from clarion.contracts.close_codes import REFRESH_ON, RETURN_ON, Close
+from clarion.contracts import limits
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.web.bodies import JSON
 from clarion.web.openapi import schema_of_any
 

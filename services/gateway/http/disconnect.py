@@ -17,13 +17,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.broker import clients
-from clarion.contracts import deliveries, limits, names, times
-from clarion.contracts.deliveries import Control
-from clarion.contracts.problems import FieldError
+from clarion.contracts import limits, names, times
+from clarion.contracts.api.problems import FieldError
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Control
 from clarion.contracts.topics import Names
 from clarion.security.tokens import OPERATE
-from clarion.store import database, mailboxes, revocations
-from clarion.store.database import Database
+from clarion.store import mailboxes, revocations
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.telemetry.health import Dependency
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, Unavailable

@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from clarion.settings import Settings
-from clarion.slashes import without_redirects
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, problem
+from clarion.web.slashes import without_redirects
 from services.gateway.http import asyncapi, openapi
 
 

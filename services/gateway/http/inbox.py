@@ -11,13 +11,17 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
-from clarion.contracts import limits, receipts, times
-from clarion.contracts.inbox import EncodedPage, Place, ReadAll, Unread, encode_cursor, encoded_item
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts import limits, times
+from clarion.contracts.api.inbox import EncodedPage, Place, ReadAll, Unread, encode_cursor, encoded_item
+from clarion.contracts.records import receipts
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
-from clarion.store import changes, database, inbox, notifications
-from clarion.store.changes import Change
-from clarion.store.database import Collection
+from clarion.store import notifications
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
+from clarion.store.queries import inbox
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Refused

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits
+from clarion.contracts.api.inbox import Marked, Place, decode_cursor
+from clarion.contracts.api.problems import FieldError
 from clarion.contracts.ids import canonical
-from clarion.contracts.inbox import Marked, Place, decode_cursor
-from clarion.contracts.problems import FieldError
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import SUBSCRIBE
 from clarion.web.bodies import JSON, json_of
 from clarion.web.budget import Budget

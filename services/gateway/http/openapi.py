@@ -4,10 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
-from clarion.contracts import limits, streams
-from clarion.contracts.inbox import InboxPage, Marked, ReadAll, Unread
-from clarion.contracts.problems import Problem
-from clarion.contracts.streams import StreamAck, StreamClose
+from clarion.contracts import limits
+from clarion.contracts.api import streams
+from clarion.contracts.api.inbox import InboxPage, Marked, ReadAll, Unread
+from clarion.contracts.api.problems import Problem
+from clarion.contracts.api.streams import StreamAck, StreamClose
 from clarion.web import openapi
 from clarion.web.bodies import JSON
 from clarion.web.openapi import answer, body, problems, schema_of_any

@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.broker import clients
-from clarion.contracts import deliveries
-from clarion.contracts.deliveries import Control
-from clarion.contracts.streams import ACK_BYTES, ACK_PATH, StreamAck, place_of
+from clarion.contracts.api.streams import ACK_BYTES, ACK_PATH, StreamAck, place_of
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Control
 from clarion.contracts.topics import Names
 from clarion.resilience.gcra import RateLimit
 from clarion.security.tokens import SUBSCRIBE

@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS
 from clarion.contracts.topics import Names
-from clarion.store import database, mailboxes, sessions
-from clarion.store.database import Database
+from clarion.store import mailboxes, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
-from clarion.store import arrivals, notifications, revocations
-from clarion.store.database import Database
+from clarion.store import notifications, revocations
+from clarion.store.driver.database import Database
+from clarion.store.queries import arrivals
 
 
 @dataclass(frozen=True, slots=True)

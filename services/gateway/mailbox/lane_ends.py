@@ -13,14 +13,15 @@ import structlog
 
 from clarion.broker import reached
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.placement import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import database, topics
-from clarion.store.database import Collection
+from clarion.store import topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 from clarion.store.topics import Placing
 
 log = structlog.get_logger()

@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 
 from clarion.resilience.backoff import retry
-from clarion.store import database, mailboxes
-from clarion.store.database import Collection
+from clarion.store import mailboxes
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 from clarion.store.mailboxes import KNOWN_AFTER_S, RENEW_EVERY_S, TAKE_AFTER_S, Lease
 from clarion.telemetry import metrics
 

@@ -12,12 +12,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from clarion.broker import clients
-from clarion.broker.guarded_records import Unreadable
-from clarion.broker.open_transactions import OpenTransactions, places
-from clarion.contracts import deliveries, times
-from clarion.contracts.deliveries import Delivery, Fence
+from clarion.broker.consuming.guarded_records import Unreadable
+from clarion.broker.consuming.open_transactions import OpenTransactions, places
+from clarion.contracts import times
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Invalid
+from clarion.contracts.records import deliveries
+from clarion.contracts.records.deliveries import Delivery, Fence
+from clarion.contracts.records.notification import Invalid
 from clarion.contracts.topics import Names
 from clarion.process import within
 from clarion.resilience.backoff import retry

@@ -13,8 +13,9 @@ import structlog
 from pymongo import DeleteOne, UpdateOne
 
 from clarion.resilience.backoff import retry
-from clarion.store import database, sessions
-from clarion.store.database import Collection
+from clarion.store import sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 from clarion.store.mailboxes import Lease
 from services.gateway.mailbox.arrivals import Arrival
 

@@ -15,13 +15,14 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.keyed_batches import send_keyed
 from clarion.broker.send_each import TOO_LARGE, send_each
-from clarion.contracts import receipts
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import receipts
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import RETRY
-from clarion.store import changes, database
-from clarion.store.changes import Change
-from clarion.store.database import Collection
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.turns import Pace

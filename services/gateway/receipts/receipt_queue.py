@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from clarion.contracts.limits import IDS_PER_FRAME
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 
 CAPACITY: Final = 10_000  # receipts
 CAPACITY_IDS: Final = 100_000  # in all of them

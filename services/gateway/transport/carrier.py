@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 from typing import Protocol as Interface
 
-from clarion.contracts.close_codes import Close
+from clarion.contracts.api.close_codes import Close
 from clarion.security.addresses import Networks, client_address
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError

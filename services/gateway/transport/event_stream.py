@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from clarion.contracts import frames, streams
-from clarion.contracts.close_codes import Close
-from clarion.contracts.problems import MEDIA_TYPE, problem_of
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.access.door import Refusal

@@ -10,7 +10,7 @@ from typing import Final
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - C, or Python without it
 
-from clarion.contracts.close_codes import Close as Code
+from clarion.contracts.api.close_codes import Close as Code
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1

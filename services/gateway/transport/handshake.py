@@ -10,8 +10,8 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from clarion.contracts.frames import SUBPROTOCOL
-from clarion.contracts.problems import MEDIA_TYPE, problem_of
+from clarion.contracts.api.frames import SUBPROTOCOL
+from clarion.contracts.api.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.access.door import Refusal

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from websockets.http11 import Request
 
-from clarion.contracts import frames
-from clarion.contracts.close_codes import Close
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
 from services.gateway.access.door import Refusal

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from clarion.contracts import streams
+from clarion.contracts.api import streams
 from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from services.gateway.transport.carrier import Site

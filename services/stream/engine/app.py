@@ -8,10 +8,10 @@ from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
 
 from clarion.broker import clients
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.open_transactions import Place
-from clarion.broker.record_batch import BatchSchema, RecordBatch
-from clarion.broker.transport import BUFFER_BATCHES, Consumer, Transport
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.open_transactions import Place
+from clarion.broker.consuming.record_batch import BatchSchema, RecordBatch
+from clarion.broker.consuming.transport import BUFFER_BATCHES, Consumer, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
 from services.stream.engine.bookmarks import Bookmarks

@@ -18,11 +18,12 @@ import structlog
 
 from clarion.broker import reached, topic_ids
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
-from clarion.store import database, topics
-from clarion.store.database import Collection
+from clarion.store import topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
 from services.stream.engine.growth import Growth

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import RecordBatch
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.telemetry import metrics
 from services.stream.engine.turns import Lost, Shelved, Stage, Turn, Turns
 from services.stream.engine.windows import Window, WindowPolicy

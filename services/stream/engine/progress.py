@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from clarion.resilience.backoff import retry
-from clarion.store import database
+from clarion.store.driver import database
 from services.stream.engine.pipeline import STUCK_S
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import RecordBatch
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import KIB
 

@@ -15,8 +15,9 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.resilience.latency_limit import Gate
-from clarion.store import database, notifications, sessions
-from clarion.store.database import Database
+from clarion.store import notifications, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
 from services.stream.engine.turns import Stage, Turn
 from services.stream.engine.windows import Window

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from clarion.store import database, mailboxes
-from clarion.store.database import Collection
+from clarion.store import mailboxes
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection
 
 log = structlog.get_logger()
 

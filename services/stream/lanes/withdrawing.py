@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import structlog
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op
+from clarion.contracts.records.receipts import Op
 from clarion.resilience.backoff import retry
-from clarion.store import changes, database, notifications, scheduled
-from clarion.store.changes import Change
-from clarion.store.database import Database
+from clarion.store import notifications, scheduled
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
+from clarion.store.updates import changes
+from clarion.store.updates.changes import Change
 from services.stream.steps.storing import Outcome
 
 log = structlog.get_logger()

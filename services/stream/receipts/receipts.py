@@ -8,19 +8,22 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.record_batch import Record, RecordBatch
-from clarion.contracts import receipts, times
-from clarion.contracts.dead_letters import DeadLetter, Reason
-from clarion.contracts.deliveries import Sync
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import Record, RecordBatch
+from clarion.contracts import times
 from clarion.contracts.limits import IDS_PER_FRAME
-from clarion.contracts.notification import Invalid
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records import receipts
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.deliveries import Sync
+from clarion.contracts.records.notification import Invalid
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import changes, database, deaths, notifications, scheduled, sessions, unfound
-from clarion.store.changes import Refused
-from clarion.store.database import Database
+from clarion.store import deaths, notifications, scheduled, sessions
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
+from clarion.store.updates import changes, unfound
+from clarion.store.updates.changes import Refused
 from clarion.telemetry import metrics
 from services.stream.engine.turns import Stage, Turn
 from services.stream.engine.windows import Window

@@ -19,9 +19,10 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.resilience.gcra import RateLimit
-from clarion.store import deferred, notifications, sessions
-from clarion.store.database import Database
-from clarion.store.deferred import Deferred
+from clarion.store import notifications, sessions
+from clarion.store.driver.database import Database
+from clarion.store.updates import deferred
+from clarion.store.updates.deferred import Deferred
 from clarion.telemetry import metrics
 from services.stream.engine.progress import Progress, come_round
 from services.stream.steps.emitting import late_records

@@ -12,10 +12,11 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.contracts import times
-from clarion.contracts.receipts import Op, Receipt
+from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
-from clarion.store import endings, notifications
-from clarion.store.database import Database
+from clarion.store import notifications
+from clarion.store.driver.database import Database
+from clarion.store.updates import endings
 from clarion.telemetry import metrics
 from services.stream.engine.progress import Progress, come_round
 from services.stream.steps.emitting import receipt_records

@@ -7,11 +7,13 @@ from datetime import datetime
 from aiokafka import AIOKafkaProducer
 
 from clarion.contracts import times
-from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import database, notifications, scheduled, stubs, unfound
-from clarion.store.database import Database
+from clarion.store import notifications, scheduled
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
+from clarion.store.updates import stubs, unfound
 from clarion.telemetry import metrics
 from services.stream.engine.turns import Stage, Turn
 from services.stream.engine.windows import Window

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from clarion.broker.commit_tracker import Partition
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batch import Record, RecordBatch
-from clarion.contracts import ids, notification, scheduling
-from clarion.contracts.dead_letters import DeadLetter
-from clarion.contracts.notification import Invalid, Notification
+from clarion.contracts import ids
+from clarion.contracts.records import notification, scheduling
+from clarion.contracts.records.dead_letters import DeadLetter
+from clarion.contracts.records.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream.steps import record_clock
 from services.stream.steps.decoding import Moved, conflict, empty, refused, unreadable_letters

@@ -16,8 +16,9 @@ from aiokafka import AIOKafkaProducer
 from clarion.contracts import times
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
-from clarion.store import database, scheduled
-from clarion.store.database import Database
+from clarion.store import scheduled
+from clarion.store.driver import database
+from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
 from services.stream.engine.progress import Progress
 from services.stream.steps.emitting import released_records

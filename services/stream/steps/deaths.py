@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts.dead_letters import DeadLetter
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Id, Moment, Name, Type
-from clarion.contracts.receipts import Dead, Op, Receipt
+from clarion.contracts.records.dead_letters import DeadLetter
+from clarion.contracts.records.notification import Id, Moment, Name, Type
+from clarion.contracts.records.receipts import Dead, Op, Receipt
 
 
 class _Named(msgspec.Struct, gc=False):

@@ -6,15 +6,16 @@ from datetime import datetime
 
 import msgspec
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.guarded_records import Unreadable
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.guarded_records import Unreadable
+from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.broker.placement import partition_of
-from clarion.broker.record_batch import Record, RecordBatch
-from clarion.contracts import deliveries, ids, notification, order, times
-from clarion.contracts.dead_letters import DeadLetter, Reason
+from clarion.contracts import ids, order, times
 from clarion.contracts.lanes import Lane
-from clarion.contracts.notification import Invalid, Notification
-from clarion.contracts.scheduling import RELEASED
+from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.notification import Invalid, Notification
+from clarion.contracts.records.scheduling import RELEASED
 from services.stream.steps import reading, record_clock
 
 

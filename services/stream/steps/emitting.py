@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Raw
 
-from clarion.contracts import deliveries, notification, receipts
-from clarion.contracts.dead_letters import DeadLetter
-from clarion.contracts.deliveries import Early, Items, Sync, Unstored
 from clarion.contracts.lanes import Lane
-from clarion.contracts.receipts import Receipt
-from clarion.contracts.scheduling import RELEASED
+from clarion.contracts.records import deliveries, notification, receipts
+from clarion.contracts.records.dead_letters import DeadLetter
+from clarion.contracts.records.deliveries import Early, Items, Sync, Unstored
+from clarion.contracts.records.receipts import Receipt
+from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
 from services.stream.steps.decoding import Entry, Moved

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from clarion.contracts.dead_letters import DeadLetter
+from clarion.contracts.records.dead_letters import DeadLetter
 from clarion.telemetry import metrics
 
 log = structlog.get_logger()

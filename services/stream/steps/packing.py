@@ -6,8 +6,8 @@ from typing import Protocol
 from msgspec import Raw
 
 from clarion.contracts import limits, order
-from clarion.contracts.deliveries import Addressed, Early, Items
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records.deliveries import Addressed, Early, Items
 
 _OVERHEAD_BYTES = 128  # recipient, lane, ord and punctuation around a body, roughly
 

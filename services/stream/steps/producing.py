@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.send_each import Refused, send_each
 from clarion.contracts import times
-from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import LANES
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.telemetry import metrics

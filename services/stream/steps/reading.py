@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from clarion.contracts import limits, names, notification, visible
+from clarion.contracts import limits, names, visible
 from clarion.contracts.ids import is_uuid
-from clarion.contracts.notification import Notification
+from clarion.contracts.records import notification
+from clarion.contracts.records.notification import Notification
 
 _is_type: Final = lru_cache(1024)(pattern(limits.TYPE_PATTERN).search)
 

@@ -9,10 +9,10 @@ bounds.
 from datetime import datetime, timedelta
 from typing import Final
 
-from clarion.broker.commit_tracker import Partition
-from clarion.broker.lean_records import Record
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.lean_records import Record
 from clarion.contracts import limits, times
-from clarion.contracts.scheduling import RELEASED
+from clarion.contracts.records.scheduling import RELEASED
 
 _BY_BROKER: Final = 1  # of `timestamp_type`
 # How long ago a producer's stamp may say that its record came. A flood can pretend at most that much time, and so

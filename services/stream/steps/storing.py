@@ -12,13 +12,15 @@ from operator import attrgetter
 from typing import Final, TypeVar
 
 from clarion.contracts import limits
-from clarion.contracts.dead_letters import DeadLetter, Reason
 from clarion.contracts.lanes import Lane
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.resilience.backoff import Backoff, retry
 from clarion.resilience.latency_limit import Gate
-from clarion.store import database, notifications, raw_documents, stubs
-from clarion.store.database import Collection, Fields
+from clarion.store import notifications, raw_documents
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
+from clarion.store.updates import stubs
 from services.stream.engine.turns import Turn
 from services.stream.steps.decoding import Entry, conflict, dead_letter
 

@@ -22,9 +22,10 @@ import httpx
 import psutil
 from rich.console import Console
 
+from clarion.contracts.api.status import State
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.status import State
-from clarion.store import database, notifications
+from clarion.store import notifications
+from clarion.store.driver import database
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report

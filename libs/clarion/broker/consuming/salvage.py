@@ -1,0 +1,79 @@
+"""The records of an unpacked batch one by one: one that is malformed costs none of its neighbours. Pure.
+
+aiokafka gives a whole batch up at the first header whose name is not UTF-8.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiokafka.record import util
+
+from clarion.broker.consuming.unpacking import HEADER_BYTES, Header
+
+decode_varint: Callable[[memoryview, int], tuple[int, int]] = cast("Any", util).decode_varint
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A record as aiokafka would give it."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+
+
+def records_of(plain: memoryview, header: Header) -> Iterator[tuple[Salvaged, str]]:
+    """Each record, and what is wrong with it: then its value is all that there is of it.
+
+    Ends early where the length of a record is damaged: what follows cannot be found.
+    """
+    at, offset = HEADER_BYTES, header.base_offset
+    while offset < header.next_offset:
+        try:
+            size, start = decode_varint(plain, at)
+        except (ValueError, IndexError):
+            return
+        at = start + size
+        if size <= 0 or at > len(plain):
+            return
+        body = plain[start:at]
+        try:
+            record, error = _record(body, header), ""
+        except (ValueError, IndexError) as raised:
+            record, error = Salvaged(offset, 0, 0, None, bytes(body), []), f"its record is malformed: {raised}"
+        yield record, error
+        offset = record.offset + 1
+
+
+def _record(body: memoryview, header: Header) -> Salvaged:
+    """Raises ValueError or IndexError."""
+    later, at = decode_varint(body, 1)  # the first byte is for attributes that no record has
+    timestamp = header.max_timestamp if header.has_append_time else header.first_timestamp + later
+    delta, at = decode_varint(body, at)
+    if not 0 <= delta <= header.last_offset_delta:
+        raise ValueError("its offset is outside its batch")
+    key, at = _bytes(body, at)
+    value, at = _bytes(body, at)
+    count, at = decode_varint(body, at)
+    headers: list[tuple[str, bytes | None]] = []
+    for _ in range(count):
+        name, at = _bytes(body, at)
+        content, at = _bytes(body, at)
+        headers.append(((name or b"").decode(errors="backslashreplace"), content))
+    if at != len(body):
+        raise ValueError("its parts do not fill it")
+    return Salvaged(header.base_offset + delta, timestamp, int(header.has_append_time), key, value, headers)
+
+
+def _bytes(body: memoryview, at: int) -> tuple[bytes | None, int]:
+    size, at = decode_varint(body, at)
+    if size < 0:
+        return None, at
+    if at + size > len(body):
+        raise ValueError("a part of it is cut off")
+    return bytes(body[at : at + size]), at + size

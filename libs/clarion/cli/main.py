@@ -1,0 +1,79 @@
+"""The `clarion` command: its own commands, and those that services bring by entry points `clarion.commands`.
+
+Everything heavy is imported inside the command that needs it: `clarion token` starts no Faust.
+"""
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+import clarion
+from clarion.cli.client_commands import publish, tail
+from clarion.cli.lazy_commands import LazyGroup
+from clarion.cli.moments import seconds
+from clarion.cli.topic_commands import say_red, topics
+from clarion.security.tokens import TokenError, mint
+from clarion.settings import Settings, SettingsError
+
+
+class _Group(LazyGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            say_red(str(error))
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback with locals would show secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(topics, name="topics")
+app.command()(publish)
+app.command()(tail)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(clarion.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def clarion_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Clarion: notifications delivered once, to the right person, live or later.
+
+    Settings come from the environment (CLARION_*): CLARION_KAFKA, CLARION_MONGODB, CLARION_JWT_SECRET and more.
+    CLARION_ENV=dev is for trying.
+    """
+    # what went wrong is said once, in red; a service sets its levels itself
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+@app.command()
+def token(
+    sub: Annotated[str, typer.Option(help="The user or service the token is for.")],
+    scope: Annotated[
+        str, typer.Option(help="Space-separated: publish, publish:any, subscribe, operate.")
+    ] = "subscribe publish",
+    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 15m, 1h, 7d.")] = "1h",
+) -> None:
+    """Print a token signed with CLARION_JWT_SECRET: for development and tests."""
+    ttl_s = seconds(ttl)
+    try:
+        typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=ttl_s))
+    except TokenError as error:
+        raise SettingsError(f"{error}: set CLARION_JWT_SECRET (or _FILE), at least 32 bytes") from error
+
+
+def main() -> None:
+    """The entry point of the script `clarion`."""
+    app(prog_name="clarion")

@@ -1,0 +1,37 @@
+"""Times as they are written on the command line."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import typer
+
+from clarion.contracts.records.notification import Moment
+
+_FORM: Final = "write a date, a time and a zone, as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00 (RFC 3339)"
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def seconds(text: str) -> float:
+    """Raises `typer.BadParameter`."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if not match or not int(match[1]):
+        raise typer.BadParameter("a number and a unit, as 90s, 15m, 1h or 7d")
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+def moment(at: str | None, within: str | None, now: datetime) -> datetime | None:
+    """The time `at`, or `within` so long from `now`; None without either. Raises `typer.BadParameter`.
+
+    `at` is read as ingest reads `deliver_at`, so both take the same forms.
+    """
+    if at is not None and within is not None:
+        raise typer.BadParameter("either --deliver-at or --in, not both")
+    try:
+        if within is not None:
+            return now + timedelta(seconds=seconds(within))
+        return None if at is None else msgspec.convert(at, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        name = "--deliver-at" if within is None else "--in"
+        raise typer.BadParameter(f"{name}: {error}; {_FORM}") from error

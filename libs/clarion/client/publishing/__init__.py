@@ -1,0 +1,1 @@
+"""`Publisher`, over HTTP and over Kafka."""

@@ -1,0 +1,142 @@
+"""Notifications that are published at once: a few requests are under way, and what waits meanwhile goes as one batch.
+
+A connection for each would cost more than the notification, and a thousand of them more than a server takes.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+from clarion.client.errors import NotOpen, Refused, Unavailable
+from clarion.client.publishing.transport import Result
+from clarion.contracts import limits
+from clarion.contracts.api.problems import Problem
+
+REQUESTS: Final = 4  # under way at once
+WAITING: Final = 2 * limits.BATCH_LINES  # encoded; who comes then waits with nothing encoded yet
+TRY_S: Final = 10.0  # one request
+UNSETTLED: Final = frozenset({429, 503})
+
+Send = Callable[[Sequence[bytes], float], Awaitable[Mapping[int, Result]]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    line: bytes
+    deadline: float
+    is_sent: bool = False
+    verdict: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class PublishQueue:
+    """`send(lines, deadline)` has a result for each line. `trouble()`: why the server took nothing lately, or ""."""
+
+    def __init__(self, send: Send, trouble: Callable[[], str]) -> None:
+        self._send = send
+        self._trouble = trouble
+        self._waiting: deque[_Waiting] = deque()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(WAITING)
+
+    async def put(self, encode: Callable[[], bytes], deadline: float) -> str:
+        """The id of what was accepted. Raises `Refused`, or `Unavailable` after the deadline."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await self._room.acquire()
+        except TimeoutError as error:
+            raise self._too_late() from error
+        try:
+            one = _Waiting(encode(), deadline)
+            self._waiting.append(one)
+            if len(self._sending) < REQUESTS:
+                self._start()
+            return await self._verdict(one)
+        finally:
+            self._room.release()
+
+    async def _verdict(self, one: _Waiting) -> str:
+        """A try that is under way at the deadline is waited for."""
+        try:
+            await asyncio.wait([one.verdict], timeout=max(0.0, one.deadline - time.monotonic()))
+            if one.is_sent and not one.verdict.done():
+                await asyncio.wait([one.verdict], timeout=TRY_S)
+            if not one.verdict.done():
+                raise self._too_late("the server has not answered yet; it may still be taken" if one.is_sent else "")
+            return one.verdict.result()
+        finally:
+            one.verdict.cancel()  # nobody waits for it any more
+
+    def _too_late(self, why: str = "") -> Unavailable:
+        own = f"{len(self._waiting):,} wait for one of the {REQUESTS} requests that a publisher has under way"
+        why = self._trouble() or why or f"{own}, a limit of the SDK: publish fewer at once, or raise deadline_s"
+        return Unavailable(f"not accepted within the deadline: {why}")
+
+    async def stop(self) -> None:
+        """What was not accepted yet says so."""
+        sending = list(self._sending)
+        for task in sending:
+            task.cancel()
+        if sending:
+            await asyncio.wait(sending)
+        while self._waiting:
+            _fail(self._waiting.popleft(), _closed())
+
+    def _start(self) -> None:
+        task = asyncio.create_task(self._run(), name="clarion publish")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _run(self) -> None:
+        while together := self._take():
+            try:
+                results = await self._send([one.line for one in together], together[-1].deadline)
+            except asyncio.CancelledError:
+                for one in together:
+                    _fail(one, _closed())
+                raise
+            except Exception as error:  # noqa: BLE001 - it comes out of each publish that waits for this
+                for one in together:
+                    _fail(one, error)
+                continue
+            for index, one in enumerate(together):
+                _settle(one, results[index])
+
+    def _take(self) -> list[_Waiting]:
+        """The next ones that somebody still waits for, as many as fit into a request."""
+        taken: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(taken) < limits.BATCH_LINES:
+            one = self._waiting[0]
+            size += 0 if one.verdict.done() else len(one.line) + 1
+            if taken and size > limits.BATCH_BYTES:
+                break
+            self._waiting.popleft()
+            if not one.verdict.done():
+                one.is_sent = True
+                taken.append(one)
+        return taken
+
+
+def _settle(one: _Waiting, result: Result) -> None:
+    if one.verdict.done():
+        return
+    if result.id is not None:
+        one.verdict.set_result(result.id)
+    elif result.status in UNSETTLED:
+        _fail(one, Unavailable("; ".join(error.detail for error in result.errors) or f"status {result.status}"))
+    else:
+        title = HTTPStatus(result.status).phrase
+        _fail(one, Refused(Problem(title, result.status, "the notification is invalid", errors=result.errors)))
+
+
+def _fail(one: _Waiting, error: Exception) -> None:
+    if not one.verdict.done():
+        one.verdict.set_exception(error)
+
+
+def _closed() -> NotOpen:
+    return NotOpen("the publisher was closed before this was accepted; it may still be taken")

@@ -1,0 +1,1 @@
+"""`Subscriber`: connections, reconnecting, positions, and marks."""

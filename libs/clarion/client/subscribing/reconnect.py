@@ -1,0 +1,71 @@
+"""Whether and when to come back after a connection ended. Pure: moments are monotonic seconds.
+
+4401 is worth one try with a fresh token. Only the refusal of that one, fetched for just this connection, is a verdict:
+a token that was good for a while, or that an outage outlived, says nothing about the next.
+"""
+
+from typing import Final
+
+from clarion.client.errors import Disconnected, Forbidden, TokenRefused
+from clarion.client.subscribing.addresses import Addresses
+from clarion.client.subscribing.session import Ended
+from clarion.contracts import limits
+from clarion.contracts.api.close_codes import REFRESH_ON, RETURN_ON, Close
+from clarion.resilience.backoff import Backoff
+
+STABLE_S: Final = 10.0  # a connection that lived this long after `hello` forgives what went wrong before it
+
+
+class Reconnect:
+    def __init__(self, addresses: Addresses, backoff: Backoff | None = None) -> None:
+        """`backoff` in place of RECONNECT_MIN_S to RECONNECT_MAX_S."""
+        self.addresses: Final = addresses
+        self._at_least_s = 0.0 if backoff else limits.RECONNECT_MIN_S
+        self._backoff = backoff or Backoff(limits.RECONNECT_MIN_S, limits.RECONNECT_MAX_S - limits.RECONNECT_MIN_S)
+        self._greeted_at: float | None = None
+        self._failures = 0
+        self._unreadable = 0
+        self._token_refusals = 0
+
+    def greeted(self, now: float) -> None:
+        self._greeted_at = now
+
+    def after(self, ended: Ended, now: float, *, may_refresh: bool, is_latest: bool = True) -> float:
+        """Seconds to wait. Raises the `SubscribeError` of an end that does not allow to return.
+
+        `may_refresh`: another token can be had than the one it had. `is_latest`: none came meanwhile.
+        """
+        greeted_at, self._greeted_at = self._greeted_at, None
+        if greeted_at is not None and now - greeted_at >= STABLE_S:  # a greeting alone proves nothing
+            self._failures = self._token_refusals = 0
+        self._judge(ended, may_refresh=may_refresh, is_latest=is_latest)
+        # in a row, however long each lived; a rolling update may mend it
+        self._unreadable = self._unreadable + 1 if ended.unreadable else 0
+        failures, self._failures = max(self._failures, self._unreadable - 1), self._failures + 1
+        asked_for_s = self._asked_for_s(ended, now, was_greeted=greeted_at is not None)
+        return min(asked_for_s + self._at_least_s + self._backoff.delay(failures), 10 * limits.RECONNECT_MAX_S)
+
+    def _judge(self, ended: Ended, *, may_refresh: bool, is_latest: bool) -> None:
+        if ended.code in RETURN_ON:
+            self._token_refusals = 0  # the next one is of a token that is not just fetched
+            return
+        said = ended.reason or "no reason was given"
+        if ended.code in REFRESH_ON:
+            if not may_refresh:
+                raise TokenRefused(f"{said}: give get_token, which fetches another one, or a token that is good")
+            self._token_refusals += is_latest
+            if self._token_refusals > 1:
+                raise TokenRefused(
+                    f"{said}: a token that was just fetched, too; see its issuer, audience, key and clock"
+                )
+            return
+        if ended.code == Close.FORBIDDEN:
+            raise Forbidden(f"{said}: use a token with the scope subscribe, from an origin that is allowed")
+        raise Disconnected(f"close code {ended.code}: {said}; is the url a gateway's, and this SDK no older than it?")
+
+    def _asked_for_s(self, ended: Ended, now: float, *, was_greeted: bool) -> float:
+        """By the server: of whoever it served, wherever they go; else only for itself."""
+        if was_greeted:
+            return ended.retry_s
+        self.addresses.turned_away(now + ended.retry_s)
+        return self.addresses.wait_s(now)

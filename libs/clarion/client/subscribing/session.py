@@ -1,0 +1,210 @@
+"""One connection of a subscriber: the handshake, `resume`, and frames until it ends, with the reason as a value."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from clarion.client.subscribing.cursor_store import Position
+from clarion.client.subscribing.redirects import followed
+from clarion.contracts.api import frames
+from clarion.contracts.api.close_codes import Close
+from clarion.contracts.api.frames import Batch, Bye, ClientFrame, Hello, Ping, Pong, Received, Resume, ServerFrame
+
+OPEN_S: Final = 10.0
+HELLO_S: Final = 10.0
+SILENCE_S: Final = 10.0  # beyond the server's ping interval
+CLOSE_S: Final = 2.0
+REDIRECTS: Final = 3
+MAX_FRAME_BYTES: Final = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+# at debug, websockets writes down headers and frames, tokens included: not into an application's log
+_wire: Final = logging.getLogger("clarion.client.wire")
+_wire.setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why a connection ended: a close code (1006: the network), what was said, and the wait the server asked for.
+
+    `unreadable`: by this side, since a frame of a known kind could not be read.
+    """
+
+    code: int
+    reason: str
+    retry_s: float = 0.0
+    unreadable: bool = False
+
+
+class Unreadable(Exception):
+    """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
+
+
+def items_of(frame: Batch) -> list[Received]:
+    """What a batch carries. Raises `Unreadable`."""
+    try:
+        return [frames.decode_item(body) for body in frame.items]
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"an item of batch {frame.tag}: {error}") from error
+
+
+def _resume(position: Position) -> Resume:
+    if position.user is None or position.deployment is None:
+        return Resume(position.cursors, position.since)
+    return Resume(position.cursors, position.since, position.user, position.deployment)
+
+
+class _Connect(connect):
+    """Follows no redirect by itself: to another origin it would go without the token, which then counts as refused."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Session:
+    """`on_frame` gets every frame but pings' answers; it must not block, and what it raises comes out. Use once."""
+
+    def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:
+        self._url = websocket_url(url)
+        self._token = token
+        self._position = position
+        self._on_frame = on_frame
+        self._connection: ClientConnection | None = None
+        self._retry_s = 0.0
+
+    async def run(self) -> Ended:
+        url = self._url
+        for _ in range(REDIRECTS + 1):
+            try:
+                connection = await self._connect(url)
+            except InvalidStatus as error:
+                location = error.response.headers.get("Location")
+                if location is None or not 300 <= error.response.status_code < 400:
+                    return _refused(error)
+                target = followed(url, location)
+                if target is None:
+                    return _misled(url, location)
+                url = target
+            except (WebSocketException, OSError, TimeoutError) as error:
+                return Ended(1006, f"{type(error).__name__}: {error}")
+            else:
+                return await self._talk(connection)
+        return Ended(1006, f"more than {REDIRECTS} redirects from {self._url}")
+
+    async def _connect(self, url: str) -> ClientConnection:
+        return await _Connect(
+            url,
+            subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {self._token}"},
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            ping_interval=None,  # the server's own messages are the heartbeat
+            compression=None,
+            logger=_wire,
+            max_size=MAX_FRAME_BYTES,
+            proxy=None,
+        )
+
+    async def _talk(self, connection: ClientConnection) -> Ended:
+        async with connection:
+            self._connection = connection
+            try:
+                await self.send(_resume(self._position))
+                ended = await self._read(lambda: connection.recv(decode=False))
+            finally:
+                self._connection = None
+            if ended.unreadable:
+                await connection.close(Close.PROTOCOL, "unreadable frame")
+            return ended
+
+    async def send(self, frame: ClientFrame) -> bool:
+        """Whether it was written; a connection that is gone needs no error here, its reader tells."""
+        if self._connection is None:
+            return False
+        try:
+            await self._connection.send(frames.encode(frame), text=True)
+        except ConnectionClosed:
+            return False
+        return True
+
+    async def _read(self, receive: Callable[[], Awaitable[bytes]]) -> Ended:
+        """Frames, until there is no use in going on."""
+        within_s = HELLO_S
+        while True:
+            frame = await self._next(receive, within_s)
+            match frame:
+                case Ended():
+                    return frame
+                case None:
+                    continue
+                case Hello():
+                    within_s = frame.ping_s + SILENCE_S
+                case Ping():
+                    await self.send(Pong())
+                case Bye():
+                    self._retry_s = frame.retry_ms / 1000
+                case _:
+                    pass
+            try:
+                self._on_frame(frame)
+            except Unreadable as error:
+                return self._unreadable(error)
+
+    async def _next(self, receive: Callable[[], Awaitable[bytes]], within_s: float) -> ServerFrame | Ended | None:
+        """None: a frame of a later version. What `receive` raises comes out, but for a socket's own end."""
+        try:
+            async with asyncio.timeout(within_s):
+                return frames.decode_known(await receive())
+        except TimeoutError:
+            return Ended(1006, f"silent for {within_s:g} s")
+        except msgspec.DecodeError as error:
+            return self._unreadable(error)
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else str(error)
+            return Ended(code, reason, self._retry_s)
+
+    def _unreadable(self, error: Exception) -> Ended:
+        log.warning("a frame of the server cannot be read: %s", error)
+        return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
+
+
+def websocket_url(url: str) -> str:
+    """`http://host` or `ws://host` → `ws://host/v1/ws`."""
+    scheme, separator, rest = url.partition("://")
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if not separator or scheme not in schemes:
+        raise ValueError(f"{url!r} is not a gateway's address: http(s):// or ws(s)://")
+    return f"{schemes[scheme]}://{rest.rstrip('/').removesuffix('/v1/ws')}/v1/ws"
+
+
+def _refused(error: InvalidStatus) -> Ended:
+    """A refusal before the upgrade, as the close code that means the same.
+
+    The gateway's own are 403 (origin), 429 and 503; all the rest is said by what stands before it, and passes.
+    """
+    response = error.response
+    status = response.status_code
+    code = _VERDICTS.get(status, Close.LIMIT)
+    if 200 <= status < 500 and status not in _PASSING and code is Close.LIMIT:
+        log.warning("a gateway's address answers %s: is the url right? Trying again", status)
+    after = response.headers.get("Retry-After", "")
+    return Ended(code, f"HTTP {status}", float(after) if after.isdigit() else 0.0)
+
+
+def _misled(url: str, location: str) -> Ended:
+    said = f"{url} redirects to {location[:200]}, where the token is not taken: give that address, if it is a gateway's"
+    log.warning("%s. Trying again", said)
+    return Ended(Close.LIMIT, said)
+
+
+_VERDICTS: Final = {401: Close.TOKEN, 403: Close.FORBIDDEN}
+_PASSING: Final = frozenset({408, 425, 429})

@@ -1,0 +1,1 @@
+"""What is in Kafka: notifications, deliveries, receipts and dead letters."""

@@ -1,0 +1,39 @@
+"""When a notification is to be delivered: what a sender may ask for, and which way it takes until then."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from clarion.contracts import limits
+from clarion.contracts.records.notification import Content, Invalid, Notification
+from clarion.contracts.times import rfc3339, truncate
+from clarion.contracts.topics import Names
+
+# A header of what was held until it was due. A lane whose clock is behind would send it back otherwise.
+RELEASED: Final = "clarion-released"
+AHEAD: Final = timedelta(days=limits.DELIVER_AHEAD_DAYS)
+LASTING: Final = timedelta(days=limits.EXPIRES_AHEAD_DAYS)
+
+
+def check(content: Content, now: datetime) -> None:
+    """Raises `Invalid`: nobody delivers so late, or keeps it for so long, or it would expire before it is delivered."""
+    if content.expires_at is not None and content.expires_at - now > LASTING:
+        days = limits.EXPIRES_AHEAD_DAYS
+        raise Invalid("/expires_at", "too_far", days, f"is at most {days} days ahead; without it nothing expires")
+    if content.deliver_at is None:
+        return
+    if content.deliver_at - now > AHEAD:
+        days = limits.DELIVER_AHEAD_DAYS
+        raise Invalid("/deliver_at", "too_far", days, f"is at most {days} days ahead")
+    if content.expires_at is not None and content.expires_at <= content.deliver_at:
+        due = rfc3339(truncate(content.deliver_at))
+        raise Invalid("/expires_at", "before_delivery", due, "is not after deliver_at")
+
+
+def due(content: Content, now: datetime) -> datetime | None:
+    """When it is to be delivered, if that is later than now."""
+    return content.deliver_at if content.deliver_at is not None and content.deliver_at > now else None
+
+
+def topic_of(names: Names, item: Notification, now: datetime) -> str:
+    """Where a notification goes: to its lane, or to where it is held until it is due."""
+    return names.scheduled if due(item, now) else names.notifications(item.priority)

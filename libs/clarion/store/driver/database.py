@@ -1,0 +1,178 @@
+"""The connection to MongoDB, its errors, and what every collection needs of its driver."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, UpdateMany, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+
+from clarion.settings import Settings
+from clarion.store.driver.failures import (
+    DUPLICATE_KEY,
+    ERROR_CHARS,
+    PASSING,
+    TRANSIENT,
+    UNENCODABLE,
+    Unacceptable,
+    Unsure,
+    asked,
+    in_words,
+    is_of_content,
+    passes,
+)
+from clarion.store.driver.isolating import Sent, WriteFailure, isolated
+from clarion.telemetry import metrics
+from clarion.telemetry.health import Unanswered
+
+Document = dict[str, Any]
+Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
+Write = UpdateOne | UpdateMany | DeleteOne
+Collection = AsyncIOMotorCollection[Document]
+Database = AsyncIOMotorDatabase[Document]
+LoopCollection = AsyncCollection[Document]  # see `connect_reads`
+LoopDatabase = AsyncDatabase[Document]
+
+OPERATION_S: Final = 5.0
+_OPTIONS: Final[dict[str, Any]] = {
+    "timeoutMS": int(OPERATION_S * 1000),
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    "maxPoolSize": 50,
+    "tz_aware": True,
+    "appname": "clarion",
+}
+
+
+def connect(settings: Settings) -> Database:
+    """Connect lazily; the first operation finds out whether the server is there.
+
+    Majority and journalled writes, because what is acknowledged to Kafka must survive a failover; reads from the
+    primary, because "stored, then read who is connected" only holds there; one deadline for each operation.
+    """
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        settings.mongodb, w="majority", journal=True, retryWrites=True, **_OPTIONS
+    )
+    return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
+
+
+def connect_reads(settings: Settings) -> LoopDatabase:
+    """As `connect`, to read by the hundred thousand: on the event loop itself. Needs a running one.
+
+    Motor hands each operation to a thread and back. While such threads decode, the loop waits for the interpreter in
+    each of its turns, and what is live waits for many turns.
+    """
+    client = AsyncMongoClient[Document](settings.mongodb, **_OPTIONS)
+    return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
+
+
+async def probe(database: Database) -> None:
+    """Raises `Unanswered`."""
+    try:
+        await database.command("ping")
+    except PyMongoError as error:
+        raise Unanswered(in_words(error)) from error
+
+
+def close(database: Database) -> None:
+    database.client.close()
+
+
+async def close_reads(database: LoopDatabase) -> None:
+    await database.client.close()
+
+
+async def write(documents: Collection, changes: Sequence[Write], *, ordered: bool = True) -> list[WriteFailure]:
+    """Changes that are harmless to make again, majority-acknowledged. Returns those that can never be made.
+
+    All others are made, in order. Raises one of TRANSIENT.
+    """
+
+    async def send(some: Sequence[Write]) -> Sent:
+        try:
+            await documents.bulk_write(some, ordered=ordered)
+        except BulkWriteError as error:
+            return _failed(error, len(some), ordered=ordered)
+        except (*UNENCODABLE, OperationFailure) as error:
+            raise _of_command(error) from error
+        return Sent(len(some))
+
+    refused = await isolated(changes, send)
+    if refused:
+        metrics.writes_refused.labels(documents.name).inc(len(refused))
+    return refused
+
+
+def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
+    """What can never be made. Raises `Unsure` when some of the others may be.
+
+    A server that is being shut down, or steps down, says so of the whole command, or of its changes, or only that it
+    does not know whether they last. Of two upserts of one `_id` at once, one may be told of a duplicate key.
+    """
+    failed: list[Document] = error.details["writeErrors"]
+    if not failed or any(one["code"] in PASSING or one["code"] == DUPLICATE_KEY for one in failed):
+        raise Unsure(str(error)[:ERROR_CHARS]) from error
+    failures = [WriteFailure(one["index"], _told(one)) for one in failed]
+    return Sent(failures[0].index + 1 if ordered else tried, failures)
+
+
+def _of_command(error: Exception) -> Exception:
+    """What an error means that was raised for a whole command."""
+    if not isinstance(error, OperationFailure):
+        return Unacceptable(f"it cannot be sent: {error}"[:ERROR_CHARS])
+    if passes(error):
+        return Unsure(f"{error.code}: {error}"[:ERROR_CHARS])
+    return Unacceptable(f"{error.code}: {error}"[:ERROR_CHARS]) if is_of_content(error) else error
+
+
+def _told(failed: Document) -> str:
+    return f"{failed['code']}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
+
+
+async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:
+    """Unordered, majority-acknowledged; what was not inserted, and why. Every document brings its `_id`.
+
+    The command itself, since the driver's `insert_many` costs nearly twice its CPU in bookkeeping for each document.
+
+    Raises one of TRANSIENT when it is unknown what was written.
+    """
+
+    async def send(some: Sequence[Fields]) -> Sent:
+        concern = {"w": "majority", "j": True}
+        try:
+            reply: Document = await documents.database.command(
+                {"insert": documents.name, "documents": some, "ordered": False, "writeConcern": concern}
+            )
+        except (*UNENCODABLE, OperationFailure) as error:
+            raise _of_command(error) from error
+        if lost := reply.get("writeConcernError"):
+            raise Unsure(str(lost))
+        return Sent(len(some), [_not_inserted(failed) for failed in reply.get("writeErrors", [])])
+
+    return await isolated(batch, send)
+
+
+def _not_inserted(failed: Document) -> WriteFailure:
+    """A duplicate of another key than `_id` is no repeat: the notification is not stored."""
+    is_repeat = failed["code"] == DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"]
+    return WriteFailure(failed["index"], _told(failed), is_repeat, passing=failed["code"] in PASSING)
+
+
+__all__ = [
+    "TRANSIENT",
+    "Collection",
+    "Database",
+    "Document",
+    "Fields",
+    "Unacceptable",
+    "Unsure",
+    "WriteFailure",
+    "asked",
+    "close",
+    "connect",
+    "insert",
+    "probe",
+    "write",
+]

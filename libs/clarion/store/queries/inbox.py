@@ -1,0 +1,100 @@
+"""A user's inbox: what is theirs and neither retracted, expired, collapsed nor archived; and the archive beside it.
+
+`unread` is true or false while a notification is in the inbox and null once it left it, so that a page reads what it
+shows and little more, however much has gone.
+
+Documents of earlier versions have no `available_at`. They get one when the first page of their user's inbox is read,
+which costs a user who has none of them a look into the index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pymongo import DESCENDING
+
+from clarion.contracts.api.inbox import Place
+from clarion.store.driver.database import Collection, Document
+from clarion.store.driver.failures import asked
+
+_FIELDS: Final = ["available_at", "body", "unread"]
+_NEWEST_FIRST: Final = [("available_at", DESCENDING), ("_id", DESCENDING)]
+_MILLISECOND: Final = timedelta(milliseconds=1)  # as exact as a date is stored
+_AT_ONCE: Final = 64  # documents the driver holds of a page that may turn out to be large
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`body` is the client's item as encoded JSON."""
+
+    place: Place
+    body: bytes
+    unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: Sequence[Kept]
+    has_more: bool
+
+
+@asked
+async def page(
+    documents: Collection,
+    user: str,
+    *,
+    unread_only: bool,
+    archived: bool,
+    after: Place | None,
+    limit: int,
+    most_bytes: int,
+    now: datetime,
+) -> Page:
+    """Up to `limit` items, newest first, and no more than one beyond `most_bytes`.
+
+    What has expired is left out, also when it is not marked so yet: until then, a second at most, the unread count has
+    it. Raises one of `database.TRANSIENT`.
+    """
+    mine: Document = {"recipient": user}
+    mine |= {"archived": True} if archived else {"unread": True if unread_only else {"$in": [True, False]}}
+    if after is None:
+        await _date_earlier_ones(documents, mine)
+    query = mine | {"expires_at": {"$not": {"$lte": now}}, "stub": {"$exists": False}}
+    items: list[Kept] = []
+    size = 0
+    for part in _parts(query, after):
+        wanted = limit + 1 - len(items)
+        found = documents.find(part, _FIELDS).sort(_NEWEST_FIRST).limit(wanted).batch_size(min(wanted, _AT_ONCE))
+        async for document in found:
+            if len(items) == limit or size >= most_bytes:
+                await found.close()
+                return Page(items, has_more=True)
+            place = Place(document["available_at"], document["_id"])
+            items.append(Kept(place, document["body"], bool(document["unread"])))
+            size += len(document["body"])
+    return Page(items, has_more=False)
+
+
+def _parts(query: Document, after: Place | None) -> list[Document]:
+    """Ranges of the index, in their order: as one query with `$or` the server would read both whole and sort them."""
+    if after is None:
+        return [query]
+    # a range of one moment: of an equality the server does not see that read and unread ones come in order
+    moment = {"$gt": after.available_at - _MILLISECOND, "$lte": after.available_at}
+    earlier = {"available_at": {"$lt": after.available_at}}
+    return [query | {"available_at": moment, "_id": {"$lt": after.id}}, query | earlier]
+
+
+async def _date_earlier_ones(documents: Collection, mine: Document) -> None:
+    """What an earlier version stored became available when it was created, as far as anybody knows."""
+    undated = mine | {"available_at": None, "created_at": {"$exists": True}}
+    if await documents.find_one(undated, ["_id"]):
+        await documents.update_many(undated, [{"$set": {"available_at": "$created_at"}}])
+
+
+@asked
+async def unread_ids(documents: Collection, user: str, limit: int) -> list[str]:
+    """Some of what is unread, the newest first. Raises one of `database.TRANSIENT`."""
+    found = documents.find({"recipient": user, "unread": True}, ["_id"]).sort(_NEWEST_FIRST).limit(limit)
+    return [document["_id"] for document in await found.to_list(None)]

@@ -1,0 +1,40 @@
+"""What is pending of users from whom nothing else is expected: for a gateway's safety net."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pymongo import ASCENDING
+
+from clarion.contracts.lanes import Lane
+from clarion.store.driver.database import Collection, Document
+from clarion.store.driver.failures import asked
+from clarion.store.queries.arrivals import pending_query
+
+_MOST: Final = 500  # of some users at once: the rest comes with the next look
+_FIELDS: Final = ["recipient", "lane", "ord", "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlooked:
+    id: str
+    recipient: str
+    lane: Lane
+    ord: int
+    body: bytes
+
+
+@asked
+async def find(documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime) -> list[Overlooked]:
+    """In order, for each user and lane. Mostly there is nothing, and then it costs one covered query."""
+    some: list[str] = await documents.distinct("recipient", pending_query(users))
+    if not some:
+        return []
+    query: Document = {
+        **pending_query(some),
+        "stored_at": {"$lt": stored_before},
+        "expires_at": {"$not": {"$lte": now}},
+    }
+    cursor = documents.find(query, _FIELDS).sort("ord", ASCENDING).limit(_MOST)
+    return [Overlooked(d["_id"], d["recipient"], Lane(d["lane"]), d["ord"], d["body"]) async for d in cursor]

@@ -1,0 +1,1 @@
+"""What changes a stored notification: receipts, retractions, expiry, and showing what a limit held back."""

@@ -1,0 +1,119 @@
+"""The admin port of every process: Kubernetes probes, health with reasons, and Prometheus metrics."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from clarion.telemetry.health import Health
+from clarion.web.problem_responses import HANDLERS
+from clarion.web.slashes import without_redirects
+
+_DATE_S: Final = 1.0
+
+
+class Server(uvicorn.Server):
+    """uvicorn inside a loop and a process that are not its own: signals belong to `clarion.process`."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Until told to end; meanwhile the date in its answers is kept up.
+
+        uvicorn itself looks ten times a second whether it is to end: half of what an idle process costs.
+        """
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_S):
+                    await self._ending.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def serve(config: uvicorn.Config, *, server_class: type[Server] = Server, **kwargs: Any) -> None:
+    """Serve until cancelled, then close listeners and connections within uvicorn's own deadline.
+
+    Raises OSError when the port is taken (uvicorn would end the process silently).
+    """
+    server = server_class(config, **kwargs)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.end()
+        await serving
+        raise
+    except SystemExit as error:
+        raise OSError(f"cannot listen on {config.host}:{config.port}") from error
+
+
+def admin_app(health: Health) -> Starlette:
+    started = time.time()
+
+    def probe(reasons: Callable[[], list[str]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(_: Request) -> Response:
+            found = reasons()
+            return JSONResponse({"ok": not found, "reasons": found}, 503 if found else 200)
+
+        return answer
+
+    async def overall(_: Request) -> Response:
+        status, reasons = health.status()
+        body = {"service": health.service, "status": status, "reasons": reasons}
+        return JSONResponse(body, 503 if status == "failing" else 200)
+
+    async def word(_: Request) -> Response:
+        return PlainTextResponse(health.status()[0])
+
+    async def figures(_: Request) -> Response:
+        known: dict[str, object] = {"service": health.service, "uptime_s": round(time.time() - started, 3)}
+        known["dependencies"] = {
+            d.name: {"up": d.up, "since": d.since, "error": "" if d.up else d.error}
+            for d in health.dependencies.values()
+        }
+        for read in health.figures:
+            known |= read()
+        return JSONResponse(known)
+
+    async def prometheus(_: Request) -> Response:
+        # a large registry takes milliseconds to render: not on the event loop
+        text = await asyncio.to_thread(generate_latest, REGISTRY)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    app = Starlette(
+        routes=[
+            Route("/healthz/live", probe(health.live)),
+            Route("/healthz/ready", probe(health.unready)),
+            Route("/healthz/startup", probe(lambda: [] if health.started else ["starting"])),
+            Route("/health", overall),
+            Route("/health/status", word),
+            Route("/health/metrics", figures),
+            Route("/metrics", prometheus),
+        ],
+        exception_handlers=HANDLERS,
+    )
+    return without_redirects(app)
+
+
+async def serve_admin(health: Health, host: str, port: int) -> None:
+    config = uvicorn.Config(
+        admin_app(health), host=host, port=port, log_config=None, access_log=False, lifespan="off", ws="none",
+        timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    await serve(config)
