@@ -21,10 +21,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from clarion.settings import Settings
-from deploy.local import feed, platform, state, table
-from deploy.local.account import Account
-from deploy.local.demo import Demo, killer
+from deploy.local import state, table
+from deploy.local.demo import feed
+from deploy.local.demo.account import Account
+from deploy.local.demo.demo import Demo, killer
 from deploy.local.errors import StackError
+from deploy.local.servers import platform
 from deploy.local.stack import MAKE_ROOM, Plan, Stack, running
 
 local = typer.Typer(help="The whole system on this machine, from Python packages alone.", no_args_is_help=True)

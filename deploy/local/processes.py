@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.contracts.lanes import LANES
-from deploy.local.ports import HOST
+from deploy.local.servers.ports import HOST
 
 SERVERS: Final = ("kafka", "mongodb")
 USUAL_PORTS: Final = {"kafka": 9092, "kafka-controller": 9093, "mongodb": 27017, "ingest": 8080}

@@ -14,10 +14,11 @@ from typing import Final
 
 import httpx
 
-from deploy.local import kafka, mongodb, ports, processes, state
+from deploy.local import processes, state
 from deploy.local.child import Child
 from deploy.local.errors import StackError
 from deploy.local.processes import Spec
+from deploy.local.servers import kafka, mongodb, ports
 
 READY_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.05

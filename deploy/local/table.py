@@ -7,7 +7,7 @@ import httpx
 from rich.table import Table
 
 from deploy.local import state
-from deploy.local.ports import HOST
+from deploy.local.servers.ports import HOST
 
 
 def rows(folder: state.Folder, known: state.State) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver.database import Database
-from deploy.local.demo import Demo, killer
+from deploy.local.demo.demo import Demo, killer
 from deploy.local.stack import Stack
 from tests.children import figures_of
 from tests.conftest import until

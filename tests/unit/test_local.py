@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import jars, kafka, mongodb, platform, ports, processes, state
-from deploy.local.account import Account
+from deploy.local import processes, state
 from deploy.local.child import describe
+from deploy.local.demo.account import Account
 from deploy.local.errors import StackError
+from deploy.local.servers import jars, kafka, mongodb, platform, ports
 
 
 def test_ports_are_the_previous_then_the_usual_then_any_and_never_shared() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from deploy.local.jars import jars
+from deploy.local.servers.jars import jars
 from deploy.local.stack import Stack
 from tests.faults.strangers.librdkafka import Sent
 from tests.faults.strangers.records import Good

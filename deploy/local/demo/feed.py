@@ -10,7 +10,7 @@ from clarion.client import Lane, Publisher, RequestError
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
-from deploy.local import events
+from deploy.local.demo import events
 from deploy.local.processes import Spec
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST
+from deploy.local.servers.ports import HOST
 
 _SET: Final = "rs0"
 _NOT_INITIATED: Final = 94

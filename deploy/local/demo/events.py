@@ -10,7 +10,7 @@ from clarion.contracts.records.notification import Notification, Submission
 from clarion.sources.github import notifications
 from deploy.local.errors import StackError
 
-SAMPLE: Final = Path(__file__).parents[2] / "tests" / "data" / "github" / "deliveries.jsonl"
+SAMPLE: Final = Path(__file__).parents[3] / "tests" / "data" / "github" / "deliveries.jsonl"
 
 
 class Delivery(msgspec.Struct):

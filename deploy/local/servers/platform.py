@@ -4,8 +4,8 @@ import ctypes
 import importlib.util
 import platform
 
-from deploy.local import mongodb
 from deploy.local.errors import StackError
+from deploy.local.servers import mongodb
 
 
 def check() -> None:

@@ -64,5 +64,5 @@ def _resolve(endpoint: str) -> list[Path]:
         raise StackError(f"Kafka's jars cannot be fetched: {error}", "check the network, then try again") from error
 
 
-if __name__ == "__main__":  # python -m deploy.local.jars: write the lock anew
+if __name__ == "__main__":  # python -m deploy.local.servers.jars: write the lock anew
     LOCK.write_text(f"# {ENDPOINT}\n" + lock_text(_resolve(ENDPOINT)))

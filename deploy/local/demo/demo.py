@@ -15,8 +15,8 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.notifications import State as Stored
-from deploy.local import events
-from deploy.local.account import Account
+from deploy.local.demo import events
+from deploy.local.demo.account import Account
 
 Report = Callable[[str], None]
 

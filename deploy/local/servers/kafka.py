@@ -8,9 +8,9 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.local import jars
 from deploy.local.errors import StackError
-from deploy.local.ports import HOST, is_free
+from deploy.local.servers import jars
+from deploy.local.servers.ports import HOST, is_free
 
 _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _ANSWERS_WITHIN_MS: Final = 1_000

@@ -1,0 +1,1 @@
+"""`clarion local demo` and `feed`: sample events published, and each of them accounted for."""
