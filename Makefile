@@ -30,16 +30,16 @@ format: $(STAMP) ## format the code and sort its imports
 bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
 
 bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
-	@$(BIN)/python -m tests.bench.stream $(ARGS)
+	@$(BIN)/python -m tests.bench.stream.main $(ARGS)
 
 bench-gateway: $(STAMP) ## the gateway: CPU of a delivery, urgent beside bulk, stalled clients, replay, a storm, idle sockets
-	@$(BIN)/python -m tests.bench.gateway $(ARGS)
+	@$(BIN)/python -m tests.bench.gateway.main $(ARGS)
 
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
-	@$(BIN)/python -m tests.faults.stream $(ARGS)
+	@$(BIN)/python -m tests.faults.stream.main $(ARGS)
 
 faults-gateway: $(STAMP) ## the same of gateways, and clients that stall, lie or talk nonsense; account for every delivery
-	@$(BIN)/python -m tests.faults.gateway $(ARGS)
+	@$(BIN)/python -m tests.faults.gateway.main $(ARGS)
 
 faults-strangers: $(STAMP) ## ten minutes of what other producers, tokens, proxies and clients send, beside honest traffic
 	@$(BIN)/python -m tests.faults.strangers $(ARGS)

@@ -17,7 +17,7 @@ from clarion.store.queries import arrivals
 from clarion.store.updates import changes, stubs, unfound
 from clarion.store.updates.changes import Change
 from clarion.store.updates.stubs import Retraction
-from tests.model.mongo import Collection
+from tests.model.world.mongo import Collection
 
 STEPS = 250
 USERS = ["ann", "bob"]

@@ -12,8 +12,8 @@ from tests.live import checks, driver, schedules
 from tests.live.ending import ENDS_WITHIN_S, settle
 from tests.live.schedules import Schedule
 from tests.live.stage import settings_of, stage
-from tests.model import scenarios
 from tests.model.rules import RULES, Rule
+from tests.model.world import scenarios
 
 pytestmark = pytest.mark.timeout(0)  # a schedule ends by itself
 

@@ -8,7 +8,7 @@ without holds here, is refused. `ending.py` goes on from where a schedule stops;
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from tests.live import (
+from tests.live.actions import (
     connection_actions,
     device_actions,
     gateway_actions,
@@ -17,7 +17,15 @@ from tests.live import (
     worker_actions,
 )
 from tests.live.live import Live, NotThere
-from tests.model import connection_steps, device_steps, faults, lease_steps, mailbox_steps, stream_steps, window_steps
+from tests.model.steps import (
+    connection_steps,
+    device_steps,
+    faults,
+    lease_steps,
+    mailbox_steps,
+    stream_steps,
+    window_steps,
+)
 
 
 async def never(*_: Any) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Final
 
-from tests.live import checks, connection_actions, device_actions, receipt_actions, worker_actions
+from tests.live import checks
+from tests.live.actions import connection_actions, device_actions, receipt_actions, worker_actions
 from tests.live.device import LiveDevice
 from tests.live.live import Live
 

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.model import device_steps, window_steps
 from tests.model.beginning import beginning
-from tests.model.device import Device
 from tests.model.explorer import after, steps_from, unhurried
-from tests.model.gateway import Connection
-from tests.model.kafka import Receipts
 from tests.model.rules import Rule
-from tests.model.scenario import Scenario, Violation
-from tests.model.step import Step
+from tests.model.steps import device_steps, window_steps
+from tests.model.steps.step import Step
 from tests.model.wandering import walk
-from tests.model.world import World
+from tests.model.world.device import Device
+from tests.model.world.gateway import Connection
+from tests.model.world.kafka import Receipts
+from tests.model.world.scenario import Scenario, Violation
+from tests.model.world.world import World
 
 
 class Move(NamedTuple):

@@ -19,7 +19,8 @@ from clarion.settings import Settings
 from clarion.store import indexes, mailboxes, notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from tests.live import gateway_actions, seams, worker_actions
+from tests.live import seams
+from tests.live.actions import gateway_actions, worker_actions
 from tests.live.device import LiveDevice
 from tests.live.gateway import LiveGateway
 from tests.live.live import Live
@@ -27,7 +28,7 @@ from tests.live.schedules import Schedule
 from tests.live.seams import Actor
 from tests.live.worker import LiveLane, Worker
 from tests.model.explorer import unhurried
-from tests.model.scenario import Scenario
+from tests.model.world.scenario import Scenario
 
 MAILBOXES = 2  # the most that a scenario has
 

@@ -1,18 +1,18 @@
 """How explorations begin: gateways serve, workers have their partitions, all is published."""
 
 from clarion.contracts.times import rfc3339
-from tests.model.connection_steps import arrive, finish_read, start_read, write_sessions
-from tests.model.device import Device
-from tests.model.device_steps import connect
-from tests.model.gateway import Connection, Gateway
-from tests.model.kafka import LaneLog, MailboxLog, Receipts, topic
-from tests.model.lease_steps import acquire, fence, serve
-from tests.model.mongo import Collection
-from tests.model.scenario import Scenario
-from tests.model.stream_steps import assign
-from tests.model.weather import Weather, now
-from tests.model.worker import Worker
-from tests.model.world import World
+from tests.model.steps.connection_steps import arrive, finish_read, start_read, write_sessions
+from tests.model.steps.device_steps import connect
+from tests.model.steps.lease_steps import acquire, fence, serve
+from tests.model.steps.stream_steps import assign
+from tests.model.world.device import Device
+from tests.model.world.gateway import Connection, Gateway
+from tests.model.world.kafka import LaneLog, MailboxLog, Receipts, topic
+from tests.model.world.mongo import Collection
+from tests.model.world.scenario import Scenario
+from tests.model.world.weather import Weather, now
+from tests.model.world.worker import Worker
+from tests.model.world.world import World
 
 
 def beginning(scenario: Scenario) -> World:

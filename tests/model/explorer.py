@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.gateway.client import feed
-from tests.model import connection_steps, device_steps, faults, lease_steps, mailbox_steps, stream_steps
 from tests.model.beginning import beginning
 from tests.model.properties import check, check_end
-from tests.model.scenario import Scenario, Violation
-from tests.model.step import Step, Steps
-from tests.model.world import World
+from tests.model.steps import connection_steps, device_steps, faults, lease_steps, mailbox_steps, stream_steps
+from tests.model.steps.step import Step, Steps
+from tests.model.world.scenario import Scenario, Violation
+from tests.model.world.world import World
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ from clarion.store.updates import stubs
 from services.gateway.client.feed import Feed
 from services.gateway.mailbox.at_end import AtEnd
 from services.stream.steps import storing
-from tests.model import scenarios
 from tests.model.explorer import Found, explore
-from tests.model.scenario import Scenario
+from tests.model.world import scenarios
+from tests.model.world.scenario import Scenario
 
 Break = Callable[[pytest.MonkeyPatch], None]
 

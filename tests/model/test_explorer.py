@@ -5,12 +5,12 @@ from itertools import islice
 
 import pytest
 
-from tests.model import scenarios
 from tests.model.beginning import beginning
 from tests.model.explorer import after, explore, steps_from
 from tests.model.rules import RULES
-from tests.model.scenario import Scenario
-from tests.model.world import World
+from tests.model.world import scenarios
+from tests.model.world.scenario import Scenario
+from tests.model.world.world import World
 
 pytestmark = pytest.mark.timeout(0)
 

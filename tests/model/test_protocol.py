@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.model import scenarios
 from tests.model.explorer import explore
-from tests.model.scenario import Scenario
 from tests.model.wandering import wander
+from tests.model.world import scenarios
+from tests.model.world.scenario import Scenario
 
 pytestmark = pytest.mark.timeout(0)  # an exploration ends by itself
 

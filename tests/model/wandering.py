@@ -9,9 +9,9 @@ from typing import Final
 from tests.model.beginning import beginning
 from tests.model.explorer import Found, after, steps_from, unhurried
 from tests.model.properties import check, check_end
-from tests.model.scenario import Scenario, Violation
-from tests.model.step import Step
-from tests.model.world import World
+from tests.model.steps.step import Step
+from tests.model.world.scenario import Scenario, Violation
+from tests.model.world.world import World
 
 FAULTS: Final = 0.15  # of the steps, while there is a choice
 TOO_LONG: Final = 5_000

@@ -29,10 +29,10 @@ from clarion.store.driver import database
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report
-from tests.faults import devices as watched
-from tests.faults.devices import Device, settled
+from tests.faults.gateway import devices as watched
+from tests.faults.gateway.devices import Device, settled
+from tests.faults.gateway.receiving import judge
 from tests.faults.publishing import Publishing
-from tests.faults.receiving import judge
 from tests.faults.strangers import letters, records
 from tests.faults.strangers.doors import Doors
 from tests.faults.strangers.kinds import KINDS, Field

@@ -7,8 +7,8 @@ from typing import Final
 
 from clarion.contracts.ids import new_id
 from clarion.settings import Settings
-from tests.faults import devices as watched
-from tests.faults.devices import Device
+from tests.faults.gateway import devices as watched
+from tests.faults.gateway.devices import Device
 from tests.faults.strangers import librdkafka, records
 from tests.faults.strangers.librdkafka import Sent
 from tests.proxy import Proxy, proxied

@@ -13,7 +13,7 @@ from typing import Final
 
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests.faults.raw_client import source, upgrade
+from tests.faults.gateway.raw_client import source, upgrade
 
 _ANSWER_S: Final = 20.0
 _NO_REDIRECT: Final = (*range(200, 300), *range(400, 500))

@@ -11,7 +11,7 @@ from typing import Final
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.topics import Names
-from tests.faults.devices import Device
+from tests.faults.gateway.devices import Device
 from tests.faults.strangers import batches, detours, doors, java, librdkafka, positions, publishers, records, refusals
 from tests.faults.strangers.doors import Doors
 from tests.faults.strangers.librdkafka import CODECS, Sent

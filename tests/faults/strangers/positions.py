@@ -8,7 +8,7 @@ from typing import Final
 
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests.faults.raw_client import Refused, frame, opened
+from tests.faults.gateway.raw_client import Refused, frame, opened
 
 _FIELDS: Final = (
     *("", ',"since":null', ',"since":"garbage"', ',"since":"2099-01-01T00:00:00Z"', ',"since":"1970-01-01T00:00:00Z"'),

@@ -14,9 +14,9 @@ import psutil
 from clarion.contracts.lanes import LANES
 from clarion.settings import Settings
 from deploy.local.stack import Stack
-from tests.bench.throughput import own_lane
+from tests.bench.stream.throughput import own_lane
 from tests.children import child, figures_of, free_port
-from tests.faults.workers import LOGS
+from tests.faults.stream.workers import LOGS
 
 GATEWAYS: Final = 2
 _READY_S: Final = 90.0

@@ -1,0 +1,68 @@
+"""What some do to others: bulk deliveries to urgent ones, and clients that stall to those that do not."""
+
+from collections.abc import Mapping
+from statistics import mean
+from typing import Final
+
+from rich.console import Console
+
+from clarion.contracts.lanes import Lane
+from clarion.settings import Settings
+from tests.bench.gateway import bare_reader, bulk, stalled_clients
+from tests.bench.gateway.arms import Arm, connected, serving
+from tests.bench.gateway.delivery import SOCKETS
+from tests.bench.gateway.probe import Probe, probing
+from tests.bench.stream.throughput import own_lane
+from tests.report import Row, at_least, at_most, p99_ms
+
+STALLED: Final = SOCKETS // 100
+PROBES: Final = 1_000  # a round
+_STALLED_PROBES: Final = 1_000  # a round: on a slow machine, too, done before a client that answers no ping is closed
+_WARM_UP: Final = 200  # probes that count nowhere: the first arm would have them alone
+_ROUNDS: Final = bulk.PARTS - 1
+_STALLED_ROUNDS: Final = 6  # a p99 is made of the machine's own hiccups, of ten waits each
+_SHARE: Final = 0.6  # of what the gateway delivers at most
+
+
+async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
+    rate = _SHARE * maximum
+    async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own) as board:
+        settings = Settings.from_env(own)
+        async with probing(settings, server) as probe, bare_reader.reading(own, Lane.URGENT, server.mailbox) as bare:
+            await probe.waits(Lane.URGENT, _WARM_UP, bare)
+            quiet, beside, shares = list[list[float]](), list[list[float]](), list[float]()
+            for part in range(_ROUNDS):  # interleaved: what the machine does meanwhile, it does to both
+                quiet += await probe.waits(Lane.URGENT, PROBES, bare)
+                async with bulk.flowing(own, server, board, rate, part) as share:
+                    beside += await probe.waits(Lane.URGENT, PROBES, bare)
+                    shares.append(share())
+            async with bulk.flowing(own, server, board, rate, _ROUNDS) as share:
+                others, beside_stalled = await _others(settings, server, probe)
+                beside_others = share()
+    console.print(f"  others' p99 {others:.1f} ms, {beside_stalled:.1f} while {STALLED} clients stall")
+    return [
+        at_least(f"bulk acknowledged / sent, at {rate:,.0f}/s beside urgent", mean(shares), 0.95),
+        *bare_reader.compared("urgent", f"beside bulk at {rate:,.0f}/s", quiet, beside, 2, console),
+        at_least("bulk acknowledged / sent, beside others", beside_others, 0.95),
+        Row("beside bulk, record to socket, p99", others, "ms"),
+        at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", beside_stalled / others, 1.2),
+        *await stalled_clients.memory(env),
+    ]
+
+
+async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float, float]:
+    """The p99 of their waits in ms, and of their waits while some stall.
+
+    Both beside as many records for as many users more, who are not there, or stall.
+    """
+    free, beside = list[list[float]](), list[list[float]]()
+    await probe.waits(Lane.NORMAL, _WARM_UP)
+    for part in range(_STALLED_ROUNDS):
+        stalled = stalled_clients.made_for([f"stalled-{part}-{n}" for n in range(STALLED)])
+        absent = stalled_clients.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
+        async with stalled_clients.sending(settings, server, absent):
+            free += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
+        async with stalled_clients.stalling(settings, server, stalled):
+            beside += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
+    without, with_ = (p99_ms([seconds for (seconds,) in waits]) for waits in (free, beside))
+    return without, with_

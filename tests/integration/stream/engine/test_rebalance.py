@@ -1,0 +1,16 @@
+"""Partitions move between living workers under load: nothing is lost, stuck, or repeated beyond what was in flight."""
+
+import random
+
+from rich.console import Console
+
+from deploy.local.stack import Stack
+from tests.faults.stream.main import one_kind
+
+
+async def test_workers_that_join_and_leave_under_load_lose_and_disorder_nothing(stack: Stack) -> None:
+    """A third worker joins and leaves, twice: for a moment what `make faults-stream` does for long."""
+    chance = random.Random(20261125)
+    rows = await one_kind(stack, stack.env, "rebalance", chance, 0.2, 5_000, Console(quiet=True))
+    assert {row.name: row.value for row in rows if row.ok is False} == {}
+    assert next(row.value for row in rows if row.name == "rebalance: published") >= 5_000

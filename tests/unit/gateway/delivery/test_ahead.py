@@ -1,0 +1,75 @@
+"""What is read ahead of credit is bounded, in bytes and in time, and let go of without a trace."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from clarion.contracts.lanes import Lane
+from services.gateway.client.connection import Connection
+from services.gateway.client.feed import AHEAD_BYTES, Feed, Offered
+from services.gateway.delivery import ahead
+from services.gateway.delivery.ahead import KEPT_S, Ahead
+from services.gateway.delivery.reads import ITEMS
+from tests.unit.gateway.delivery.test_safety_net import Nowhere
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def behind() -> Connection:
+    return Connection(Nowhere(), Feed(NOW, NOW))
+
+
+def read(connection: Connection) -> None:
+    """100 items of 100 bytes, of which credit takes 64."""
+    issued = connection.feed.next_read(ITEMS)
+    assert issued is not None
+    found = [Offered(str(n), issued.lane, n, b"x" * 100) for n in range(100)]
+    connection.feed.send(connection.feed.found(issued, found))
+    assert issued.lane is Lane.URGENT
+
+
+def test_what_is_held_counts_from_the_claim_on_and_ends_with_what_is_left() -> None:
+    held, connection = Ahead(), behind()
+    assert held.claim(connection)
+    assert held.bytes == AHEAD_BYTES
+    read(connection)
+    held.settle(connection, now=0)
+    assert held.bytes == 36 * 100
+    connection.feed.ack(1)
+    assert connection.feed.more()
+    assert connection.feed.ahead is None
+    held.release(connection)
+    assert held.bytes == 0
+
+
+def test_a_read_that_leaves_nothing_holds_nothing() -> None:
+    held, connection = Ahead(), behind()
+    assert held.claim(connection)
+    held.settle(connection, now=0)
+    assert held.bytes == 0
+
+
+def test_without_room_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "MOST_BYTES", AHEAD_BYTES + 1)
+    held, first, second = Ahead(), behind(), behind()
+    assert held.claim(first)
+    assert held.claim(first), "once more for the same one"
+    assert not held.claim(second)
+    read(second)
+    held.settle(second, now=0)
+    assert second.feed.ahead is None
+    assert held.bytes == AHEAD_BYTES
+
+
+def test_whoever_does_not_come_for_it_soon_loses_it_and_who_is_being_read_for_does_not() -> None:
+    held, slow, reading = Ahead(), behind(), behind()
+    for connection in (slow, reading):
+        assert held.claim(connection)
+        read(connection)
+    held.settle(slow, now=0)
+    held.let_go(KEPT_S)
+    assert slow.feed.ahead
+    held.let_go(KEPT_S + 0.1)
+    assert slow.feed.ahead is None
+    assert reading.feed.ahead
+    assert held.bytes == AHEAD_BYTES

@@ -1,0 +1,205 @@
+"""The event stream's wire, by the bytes that uvicorn's parser and a transport see."""
+
+import gc
+import json
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from clarion.contracts.api import frames, streams
+from clarion.contracts.api.frames import Error
+from clarion.security.crowds import Crowds
+from services.gateway.access.door import LATER_S, Refusal
+from services.gateway.transport.carrier import Site
+from services.gateway.transport.event_stream import Asked, EventStream
+from services.gateway.transport.stream_http import StreamHttp
+from tests.unit.gateway.transport import test_socket as sockets
+
+ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
+
+
+class Transport(sockets.Transport):
+    unwritten = 0  # bytes of an earlier answer
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unwritten
+
+    @property
+    def said(self) -> bytes:
+        return b"".join(self.written)
+
+
+class Gateway(sockets.Gateway):
+    def listening(self, wire: Any, address: str) -> Any:
+        return self.opened(wire, address)
+
+
+async def _no_app(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("the application was asked")
+
+
+def asking(gateway: Gateway, *parts: bytes) -> tuple[Transport, Crowds]:
+    site, crowds = Site(gateway, (sockets.ORIGIN,), ()), Crowds(1)
+    config = uvicorn.Config(_no_app, log_config=None)
+    http = StreamHttp(site=site, crowds=crowds, config=config, server_state=ServerState(), app_state={})
+    transport = Transport()
+    http.connection_made(transport)  # pyright: ignore[reportArgumentType]
+    for part in parts:
+        http.data_received(part)
+    return transport, crowds
+
+
+async def test_the_socket_goes_over_with_token_and_resume_and_leaves_its_crowd() -> None:
+    gateway = Gateway()
+    resume = quote('{"op":"resume","cursors":{"low":[0,7]}}')
+    asked = ASKED.replace(b"/stream", b"/stream?resume=" + resume.encode()) + b"X-Forwarded-For: 9.9.9.9\r\n\r\n"
+    transport, crowds = asking(gateway, asked[:40], asked[40:])
+    assert isinstance(transport.protocol, EventStream)
+    assert (gateway.token, gateway.address) == ("abc", "10.0.0.1")
+    assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume({frames.Lane.LOW: (0, 7)})]
+    assert transport.said.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+    assert len(crowds) == 0
+
+
+async def test_whoever_sends_no_resume_is_fresh_at_once() -> None:
+    gateway = Gateway()
+    asking(gateway, ASKED + b"\r\n")
+    assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
+
+
+async def test_nothing_of_the_request_is_left_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        transport, _ = asking(Gateway(), ASKED + b"\r\n")
+        left = [one for one in gc.get_objects() if issubclass(type(one), StreamHttp)]  # not what a proxy stands for
+    finally:
+        gc.enable()
+    assert left == []
+    assert transport.protocol is not None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(b"Content-Length: 4\r\n\r\nbody", id="a body"),
+        pytest.param(b"\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", id="another request"),
+    ],
+)
+async def test_nothing_may_follow_in_one_breath(more: bytes) -> None:
+    gateway = Gateway()
+    transport, _ = asking(gateway, ASKED + more)
+    assert transport.is_half_closed  # it is told, and what it sends now is dropped
+    assert len(transport.written) == 1
+    assert transport.protocol is None
+    assert gateway.texts == []
+
+
+def begun(gateway: Gateway, **headers: str) -> tuple[EventStream, Transport]:
+    state: Any = SimpleNamespace(connections=set())
+    transport, stream = Transport(), EventStream(Site(gateway, (sockets.ORIGIN,), ()), state)
+    stream.connection_made(transport)  # pyright: ignore[reportArgumentType]
+    shown = {"authorization": "Bearer abc"} | headers
+    stream.answer(Asked(b"", [(name.encode(), value.encode()) for name, value in shown.items()]))
+    return stream, transport
+
+
+def test_a_close_is_the_last_event_and_said_once() -> None:
+    gateway = Gateway()
+    stream, transport = begun(gateway)
+    transport.written.clear()
+    stream.write(b'{"op":"ping"}')
+    stream.shut(4408, "no answer")
+    stream.shut(4408, "again")
+    stream.write(b"{}")
+    assert transport.said == b'data: {"op":"ping"}\n\nevent: close\ndata: {"code":4408,"reason":"no answer"}\n\n'
+    assert transport.is_closed
+    assert gateway.closing_with == [4408]
+    stream.connection_lost(None)
+    assert gateway.closed_times == 1
+
+
+def test_a_client_that_goes_on_talking_is_cut_off() -> None:
+    stream, transport = begun(Gateway())
+    stream.data_received(b"x")
+    assert transport.is_closed
+
+
+def test_a_reader_that_stalls_is_told_to_the_gateway() -> None:
+    gateway = Gateway()
+    stream, _ = begun(gateway)
+    stream.pause_writing()
+    stream.resume_writing()
+    assert gateway.writable_told == [False, True]
+
+
+def test_a_refusal_is_a_problem_that_its_page_may_read_unless_the_page_is_foreign() -> None:
+    busy = Gateway(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", LATER_S))
+    _, transport = begun(busy, origin=sockets.ORIGIN)
+    head, _, body = transport.said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"retry-after: 10" in head
+    assert b"access-control-allow-origin: " + sockets.ORIGIN.encode() in head
+    assert json.loads(body) == {
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "full",
+        "type": "urn:clarion:problem:unavailable",
+    }
+    assert transport.is_closed
+    _, transport = begun(Gateway(), origin="https://evil.example")
+    assert transport.said.startswith(b"HTTP/1.1 403 ")
+    assert b"access-control-allow-origin" not in transport.said
+
+
+async def test_a_client_without_a_token_hears_so_after_the_beginning_and_is_no_connection() -> None:
+    gateway = Gateway()
+    _, transport = begun(gateway, authorization="", origin=sockets.ORIGIN)
+    head, _, events = transport.said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert events.startswith(b'data: {"op":"error","code":"token","detail":"token missing')
+    assert b'event: close\ndata: {"code":4401,' in events
+    assert transport.is_half_closed
+    assert (gateway.token, gateway.shown) == (None, [False])
+
+
+@pytest.mark.parametrize("to", ["h2c", "websockets", "TLS/1.0", "foo, h2c"])
+async def test_an_upgrade_to_what_nobody_speaks_here_is_ignored(to: str) -> None:
+    gateway = Gateway()
+    asking(
+        gateway, ASKED + f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {to}\r\nHTTP2-Settings: AA\r\n\r\n".encode()
+    )
+    assert gateway.token == "abc"
+    assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
+
+
+@given(st.text(), st.text())
+def test_whatever_a_frame_says_it_is_one_event(code: str, detail: str) -> None:
+    frame = frames.encode(Error(code, detail))
+    assert streams.event(frame) == b"data: " + frame + b"\n\n"
+    assert b"\n" not in frame
+    assert b"\r" not in frame
+    assert streams.close_event(1012, detail).count(b"\n") == 3
+
+
+def test_a_session_names_its_place() -> None:
+    session = streams.new_session(255, 12)
+    assert streams.place_of(session) == (255, 12)
+
+
+async def test_a_socket_that_still_has_an_earlier_answer_to_write_is_not_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Transport, "unwritten", 1)
+    transport, _ = asking(Gateway(), ASKED + b"\r\n")
+    assert transport.protocol is None

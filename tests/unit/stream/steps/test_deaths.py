@@ -1,0 +1,55 @@
+"""Which dead letters are told to their senders."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from clarion.contracts import times
+from clarion.contracts.ids import new_id
+from clarion.contracts.records import receipts
+from clarion.contracts.records.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.receipts import Op
+from services.ingest.used_keys import UsedKeys
+from services.stream.steps.deaths import dead_receipts
+from tests.unit.ingest.test_submission import submit
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+ID = new_id()
+NAMED = {"id": ID, "type": "t", "recipient": "ann", "sender": "svc"}
+
+
+def letter(value: bytes) -> DeadLetter:
+    return DeadLetter(value, b"ann", Reason.INVALID, "e" * 1_000, "lane", 1, 7, 1, times.from_ms(5), NOW)
+
+
+def test_a_letter_that_names_its_notification_is_told_whatever_else_is_wrong_with_it() -> None:
+    (told,) = dead_receipts([letter(msgspec.json.encode(NAMED | {"message": 7, "data": []}))], NOW)
+    assert (told.user, told.op, told.ids, told.at) == ("ann", Op.DEAD, [ID], NOW)
+    assert told.dead is not None
+    assert (told.dead.sender, told.dead.created_at, told.dead.offset) == ("svc", times.from_ms(5), 7)
+    assert len(told.dead.error) < 1_000
+    assert receipts.decode(receipts.encode(told)) == told
+
+
+@pytest.mark.parametrize("lacking", ["id", "recipient", "sender", "type"])
+def test_a_letter_that_does_not_say_whose_it_is_is_told_to_nobody(lacking: str) -> None:
+    named = {name: value for name, value in NAMED.items() if name != lacking}
+    values = [
+        msgspec.json.encode(named),
+        msgspec.json.encode(NAMED | {lacking: "\n" * 200}),
+        b"\xff",
+        b"",
+        b"[" * 10_000,
+    ]
+    assert dead_receipts(map(letter, values), NOW) == []
+
+
+def test_only_the_latest_keys_are_remembered() -> None:
+    used, items = UsedKeys(most=3), [submit(key=str(number), recipient="a")[0] for number in range(5)]
+    for item in items:
+        with used.using([item]):
+            pass
+    assert len(used) == 3
+    others = [submit(key=str(number), recipient="a", message="other")[0] for number in range(5)]
+    assert [used.conflict(item) is not None for item in others] == [False, False, True, True, True]
