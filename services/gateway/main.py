@@ -39,25 +39,25 @@ from clarion.web.admin import Server, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, follow
 from services.gateway.delivery.safety_net import SafetyNet
-from services.gateway.gateway import Gateway, make
+from services.gateway.http.app import make_app
+from services.gateway.http.demo_page import assets_path, page_routes
 from services.gateway.http.disconnect import Disconnect, disconnect_routes
-from services.gateway.http.http import make_app
 from services.gateway.http.inbox import Inbox
+from services.gateway.http.inbox_limits import Shares
 from services.gateway.http.inbox_routes import inbox_routes
-from services.gateway.http.page import assets_path, page_routes
-from services.gateway.http.shares import Shares
-from services.gateway.http.stream_acks import StreamAcks, stream_ack_routes
+from services.gateway.http.sse_acks import StreamAcks, stream_ack_routes
+from services.gateway.hub import Gateway, make
 from services.gateway.mailbox import lease
 from services.gateway.mailbox.abandoned import Abandoned
-from services.gateway.mailbox.arrivals import look_up
+from services.gateway.mailbox.connect_lookup import look_up
 from services.gateway.mailbox.lane_ends import LaneEnds
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.mailbox import Mailbox
-from services.gateway.mailbox.presence import Presence
-from services.gateway.receipts.outbox import SEND_S, Outbox
-from services.gateway.transport.carrier import Site
-from services.gateway.transport.protocol import Socket
-from services.gateway.transport.stream_http import StreamHttp
+from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.session_writer import Presence
+from services.gateway.receipts.sender import SEND_S, Outbox
+from services.gateway.transport.base import Site
+from services.gateway.transport.sse_http import StreamHttp
+from services.gateway.transport.websocket import Socket
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from clarion.settings import Settings
 from clarion.web.budget import Budget
 from clarion.web.problem_responses import HANDLERS
-from services.gateway.http.page import assets_path, page_routes
+from services.gateway.http.demo_page import assets_path, page_routes
 
 SECRET = "x" * 32
 ADA = {"user": "ada"}

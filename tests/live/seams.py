@@ -22,16 +22,16 @@ from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import Lease
 from clarion.web.admin import Server
 from services.gateway import main as gateway_main
-from services.gateway.access import admission
-from services.gateway.access.admission import Admission
-from services.gateway.delivery import ahead
+from services.gateway.access import connect
+from services.gateway.access.connect import Admission
+from services.gateway.delivery import prefetch
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.gateway import Gateway
-from services.gateway.mailbox import abandoned, lease, mailbox
+from services.gateway.hub import Gateway
+from services.gateway.mailbox import abandoned, lease, reader
 from services.gateway.mailbox.abandoned import Abandoned
 from services.gateway.mailbox.lease import Observed
-from services.gateway.mailbox.mailbox import Mailbox
-from services.gateway.mailbox.presence import Presence
+from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.session_writer import Presence
 from services.stream.lanes import lane, urgent
 from services.stream.lanes.lane import LaneWork
 from tests.live.gates import Gates
@@ -78,8 +78,8 @@ def install(patch: pytest.MonkeyPatch, slowness: asyncio.Event) -> None:
 def _gateways(patch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("TAKE_AFTER_S", 0.0), ("RENEW_EVERY_S", 0.01), ("KNOWN_AFTER_S", 0.0), ("POLL_S", 0.01)):
         patch.setattr(lease, name, seconds)
-    patch.setattr(admission, "STORE_WITHIN_S", GREETED_WITHIN_S)
-    patch.setattr(ahead, "KEPT_S", math.inf)  # it is let go of when the schedule says so
+    patch.setattr(connect, "STORE_WITHIN_S", GREETED_WITHIN_S)
+    patch.setattr(prefetch, "KEPT_S", math.inf)  # it is let go of when the schedule says so
     _before(patch, mailboxes, "read_all", "look")
     _before(patch, mailboxes, "renew", "renew")
     _before(patch, sessions, "sweep", "sweep")
@@ -221,7 +221,7 @@ def _mailbox(patch: pytest.MonkeyPatch) -> None:
         return OneByOne(actor.consumers[-1], actor.gates)
 
     patch.setattr(Mailbox, "positioned", fenced)
-    patch.setattr(mailbox.clients, "mailbox_consumer", one_by_one)
+    patch.setattr(reader.clients, "mailbox_consumer", one_by_one)
 
 
 class OneByOne:

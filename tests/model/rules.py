@@ -18,7 +18,7 @@ from clarion.store import sessions
 from clarion.store.notifications import Stored
 from clarion.store.updates import stubs
 from services.gateway.client.feed import Feed
-from services.gateway.mailbox.at_end import AtEnd
+from services.gateway.mailbox.read_progress import AtEnd
 from services.stream.steps import storing
 from tests.model.explorer import Found, explore
 from tests.model.world import scenarios

@@ -16,7 +16,7 @@ from typing import Final
 from clarion.contracts import limits, times
 from clarion.contracts.api.close_codes import Close
 from clarion.contracts.api.frames import Ping, encode
-from services.gateway.access.wheel import Wheel
+from services.gateway.access.timing_wheel import Wheel
 from services.gateway.client.connection import Connection
 
 CLOSE_WITHIN_S: Final = 10.0

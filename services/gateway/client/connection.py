@@ -14,7 +14,7 @@ from clarion.contracts.api.frames import Resume, ServerFrame
 from clarion.contracts.ids import new_id
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.security.tokens import Claims
-from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.feed import Feed, Offered
 
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most

@@ -22,8 +22,8 @@ from clarion.store.driver.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Found, Offered, Read
-from services.gateway.delivery.ahead import Ahead
-from services.gateway.delivery.reads import Reads
+from services.gateway.delivery.prefetch import Ahead
+from services.gateway.delivery.read_scheduler import Reads
 
 log = structlog.get_logger()
 

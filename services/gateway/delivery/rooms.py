@@ -8,7 +8,7 @@ from typing import Final
 from clarion.contracts.api.frames import Resync, ServerSync, encode
 from clarion.contracts.lanes import Lane
 from clarion.telemetry import metrics
-from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Offered
 

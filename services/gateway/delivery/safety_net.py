@@ -39,7 +39,7 @@ from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import START, Offered
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.receipts.outbox import Outbox
+from services.gateway.receipts.sender import Outbox
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Refused
 from clarion.web.stored import asking
-from services.gateway.receipts.outbox import Outbox
+from services.gateway.receipts.sender import Outbox
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused
 from services.gateway.http.inbox import Inbox
-from services.gateway.http.shares import Shares, Taken
+from services.gateway.http.inbox_limits import Shares, Taken
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -23,7 +23,7 @@ from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed
-from services.gateway.mailbox.mailbox import write_fences
+from services.gateway.mailbox.reader import write_fences
 
 log = structlog.get_logger()
 

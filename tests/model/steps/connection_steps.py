@@ -9,8 +9,8 @@ from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
 from services.gateway.client.feed import START, Found, Offered
-from services.gateway.delivery.reads import ITEMS
-from services.gateway.mailbox import arrivals
+from services.gateway.delivery.read_scheduler import ITEMS
+from services.gateway.mailbox import connect_lookup
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
 from tests.model.world.gateway import Connection, Frame, Gateway, connections, reaches_mongodb
@@ -71,7 +71,7 @@ def look_up(w: World, number: int, device: int) -> None:
     """Ask what waits for it."""
     connection = w.change(Connection, number, device)
     wanted = {connection.user: connection.asked and connection.asked.since}
-    found = answered(arrivals.look_up(_database(w), wanted))
+    found = answered(connect_lookup.look_up(_database(w), wanted))
     connection.arrival = found[connection.user]
 
 

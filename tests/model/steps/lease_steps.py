@@ -3,7 +3,7 @@
 from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.mailbox.lease import Observed
-from services.gateway.mailbox.presence import Notes
+from services.gateway.mailbox.session_writer import Notes
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
 from tests.model.world.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb, settled_end

@@ -10,9 +10,9 @@ from pymongo import DeleteOne, UpdateOne
 from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
 from services.gateway.client.feed import Feed, Found, LookBack, Offered
-from services.gateway.mailbox.arrivals import Arrival
-from services.gateway.mailbox.at_end import AtEnd
-from services.gateway.mailbox.presence import Notes
+from services.gateway.mailbox.connect_lookup import Arrival
+from services.gateway.mailbox.read_progress import AtEnd
+from services.gateway.mailbox.session_writer import Notes
 from tests.model.world.weather import now_ms, weather
 from tests.model.world.world import Part, World
 

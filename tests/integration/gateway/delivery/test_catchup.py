@@ -12,7 +12,7 @@ from clarion.store.driver import database
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.delivery.reads import Reads
+from services.gateway.delivery.read_scheduler import Reads
 from tests.bench.gateway.items import insert, item
 from tests.conftest import until
 

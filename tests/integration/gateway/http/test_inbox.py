@@ -23,7 +23,7 @@ from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.gateway.http import asyncapi
-from services.gateway.http.shares import PAGES_OF_USER
+from services.gateway.http.inbox_limits import PAGES_OF_USER
 from tests.conftest import until
 from tests.gateways import gateway
 

@@ -19,7 +19,7 @@ from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
-from services.gateway.http.shares import PAGES_OF_ADDRESS, PAGES_OF_USER
+from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER
 from tests.children import child, env_of, free_port
 from tests.conftest import until
 from tests.gateways import gateway

@@ -23,7 +23,7 @@ from clarion.store.driver.database import Database
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.mailbox.abandoned import SWEEP_EVERY_S, Abandoned
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.reader import Mailbox
 from tests.children import figures_of
 from tests.conftest import until
 from tests.gateways import close_code, gateway, greeted, wire

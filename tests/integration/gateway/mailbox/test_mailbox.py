@@ -20,7 +20,7 @@ from clarion.store.driver import database
 from deploy.local.stack import Stack
 from services.gateway.mailbox import lease
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.reader import Mailbox
 from tests.conftest import until
 
 _PIECES: Final = 20  # of a record

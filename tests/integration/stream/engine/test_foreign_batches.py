@@ -25,7 +25,7 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, notifications
 from clarion.store.driver import database
 from deploy.local.stack import Stack
-from services.gateway.mailbox.mailbox import Mailbox
+from services.gateway.mailbox.reader import Mailbox
 from tests.children import child, env_of
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading

@@ -20,8 +20,8 @@ from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.store.updates import changes
 from clarion.store.updates.changes import Change
-from services.gateway.mailbox.arrivals import Arrival
-from services.gateway.mailbox.presence import Presence, SessionRefused
+from services.gateway.mailbox.connect_lookup import Arrival
+from services.gateway.mailbox.session_writer import Presence, SessionRefused
 from services.stream.engine.turns import Turn
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
 from services.stream.receipts.receipts import ReceiptsWork

@@ -19,8 +19,8 @@ from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
+from services.gateway.http.inbox_limits import Shares
 from services.gateway.http.inbox_routes import inbox_routes
-from services.gateway.http.shares import Shares
 from services.stream.receipts.receipts import decode_receipts
 from services.stream.scheduler.plans import decode_plans
 from services.stream.steps.decoding import decode_window

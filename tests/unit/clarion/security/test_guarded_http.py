@@ -18,10 +18,10 @@ from clarion.security import guarded_http, unread
 from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import Readers
-from services.gateway.access.door import Refusal
-from services.gateway.transport.carrier import Site
-from services.gateway.transport.protocol import Socket
-from tests.unit.gateway.transport import test_socket as sockets
+from services.gateway.access.connection_limits import Refusal
+from services.gateway.transport.base import Site
+from services.gateway.transport.websocket import Socket
+from tests.unit.gateway.transport import test_websocket as sockets
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = 16 * 1024 * 1024  # more than the system holds for a client that reads nothing

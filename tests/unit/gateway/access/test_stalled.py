@@ -15,7 +15,7 @@ from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import START, Feed, Offered
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.transport.carrier import HIGH_WATER_BYTES
+from services.gateway.transport.base import HIGH_WATER_BYTES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_S = 3_600

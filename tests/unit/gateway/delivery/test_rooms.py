@@ -11,7 +11,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
-from services.gateway.client.batching import batch_frame, join, split
+from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed, Offered
 from services.gateway.delivery.rooms import Rooms

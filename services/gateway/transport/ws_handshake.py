@@ -14,7 +14,7 @@ from clarion.contracts.api.frames import SUBPROTOCOL
 from clarion.contracts.api.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
-from services.gateway.access.door import Refusal
+from services.gateway.access.connection_limits import Refusal
 
 
 class Answer(NamedTuple):

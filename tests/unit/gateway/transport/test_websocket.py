@@ -18,12 +18,12 @@ from websockets.uri import parse_uri
 
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
-from services.gateway.access.door import Refusal
+from services.gateway.access.connection_limits import Refusal
 from services.gateway.client.connection import Connection, Wire
 from services.gateway.client.feed import Feed
-from services.gateway.transport import framing
-from services.gateway.transport.carrier import Site
-from services.gateway.transport.protocol import Socket
+from services.gateway.transport import ws_frames
+from services.gateway.transport.base import Site
+from services.gateway.transport.websocket import Socket
 
 ORIGIN = "https://app.example"
 
@@ -389,7 +389,7 @@ def test_a_flood_after_our_close_is_soon_not_looked_at() -> None:
 def test_a_reason_is_cut_between_characters() -> None:
     socket, transport, _ = opened()
     socket.shut(4400, "€" * 100)
-    assert transport.written == [framing.make(framing.CLOSE, b"\x11\x30" + "€".encode() * 41)]
+    assert transport.written == [ws_frames.make(ws_frames.CLOSE, b"\x11\x30" + "€".encode() * 41)]
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from clarion.web.problem_responses import Refused
-from services.gateway.http.shares import PAGES_OF_ADDRESS, PAGES_OF_USER, Share, Shares, Taken
+from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER, Share, Shares, Taken
 
 
 def asking(address: str) -> Request:

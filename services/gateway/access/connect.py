@@ -27,9 +27,9 @@ from services.gateway.client.connection import RETRY_MS, Connection
 from services.gateway.client.feed import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.mailbox.arrivals import Arrival
-from services.gateway.mailbox.presence import Presence, SessionRefused
-from services.gateway.receipts.outbox import Outbox
+from services.gateway.mailbox.connect_lookup import Arrival
+from services.gateway.mailbox.session_writer import Presence, SessionRefused
+from services.gateway.receipts.sender import Outbox
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pymongo import DeleteOne, UpdateOne
 
 from clarion.store.mailboxes import Lease
-from services.gateway.mailbox.arrivals import Arrival
-from services.gateway.mailbox.presence import BATCH, Notes, Presence
+from services.gateway.mailbox.connect_lookup import Arrival
+from services.gateway.mailbox.session_writer import BATCH, Notes, Presence
 
 LEASE = Lease(mailbox=3, owner="me", epoch=7, renewals=0)
 

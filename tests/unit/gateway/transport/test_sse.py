@@ -16,11 +16,11 @@ from uvicorn.server import ServerState
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.frames import Error
 from clarion.security.crowds import Crowds
-from services.gateway.access.door import LATER_S, Refusal
-from services.gateway.transport.carrier import Site
-from services.gateway.transport.event_stream import Asked, EventStream
-from services.gateway.transport.stream_http import StreamHttp
-from tests.unit.gateway.transport import test_socket as sockets
+from services.gateway.access.connection_limits import LATER_S, Refusal
+from services.gateway.transport.base import Site
+from services.gateway.transport.sse import Asked, EventStream
+from services.gateway.transport.sse_http import StreamHttp
+from tests.unit.gateway.transport import test_websocket as sockets
 
 ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
 

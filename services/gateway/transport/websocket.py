@@ -13,10 +13,10 @@ from clarion.contracts.api import frames
 from clarion.contracts.api.close_codes import Close
 from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
-from services.gateway.access.door import Refusal
-from services.gateway.transport import framing, handshake
-from services.gateway.transport.carrier import Carrier, Site, State
-from services.gateway.transport.framing import Fragments, Violation
+from services.gateway.access.connection_limits import Refusal
+from services.gateway.transport import ws_frames, ws_handshake
+from services.gateway.transport.base import Carrier, Site, State
+from services.gateway.transport.ws_frames import Fragments, Violation
 
 PATH: Final = "/v1/ws"
 _CONNECTING: Final = State.CONNECTING  # looking members up in their enum takes a tenth of an acknowledgement's time
@@ -57,11 +57,11 @@ class Socket(Carrier):
     def write(self, text: bytes) -> None:
         """Send a text frame. Nothing happens on a socket that is closing: its close frame was the last."""
         if self._state is _OPEN and self._transport is not None:
-            self._transport.write(framing.make(framing.TEXT, text))
+            self._transport.write(ws_frames.make(ws_frames.TEXT, text))
 
     def shut(self, code: int, reason: str) -> None:
         if self._state is _OPEN and self._transport is not None:
-            self._transport.write(framing.make_close(code, reason))
+            self._transport.write(ws_frames.make_close(code, reason))
             self._state = State.CLOSING
             self._tell_closing(code)
 
@@ -78,15 +78,15 @@ class Socket(Carrier):
             address = self._site.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
             return self._refusal(request, address, token)
 
-        answer = handshake.answer(request, refusal, self._site.origins)
+        answer = ws_handshake.answer(request, refusal, self._site.origins)
         transport.write(answer.response)
         if answer.token is None:
             self._state = _ENDED
             transport.close()
         elif isinstance(answer.token, TokenError):
             reason = str(answer.token)
-            told = framing.make(framing.TEXT, frames.encode(frames.Error(Close.TOKEN.name.lower(), reason)))
-            self._send_away(told + framing.make_close(Close.TOKEN, reason))
+            told = ws_frames.make(ws_frames.TEXT, frames.encode(frames.Error(Close.TOKEN.name.lower(), reason)))
+            self._send_away(told + ws_frames.make_close(Close.TOKEN, reason))
         else:
             self._state = _OPEN
             self._connection = self._site.gateway.opened(self, address)
@@ -117,16 +117,16 @@ class Socket(Carrier):
                     self._state = _ENDED
                     return
             room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
-            frame = framing.read(data, at, room)
+            frame = ws_frames.read(data, at, room)
             if frame is None:
                 self._buffer = bytearray(data[at:]) if at or isinstance(data, bytes) else data
                 return
             opcode, is_final, payload, at = frame
-            if opcode == framing.TEXT and is_final and self._fragments is None:
+            if opcode == ws_frames.TEXT and is_final and self._fragments is None:
                 # not only while open: an acknowledgement and the client's close may come in one segment
                 if self._state is _OPEN and self._connection is not None:
                     if not payload.isascii():
-                        framing.check_utf8(payload)
+                        ws_frames.check_utf8(payload)
                     self._site.gateway.received(self._connection, payload)
             else:
                 self._handle(opcode, payload, is_final=is_final)
@@ -135,20 +135,20 @@ class Socket(Carrier):
         """What is rarer than a message in one frame; each of them counts."""
         if self._state is _OPEN and self._connection is not None:
             self._site.gateway.spoke(self._connection)
-        if opcode <= framing.BINARY:
+        if opcode <= ws_frames.BINARY:
             self._gather(opcode, payload, is_final=is_final)
-        elif opcode == framing.PING:
+        elif opcode == ws_frames.PING:
             self._pong(payload)
-        elif opcode == framing.CLOSE:
+        elif opcode == ws_frames.CLOSE:
             self._close(payload)
 
     def _gather(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
         """A message in fragments."""
         if self._state is not _OPEN:
             return
-        if (opcode == framing.CONTINUATION) == (self._fragments is None):
+        if (opcode == ws_frames.CONTINUATION) == (self._fragments is None):
             raise Violation(Close.NOT_RFC_6455, "fragments out of order")
-        if opcode == framing.BINARY:
+        if opcode == ws_frames.BINARY:
             self.shut(Close.BINARY, "text frames only")
             return
         if self._fragments is None:
@@ -164,16 +164,16 @@ class Socket(Carrier):
         if self._is_paused:
             self._pong_owed = payload
         elif self._state is _OPEN and self._transport is not None:
-            self._transport.write(framing.make(framing.PONG, payload))
+            self._transport.write(ws_frames.make(ws_frames.PONG, payload))
 
     def _close(self, payload: bytes) -> None:
         """Theirs: echoed unless it is the answer to ours; then it is the server that closes (RFC 6455, 7.1.1)."""
-        framing.check_close(payload)
+        ws_frames.check_close(payload)
         if self._fragments is not None:
             raise Violation(Close.NOT_RFC_6455, "an incomplete message")
         if self._transport is not None:
             if self._state is _OPEN:
-                self._transport.write(framing.make(framing.CLOSE, payload))
+                self._transport.write(ws_frames.make(ws_frames.CLOSE, payload))
             self._transport.close()
         self._left()
 

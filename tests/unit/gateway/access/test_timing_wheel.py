@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.gateway.access.wheel import Wheel
+from services.gateway.access.timing_wheel import Wheel
 
 
 class Turns(RuleBasedStateMachine):

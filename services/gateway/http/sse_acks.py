@@ -29,7 +29,7 @@ from clarion.web.bodies import json_of
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, Unavailable
-from services.gateway.gateway import Gateway
+from services.gateway.hub import Gateway
 
 SENT_ON_WITHIN_S: Final = 5.0
 

@@ -8,7 +8,7 @@ import pytest
 from clarion.security.bearer import presented
 from clarion.security.tokens import TokenError
 from clarion.settings import Settings
-from services.gateway.access.door import LONGEST_LINE_S, Door, Refusal
+from services.gateway.access.connection_limits import LONGEST_LINE_S, Door, Refusal
 
 SETTINGS = Settings(env="dev")
 

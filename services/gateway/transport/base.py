@@ -16,7 +16,7 @@ from clarion.security.addresses import Networks, client_address
 from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError
 from clarion.telemetry import metrics
-from services.gateway.access.door import Refusal
+from services.gateway.access.connection_limits import Refusal
 from services.gateway.client.connection import Connection, Wire
 
 HIGH_WATER_BYTES: Final = 64 * 1024

@@ -26,8 +26,8 @@ from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from clarion.turns import Pace
-from services.gateway.mailbox.at_end import AtEnd
 from services.gateway.mailbox.lease import LeaseLost
+from services.gateway.mailbox.read_progress import AtEnd
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from clarion.store import sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.mailboxes import Lease
-from services.gateway.mailbox.arrivals import Arrival
+from services.gateway.mailbox.connect_lookup import Arrival
 
 log = structlog.get_logger()
 

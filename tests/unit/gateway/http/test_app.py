@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from clarion.settings import Settings
 from clarion.web.problem_responses import Refused, Unavailable
-from services.gateway.http.http import make_app
+from services.gateway.http.app import make_app
 
 ORIGIN = "https://app.example"
 FAILURES = {

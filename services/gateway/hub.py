@@ -25,19 +25,19 @@ from clarion.settings import Settings
 from clarion.store.driver.database import Collection, LoopCollection
 from clarion.telemetry import metrics
 from clarion.web.revocations import Revocations
-from services.gateway.access.admission import Admission, take_first
-from services.gateway.access.door import SOON_S, Door, Refusal
+from services.gateway.access.connect import Admission, take_first
+from services.gateway.access.connection_limits import SOON_S, Door, Refusal
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond
 from services.gateway.client.connection import RETRY_MS, Connection, Wire
 from services.gateway.client.feed import START, Feed, Offered, ProtocolViolation
 from services.gateway.delivery import latency
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.delivery.reads import Reads
+from services.gateway.delivery.read_scheduler import Reads
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.mailbox.mailbox import Mailbox
-from services.gateway.mailbox.presence import Presence
-from services.gateway.receipts.outbox import Outbox
+from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.session_writer import Presence
+from services.gateway.receipts.sender import Outbox
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from clarion.contracts.api.close_codes import Close
 from clarion.contracts.api.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
-from services.gateway.access.door import Refusal
-from services.gateway.transport.carrier import Carrier, State
+from services.gateway.access.connection_limits import Refusal
+from services.gateway.transport.base import Carrier, State
 
 _FRESH: Final = frames.encode(frames.Resume())
 

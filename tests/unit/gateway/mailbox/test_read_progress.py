@@ -1,6 +1,6 @@
 """A mailbox is read to its end as of when its consumer asked, not as of when it looks."""
 
-from services.gateway.mailbox.at_end import AtEnd
+from services.gateway.mailbox.read_progress import AtEnd
 
 
 def test_an_answer_is_good_for_when_the_one_before_it_came() -> None:

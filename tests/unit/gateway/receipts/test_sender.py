@@ -16,8 +16,8 @@ from clarion.store.updates.changes import Change
 from clarion.telemetry.health import Dependency
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
-from services.gateway.receipts import outbox
-from services.gateway.receipts.outbox import Outbox
+from services.gateway.receipts import sender
+from services.gateway.receipts.sender import Outbox
 
 NOTHING: Any = None
 
@@ -38,7 +38,7 @@ async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.Mo
         sent.extend(user for user, _ in records)
         assert box.put(receipt(len(sent)))  # one more comes while these are on their way
 
-    monkeypatch.setattr(outbox, "send_keyed", send)
+    monkeypatch.setattr(sender, "send_keyed", send)
     running = asyncio.create_task(box.run())
     try:
         assert box.put(receipt(0))
@@ -51,15 +51,15 @@ async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.Mo
 
 
 async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "GATHER_S", 0.001)
-    monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
+    monkeypatch.setattr(sender, "GATHER_S", 0.001)
+    monkeypatch.setattr(sender, "GATHER_MOST", 60_000)  # a minute
     box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
         sent.put_nowait([user for user, _ in records])
 
-    monkeypatch.setattr(outbox, "send_keyed", send)
+    monkeypatch.setattr(sender, "send_keyed", send)
     running = asyncio.create_task(box.run())
     try:
         async with asyncio.timeout(20):
@@ -71,24 +71,24 @@ async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytes
                 assert await sent.get() == [f"user-{2 * number}", f"user-{2 * number + 1}"]
             assert box.put(receipt(4))
             await box.flush()
-            for number in range(outbox.BATCH):
+            for number in range(sender.BATCH):
                 assert box.put(receipt(number))
             await sent.get()
-            assert len(await sent.get()) == outbox.BATCH, "a batch is full"
+            assert len(await sent.get()) == sender.BATCH, "a batch is full"
     finally:
         running.cancel()
 
 
 async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "GATHER_S", 0.001)
-    monkeypatch.setattr(outbox, "GATHER_MOST", 60_000)  # a minute
+    monkeypatch.setattr(sender, "GATHER_S", 0.001)
+    monkeypatch.setattr(sender, "GATHER_MOST", 60_000)  # a minute
     box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: list[Receipt] = []
 
     async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
         sent.extend(msgspec.json.decode(value, type=Receipt) for _, value in records)
 
-    monkeypatch.setattr(outbox, "send_keyed", send)
+    monkeypatch.setattr(sender, "send_keyed", send)
     running = asyncio.create_task(box.run())
     users = [connected(f"user-{number}") for number in range(2_000)]
     try:
@@ -123,7 +123,7 @@ async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_t
     async def fold(_: Any, changed: list[Change]) -> None:
         folded.extend(changed)
 
-    monkeypatch.setattr(outbox, "send_keyed", send)
+    monkeypatch.setattr(sender, "send_keyed", send)
     monkeypatch.setattr(changes, "fold", fold)
     running = asyncio.create_task(box.run())
     try:

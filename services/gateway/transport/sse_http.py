@@ -5,8 +5,8 @@ from typing import Any, Final
 from clarion.contracts.api import streams
 from clarion.security.crowds import Crowds
 from clarion.security.guarded_http import GuardedHttp
-from services.gateway.transport.carrier import Site
-from services.gateway.transport.event_stream import Asked, EventStream
+from services.gateway.transport.base import Site
+from services.gateway.transport.sse import Asked, EventStream
 
 _PATH: Final = streams.PATH.encode()
 

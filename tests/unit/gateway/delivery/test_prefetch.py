@@ -7,9 +7,9 @@ import pytest
 from clarion.contracts.lanes import Lane
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import AHEAD_BYTES, Feed, Offered
-from services.gateway.delivery import ahead
-from services.gateway.delivery.ahead import KEPT_S, Ahead
-from services.gateway.delivery.reads import ITEMS
+from services.gateway.delivery import prefetch
+from services.gateway.delivery.prefetch import KEPT_S, Ahead
+from services.gateway.delivery.read_scheduler import ITEMS
 from tests.unit.gateway.delivery.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_a_read_that_leaves_nothing_holds_nothing() -> None:
 
 
 def test_without_room_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "MOST_BYTES", AHEAD_BYTES + 1)
+    monkeypatch.setattr(prefetch, "MOST_BYTES", AHEAD_BYTES + 1)
     held, first, second = Ahead(), behind(), behind()
     assert held.claim(first)
     assert held.claim(first), "once more for the same one"

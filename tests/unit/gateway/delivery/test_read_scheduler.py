@@ -6,7 +6,7 @@ import pytest
 
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
-from services.gateway.delivery.reads import ITEMS, LIVE_ITEMS, LIVE_S, Reads
+from services.gateway.delivery.read_scheduler import ITEMS, LIVE_ITEMS, LIVE_S, Reads
 from tests.unit.gateway.delivery.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
