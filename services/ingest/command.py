@@ -2,7 +2,7 @@
 
 from clarion.process import run
 from clarion.settings import Settings
-from services.ingest.server import main
+from services.ingest.main import main
 
 
 def ingest() -> None:

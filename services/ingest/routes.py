@@ -20,11 +20,11 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
 from clarion.web.slashes import without_redirects
-from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
 from services.ingest.openapi import Accepted, document
+from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.sender_limit import SenderLimit
-from services.ingest.sent import Find, sent_routes
+from services.ingest.status_routes import Find, sent_routes
 from services.ingest.submission import Rejected, decode, notifications_of
 from services.ingest.used_keys import UsedKeys
 

@@ -9,7 +9,7 @@ import typer
 from clarion.contracts.lanes import Lane
 from clarion.process import Main, run
 from clarion.settings import Settings
-from services.stream.worker import run_lane, run_receipts, run_scheduler
+from services.stream.main import run_lane, run_receipts, run_scheduler
 
 
 class Role(StrEnum):

@@ -20,7 +20,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store.driver.database import Database
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.turns import Turn
+from services.stream.engine.stage_order import Turn
 from services.stream.engine.windows import Window, WindowPolicy
 from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.urgent import UrgentWork

@@ -19,7 +19,7 @@ from clarion.store.notifications import Stored
 from clarion.store.updates import stubs
 from services.gateway.client.feed import Feed
 from services.gateway.mailbox.read_progress import AtEnd
-from services.stream.steps import storing
+from services.stream.steps import store
 from tests.model.explorer import Found, explore
 from tests.model.world import scenarios
 from tests.model.world.scenario import Scenario
@@ -180,7 +180,7 @@ def _emit_only_what_is_pending(patch: pytest.MonkeyPatch) -> None:
     def is_due_again(known: Stored, now: datetime) -> bool:
         return known.state is State.PENDING
 
-    patch.setattr(storing, "_is_due_again", is_due_again)
+    patch.setattr(store, "_is_due_again", is_due_again)
 
 
 def _stub_with_a_place(patch: pytest.MonkeyPatch) -> None:
@@ -199,14 +199,14 @@ def _emit_what_was_retracted(patch: pytest.MonkeyPatch) -> None:
     def is_retracted(*_: object) -> bool:
         return False
 
-    patch.setattr(storing, "_is_retracted", is_retracted)
+    patch.setattr(store, "_is_retracted", is_retracted)
 
 
 def _anybody_may_retract(patch: pytest.MonkeyPatch) -> None:
     def is_retracted(_: object, known: Stored) -> bool:
         return bool(known.retracted_by)
 
-    patch.setattr(storing, "_is_retracted", is_retracted)
+    patch.setattr(store, "_is_retracted", is_retracted)
 
 
 RULES: Final = [

@@ -12,7 +12,7 @@ import structlog
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.telemetry import metrics
-from services.stream.engine.turns import Lost, Shelved, Stage, Turn, Turns
+from services.stream.engine.stage_order import Lost, Shelved, Stage, Turn, Turns
 from services.stream.engine.windows import Window, WindowPolicy
 
 log = structlog.get_logger()

@@ -19,12 +19,15 @@ from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
-from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.stage_order import Stage, Turn
 from services.stream.engine.windows import Window
-from services.stream.lanes.withdrawing import withdraw
-from services.stream.steps.deaths import dead_receipts
-from services.stream.steps.decoding import Decoded, decode_window
-from services.stream.steps.emitting import (
+from services.stream.lanes.retractions import withdraw
+from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_receipts import dead_receipts
+from services.stream.steps.decode import Decoded, decode_window
+from services.stream.steps.pack import pack
+from services.stream.steps.produce import produce
+from services.stream.steps.records import (
     Sent,
     dead_letter_records,
     item_records,
@@ -32,11 +35,8 @@ from services.stream.steps.emitting import (
     moved_records,
     receipt_records,
 )
-from services.stream.steps.letters import say_dead
-from services.stream.steps.packing import pack
-from services.stream.steps.producing import produce
-from services.stream.steps.storing import Outcome, store
-from services.stream.steps.throttling import Throttling
+from services.stream.steps.store import Outcome, store
+from services.stream.steps.throttle import Throttling
 
 Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 

@@ -18,12 +18,12 @@ from typing import Final, TypeVar
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts import times
 from clarion.telemetry import metrics
-from services.stream.engine.turns import Shelved, Stage, Turn
+from services.stream.engine.stage_order import Shelved, Stage, Turn
 from services.stream.engine.windows import Window
 from services.stream.lanes.lane import LaneWork, Mailboxes
-from services.stream.steps.decoding import Decoded, Entry
-from services.stream.steps.emitting import unstored_records
-from services.stream.steps.storing import Outcome
+from services.stream.steps.decode import Decoded, Entry
+from services.stream.steps.records import unstored_records
+from services.stream.steps.store import Outcome
 
 SLOW_S: Final = 0.25
 

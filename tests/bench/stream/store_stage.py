@@ -17,9 +17,9 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import indexes, notifications, raw_documents
 from clarion.store.driver import database
-from services.stream.engine.turns import Turn
-from services.stream.steps.decoding import Entry, decode_window
-from services.stream.steps.storing import store
+from services.stream.engine.stage_order import Turn
+from services.stream.steps.decode import Entry, decode_window
+from services.stream.steps.store import store
 from tests.bench.stream.load import USERS, record
 from tests.report import Row, at_least
 

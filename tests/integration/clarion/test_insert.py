@@ -21,10 +21,10 @@ from clarion.resilience.backoff import Backoff
 from clarion.store import notifications
 from clarion.store.driver.database import Database, Fields
 from clarion.store.notifications import Inserted
-from services.stream.engine.turns import Turn
-from services.stream.steps.decoding import decode_window
-from services.stream.steps.emitting import late_records
-from services.stream.steps.storing import insert_all, store
+from services.stream.engine.stage_order import Turn
+from services.stream.steps.decode import decode_window
+from services.stream.steps.records import late_records
+from services.stream.steps.store import insert_all, store
 from tests.unit.records import batch
 
 
@@ -67,7 +67,7 @@ async def test_what_only_a_later_try_takes_is_told_as_late_and_goes_out_whatever
             refusing.set()
             return 0.05
 
-    monkeypatch.setattr("services.stream.steps.storing._POISON", Waiting())
+    monkeypatch.setattr("services.stream.steps.store._POISON", Waiting())
     items = [
         Notification(id=new_id(), type="t", message=str(n), recipient=name, sender="s", created_at=times.now())
         for n, name in enumerate([user, f"{user}-late", user])

@@ -20,9 +20,9 @@ from clarion.store.queries import inbox
 from clarion.store.updates import changes, stubs, unfound
 from clarion.store.updates.changes import Change
 from clarion.store.updates.stubs import Retraction
-from services.stream.engine.turns import Turn
-from services.stream.steps.decoding import Entry, decode_window
-from services.stream.steps.storing import Outcome, store
+from services.stream.engine.stage_order import Turn
+from services.stream.steps.decode import Entry, decode_window
+from services.stream.steps.store import Outcome, store
 from tests.unit.records import batch
 
 NOW = times.now()

@@ -27,7 +27,7 @@ from clarion.security.tokens import mint
 from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from deploy.local.stack import Stack
-from services.ingest.server import main
+from services.ingest.main import main
 
 ONE = "/v1/notifications"
 GOOD = {"type": "call.missed", "message": "x", "recipient": "bob"}

@@ -4,7 +4,7 @@ from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Receipt
 from clarion.store import notifications
 from clarion.store.updates import changes
-from services.stream.receipts.folding import fold
+from services.stream.receipts.fold import fold
 from tests.live.live import Live
 from tests.live.schedules import Move
 

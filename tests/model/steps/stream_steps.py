@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clarion.contracts.lanes import Lane
-from services.stream.engine.turns import Stage, Turns
+from services.stream.engine.stage_order import Stage, Turns
 from tests.model.steps.step import Step, Steps
 from tests.model.steps.window_steps import emit, fold_receipt, go_live, route, shelve, store
 from tests.model.world.kafka import LaneLog, Receipts, partition

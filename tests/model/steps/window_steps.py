@@ -7,9 +7,9 @@ from clarion.contracts.lanes import Lane
 from clarion.store import notifications, sessions
 from clarion.store.notifications import Inserted
 from clarion.store.updates import changes, stubs
-from services.stream.receipts.folding import fold
-from services.stream.steps.packing import pack
-from services.stream.steps.storing import _completes, settle
+from services.stream.receipts.fold import fold
+from services.stream.steps.pack import pack
+from services.stream.steps.store import _completes, settle
 from tests.model.world.kafka import Delivery, MailboxLog, Receipts, partition, topic
 from tests.model.world.mongo import Collection, answered
 from tests.model.world.weather import now

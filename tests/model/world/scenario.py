@@ -8,7 +8,7 @@ from typing import Final
 
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.records.notification import Notification, encode
-from services.stream.steps.decoding import Entry, decode_window
+from services.stream.steps.decode import Entry, decode_window
 from tests.unit.records import batch
 
 OPENING: Final = datetime(2026, 1, 1, tzinfo=UTC)

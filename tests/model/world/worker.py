@@ -9,7 +9,7 @@ from clarion.broker.clients import SESSION_S
 from clarion.broker.consuming.commit_tracker import CommitTracker
 from clarion.broker.consuming.ownership import Ownership
 from clarion.store.notifications import Stored
-from services.stream.steps.decoding import Entry
+from services.stream.steps.decode import Entry
 from tests.model.world.world import Part
 
 

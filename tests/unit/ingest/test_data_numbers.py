@@ -11,8 +11,8 @@ from clarion.contracts.records.notification import Invalid
 from clarion.security.tokens import Claims
 from services.ingest import submission
 from services.ingest.submission import Rejected
-from services.stream.steps import reading
-from services.stream.steps.decoding import decode_window
+from services.stream.steps import fast_decode
+from services.stream.steps.decode import decode_window
 from tests.unit.records import batch
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_a_number_is_shown_as_the_contract_says(sent: bytes, shown: bytes) -> No
 
 @pytest.mark.parametrize("sent", [b"1e400", b"-1e400", b"1" * 5_000, b"01", b"+1", b"NaN", b"Infinity"])
 def test_what_no_number_holds_is_refused(sent: bytes) -> None:
-    for read in (notification.decode, reading.read):
+    for read in (notification.decode, fast_decode.read):
         with pytest.raises(Invalid):
             read(record(sent))
     with pytest.raises(Rejected):

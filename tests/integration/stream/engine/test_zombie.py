@@ -36,7 +36,7 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from services.stream.engine.turns import Turns
+from services.stream.engine.stage_order import Turns
 from services.stream.engine.windows import POLICIES, Window
 from services.stream.lanes.lane import LaneWork
 from tests.children import child, env_of

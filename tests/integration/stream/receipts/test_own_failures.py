@@ -22,9 +22,9 @@ from clarion.store.updates import changes
 from clarion.store.updates.changes import Change
 from services.gateway.mailbox.connect_lookup import Arrival
 from services.gateway.mailbox.session_writer import Presence, SessionRefused
-from services.stream.engine.turns import Turn
+from services.stream.engine.stage_order import Turn
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
-from services.stream.receipts.receipts import ReceiptsWork
+from services.stream.receipts.worker import ReceiptsWork
 from tests.integration.stream.lanes.test_stream import reading
 from tests.unit.records import batch
 

@@ -26,9 +26,9 @@ from clarion.store.notifications import State
 from clarion.store.updates import stubs, unfound
 from clarion.store.updates.stubs import Retraction
 from deploy.local.stack import Stack
-from services.stream.engine.turns import Turn
+from services.stream.engine.stage_order import Turn
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
-from services.stream.receipts.receipts import ReceiptsWork
+from services.stream.receipts.worker import ReceiptsWork
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import next_receipt, reading
 from tests.integration.stream.receipts.test_retraction import is_stored, stopped

@@ -27,8 +27,8 @@ from clarion.store.notifications import State
 from clarion.store.updates import changes
 from clarion.store.updates.changes import Change
 from deploy.local.stack import Stack
-from services.stream.lanes.withdrawing import withdraw
-from services.stream.steps.storing import Outcome
+from services.stream.lanes.retractions import withdraw
+from services.stream.steps.store import Outcome
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import next_receipt, reading, states
 from tests.integration.stream.scheduler.test_scheduled import SOON, is_held, produce

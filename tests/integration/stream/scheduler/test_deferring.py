@@ -27,7 +27,7 @@ from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from clarion.store.updates import changes
 from clarion.store.updates.changes import Change
-from services.stream.scheduler.deferring import QUIET, Deferring
+from services.stream.scheduler.show_throttled import QUIET, Deferring
 from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import gateway, greeted, wire

@@ -28,7 +28,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from services.stream.scheduler.releasing import AT_ONCE
+from services.stream.scheduler.release import AT_ONCE
 from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading, states

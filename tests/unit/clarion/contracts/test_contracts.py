@@ -15,7 +15,7 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.records import deliveries, notification, receipts
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names, declare
-from services.stream.steps import reading
+from services.stream.steps import fast_decode
 
 RELEASES = Path(__file__).parents[3] / "data" / "records"
 READERS = {
@@ -121,7 +121,7 @@ def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
 def test_nothing_stands_after_an_id_or_a_type_not_even_a_line_break(name: str) -> None:
     item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
     assert notification.decode(msgspec.json.encode(item)).id == item["id"]
-    for read in (notification.decode, reading.read):
+    for read in (notification.decode, fast_decode.read):
         with pytest.raises(notification.Invalid):
             read(msgspec.json.encode(item | {name: item[name] + "\n"}))
 

@@ -11,9 +11,9 @@ from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.dead_letters import OWN, DeadLetter, Headers, Reason
-from services.stream.receipts.receipts import decode_receipts
-from services.stream.scheduler.plans import decode_plans
-from services.stream.steps.decoding import dead_letter, decode_window
+from services.stream.receipts.worker import decode_receipts
+from services.stream.scheduler.decode import decode_plans
+from services.stream.steps.decode import dead_letter, decode_window
 from tests.unit.records import batch, record
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

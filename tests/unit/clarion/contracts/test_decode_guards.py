@@ -23,9 +23,9 @@ from clarion.store.updates import unfound
 from services.gateway.client.feed import START, Offered
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
-from services.stream.receipts.folding import fold
-from services.stream.receipts.receipts import decode_receipts
-from services.stream.scheduler.plans import decode_plans
+from services.stream.receipts.fold import fold
+from services.stream.receipts.worker import decode_receipts
+from services.stream.scheduler.decode import decode_plans
 from tests.unit.gateway.delivery.test_rooms import device
 from tests.unit.records import batch
 

@@ -21,9 +21,9 @@ from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
 from services.gateway.http.inbox_limits import Shares
 from services.gateway.http.inbox_routes import inbox_routes
-from services.stream.receipts.receipts import decode_receipts
-from services.stream.scheduler.plans import decode_plans
-from services.stream.steps.decoding import decode_window
+from services.stream.receipts.worker import decode_receipts
+from services.stream.scheduler.decode import decode_plans
+from services.stream.steps.decode import decode_window
 from tests.unit.ingest.test_submission_routes import MINE, ONE, SETTINGS, Broker, client
 from tests.unit.records import batch
 

@@ -10,7 +10,7 @@ from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.telemetry import metrics
 from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
 from clarion.telemetry.logs import logging_to
-from services.stream.steps.letters import say_dead
+from services.stream.steps.dead_letters import say_dead
 from tests.unit.clarion.contracts.test_dead_letters import NOW
 
 FLOOD = 10_000

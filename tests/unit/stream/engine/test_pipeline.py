@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.turns import Lost, Shelved, Stage, Turn
+from services.stream.engine.stage_order import Lost, Shelved, Stage, Turn
 from services.stream.engine.windows import Window, WindowPolicy
 from tests.unit.records import batch
 

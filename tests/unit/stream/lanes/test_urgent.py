@@ -21,14 +21,14 @@ from clarion.contracts.records.deliveries import Unstored
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.turns import Shelved, Stage, Turn
+from services.stream.engine.stage_order import Shelved, Stage, Turn
 from services.stream.engine.windows import Window, WindowPolicy
 from services.stream.lanes import urgent
 from services.stream.lanes.lane import LaneWork, Mailboxes
 from services.stream.lanes.urgent import UrgentWork
-from services.stream.steps.decoding import Decoded, decode_window
-from services.stream.steps.emitting import Sent
-from services.stream.steps.storing import Outcome
+from services.stream.steps.decode import Decoded, decode_window
+from services.stream.steps.records import Sent
+from services.stream.steps.store import Outcome
 from tests.unit.records import TOPIC, batch
 
 PLACES = 2

@@ -21,9 +21,9 @@ from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.telemetry import metrics
 from services.gateway.delivery import latency
-from services.stream.scheduler.plans import decode_plans
-from services.stream.steps.decoding import Decoded, decode_window
-from services.stream.steps.emitting import dead_letter_records
+from services.stream.scheduler.decode import decode_plans
+from services.stream.steps.decode import Decoded, decode_window
+from services.stream.steps.records import dead_letter_records
 from tests.unit.records import TIMESTAMP_MS, TOPIC, record
 
 CAME = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)

@@ -16,7 +16,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.updates import changes
 from clarion.store.updates.changes import Change
-from services.stream.steps.storing import Outcome
+from services.stream.steps.store import Outcome
 
 log = structlog.get_logger()
 

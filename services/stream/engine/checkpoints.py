@@ -26,9 +26,9 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
-from services.stream.engine.growth import Growth
-from services.stream.engine.incarnation import judge, places_to_resume
-from services.stream.engine.turns import Lost
+from services.stream.engine.stage_order import Lost
+from services.stream.engine.topic_growth import Growth
+from services.stream.engine.topic_identity import judge, places_to_resume
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clarion.store.topics import Known
-from services.stream.engine.growth import PRODUCERS_KNOW_S, Growth
+from services.stream.engine.topic_growth import PRODUCERS_KNOW_S, Growth
 
 KNOWN = Known("t", "id", 3, 2, {0: 7, 1: 5}, ("old",), 1)
 GROWN = replace(KNOWN, partitions=4, generation=4)

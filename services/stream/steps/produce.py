@@ -13,8 +13,8 @@ from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
 from clarion.resilience.backoff import retry
 from clarion.telemetry import metrics
-from services.stream.steps.emitting import Sent, dead_letter_records
-from services.stream.steps.letters import say_dead
+from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.records import Sent, dead_letter_records
 
 log = structlog.get_logger()
 

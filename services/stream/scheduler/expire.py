@@ -18,9 +18,9 @@ from clarion.store import notifications
 from clarion.store.driver.database import Database
 from clarion.store.updates import endings
 from clarion.telemetry import metrics
-from services.stream.engine.progress import Progress, come_round
-from services.stream.steps.emitting import receipt_records
-from services.stream.steps.producing import produce
+from services.stream.engine.liveness import Progress, come_round
+from services.stream.steps.produce import produce
+from services.stream.steps.records import receipt_records
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ left. This decides nothing but tokens; everything is stored all the same, and wh
 from dataclasses import dataclass, field
 
 from clarion.resilience.gcra import RateLimit
-from services.stream.steps.decoding import Decoded
+from services.stream.steps.decode import Decoded
 from services.stream.steps.record_clock import RecordClock
 
 

@@ -10,7 +10,7 @@ from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Early, Unstored
-from services.stream.steps.packing import pack, runs
+from services.stream.steps.pack import pack, runs
 
 USERS = ["ann", "bob", "cleo"]
 items = st.lists(st.tuples(st.sampled_from(USERS), st.integers(2, 20_000)), max_size=160)

@@ -7,8 +7,8 @@ import pytest
 
 from clarion.telemetry.health import Health
 from services.stream.engine.pipeline import STUCK_S
-from services.stream.scheduler.endings import Endings
-from services.stream.scheduler.releasing import Releasing
+from services.stream.scheduler.expire import Endings
+from services.stream.scheduler.release import Releasing
 
 NOTHING = cast(Any, None)
 

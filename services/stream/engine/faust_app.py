@@ -14,7 +14,7 @@ from clarion.broker.consuming.record_batch import BatchSchema, RecordBatch
 from clarion.broker.consuming.transport import BUFFER_BATCHES, Consumer, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
-from services.stream.engine.bookmarks import Bookmarks
+from services.stream.engine.checkpoints import Bookmarks
 from services.stream.engine.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash

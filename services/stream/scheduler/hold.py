@@ -15,15 +15,15 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.updates import stubs, unfound
 from clarion.telemetry import metrics
-from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.stage_order import Stage, Turn
 from services.stream.engine.windows import Window
-from services.stream.scheduler.plans import Plans, decode_plans
-from services.stream.steps.deaths import dead_receipts
-from services.stream.steps.decoding import conflict, dead_letter
-from services.stream.steps.emitting import dead_letter_records, moved_records, receipt_records
-from services.stream.steps.letters import say_dead
-from services.stream.steps.producing import produce
-from services.stream.steps.storing import POISON_TRIES, insert_all
+from services.stream.scheduler.decode import Plans, decode_plans
+from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_receipts import dead_receipts
+from services.stream.steps.decode import conflict, dead_letter
+from services.stream.steps.produce import produce
+from services.stream.steps.records import dead_letter_records, moved_records, receipt_records
+from services.stream.steps.store import POISON_TRIES, insert_all
 
 
 @dataclass(slots=True)

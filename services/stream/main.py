@@ -23,19 +23,19 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry.health import watch
-from services.stream.engine.bookmarks import Bookmarks, Outdated
-from services.stream.engine.consuming import STOP_S, again_when_grown, consume, fails_when
+from services.stream.engine.checkpoints import Bookmarks, Outdated
+from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
 from services.stream.engine.pipeline import Pipeline, Work
 from services.stream.engine.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 from services.stream.lanes.lane import LaneWork
-from services.stream.lanes.reach import Reach
+from services.stream.lanes.live_mailboxes import Reach
 from services.stream.lanes.urgent import UrgentWork
-from services.stream.receipts.receipts import ReceiptsWork
-from services.stream.scheduler.deferring import Deferring
-from services.stream.scheduler.endings import Endings
-from services.stream.scheduler.holding import Holding
-from services.stream.scheduler.releasing import Releasing
-from services.stream.steps.throttling import Throttling
+from services.stream.receipts.worker import ReceiptsWork
+from services.stream.scheduler.expire import Endings
+from services.stream.scheduler.hold import Holding
+from services.stream.scheduler.release import Releasing
+from services.stream.scheduler.show_throttled import Deferring
+from services.stream.steps.throttle import Throttling
 
 log = structlog.get_logger()
 

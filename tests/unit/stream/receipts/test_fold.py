@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clarion.contracts.records.receipts import Op, Receipt, Unfound
 from clarion.store.updates import stubs, unfound
-from services.stream.receipts.folding import IDS_PER_UPDATE, fold
+from services.stream.receipts.fold import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPS = [Op.DELIVERED, Op.READ, Op.UNREAD, Op.RETRACTED, Op.EXPIRED]

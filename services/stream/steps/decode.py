@@ -16,7 +16,7 @@ from clarion.contracts.records import deliveries, notification
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.records.notification import Invalid, Notification
 from clarion.contracts.records.scheduling import RELEASED
-from services.stream.steps import reading, record_clock
+from services.stream.steps import fast_decode, record_clock
 
 
 class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dataclass takes twice as long
@@ -116,7 +116,7 @@ def decode_window(
 def _notification(record: Record, partition: Partition, began: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
-    item = reading.read(record.value or empty(record))
+    item = fast_decode.read(record.value or empty(record))
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, began, partition.number, record.offset)

@@ -14,7 +14,7 @@ from clarion.contracts.records.dead_letters import DeadLetter
 from clarion.contracts.records.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream.steps import record_clock
-from services.stream.steps.decoding import Moved, conflict, empty, refused, unreadable_letters
+from services.stream.steps.decode import Moved, conflict, empty, refused, unreadable_letters
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)

@@ -21,8 +21,8 @@ from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.store.notifications import State
-from services.stream.steps.decoding import Decoded, decode_window
-from services.stream.steps.emitting import dead_letter_records, moved_records
+from services.stream.steps.decode import Decoded, decode_window
+from services.stream.steps.records import dead_letter_records, moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)

@@ -11,7 +11,7 @@ from clarion.contracts.records import receipts
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.records.receipts import Op
 from services.ingest.used_keys import UsedKeys
-from services.stream.steps.deaths import dead_receipts
+from services.stream.steps.dead_receipts import dead_receipts
 from tests.unit.ingest.test_submission import submit
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

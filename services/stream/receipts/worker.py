@@ -25,13 +25,13 @@ from clarion.store.driver.database import Database
 from clarion.store.updates import changes, unfound
 from clarion.store.updates.changes import Refused
 from clarion.telemetry import metrics
-from services.stream.engine.turns import Stage, Turn
+from services.stream.engine.stage_order import Stage, Turn
 from services.stream.engine.windows import Window
-from services.stream.receipts.folding import Folded, fold
-from services.stream.steps.decoding import dead_letter, empty, refused, unreadable_letters
-from services.stream.steps.emitting import dead_letter_records, receipt_records, sync_records
-from services.stream.steps.letters import say_dead
-from services.stream.steps.producing import produce
+from services.stream.receipts.fold import Folded, fold
+from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.decode import dead_letter, empty, refused, unreadable_letters
+from services.stream.steps.produce import produce
+from services.stream.steps.records import dead_letter_records, receipt_records, sync_records
 
 _COUNTS_AT_ONCE: Final = 16
 

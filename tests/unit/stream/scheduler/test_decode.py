@@ -17,9 +17,9 @@ from clarion.contracts.records.notification import Notification
 from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
-from services.stream.scheduler.plans import Plans, decode_plans
-from services.stream.steps.decoding import decode_window
-from services.stream.steps.emitting import moved_records, released_records
+from services.stream.scheduler.decode import Plans, decode_plans
+from services.stream.steps.decode import decode_window
+from services.stream.steps.records import moved_records, released_records
 from tests.unit.records import TIMESTAMP_MS, batch
 
 NOW = datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC) + timedelta(seconds=5)

@@ -13,8 +13,8 @@ from clarion.contracts.records.receipts import Receipt
 from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
-from services.stream.steps.decoding import Entry, Moved
-from services.stream.steps.packing import Routable, runs
+from services.stream.steps.decode import Entry, Moved
+from services.stream.steps.pack import Routable, runs
 
 Sent = dict[str, Any]
 

@@ -12,9 +12,9 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records import notification
 from clarion.contracts.records.notification import Notification
 from clarion.resilience.gcra import RateLimit
-from services.stream.steps.decoding import Decoded, decode_window
+from services.stream.steps.decode import Decoded, decode_window
 from services.stream.steps.record_clock import BELIEVED_S
-from services.stream.steps.throttling import Throttling
+from services.stream.steps.throttle import Throttling
 from tests.unit.records import TIMESTAMP_MS, TOPIC, record
 
 NOW = TIMESTAMP_MS / 1000

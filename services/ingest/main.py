@@ -19,8 +19,8 @@ from clarion.telemetry.health import Health, watch
 from clarion.web.admin import Server, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, learn
-from services.ingest.accept import Acceptor
 from services.ingest.lookup import find
+from services.ingest.producer import Acceptor
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
 

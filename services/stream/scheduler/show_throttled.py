@@ -24,9 +24,9 @@ from clarion.store.driver.database import Database
 from clarion.store.updates import deferred
 from clarion.store.updates.deferred import Deferred
 from clarion.telemetry import metrics
-from services.stream.engine.progress import Progress, come_round
-from services.stream.steps.emitting import late_records
-from services.stream.steps.producing import produce
+from services.stream.engine.liveness import Progress, come_round
+from services.stream.steps.produce import produce
+from services.stream.steps.records import late_records
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 500

@@ -6,7 +6,7 @@ from clarion.broker.reached import Commit, commit, marked
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known
-from services.stream.engine.incarnation import GENERATIONS, judge, places_to_resume
+from services.stream.engine.topic_identity import GENERATIONS, judge, places_to_resume
 
 NOW = TopicState("new", 4)
 SAME = Known("t", "new", 2, 4, {0: 7}, ("old",), 2)

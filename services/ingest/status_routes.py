@@ -18,8 +18,8 @@ from clarion.telemetry import metrics
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, unavailable
-from services.ingest.accept import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.openapi import Accepted
+from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, Acceptor
 from services.ingest.sender_limit import SenderLimit, UnfoundLimit
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]

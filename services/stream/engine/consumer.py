@@ -9,8 +9,8 @@ import structlog
 
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
-from services.stream.engine.app import make_app
-from services.stream.engine.bookmarks import Bookmarks, Grown, Outdated
+from services.stream.engine.checkpoints import Bookmarks, Grown, Outdated
+from services.stream.engine.faust_app import make_app
 from services.stream.engine.pipeline import Pipeline
 
 log = structlog.get_logger()

@@ -21,8 +21,8 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
 from clarion.store.updates import stubs
-from services.stream.engine.turns import Turn
-from services.stream.steps.decoding import Entry, conflict, dead_letter
+from services.stream.engine.stage_order import Turn
+from services.stream.steps.decode import Entry, conflict, dead_letter
 
 # A repeat of what was delivered this recently is emitted again: its first emission may have reached the gateway of one
 # of the user's devices and not that of another.

@@ -20,9 +20,9 @@ from clarion.store import scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
-from services.stream.engine.progress import Progress
-from services.stream.steps.emitting import released_records
-from services.stream.steps.producing import produce
+from services.stream.engine.liveness import Progress
+from services.stream.steps.produce import produce
+from services.stream.steps.records import released_records
 
 EVERY: Final = timedelta(seconds=1)
 AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each
