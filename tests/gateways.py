@@ -15,9 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from clarion.settings import Settings
-from tests import described
-from tests.children import Net, child, env_of, free_port, net_of
+from tests import schema_checks
 from tests.conftest import SAFETY_NET_S, until
+from tests.subprocesses import Net, child, env_of, free_port, net_of
 
 RESUME = '{"op":"resume","cursors":{},"since":null}'
 
@@ -109,7 +109,7 @@ async def frame(socket: ClientConnection, op: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
             got = json.loads(await socket.recv())
-            described.check(got)
+            schema_checks.check(got)
             if got["op"] == op:
                 return got
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests import described
+from tests import schema_checks
 
 WITHIN_S = 20
 
@@ -31,7 +31,7 @@ class Listener:
                 name, data = await anext(self._events)
                 assert name == "message", f"closed while waiting for `{op}`: {data}"
                 said: dict[str, Any] = json.loads(data)
-                described.check(said)
+                schema_checks.check(said)
                 if said["op"] == "hello":
                     self.session = said["session"]
                 if said["op"] == op:

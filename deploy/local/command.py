@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from clarion.settings import Settings
 from deploy.local import state, table
-from deploy.local.demo import feed
+from deploy.local.demo import demo_publisher
 from deploy.local.demo.account import Account
 from deploy.local.demo.demo import Demo, killer
 from deploy.local.errors import StackError
@@ -53,7 +53,7 @@ def up(
         if detach:
             _detach()
             return
-        extra = [feed.SPEC] if with_feed and not servers_only else []
+        extra = [demo_publisher.SPEC] if with_feed and not servers_only else []
         plan = Plan(gateways=gateways, servers_only=servers_only, full_speed=full_speed, extra=extra)
         asyncio.run(_up(state.default_folder(), plan))
 
@@ -112,7 +112,7 @@ def env() -> None:
 @local.command("feed", hidden=True)
 def run_feed() -> None:
     """Publish the sample events for ever (a process of `up --feed`)."""
-    asyncio.run(feed.run(Settings.from_env()))
+    asyncio.run(demo_publisher.run(Settings.from_env()))
 
 
 @local.command()

@@ -24,7 +24,7 @@ from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
-from clarion.security.crowds import Crowds
+from clarion.security.address_counter import Crowds
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings

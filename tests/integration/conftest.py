@@ -5,8 +5,8 @@ import pytest
 from clarion.settings import Settings
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from tests.children import net_of
 from tests.conftest import until
+from tests.subprocesses import net_of
 
 WALKS = 4
 

@@ -15,8 +15,8 @@ from clarion.store import notifications
 from clarion.store.driver.database import Database
 from deploy.local.demo.demo import Demo, killer
 from deploy.local.stack import Stack
-from tests.children import figures_of
 from tests.conftest import until
+from tests.subprocesses import figures_of
 
 
 @pytest.mark.parametrize("name", ["urgent", "receipts", "gateway-1"])

@@ -13,9 +13,9 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, notifications, sessions
 from clarion.store.driver import database
 from clarion.store.mailboxes import Lease
-from clarion.store.queries import arrivals
-from clarion.store.updates import changes, stubs, unfound
-from clarion.store.updates.changes import Change
+from clarion.store.queries import pending_summary
+from clarion.store.updates import early_retractions, receipt_updates, stubs
+from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
 from tests.model.world.mongo import Collection
 
@@ -68,13 +68,13 @@ class Calls:
         by = {self.chance.choice(["calls", "leads", stubs.ANYBODY])}
         since = self.chance.choice([None, at])
         return [
-            lambda on: changes.fold(on, [change]),
+            lambda on: receipt_updates.fold(on, [change]),
             lambda on: stubs.complete(on, [self.whole(id_)], at),
-            lambda on: unfound.note(on, [Retraction(id_, by, at)], at),
+            lambda on: early_retractions.note(on, [Retraction(id_, by, at)], at),
             lambda on: stubs.retractions(on, self.ids),
             lambda on: notifications.find(on, self.ids),
             lambda on: notifications.pending_up_to(on, user, {lane: ord_}, 100),
-            lambda on: arrivals.waiting(on, USERS, at),
+            lambda on: pending_summary.waiting(on, USERS, at),
             lambda on: notifications.catch_up(on, user, lane, after=ord_, delivered_since=since, limit=3, now=OPENING),
         ]
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.model.beginning import beginning
 from tests.model.explorer import after, steps_from, unhurried
+from tests.model.random_walk import walk
 from tests.model.rules import Rule
 from tests.model.steps import device_steps, window_steps
 from tests.model.steps.step import Step
-from tests.model.wandering import walk
 from tests.model.world.device import Device
 from tests.model.world.gateway import Connection
 from tests.model.world.kafka import Receipts

@@ -6,11 +6,11 @@ from tests.model.steps.device_steps import connect
 from tests.model.steps.lease_steps import acquire, fence, serve
 from tests.model.steps.stream_steps import assign
 from tests.model.world.device import Device
+from tests.model.world.environment import Weather, now
 from tests.model.world.gateway import Connection, Gateway
 from tests.model.world.kafka import LaneLog, MailboxLog, Receipts, topic
 from tests.model.world.mongo import Collection
 from tests.model.world.scenario import Scenario
-from tests.model.world.weather import Weather, now
 from tests.model.world.worker import Worker
 from tests.model.world.world import World
 

@@ -6,11 +6,11 @@ from typing import Final
 from clarion.contracts import order
 from clarion.contracts.lanes import Lane
 from tests.model.world.device import Device
+from tests.model.world.environment import weather
 from tests.model.world.gateway import Connection
 from tests.model.world.kafka import LaneLog
 from tests.model.world.mongo import Collection
 from tests.model.world.scenario import Violation
-from tests.model.world.weather import weather
 from tests.model.world.world import World
 
 _RETRACTIONS: Final = {"one is retracted", "one is retracted at once"}

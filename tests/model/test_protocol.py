@@ -3,7 +3,7 @@
 import pytest
 
 from tests.model.explorer import explore
-from tests.model.wandering import wander
+from tests.model.random_walk import wander
 from tests.model.world import scenarios
 from tests.model.world.scenario import Scenario
 

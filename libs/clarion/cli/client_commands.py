@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clarion.cli.moments import moment
+from clarion.cli.times import moment
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint

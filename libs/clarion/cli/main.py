@@ -11,7 +11,7 @@ import typer
 import clarion
 from clarion.cli.client_commands import publish, tail
 from clarion.cli.lazy_commands import LazyGroup
-from clarion.cli.moments import seconds
+from clarion.cli.times import seconds
 from clarion.cli.topic_commands import say_red, topics
 from clarion.security.tokens import TokenError, mint
 from clarion.settings import Settings, SettingsError

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 from rich.console import Console
 
-from clarion.cli import moments
+from clarion.cli import times
 from clarion.settings import Settings
 
 _LOOK_EVERY_S: Final = 1.0
@@ -67,7 +67,7 @@ def grow(
     """
     from clarion.broker import topics as broker_topics
 
-    settings, seconds = Settings.from_env(), moments.seconds(within)
+    settings, seconds = Settings.from_env(), times.seconds(within)
     declared = [one.name.removeprefix(settings.prefix) for one in broker_topics.declared(settings)]
     if topic not in declared:
         raise typer.BadParameter(f"{topic} is none of {', '.join(declared)}")

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from clarion.client.http import Http
-from clarion.client.subscribing.session import websocket_url
+from clarion.client.subscribing.connection import websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import limits
 from clarion.contracts.api.inbox import InboxPage, Marked, ReadAll, Unread

@@ -11,8 +11,8 @@ from uvicorn.protocols.utils import is_ssl
 
 from clarion.contracts import limits
 from clarion.contracts.api import problems
+from clarion.security.address_counter import Crowds
 from clarion.security.addresses import Networks, client_address, is_within
-from clarion.security.crowds import Crowds
 from clarion.security.unread import Readers, Waiting, bound
 
 HEADERS_WITHIN_S: Final = 10.0

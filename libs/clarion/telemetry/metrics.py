@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from clarion.telemetry.tallies import Spread, Tally
+from clarion.telemetry.fast_metrics import Spread, Tally
 
 # Buckets around the objectives (publish → frame, p99): urgent 250 ms, high 500 ms, normal 1 s, low 5 s.
 _DELIVERY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from clarion.resilience.gcra import RateLimit
-from clarion.security.crowds import Crowds
+from clarion.security.address_counter import Crowds
 from clarion.settings import Settings
 from clarion.telemetry import metrics
 

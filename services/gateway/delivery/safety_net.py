@@ -19,11 +19,11 @@ from typing import Final, TypeVar
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 
-from clarion.broker import reached
+from clarion.broker import group_offsets
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
-from clarion.broker.reached import Commit
+from clarion.broker.group_offsets import Commit
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import order, times
 from clarion.contracts.lanes import LANES
 from clarion.contracts.records import deliveries
@@ -32,8 +32,8 @@ from clarion.settings import Settings
 from clarion.store import notifications, topics
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
-from clarion.store.queries import overlooked
-from clarion.store.queries.overlooked import Overlooked
+from clarion.store.queries import undelivered
+from clarion.store.queries.undelivered import Overlooked
 from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
@@ -77,8 +77,8 @@ class SafetyNet:
 
     async def look(self, stored_before: datetime) -> None:
         names = Names(self.settings.prefix)
-        async with reached.asking(self.settings) as admin:
-            emitted = await reached.committed(admin, [names.group(lane) for lane in LANES])
+        async with group_offsets.asking(self.settings) as admin:
+            emitted = await group_offsets.committed(admin, [names.group(lane) for lane in LANES])
             placings = await topics.placings(self.topics, map(names.notifications, LANES))
             asked_at = times.now()
             await _until(lambda: (self.caught_up() or asked_at) > asked_at)
@@ -86,7 +86,7 @@ class SafetyNet:
             await self.outbox.flush()
             await self._folded(admin, names)
         for users in _some(list(quiet)):
-            found = await overlooked.find(self.stored, users, stored_before, times.now())
+            found = await undelivered.find(self.stored, users, stored_before, times.now())
             metrics.safety_net_asked.inc(len(users))
             if missed := [one for one in found if _is_below(one, emitted, placings, self.settings)]:
                 await notifications.come_late(self.stored, [one.id for one in missed])
@@ -106,10 +106,10 @@ class SafetyNet:
         """Wait until every receipt that is on Kafka by now is folded."""
         numbers = await self.outbox.producer.partitions_for(names.receipts)  # by which it has placed its receipts
         partitions = [Partition(names.receipts, number) for number in numbers]
-        ends = {p: end for p, end in (await reached.ends(self.settings, partitions)).items() if end}
+        ends = {p: end for p, end in (await group_offsets.ends(self.settings, partitions)).items() if end}
 
         async def all_folded() -> bool:
-            done = await reached.committed(admin, [names.group("receipts")])
+            done = await group_offsets.committed(admin, [names.group("receipts")])
             return all(partition in done and done[partition].offset >= end for partition, end in ends.items())
 
         while not await all_folded():

@@ -20,8 +20,8 @@ from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.queries import inbox
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Refused
@@ -87,7 +87,7 @@ class Inbox:
     async def _store(self, user: str, op: Op, ids: Sequence[str]) -> None:
         now = times.now()
         try:
-            refused = await changes.fold(self.stored, [Change(op, tuple(ids), now, user)])
+            refused = await receipt_updates.fold(self.stored, [Change(op, tuple(ids), now, user)])
         except database.TRANSIENT:
             # it may be stored or not: whoever reads `receipts` makes sure of it, and tells the devices
             self.outbox.put(Receipt(user, op, list(ids), now))

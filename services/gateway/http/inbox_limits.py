@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from clarion.contracts.limits import KIB
 from clarion.resilience.gcra import RateLimit
+from clarion.security.address_counter import Crowds
 from clarion.security.addresses import Networks, client_address
-from clarion.security.crowds import Crowds
 from clarion.web.problem_responses import Refused
 
 PAGES_OF_USER: Final = 4  # under way at once

@@ -8,7 +8,7 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.store import notifications, revocations
 from clarion.store.driver.database import Database
-from clarion.store.queries import arrivals
+from clarion.store.queries import pending_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> di
     """
     asked = {user: since for user, since in wanted.items() if since is not None}
     earliest = min(asked.values(), default=times.now())
-    found = await arrivals.waiting(notifications.collection(stored), list(asked), earliest)
+    found = await pending_summary.waiting(notifications.collection(stored), list(asked), earliest)
     revoked = await revocations.of(revocations.collection(stored), list(wanted))
     return {
         user: Arrival(

@@ -11,10 +11,10 @@ from typing import Final
 
 import structlog
 
-from clarion.broker import reached
+from clarion.broker import group_offsets
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.topics import Names
@@ -71,6 +71,6 @@ class LaneEnds:
             placings = await topics.placings(self.topics, names)
             placed = {name: placings.get(name, as_declared) for name in names}
             wanted = [Partition(name, number) for name in names for number in range(placed[name].partitions)]
-            found = await reached.ends(self.settings, wanted)
+            found = await group_offsets.ends(self.settings, wanted)
         self._partitions = {name: placing.partitions for name, placing in placed.items()}
         self._ends = {one: order.pack(placed[one.topic].generation, end) for one, end in found.items()}

@@ -20,12 +20,12 @@ from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Delivery, Fence
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.topics import Names
+from clarion.cooperative import Pace
 from clarion.process import within
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
-from clarion.turns import Pace
 from services.gateway.mailbox.lease import LeaseLost
 from services.gateway.mailbox.read_progress import AtEnd
 

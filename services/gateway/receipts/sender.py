@@ -13,19 +13,19 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.keyed_batches import send_keyed
+from clarion.broker.keyed_producer import send_keyed
 from clarion.broker.send_each import TOO_LARGE, send_each
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
+from clarion.cooperative import Pace
 from clarion.resilience.backoff import RETRY
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
-from clarion.turns import Pace
 from services.gateway.client.connection import Connection
 from services.gateway.receipts.receipt_queue import CAPACITY, ReceiptQueue
 
@@ -125,7 +125,7 @@ class Outbox:
         """Whether Kafka took it."""
         if self.kafka.up is not False and await self._send(batch):
             return True
-        refused = await changes.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
+        refused = await receipt_updates.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
         if refused:
             metrics.receipts_dropped.inc(len(refused))
             log.error("receipts that MongoDB can never take", refused=len(refused), first=refused[0].error)

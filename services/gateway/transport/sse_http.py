@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from clarion.contracts.api import streams
-from clarion.security.crowds import Crowds
+from clarion.security.address_counter import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from services.gateway.transport.base import Site
 from services.gateway.transport.sse import Asked, EventStream

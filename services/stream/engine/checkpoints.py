@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 
-from clarion.broker import reached, topic_ids
+from clarion.broker import group_offsets, topic_ids
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.resilience.backoff import retry
@@ -77,8 +77,8 @@ class Bookmarks:
             found = await topic_ids.describe(self._client, self._topic)
             judged = None
             if found is not None:
-                async with reached.asking(self._settings) as admin:
-                    told = await reached.committed(admin, [self._group])
+                async with group_offsets.asking(self._settings) as admin:
+                    told = await group_offsets.committed(admin, [self._group])
                 commits = {place.number: one for place, one in told.items() if place.topic == self._topic}
                 judged = judge(self._topic, found, known, commits, self._settings.generation)
                 if judged is not None and not self._ordered:
@@ -108,7 +108,7 @@ class Bookmarks:
 
     def mark(self) -> str:
         """The metadata of this process's commits: empty while the generation is not known."""
-        return reached.marked(self._known.generation) if self._known else ""
+        return group_offsets.marked(self._known.generation) if self._known else ""
 
     async def resume(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
         """Partitions whose commits are ahead of the store, with where to read on from: asked at each assignment."""
@@ -232,7 +232,7 @@ class Bookmarks:
     async def _take_in(self, known: Known, growth: Growth) -> None:
         """Place recipients by all partitions, once that is possible. Of several processes that can, one does it."""
         asked_at = time.monotonic()
-        ends = await reached.ends(self._settings, [Partition(self._topic, n) for n in range(growth.partitions)])
+        ends = await group_offsets.ends(self._settings, [Partition(self._topic, n) for n in range(growth.partitions)])
         grown = growth.look({partition.number: end for partition, end in ends.items()}, known, asked_at)
         if grown is not None and await topics.replace(self._documents, known, grown):
             log.warning("new partitions are taken in", topic=self._topic, partitions=grown.partitions)

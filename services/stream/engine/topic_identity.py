@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from clarion.broker.reached import Commit
+from clarion.broker.group_offsets import Commit
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known

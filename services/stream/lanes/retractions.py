@@ -14,8 +14,8 @@ from clarion.resilience.backoff import retry
 from clarion.store import notifications, scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from services.stream.steps.store import Outcome
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -
     gone = await retry(lambda: scheduled.retracted(held, planned), "mongodb", *database.TRANSIENT)
     if gone:
         change = Change(Op.RETRACTED, tuple(gone), times.now())
-        refused = await retry(lambda: changes.fold(documents, [change]), "mongodb", *database.TRANSIENT)
+        refused = await retry(lambda: receipt_updates.fold(documents, [change]), "mongodb", *database.TRANSIENT)
         if refused:  # they are taken out all the same: their sender has retracted them
             log.error("retractions that MongoDB can never take", refused=len(refused), first=refused[0].error)
         outcome.items = [item for item in outcome.items if item.id not in gone]

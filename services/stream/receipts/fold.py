@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from clarion.contracts.records.receipts import Op, Receipt
-from clarion.store.updates.changes import CLOCKS_APART, FOLDABLE, Change
+from clarion.store.updates.receipt_updates import CLOCKS_APART, FOLDABLE, Change
 
 IDS_PER_UPDATE: Final = 1_000
 # What ended by itself is folded already, but the user's devices show it, or count it: what to tell them.

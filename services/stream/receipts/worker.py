@@ -22,8 +22,8 @@ from clarion.resilience.backoff import retry
 from clarion.store import deaths, notifications, scheduled, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from clarion.store.updates import changes, unfound
-from clarion.store.updates.changes import Refused
+from clarion.store.updates import early_retractions, receipt_updates
+from clarion.store.updates.receipt_updates import Refused
 from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Turn
 from services.stream.engine.windows import Window
@@ -47,7 +47,7 @@ class ReceiptsWork:
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
 
-        retracted = unfound.retractions(folded.unfound)
+        retracted = early_retractions.retractions(folded.unfound)
 
         async def store() -> tuple[list[Refused], list[Receipt]]:
             turn.check()
@@ -60,8 +60,8 @@ class ReceiptsWork:
                     except database.Unacceptable as error:
                         refused += [Refused(replace(change, ids=(id_,)), str(error)) for id_ in change.ids]
             await deaths.note(deaths.collection(self.database), folded.dead, times.now())
-            refused += await changes.fold(stored, folded.changes)
-            return refused, await unfound.retract(self.database, retracted, times.now())
+            refused += await receipt_updates.fold(stored, folded.changes)
+            return refused, await early_retractions.retract(self.database, retracted, times.now())
 
         async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
             refused, met = await retry(store, "mongodb", *database.TRANSIENT)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import Record, RecordBatch
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import ids
 from clarion.contracts.records import notification, scheduling
 from clarion.contracts.records.dead_letters import DeadLetter

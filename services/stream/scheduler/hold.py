@@ -13,7 +13,7 @@ from clarion.resilience.backoff import retry
 from clarion.store import notifications, scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from clarion.store.updates import stubs, unfound
+from clarion.store.updates import early_retractions, stubs
 from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Turn
 from services.stream.engine.windows import Window
@@ -46,7 +46,7 @@ class Holding:
             *moved_records(self.names.scheduled, plans.moved),
             *dead_letter_records(self.names, letters),
             *receipt_records(self.names, dead_receipts(letters, now)),
-            *receipt_records(self.names, unfound.receipts_of(retracted, now)),
+            *receipt_records(self.names, early_retractions.receipts_of(retracted, now)),
         ]
         async with turn.at(Stage.EMIT):
             await produce(self.producer, self.names, records)

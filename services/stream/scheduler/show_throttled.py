@@ -14,7 +14,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names

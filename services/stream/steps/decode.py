@@ -9,7 +9,7 @@ import msgspec
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.guarded_records import Unreadable
 from clarion.broker.consuming.record_batch import Record, RecordBatch
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import ids, order, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import deliveries, notification

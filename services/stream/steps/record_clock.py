@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.consuming.lean_records import Record
+from clarion.broker.consuming.raw_records import Record
 from clarion.contracts import limits, times
 from clarion.contracts.records.scheduling import RELEASED
 

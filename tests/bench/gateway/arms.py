@@ -15,7 +15,7 @@ import psutil
 from clarion.settings import Settings
 from tests.bench.gateway import plain
 from tests.bench.gateway.clients import Board, Count
-from tests.children import child, free_port
+from tests.subprocesses import child, free_port
 
 ARMS: Final = {
     "gateway": ["-m", "clarion.cli", "gateway"],

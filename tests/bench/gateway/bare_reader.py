@@ -19,8 +19,8 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from tests.bench.gateway.probe import Arrivals
 from tests.bench.stream.plain_reader import items_of, to_the_end
-from tests.children import child
 from tests.report import Row, at_most, p99_ms
+from tests.subprocesses import child
 
 _READY: Final = "ready"
 _READY_WITHIN_S: Final = 30.0

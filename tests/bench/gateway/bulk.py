@@ -21,7 +21,7 @@ from tests.bench.gateway.arms import Arm, counted
 from tests.bench.gateway.clients import Board, Count
 from tests.bench.gateway.delivery import SOCKETS, items
 from tests.bench.gateway.items import packed
-from tests.children import child
+from tests.subprocesses import child
 
 _ROUND: Final = 50 * SOCKETS  # items, made once; for each round only their ordinals change
 PARTS: Final = 4

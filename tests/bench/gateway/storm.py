@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import Console
 
 from clarion.broker import clients
-from clarion.broker.keyed_batches import send_keyed
+from clarion.broker.keyed_producer import send_keyed
 from clarion.contracts import order, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names

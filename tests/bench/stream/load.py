@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvloop
 
 from clarion.broker import clients
-from clarion.broker.keyed_batches import send_keyed
+from clarion.broker.keyed_producer import send_keyed
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane

@@ -17,8 +17,8 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from tests.bench.stream.load import fill
-from tests.children import child
 from tests.report import Row, at_least, at_most
+from tests.subprocesses import child
 
 ROUNDS: Final = 2
 WITHIN_S: Final = 300.0

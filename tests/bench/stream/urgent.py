@@ -19,8 +19,8 @@ from clarion.store import indexes, notifications
 from clarion.store.driver import database
 from tests.bench.stream.load import MAILBOXES, bring_online, record
 from tests.bench.stream.throughput import ARMS, own_lane
-from tests.children import child
 from tests.report import Row, at_most, p99_ms
+from tests.subprocesses import child
 
 CHUNKS: Final = 20
 CHUNK: Final = 50

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from clarion.client import Inbox, State, Subscriber
+from clarion.client.subscribing.connection import Session
 from clarion.client.subscribing.cursor_store import Position
-from clarion.client.subscribing.session import Session
 from clarion.contracts.api import frames
 from clarion.contracts.api.frames import Batch, Resync, ServerFrame, ServerSync
 from clarion.contracts.limits import INBOX_PAGE_MOST

@@ -12,8 +12,8 @@ from typing import Final
 import httpx
 import psutil
 
-from tests.children import Net, free_port, net_of
 from tests.faults.stream.workers import END_S, LOGS, START_S
+from tests.subprocesses import Net, free_port, net_of
 
 _POLL_S: Final = 0.05
 # said by a process in which something went wrong that nobody foresaw

@@ -29,7 +29,6 @@ from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report
 from tests.bench.stream.throughput import own_lane
-from tests.children import Net, child
 from tests.faults.gateway import devices as watched
 from tests.faults.gateway.devices import Device, settled
 from tests.faults.gateway.gateways import Gateway
@@ -41,6 +40,7 @@ from tests.faults.stream.kinds import Stuck
 from tests.faults.stream.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
+from tests.subprocesses import Net, child
 
 RATE: Final = 600.0
 USERS: Final = 100

@@ -15,8 +15,8 @@ from clarion.contracts.lanes import LANES
 from clarion.settings import Settings
 from deploy.local.stack import Stack
 from tests.bench.stream.throughput import own_lane
-from tests.children import child, figures_of, free_port
 from tests.faults.stream.workers import LOGS
+from tests.subprocesses import child, figures_of, free_port
 
 GATEWAYS: Final = 2
 _READY_S: Final = 90.0

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import httpx
 
+from clarion.client.subscribing.connection import Ended, Session
 from clarion.client.subscribing.cursor_store import Position
-from clarion.client.subscribing.session import Ended, Session
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.frames import Ack, ClientFrame, Hello, Pong, Resume, ServerFrame
 from tests.streams import events

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from clarion.contracts.lanes import Lane
-from tests.children import free_port
+from tests.subprocesses import free_port
 
 LOGS: Final = Path("build/faults")  # of each worker, by its port
 START_S: Final = 60.0

@@ -16,9 +16,9 @@ from clarion.settings import Settings
 from clarion.store import indexes, notification_indexes, notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Database, Document
-from clarion.store.queries import arrivals, inbox
-from clarion.store.updates import changes, deferred, endings
-from clarion.store.updates.changes import Change
+from clarion.store.queries import inbox, pending_summary
+from clarion.store.updates import deferred, endings, receipt_updates
+from clarion.store.updates.receipt_updates import Change
 
 OTHERS: Final = 2_000
 OLD: Final = 200_000
@@ -98,8 +98,8 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     await uses("replaceable", most=2)
 
     await notifications.find(stored, ids)
-    for op in changes.FOLDABLE:
-        await changes.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
+    for op in receipt_updates.FOLDABLE:
+        await receipt_updates.fold(stored, [Change(Op(op), tuple(ids), NOW, "ann")])
     await endings.announced(stored, ids)
     found = await asked(own)
     # by ids or, where these are all of a user's, by the user: the server finds out what is less work
@@ -147,7 +147,7 @@ async def indexes_but(stored: database.Collection, *kept: str) -> None:
 async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Database) -> None:
     stored = notifications.collection(own)
     users, hour_ago = ["ann", "nobody", *(f"user-{n}" for n in range(50))], NOW - timedelta(hours=1)
-    found = await arrivals.waiting(stored, users, hour_ago)
+    found = await pending_summary.waiting(stored, users, hour_ago)
     assert found.pending == {user: {Lane.LOW} for user in ("ann", *(f"user-{n}" for n in range(50)))}
     assert found.delivered == {"ann": {Lane.LOW: 13}}
     done = await asked(own)
@@ -156,7 +156,7 @@ async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Data
     # a key for each who has something, one more to leave them; and one for each that was delivered
     assert all(operation["keysExamined"] <= 2 * len(users) for operation in done)
 
-    query, pipeline = arrivals.pending_query(users), arrivals.delivered_pipeline(users, hour_ago)
+    query, pipeline = pending_summary.pending_query(users), pending_summary.delivered_pipeline(users, hour_ago)
     pending = await own.command("explain", {"distinct": stored.name, "key": "recipient", "query": query})
     assert stages(pending["queryPlanner"]["winningPlan"]) == ["PROJECTION_COVERED", "DISTINCT_SCAN"]
     delivered = await own.command("explain", {"aggregate": stored.name, "pipeline": pipeline, "cursor": {}})

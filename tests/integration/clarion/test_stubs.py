@@ -17,8 +17,8 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Database
 from clarion.store.notifications import Pending, State
 from clarion.store.queries import inbox
-from clarion.store.updates import changes, stubs, unfound
-from clarion.store.updates.changes import Change
+from clarion.store.updates import early_retractions, receipt_updates, stubs
+from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
 from services.stream.engine.stage_order import Turn
 from services.stream.steps.decode import Entry, decode_window
@@ -43,11 +43,11 @@ async def insert(stored: Database, *entries: Entry) -> Outcome:
 
 
 async def fold(stored: Database, op: Op, user: str, *ids: str, unstored: bool = False) -> None:
-    await changes.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
+    await receipt_updates.fold(notifications.collection(stored), [Change(op, ids, NOW, user, unstored)])
 
 
 async def retract(stored: Database, id_: str, *senders: str, at: datetime = NOW) -> None:
-    await unfound.note(notifications.collection(stored), [Retraction(id_, set(senders), at)], NOW)
+    await early_retractions.note(notifications.collection(stored), [Retraction(id_, set(senders), at)], NOW)
 
 
 async def document(stored: Database, id_: str) -> dict[str, Any]:
@@ -216,7 +216,7 @@ async def test_a_retraction_that_comes_while_the_lane_stores_is_not_lost(
         "insert": (notifications, "insert"), "find": (notifications, "find"), "complete": (stubs, "complete"),
     }[at]  # fmt: skip
     do = getattr(place, name)
-    writes = unfound.writes(Retraction(one.id, {"s"}, NOW), NOW)
+    writes = early_retractions.writes(Retraction(one.id, {"s"}, NOW), NOW)
 
     async def between(*args: Any) -> Any:
         await database.write(documents, writes[:split])

@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from clarion.broker import clients, topics
-from clarion.broker.keyed_batches import send_keyed
+from clarion.broker.keyed_producer import send_keyed
 from clarion.broker.send_each import send_each
 from clarion.client import Publisher, Unavailable
 from clarion.contracts import times
@@ -24,8 +24,8 @@ from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver.database import Database
-from tests.children import child, env_of, free_port
 from tests.conftest import until
+from tests.subprocesses import child, env_of, free_port
 
 LANE = Lane.NORMAL
 LARGE = b"x" * 2_000

@@ -26,8 +26,8 @@ from deploy.local.child import Child
 from deploy.local.errors import StackError
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
-from tests.children import health_of
 from tests.conftest import until
+from tests.subprocesses import health_of
 
 SUPERVISOR_MIB: Final = 32  # its own files, and a little more than what it takes for room
 STACK_MIB: Final = 768  # mongod's journal has 300 MiB, and after its end it writes another

@@ -3,8 +3,8 @@
 from clarion.contracts import times
 from clarion.contracts.records.receipts import Op
 from clarion.store import notifications
-from clarion.store.updates import changes, unfound
-from clarion.store.updates.changes import Change
+from clarion.store.updates import early_retractions, receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
 from tests.live.live import Live
 from tests.live.schedules import Move
@@ -22,10 +22,10 @@ async def bring_mongodb_back(live: Live, _: Move) -> bool:
 
 async def retract_at_once(live: Live, _: Move, id_: str, sender: str) -> bool:
     now = times.now()
-    await unfound.note(notifications.collection(live.stored), [Retraction(id_, {sender}, now)], now)
+    await early_retractions.note(notifications.collection(live.stored), [Retraction(id_, {sender}, now)], now)
     return True
 
 
 async def retract(live: Live, _: Move, id_: str) -> bool:
-    await changes.fold(notifications.collection(live.stored), [Change(Op.RETRACTED, (id_,), times.now())])
+    await receipt_updates.fold(notifications.collection(live.stored), [Change(Op.RETRACTED, (id_,), times.now())])
     return True

@@ -3,7 +3,7 @@
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Receipt
 from clarion.store import notifications
-from clarion.store.updates import changes
+from clarion.store.updates import receipt_updates
 from services.stream.receipts.fold import fold
 from tests.live.live import Live
 from tests.live.schedules import Move
@@ -25,5 +25,5 @@ async def read_more(live: Live, within_s: float) -> bool:
 
 
 async def fold_one(live: Live, receipt: Receipt) -> None:
-    await changes.fold(notifications.collection(live.stored), fold([receipt]).changes)
+    await receipt_updates.fold(notifications.collection(live.stored), fold([receipt]).changes)
     live.folded.update(receipt.ids)

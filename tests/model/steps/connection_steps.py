@@ -13,11 +13,11 @@ from services.gateway.delivery.read_scheduler import ITEMS
 from services.gateway.mailbox import connect_lookup
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
+from tests.model.world.environment import now
 from tests.model.world.gateway import Connection, Frame, Gateway, connections, reaches_mongodb
 from tests.model.world.kafka import Receipts
 from tests.model.world.mongo import Collection, answered
 from tests.model.world.scenario import Violation
-from tests.model.world.weather import now
 from tests.model.world.world import World
 
 

@@ -9,10 +9,10 @@ from services.gateway.client.feed import FRESH_MARGIN, Feed, Offered
 from tests.model.steps.connection_steps import arrive, look_up
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
+from tests.model.world.environment import is_calm, now
 from tests.model.world.gateway import Connection, Gateway, connections
 from tests.model.world.mongo import Collection
 from tests.model.world.scenario import Violation
-from tests.model.world.weather import is_calm, now
 from tests.model.world.world import World
 
 

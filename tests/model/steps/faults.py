@@ -2,8 +2,8 @@
 
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
-from clarion.store.updates import changes, unfound
-from clarion.store.updates.changes import Change
+from clarion.store.updates import early_retractions, receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
 from services.gateway.client.feed import ProtocolViolation
 from tests.model.steps.connection_steps import feed_on, write_sessions
@@ -12,11 +12,11 @@ from tests.model.steps.lease_steps import close_all
 from tests.model.steps.step import Step, Steps
 from tests.model.steps.window_steps import packed, produce
 from tests.model.world.device import Device
+from tests.model.world.environment import Weather, now, weather
 from tests.model.world.gateway import Connection, Gateway, reaches_mongodb
 from tests.model.world.kafka import LaneLog, MailboxLog, Receipts
 from tests.model.world.mongo import Collection, answered
 from tests.model.world.scenario import Violation
-from tests.model.world.weather import Weather, now, weather
 from tests.model.world.worker import Worker
 from tests.model.world.world import World
 
@@ -224,13 +224,13 @@ def _stream_keeps_up(w: World) -> bool:
 
 def retract(w: World, id_: str) -> None:
     change = Change(Op.RETRACTED, (id_,), now(w))
-    answered(changes.fold(w.change(Collection, "notifications").driver, [change]))
+    answered(receipt_updates.fold(w.change(Collection, "notifications").driver, [change]))
 
 
 def retract_at_once(w: World, id_: str, sender: str) -> None:
     """Wherever it is: nobody has looked."""
     retraction = Retraction(id_, {sender}, now(w))
-    answered(unfound.note(w.change(Collection, "notifications").driver, [retraction], now(w)))
+    answered(early_retractions.note(w.change(Collection, "notifications").driver, [retraction], now(w)))
 
 
 def take_mongodb_away(w: World) -> None:

@@ -6,10 +6,10 @@ from services.gateway.mailbox.lease import Observed
 from services.gateway.mailbox.session_writer import Notes
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
+from tests.model.world.environment import has_clock
 from tests.model.world.gateway import UNKNOWN, Connection, Gateway, connections, reaches_mongodb, settled_end
 from tests.model.world.kafka import Delivery, MailboxLog, topic
 from tests.model.world.mongo import Collection, answered
-from tests.model.world.weather import has_clock
 from tests.model.world.world import World
 
 CONFIRMS = "a lease is confirmed between the fence and the first client"

@@ -4,9 +4,9 @@ from services.gateway.client.feed import START, Offered
 from tests.model.steps.connection_steps import send
 from tests.model.steps.lease_steps import CLOSES, lose
 from tests.model.steps.step import Step, Steps
+from tests.model.world.environment import now_ms
 from tests.model.world.gateway import UNKNOWN, Connection, End, Gateway, connections
 from tests.model.world.kafka import MailboxLog
-from tests.model.world.weather import now_ms
 from tests.model.world.world import World
 
 FIRST_POSITION = "out of retention, first a new position, then everybody catches up"

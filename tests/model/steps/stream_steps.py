@@ -6,9 +6,9 @@ from clarion.contracts.lanes import Lane
 from services.stream.engine.stage_order import Stage, Turns
 from tests.model.steps.step import Step, Steps
 from tests.model.steps.window_steps import emit, fold_receipt, go_live, route, shelve, store
+from tests.model.world.environment import weather
 from tests.model.world.kafka import LaneLog, Receipts, partition
 from tests.model.world.mongo import Collection
-from tests.model.world.weather import weather
 from tests.model.world.worker import Done, Window, Worker
 from tests.model.world.world import World
 

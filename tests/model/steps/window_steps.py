@@ -6,13 +6,13 @@ from typing import Any
 from clarion.contracts.lanes import Lane
 from clarion.store import notifications, sessions
 from clarion.store.notifications import Inserted
-from clarion.store.updates import changes, stubs
+from clarion.store.updates import receipt_updates, stubs
 from services.stream.receipts.fold import fold
 from services.stream.steps.pack import pack
 from services.stream.steps.store import _completes, settle
+from tests.model.world.environment import now
 from tests.model.world.kafka import Delivery, MailboxLog, Receipts, partition, topic
 from tests.model.world.mongo import Collection, answered
-from tests.model.world.weather import now
 from tests.model.world.worker import Done, Window, Worker
 from tests.model.world.world import World
 
@@ -117,4 +117,4 @@ def fold_receipt(w: World) -> None:
     receipts = w.change(Receipts, 0)
     first, *rest = receipts.waiting
     receipts.waiting = tuple(rest)
-    answered(changes.fold(w.change(Collection, "notifications").driver, fold([first]).changes))
+    answered(receipt_updates.fold(w.change(Collection, "notifications").driver, fold([first]).changes))

@@ -13,7 +13,7 @@ from services.gateway.client.feed import Feed, Found, LookBack, Offered
 from services.gateway.mailbox.connect_lookup import Arrival
 from services.gateway.mailbox.read_progress import AtEnd
 from services.gateway.mailbox.session_writer import Notes
-from tests.model.world.weather import now_ms, weather
+from tests.model.world.environment import now_ms, weather
 from tests.model.world.world import Part, World
 
 UNKNOWN: Final = -1  # a position that is yet to be found out, where a rule is left out

@@ -8,7 +8,7 @@ import faust
 
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.guarded_records import Unreadable
-from clarion.broker.consuming.lean_records import Record
+from clarion.broker.consuming.raw_records import Record
 
 # What a record costs beside what it holds, roughly; so that many small records are bounded, too.
 RECORD_OVERHEAD_BYTES: Final = 512

@@ -18,9 +18,9 @@ from faust.types import TP
 from clarion.broker.clients import ISOLATION, SESSION_S
 from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
 from clarion.broker.consuming.guarded_records import Allowance, Unreadable
-from clarion.broker.consuming.lean_records import Record, take_records_as_they_are
 from clarion.broker.consuming.open_transactions import OpenTransactions, Place, places
 from clarion.broker.consuming.ownership import Ownership
+from clarion.broker.consuming.raw_records import Record, take_records_as_they_are
 from clarion.broker.consuming.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
 

@@ -7,8 +7,8 @@ a token that was good for a while, or that an outage outlived, says nothing abou
 from typing import Final
 
 from clarion.client.errors import Disconnected, Forbidden, TokenRefused
-from clarion.client.subscribing.addresses import Addresses
-from clarion.client.subscribing.session import Ended
+from clarion.client.subscribing.connection import Ended
+from clarion.client.subscribing.endpoints import Addresses
 from clarion.contracts import limits
 from clarion.contracts.api.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.resilience.backoff import Backoff

@@ -11,14 +11,14 @@ from typing import Final, Self
 from clarion.client.errors import Disconnected, NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
-from clarion.client.subscribing.addresses import Addresses
+from clarion.client.subscribing.connection import Session, items_of, websocket_url
 from clarion.client.subscribing.cursor_store import CursorStore, InMemory, Position
+from clarion.client.subscribing.endpoints import Addresses
 from clarion.client.subscribing.marks import Mark
 from clarion.client.subscribing.outbox import Outbox
 from clarion.client.subscribing.progress import Overrun, Progress
 from clarion.client.subscribing.reconnect import Reconnect
 from clarion.client.subscribing.saved_position import SavedPosition
-from clarion.client.subscribing.session import Session, items_of, websocket_url
 from clarion.client.subscribing.state import State, Stats
 from clarion.client.subscribing.unread_count import UnreadCount
 from clarion.client.tokens import GetToken, TokenSource

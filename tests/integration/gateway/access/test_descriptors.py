@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from clarion.settings import Settings
-from tests.children import child, env_of, free_port
 from tests.conftest import until
+from tests.subprocesses import child, env_of, free_port
 
 LIMIT = 256
 HALF_OPEN = 400

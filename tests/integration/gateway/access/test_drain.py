@@ -19,7 +19,7 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, notifications, sessions
 from clarion.store.driver import database
 from deploy.local.stack import Stack
-from tests import described
+from tests import schema_checks
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.integration.gateway.http.test_inbox import document, store
@@ -40,7 +40,7 @@ async def _until_sent_away(socket: ClientConnection) -> Goodbye:
     try:
         while True:
             said = json.loads(await socket.recv())
-            described.check(said)
+            schema_checks.check(said)
             if said["op"] == "bye":
                 retry_ms = said["retry_ms"]
     except ConnectionClosed as closed:

@@ -24,9 +24,9 @@ from clarion.settings import Settings
 from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database, Document
-from tests.children import figures_of
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire
+from tests.subprocesses import figures_of
 
 CROWD: Final = 150
 

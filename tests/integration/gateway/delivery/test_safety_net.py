@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from clarion.client import Publisher, Subscriber
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests.children import net_of
 from tests.conftest import until
+from tests.subprocesses import net_of
 
 
 async def test_each_gateways_net_asks_about_whoever_is_there(

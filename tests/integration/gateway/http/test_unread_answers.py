@@ -20,9 +20,9 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER
-from tests.children import child, env_of, free_port
 from tests.conftest import until
 from tests.gateways import gateway
+from tests.subprocesses import child, env_of, free_port
 
 MIB: Final = 1024 * 1024
 SOCKETS: Final = 98  # of an address, which may have 100

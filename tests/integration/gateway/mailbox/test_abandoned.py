@@ -24,9 +24,9 @@ from clarion.store.mailboxes import TAKE_AFTER_S, Lease
 from services.gateway.mailbox.abandoned import SWEEP_EVERY_S, Abandoned
 from services.gateway.mailbox.lease import LeaseLost
 from services.gateway.mailbox.reader import Mailbox
-from tests.children import figures_of
 from tests.conftest import until
 from tests.gateways import close_code, gateway, greeted, wire
+from tests.subprocesses import figures_of
 
 GONE_WITHIN_S = 40.0
 

@@ -71,7 +71,7 @@ async def test_bulk_does_not_go_on_before_an_urgent_record_that_has_arrived_is_h
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor within a record. Its way through aiokafka has nine turns of the loop: bulk would work on in each of them."""
-    monkeypatch.setattr("clarion.turns.AT_LEAST_EVERY_S", 0)
+    monkeypatch.setattr("clarion.cooperative.AT_LEAST_EVERY_S", 0)
     names = Names(settings.prefix)
     bulk, urgent = Control("disconnect", "bulk"), Control("disconnect", "urgent")
     handled, after_arrival, found = asyncio.Event(), list[Delivery](), 0

@@ -19,10 +19,10 @@ from clarion.store import mailboxes
 from clarion.store.driver import database
 from clarion.store.mailboxes import TAKE_AFTER_S
 from deploy.local.stack import Stack
-from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
+from tests.subprocesses import child, env_of
 
 
 class Listening:

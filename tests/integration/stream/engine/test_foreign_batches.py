@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 
 from clarion.broker import clients
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNPACKED_BYTES
@@ -26,9 +26,9 @@ from clarion.store import mailboxes, notifications
 from clarion.store.driver import database
 from deploy.local.stack import Stack
 from services.gateway.mailbox.reader import Mailbox
-from tests.children import child, env_of
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading
+from tests.subprocesses import child, env_of
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 USER = "ann"

@@ -17,15 +17,15 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from clarion.broker import clients
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import order, times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications, topics
 from clarion.store.driver.database import Database, Document
-from tests.children import child, env_of, figures_of, free_port, health_of
 from tests.conftest import until
+from tests.subprocesses import child, env_of, figures_of, free_port, health_of
 
 LANE = Lane.HIGH
 BEFORE, AFTER = 4, 8

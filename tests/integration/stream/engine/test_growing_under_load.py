@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from clarion.broker import clients
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.client import HttpPublisher, Publisher
 from clarion.contracts import order
 from clarion.contracts.lanes import Lane
@@ -30,8 +30,8 @@ from clarion.settings import Settings
 from clarion.store import notifications, sessions, topics
 from clarion.store.driver import database
 from deploy.local.child import Child
-from tests.children import child, env_of, free_port
 from tests.conftest import until
+from tests.subprocesses import child, env_of, free_port
 
 LANE = Lane.HIGH
 BEFORE, AFTER = 4, 8

@@ -17,8 +17,8 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver.database import Database, Document
 from clarion.store.topics import collection as known_topics
-from tests.children import child, env_of
 from tests.conftest import until
+from tests.subprocesses import child, env_of
 
 LANE = Lane.NORMAL
 ENDS_WITHIN_S = 30.0

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from confluent_kafka import Producer
 
-from clarion.broker import reached
+from clarion.broker import group_offsets
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import deliveries
@@ -17,7 +17,6 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
-from tests.children import free_port, health_of
 from tests.conftest import until
 from tests.integration.stream.engine.test_foreign_batches import (
     USER,
@@ -27,6 +26,7 @@ from tests.integration.stream.engine.test_foreign_batches import (
     notifications_of,
     produce,
 )
+from tests.subprocesses import free_port, health_of
 
 
 class Transaction:
@@ -70,9 +70,9 @@ async def test_only_what_is_committed_is_delivered_and_lag_returns_to_0(settings
 
     async def lag() -> int:
         """As tools outside tell it."""
-        async with reached.asking(settings) as admin:
-            done = await reached.committed(admin, [names.group("normal")])
-        ends = await reached.ends(settings, [partition, other])
+        async with group_offsets.asking(settings) as admin:
+            done = await group_offsets.committed(admin, [names.group("normal")])
+        ends = await group_offsets.ends(settings, [partition, other])
         return sum(end - (done[one].offset if one in done else 0) for one, end in ends.items())
 
     await end(await begin("aborted before anything", where=other), commit=False)

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from clarion.settings import Settings
-from tests.children import child, env_of
 from tests.conftest import until
+from tests.subprocesses import child, env_of
 
 ROLES = {"lane": ("--lane", "high"), "receipts": (), "scheduler": ()}
 

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection
 from clarion.broker import clients
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import RecordBatch
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.client import Subscriber
 from clarion.contracts import times
 from clarion.contracts.api.frames import Received
@@ -39,9 +39,9 @@ from clarion.store.driver.database import Database
 from services.stream.engine.stage_order import Turns
 from services.stream.engine.windows import POLICIES, Window
 from services.stream.lanes.lane import LaneWork
-from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire
+from tests.subprocesses import child, env_of
 
 LANE, USER = Lane.NORMAL, "ann"
 

@@ -22,9 +22,9 @@ from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
-from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.proxy import mongodb_at, proxied
+from tests.subprocesses import child, env_of, figures_of, free_port
 
 LIVE_S = 15.0  # these machines are noisy, and MongoDB stays away until it has come
 

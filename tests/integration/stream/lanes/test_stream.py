@@ -11,7 +11,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 
 from clarion.broker import clients
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.client import Lane, Publisher, Subscriber
 from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
@@ -26,11 +26,11 @@ from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from deploy.local.stack import Stack
-from tests.children import child, env_of
 from tests.conftest import until
+from tests.subprocesses import child, env_of
 
 
 async def states(stored: Database, ids: list[str]) -> list[State | None]:
@@ -238,7 +238,7 @@ async def test_what_is_throttled_collapses_too_and_what_was_read_stays(
             return await states(stored, [read, seen]) == [State.DELIVERED] * 2
 
         await until(both_are_delivered)
-        await changes.fold(documents, [Change(Op.READ, (read,), times.now(), user)])
+        await receipt_updates.fold(documents, [Change(Op.READ, (read,), times.now(), user)])
         # far beyond the limit, so that no token comes back before the end
         await asyncio.gather(*(publish("flood", None) for _ in range(6 * live.recipient_burst)))
         held_back = await publish("2", "build")

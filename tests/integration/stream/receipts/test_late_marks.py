@@ -9,8 +9,8 @@ from clarion.contracts import times
 from clarion.contracts.records.receipts import Op
 from clarion.store import notifications
 from clarion.store.driver.database import Database
-from clarion.store.updates import changes
-from clarion.store.updates.changes import CLOCKS_APART, Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import CLOCKS_APART, Change
 from tests.integration.gateway.http.test_inbox import document, store
 
 NOW = times.now()
@@ -22,7 +22,7 @@ async def mark(stored: Database, user: str, id_: str, *said: tuple[str, int]) ->
     documents = notifications.collection(stored)
     for verb, second in said:
         at = NOW + timedelta(seconds=second)
-        await changes.fold(documents, [Change(VERBS[verb], (id_,), at, user)])
+        await receipt_updates.fold(documents, [Change(VERBS[verb], (id_,), at, user)])
     found = await documents.find_one({"_id": id_})
     assert found is not None
     return {"unread": found["unread"], "archived": found.get("archived", False)}
@@ -61,6 +61,6 @@ async def test_clocks_may_differ_a_little(stored: Database, user: str) -> None:
     """Two gateways': what they stamp within half a second of one another applies as it comes."""
     [id_] = await store(stored, document(user, 1, NOW))
     documents = notifications.collection(stored)
-    await changes.fold(documents, [Change(Op.READ, (id_,), NOW, user)])
-    await changes.fold(documents, [Change(Op.UNREAD, (id_,), NOW - CLOCKS_APART / 2, user)])
+    await receipt_updates.fold(documents, [Change(Op.READ, (id_,), NOW, user)])
+    await receipt_updates.fold(documents, [Change(Op.UNREAD, (id_,), NOW - CLOCKS_APART / 2, user)])
     assert await notifications.unread(documents, user) == 1

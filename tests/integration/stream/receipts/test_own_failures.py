@@ -18,8 +18,8 @@ from clarion.settings import Settings
 from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from services.gateway.mailbox.connect_lookup import Arrival
 from services.gateway.mailbox.session_writer import Presence, SessionRefused
 from services.stream.engine.stage_order import Turn
@@ -55,7 +55,7 @@ async def test_a_change_that_can_never_be_made_costs_nobody_elses_ids(stored: Da
     ids = [new_id() for _ in range(9)]
     await documents.insert_many([{"_id": id_, "recipient": user, "state": "pending", "unread": True} for id_ in ids])
     together = Change(Op.DELIVERED, (*ids[:4], HALF_AN_EMOJI, *ids[4:8]), now)
-    refused = await changes.fold(
+    refused = await receipt_updates.fold(
         documents,
         [
             together,

@@ -23,7 +23,7 @@ from clarion.settings import Settings
 from clarion.store import notifications, scheduled, sessions
 from clarion.store.driver.database import Database, Document
 from clarion.store.notifications import State
-from clarion.store.updates import stubs, unfound
+from clarion.store.updates import early_retractions, stubs
 from clarion.store.updates.stubs import Retraction
 from deploy.local.stack import Stack
 from services.stream.engine.stage_order import Turn
@@ -216,7 +216,7 @@ async def test_whatever_the_interleaving_scheduler_or_receipts_see_the_other(
     places: tuple[int, int], stored: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheduler holds, then looks for stubs: before, between and after the two steps of the receipts role."""
-    held, documents, note = scheduled.collection(stored), notifications.collection(stored), unfound.note
+    held, documents, note = scheduled.collection(stored), notifications.collection(stored), early_retractions.note
     id_, now, passed = new_id(), times.now(), 0
 
     async def hold() -> None:
@@ -238,8 +238,8 @@ async def test_whatever_the_interleaving_scheduler_or_receipts_see_the_other(
         await note(*args)
         await go_on()
 
-    monkeypatch.setattr(unfound, "note", noted)
-    await unfound.retract(stored, [Retraction(id_, {"calls"}, now)], now)
+    monkeypatch.setattr(early_retractions, "note", noted)
+    await early_retractions.retract(stored, [Retraction(id_, {"calls"}, now)], now)
     await go_on()
     found = await held.find_one({"_id": id_})
     assert found is not None

@@ -24,8 +24,8 @@ from clarion.settings import Settings
 from clarion.store import notifications, scheduled, sessions
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from deploy.local.stack import Stack
 from services.stream.lanes.retractions import withdraw
 from services.stream.steps.store import Outcome
@@ -165,7 +165,7 @@ async def test_whatever_the_interleaving_lane_or_fold_sees_the_other(places: tup
     ]
     fold: list[Callable[[], Awaitable[object]]] = [
         lambda: scheduled.retract(held, [id_], user, now, now),
-        lambda: changes.fold(documents, [Change(Op.RETRACTED, (id_,), now, user)]),
+        lambda: receipt_updates.fold(documents, [Change(Op.RETRACTED, (id_,), now, user)]),
     ]
     for step in range(4):
         await (lane if step in places else fold).pop(0)()
@@ -227,7 +227,7 @@ async def test_a_retraction_is_held_to_its_recipient_and_ends_no_other_end(
     documents = notifications.collection(stored)
     before = await documents.find_one({"_id": mine})
     late = [Change(op, (mine,), times.now(), None) for op in (Op.DELIVERED, Op.READ, Op.UNREAD, Op.RETRACTED)]
-    await changes.fold(documents, late)
+    await receipt_updates.fold(documents, late)
     assert await documents.find_one({"_id": mine}) == before
 
 

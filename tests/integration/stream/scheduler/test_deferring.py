@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from clarion.broker import clients
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.client import Lane, Publisher, Submission
 from clarion.contracts import times
 from clarion.contracts.ids import new_id
@@ -25,12 +25,12 @@ from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from services.stream.scheduler.show_throttled import QUIET, Deferring
-from tests.children import child, env_of
 from tests.conftest import until
 from tests.gateways import gateway, greeted, wire
+from tests.subprocesses import child, env_of
 
 BODY: Final = b'{"message":"m","lane":"high","ord":[0,1]}'
 LIMIT: Final = {"CLARION_RECIPIENT_RATE": "1", "CLARION_RECIPIENT_BURST": "1", "CLARION_ADMIN_PORT": "0"}
@@ -144,7 +144,7 @@ async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(sett
     unsure = held("cy", 5, state="pending", late=True)  # a worker has died between the steps
     another = held("di", 6)
     await documents.insert_many([shown, over, fresh, read, unsure, another])
-    await changes.fold(documents, [Change(Op.READ, (read["_id"],), times.now(), "bob")])
+    await receipt_updates.fold(documents, [Change(Op.READ, (read["_id"],), times.now(), "bob")])
     mine = {partition_of(user, 1_000) for user in ("ann", "bob", "cy")}
     async with clients.producer(settings) as producer:
         names = Names(settings.prefix)

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from clarion.broker import clients
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.client import Lane, Publisher, Submission, Subscriber
 from clarion.contracts import times
 from clarion.contracts.api.status import Status
@@ -29,10 +29,10 @@ from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from services.stream.scheduler.release import AT_ONCE
-from tests.children import child, env_of, figures_of, free_port
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading, states
 from tests.integration.test_path import expires
+from tests.subprocesses import child, env_of, figures_of, free_port
 
 SOON = timedelta(seconds=2)
 Subscribe = Callable[[str], Subscriber]

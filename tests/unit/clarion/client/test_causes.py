@@ -12,10 +12,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
 from clarion.client import Disconnected, Forbidden, SubscribeError, Subscriber, TokenRefused
-from clarion.client.subscribing.addresses import Addresses
+from clarion.client.subscribing.connection import Ended, _refused
+from clarion.client.subscribing.endpoints import Addresses
 from clarion.client.subscribing.reconnect import Reconnect
 from clarion.client.subscribing.redirects import followed
-from clarion.client.subscribing.session import Ended, _refused
 from clarion.resilience.backoff import Backoff
 from tests.conftest import repository
 from tests.unit.clarion.client.test_subscriber import AT_ONCE, Client, take

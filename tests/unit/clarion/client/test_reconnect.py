@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from clarion.client import Disconnected, Forbidden, TokenRefused
-from clarion.client.subscribing.addresses import Addresses
+from clarion.client.subscribing.connection import Ended
+from clarion.client.subscribing.endpoints import Addresses
 from clarion.client.subscribing.reconnect import STABLE_S, Reconnect
-from clarion.client.subscribing.session import Ended
 from clarion.contracts import limits
 from clarion.contracts.api.close_codes import Close
 from clarion.resilience.backoff import Backoff

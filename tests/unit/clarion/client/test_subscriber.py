@@ -15,11 +15,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from clarion.client import Disconnected, Forbidden, JsonFile, NotConnected, State, Subscriber, TokenRefused
+from clarion.client.subscribing import connection as session_module
 from clarion.client.subscribing import reconnect
-from clarion.client.subscribing import session as session_module
 from clarion.client.subscribing import subscriber as subscriber_module
+from clarion.client.subscribing.connection import websocket_url
 from clarion.client.subscribing.cursor_store import InMemory, Position
-from clarion.client.subscribing.session import websocket_url
 from clarion.contracts.api.frames import ServerSync
 from clarion.contracts.lanes import Lane
 from clarion.resilience.backoff import Backoff

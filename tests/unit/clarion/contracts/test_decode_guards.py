@@ -19,7 +19,7 @@ from clarion.contracts.records.dead_letters import Reason
 from clarion.contracts.records.deliveries import Addressed, Control, Early, Fence, Items, Sync, Unstored
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
-from clarion.store.updates import unfound
+from clarion.store.updates import early_retractions
 from services.gateway.client.feed import START, Offered
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
@@ -129,7 +129,9 @@ def test_every_receipt_is_folded_into_writes_that_mongodb_takes_or_is_a_dead_let
     assert len(found) + len(dead) == len(values)
     assert all(letter.error for letter in dead)
     folded = fold(said.receipt for said in found)
-    noted = [write for one in unfound.retractions(folded.unfound) for write in unfound.writes(one, NOW)]
+    noted = [
+        write for one in early_retractions.retractions(folded.unfound) for write in early_retractions.writes(one, NOW)
+    ]
     for write in (*noted, *(write for change in folded.changes for write in change.writes())):
         assert isinstance(write, UpdateOne | UpdateMany)
         assert len(bson.encode({"q": write._filter, "u": write._doc})) < 100 * limits.KIB

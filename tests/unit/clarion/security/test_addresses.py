@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarion.security.address_counter import Crowds
 from clarion.security.addresses import client_address, is_within
-from clarion.security.crowds import Crowds
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
 

@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from clarion.security import guarded_http, unread
-from clarion.security.crowds import Crowds
+from clarion.security.address_counter import Crowds
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import Readers
 from services.gateway.access.connection_limits import Refusal

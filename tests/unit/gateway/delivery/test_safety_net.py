@@ -11,12 +11,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
-from clarion.broker.reached import Commit
+from clarion.broker.group_offsets import Commit
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
-from clarion.store.queries.overlooked import Overlooked
+from clarion.store.queries.undelivered import Overlooked
 from clarion.store.topics import Placing
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed, Offered

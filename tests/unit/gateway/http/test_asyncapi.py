@@ -12,7 +12,7 @@ from clarion.contracts import limits
 from clarion.contracts.api import frames
 from clarion.contracts.api.close_codes import Close
 from services.gateway.http.asyncapi import document
-from tests import described
+from tests import schema_checks
 
 ID = "019353f5-0f2a-7c11-8a5b-0123456789ab"
 
@@ -113,14 +113,14 @@ def _at(whole: dict[str, Any], place: str) -> list[Any]:
         ({"op": "pong"}, True),
     ],
 )
-def test_the_document_takes_of_a_client_what_the_gateway_takes(frame: described.Frame, is_good: bool) -> None:
+def test_the_document_takes_of_a_client_what_the_gateway_takes(frame: schema_checks.Frame, is_good: bool) -> None:
     try:
         frames.decode_client(json.dumps(frame).encode())
         taken = True
     except msgspec.DecodeError:
         taken = False
     try:
-        described.check(frame, "receive")
+        schema_checks.check(frame, "receive")
         valid = True
     except ValidationError:
         valid = False
@@ -138,12 +138,12 @@ def test_a_batch_whose_item_is_not_one_is_found_out() -> None:
         "lane": "urgent",
     }
     batch: dict[str, Any] = {"op": "batch", "tag": 1, "items": [item], "since": None}
-    described.check(batch)
+    schema_checks.check(batch)
     del item["message"]
     with pytest.raises(ValidationError, match="'message' is a required property"):
-        described.check(batch)
+        schema_checks.check(batch)
 
 
 def test_a_frame_of_the_other_side_is_not_one_a_gateway_sends() -> None:
     with pytest.raises(AssertionError, match="no `pong`"):
-        described.check({"op": "pong"})
+        schema_checks.check({"op": "pong"})

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 
-from clarion.broker import reached
+from clarion.broker import group_offsets
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
@@ -29,7 +29,7 @@ async def test_each_lane_has_its_own_number_of_partitions(monkeypatch: pytest.Mo
         return {one: 10 + one.number for one in asked}
 
     monkeypatch.setattr(topics, "placings", placings)
-    monkeypatch.setattr(reached, "ends", ends)
+    monkeypatch.setattr(group_offsets, "ends", ends)
     found = LaneEnds(SETTINGS, cast("Any", None))
     last = {Lane.HIGH: order.pack(3, 9 + partition_of(MOVED, 8)), Lane.LOW: order.pack(1, 9 + partition_of(MOVED, 4))}
     assert await found.beyond(MOVED, last) == set()

@@ -11,8 +11,8 @@ from clarion.contracts import times
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
-from clarion.store.updates import changes
-from clarion.store.updates.changes import Change
+from clarion.store.updates import receipt_updates
+from clarion.store.updates.receipt_updates import Change
 from clarion.telemetry.health import Dependency
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
@@ -124,7 +124,7 @@ async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_t
         folded.extend(changed)
 
     monkeypatch.setattr(sender, "send_keyed", send)
-    monkeypatch.setattr(changes, "fold", fold)
+    monkeypatch.setattr(receipt_updates, "fold", fold)
     running = asyncio.create_task(box.run())
     try:
         async with asyncio.timeout(20):

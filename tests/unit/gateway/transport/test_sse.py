@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.frames import Error
-from clarion.security.crowds import Crowds
+from clarion.security.address_counter import Crowds
 from services.gateway.access.connection_limits import LATER_S, Refusal
 from services.gateway.transport.base import Site
 from services.gateway.transport.sse import Asked, EventStream

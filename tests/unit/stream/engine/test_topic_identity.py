@@ -2,7 +2,7 @@
 
 import pytest
 
-from clarion.broker.reached import Commit, commit, marked
+from clarion.broker.group_offsets import Commit, commit, marked
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known

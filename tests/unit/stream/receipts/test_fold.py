@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts.records.receipts import Op, Receipt, Unfound
-from clarion.store.updates import stubs, unfound
+from clarion.store.updates import early_retractions, stubs
 from services.stream.receipts.fold import IDS_PER_UPDATE, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -113,5 +113,5 @@ def test_what_is_retracted_and_not_found_is_a_change_of_nobodys_and_nobody_is_to
     assert folded.unfound == found
     assert [change.op for change in folded.changes] == [Op.READ]
     assert set(folded.touched) == {("ann", Op.READ)}
-    (merged,) = unfound.retractions(found)
+    (merged,) = early_retractions.retractions(found)
     assert (merged.by, merged.at) == ({"calls", stubs.ANYBODY}, START)

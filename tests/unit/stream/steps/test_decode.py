@@ -11,7 +11,7 @@ from bson.codec_options import CodecOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.broker.placement import partition_of
+from clarion.broker.partitioner import partition_of
 from clarion.contracts import limits, order
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from clarion.client.subscribing.addresses import Addresses
+from clarion.client.subscribing.endpoints import Addresses
 
 
 def test_one_address_is_tried_again_and_again_when_it_may_be() -> None:

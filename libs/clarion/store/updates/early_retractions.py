@@ -16,7 +16,7 @@ from clarion.store import notifications, scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Database, Write
 from clarion.store.driver.failures import asked
-from clarion.store.updates import changes, stubs
+from clarion.store.updates import receipt_updates, stubs
 from clarion.store.updates.stubs import Retraction
 
 
@@ -52,7 +52,7 @@ async def note(documents: Collection, found: Sequence[Retraction], now: datetime
 
 def writes(retraction: Retraction, now: datetime) -> list[Write]:
     """The stub comes first: what is inserted after it meets it, and what was inserted before it is marked."""
-    condition, change = changes.retracted(retraction.at)
+    condition, change = receipt_updates.retracted(retraction.at)
     return [*stubs.retracted(retraction, now), UpdateMany(retraction.query() | condition, change)]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from clarion.cli.moments import moment
+from clarion.cli.times import moment
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 
-from clarion.telemetry.tallies import Spread, Tally
+from clarion.telemetry.fast_metrics import Spread, Tally
 
 BUCKETS = (0.0078125, 0.25, 1, 10)  # and values: powers of two, whose sums are exact
 

@@ -10,7 +10,7 @@ from pymongo import ASCENDING
 from clarion.contracts.lanes import Lane
 from clarion.store.driver.database import Collection, Document
 from clarion.store.driver.failures import asked
-from clarion.store.queries.arrivals import pending_query
+from clarion.store.queries.pending_summary import pending_query
 
 _MOST: Final = 500  # of some users at once: the rest comes with the next look
 _FIELDS: Final = ["recipient", "lane", "ord", "body"]

@@ -7,8 +7,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import REQUEST_S
-from clarion.broker.placement import partition_of
-from clarion.turns import Pace
+from clarion.broker.partitioner import partition_of
+from clarion.cooperative import Pace
 
 
 async def send_keyed(

@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from clarion.broker import clients
-from clarion.broker.keyed_batches import send_keyed
-from clarion.broker.placement import partition_of
+from clarion.broker.keyed_producer import send_keyed
+from clarion.broker.partitioner import partition_of
 from clarion.contracts.topics import Names
+from clarion.cooperative import Pace
 from clarion.settings import Settings
-from clarion.turns import Pace
 
 
 @pytest.mark.parametrize("size", [10, 2_000])  # the larger ones fill several batches a partition
