@@ -55,7 +55,7 @@ class Stack:
         self.ports: dict[str, int] = {}
         self.notes: deque[str] = deque(maxlen=200)  # what happened to its processes
         self._runs: dict[str, asyncio.Task[None]] = {}
-        self._state = state.State()
+        self._state = state.StackState()
 
     # ---- start
 
@@ -71,7 +71,7 @@ class Stack:
         }
         outside = {} if self.plan.any_ports else processes.outside(own, os.environ)
         self.env = processes.client_env(self.ports, self.specs, own | outside, str(self.folder.secret()))
-        self._state = state.State(supervisor=state.of(os.getpid()), ports=self.ports, env=self.env)
+        self._state = state.StackState(supervisor=state.of(os.getpid()), ports=self.ports, env=self.env)
         self._save()
         servers = {"CLARION_KAFKA": self._kafka, "CLARION_MONGODB": self._mongodb}
         await _all([start() for name, start in servers.items() if name not in outside])

@@ -27,7 +27,7 @@ class ProcessState(msgspec.Struct):
     restarts: int = 0
 
 
-class State(msgspec.Struct):
+class StackState(msgspec.Struct):
     supervisor: ProcessState | None = None
     ready: bool = False
     ports: dict[str, int] = {}
@@ -76,15 +76,15 @@ class Folder:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def load(self) -> State:
+    def load(self) -> StackState:
         try:
-            return msgspec.json.decode((self.path / "state.json").read_bytes(), type=State)
+            return msgspec.json.decode((self.path / "state.json").read_bytes(), type=StackState)
         except FileNotFoundError:
-            return State()
+            return StackState()
         except msgspec.DecodeError as error:
             raise StackError(f"{self.path}/state.json cannot be read ({error})", "clarion local reset") from error
 
-    def save(self, state: State) -> None:
+    def save(self, state: StackState) -> None:
         self._write("state.json", msgspec.json.format(msgspec.json.encode(state)))
 
     def secret(self) -> Path:

@@ -10,12 +10,12 @@ from deploy.local import state
 from deploy.local.servers.ports import HOST
 
 
-def rows(folder: state.Folder, known: state.State) -> list[dict[str, object]]:
+def rows(folder: state.Folder, known: state.StackState) -> list[dict[str, object]]:
     """One row a process, read from the live system."""
     return [_row(folder, known, name, process) for name, process in known.processes.items()]
 
 
-def _row(folder: state.Folder, known: state.State, name: str, noted: state.ProcessState) -> dict[str, object]:
+def _row(folder: state.Folder, known: state.StackState, name: str, noted: state.ProcessState) -> dict[str, object]:
     process, admin = state.find(noted), known.ports.get(f"{name}-admin")
     return {
         "name": name,

@@ -10,7 +10,7 @@ AT_LEAST_EVERY_S: Final = 0.0005
 _TURNS: Final = 12
 
 
-class Pace:
+class TimeSlice:
     """Of long work in pieces."""
 
     def __init__(self) -> None:

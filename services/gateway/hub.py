@@ -25,19 +25,19 @@ from clarion.settings import Settings
 from clarion.store.driver.database import Collection, LoopCollection
 from clarion.telemetry import metrics
 from clarion.web.revocations import Revocations
-from services.gateway.access.connect import Admission, take_first
-from services.gateway.access.connection_limits import SOON_S, Door, Refusal
+from services.gateway.access.connect import Connector, take_first
+from services.gateway.access.connection_limits import SOON_S, ConnectionLimits, Refusal
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond
-from services.gateway.client.connection import RETRY_MS, Connection, Wire
-from services.gateway.client.feed import START, Feed, Offered, ProtocolViolation
+from services.gateway.client.connection import RETRY_MS, Connection, Transport
+from services.gateway.client.feed import START, Feed, OutgoingItem, ProtocolViolation
 from services.gateway.delivery import latency
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.delivery.read_scheduler import Reads
+from services.gateway.delivery.read_scheduler import ReadScheduler
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.mailbox.reader import Mailbox
-from services.gateway.mailbox.session_writer import Presence
-from services.gateway.receipts.sender import Outbox
+from services.gateway.mailbox.reader import MailboxReader
+from services.gateway.mailbox.session_writer import SessionWriter
+from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
@@ -47,18 +47,18 @@ CLOCKS_APART: Final = timedelta(minutes=1)  # of gateways, at most: a wild momen
 
 
 @dataclass(slots=True)
-class Gateway:
-    """`mailbox` and `presence` are those of the lease held now; without them sockets are refused."""
+class Hub:
+    """`mailbox` and `session_writer` are those of the lease held now; without them sockets are refused."""
 
-    door: Door
-    admission: Admission
+    connection_limits: ConnectionLimits
+    connector: Connector
     rooms: Rooms
-    outbox: Outbox
+    receipt_sender: ReceiptSender
     catch_up: CatchUp
     heartbeats: Heartbeats
     frames_per_s: int
-    mailbox: Mailbox | None = None
-    presence: Presence | None = None
+    mailbox: MailboxReader | None = None
+    session_writer: SessionWriter | None = None
     draining: bool = False
     _clients: set[Connection] = field(default_factory=set[Connection])
     _streams: dict[str, Connection] = field(default_factory=dict[str, Connection])  # by session
@@ -70,51 +70,51 @@ class Gateway:
     def __len__(self) -> int:
         return len(self._clients)
 
-    # ---- sockets and streams (see carrier.Client)
+    # ---- sockets and streams (see `base.ConnectionHandler`)
 
     def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
-        if self.draining or self.mailbox is None or self.presence is None:
+        if self.draining or self.mailbox is None or self.session_writer is None:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
-        return self.door.refusal(address, shows_token=shows_token)
+        return self.connection_limits.refusal(address, shows_token=shows_token)
 
-    def opened(self, wire: Wire, address: str) -> Connection:
+    def on_open(self, wire: Transport, address: str) -> Connection:
         now = times.now()
-        self.door.enter(address)
+        self.connection_limits.enter(address)
         connection = Connection(wire, Feed(opened=now, since=now), address)
         self._clients.add(connection)
         metrics.connections.labels("open").set(len(self._clients))
         return connection
 
-    def listening(self, wire: Wire, address: str) -> Connection:
-        """As `opened`, of a client that only listens: what it has to say comes by POST, to any gateway."""
+    def on_stream_open(self, wire: Transport, address: str) -> Connection:
+        """As `on_open`, of a client that only listens: what it has to say comes by POST, to any gateway."""
         assert self.mailbox is not None  # or it was refused
-        connection = self.opened(wire, address)
+        connection = self.on_open(wire, address)
         connection.by_post = True
         connection.session = streams.new_session(self.mailbox.lease.mailbox, self.mailbox.lease.epoch)
         self._streams[connection.session] = connection
         metrics.streams.set(len(self._streams))
         return connection
 
-    def presented(self, connection: Connection, token: str) -> None:
-        self._start(connection, self.admission.admit(connection, token))
+    def on_token(self, connection: Connection, token: str) -> None:
+        self._start(connection, self.connector.admit(connection, token))
 
-    def received(self, connection: Connection, text: bytes) -> None:
+    def on_message(self, connection: Connection, text: bytes) -> None:
         try:
             self._answer(connection, frames.decode_client(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ProtocolViolation) as error:
             connection.close(Close.PROTOCOL, str(error)[:100])
 
-    def writable(self, connection: Connection, is_writable: bool) -> None:
+    def on_writable(self, connection: Connection, is_writable: bool) -> None:
         connection.feed.paused = not is_writable
         if is_writable:
             self.rooms.settle(connection)
             self._feed_again(connection)
 
-    def spoke(self, connection: Connection) -> None:
+    def on_control_frame(self, connection: Connection) -> None:
         """In a frame that is no whole message: a ping, or a part."""
         self._count(connection)
 
-    def closing(self, connection: Connection, code: int | None) -> None:
+    def on_closing(self, connection: Connection, code: int | None) -> None:
         """The last word is said: ours, or with no code of ours the client's."""
         if code is not None:
             metrics.closed.labels(str(code)).inc()
@@ -122,9 +122,9 @@ class Gateway:
         self._leave(connection)
         self.heartbeats.closing(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def on_closed(self, connection: Connection) -> None:
         self._clients.discard(connection)
-        self.door.leave(connection.address)
+        self.connection_limits.leave(connection.address)
         connection.open = False
         self.heartbeats.forget(connection)
         if self._streams.pop(connection.session, None):
@@ -137,7 +137,7 @@ class Gateway:
 
     # ---- frames
 
-    def posted(self, user: str, session: str, tag: int) -> bool:
+    def on_posted_ack(self, user: str, session: str, tag: int) -> bool:
         """An acknowledgement by POST, perhaps to another gateway. False when `user` has no such stream here."""
         connection = self._streams.get(session)
         if connection is None or not connection.greeted or not connection.open or connection.user != user:
@@ -161,14 +161,14 @@ class Gateway:
             case frames.Resume():
                 if not is_first:
                     raise ProtocolViolation("resume comes first")
-                self._start(connection, self.admission.resume_late(connection, frame))
+                self._start(connection, self.connector.resume_late(connection, frame))
                 return
             case frames.Read() | frames.Unread() | frames.Archive():
                 op = _OPS[type(frame)]
-                if not self.outbox.put(connection.receipt(op, frame.ids)):
+                if not self.receipt_sender.put(connection.receipt(op, frame.ids)):
                     connection.refuse("busy", f"{op} was not taken, try again later")
             case frames.Auth():
-                self._start(connection, self.admission.refresh(connection, frame.token))
+                self._start(connection, self.connector.refresh(connection, frame.token))
             case frames.Pong():
                 if was_pong_due or connection.by_post:  # those have their limit where they are posted
                     return
@@ -180,16 +180,16 @@ class Gateway:
         if self._spoken[connection] > self.frames_per_s:
             connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")
 
-    def _acknowledge(self, connection: Connection, handled: Sequence[Offered]) -> None:
+    def _acknowledge(self, connection: Connection, handled: Sequence[OutgoingItem]) -> None:
         stored: list[str] = []
         early: list[str] = []
         for item in handled:
             _DELIVERED[item.lane].n += 1
             (stored if item.stored else early).append(item.id)
         if stored:
-            self.outbox.delivered(connection, stored)
+            self.receipt_sender.delivered(connection, stored)
         if early:
-            self.outbox.delivered(connection, early, unstored=True)
+            self.receipt_sender.delivered(connection, early, unstored=True)
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:
@@ -225,14 +225,16 @@ class Gateway:
         match record:
             case Items():
                 self.catch_up.reads.delivered(time.monotonic())
-                pairs = [(a.recipient, Offered(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items]
+                pairs = [
+                    (a.recipient, OutgoingItem(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items
+                ]
                 for behind in self.rooms.push(pairs, self.caught_up()):
                     for connection in behind:
                         self.catch_up.want(connection)
                     yield
                 latency.observe(record.items)
             case Unstored():
-                early = [(e.recipient, Offered(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
+                early = [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
                 self.rooms.push_early(early, self.caught_up())
             case Sync():
                 self.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
@@ -252,10 +254,10 @@ class Gateway:
 
         Not sooner: a client comes back with a new token, and one of the same second would be refused as well.
         """
-        self.admission.revocations.note(user, tokens_from)
+        self.connector.revocations.note(user, tokens_from)
         for connection in self.rooms.of(user):
             claims = connection.claims
-            if claims is not None and self.admission.revocations.refuses(claims):
+            if claims is not None and self.connector.revocations.refuses(claims):
                 connection.claims = replace(claims, expires=min(claims.expires, tokens_from.timestamp()))
                 self.heartbeats.renew(connection)
 
@@ -271,8 +273,8 @@ class Gateway:
     # ---- the end
 
     def _leave(self, connection: Connection) -> None:
-        if connection.joined and self.rooms.leave(connection) and self.presence is not None:
-            self.presence.absent(connection.user)
+        if connection.joined and self.rooms.leave(connection) and self.session_writer is not None:
+            self.session_writer.absent(connection.user)
 
     async def close_all(self, reason: str, within_s: float) -> None:
         """Send everybody away, spread over a while, so that not all come back at once; a few are gone sooner."""
@@ -290,15 +292,19 @@ def make(
     revocations: Revocations,
     stored: Collection,
     waiting: LoopCollection,
-    outbox: Outbox,
+    receipt_sender: ReceiptSender,
     beyond: Beyond,
-) -> Gateway:
+) -> Hub:
     """A gateway of its parts, without a mailbox yet."""
     rooms = Rooms(settings.connections_per_user)
-    catch_up = CatchUp(waiting, lambda: gateway.caught_up(), Reads(settings.replay_per_s))
+    catch_up = CatchUp(waiting, lambda: gateway.caught_up(), ReadScheduler(settings.replay_per_s))
     heartbeats = Heartbeats(lambda: gateway.caught_up())
-    admission = Admission(revocations, stored, rooms, outbox, catch_up, heartbeats, lambda: gateway.presence, beyond)
-    gateway = Gateway(Door(settings), admission, rooms, outbox, catch_up, heartbeats, settings.frames_per_s)
+    connector = Connector(
+        revocations, stored, rooms, receipt_sender, catch_up, heartbeats, lambda: gateway.session_writer, beyond
+    )
+    gateway = Hub(
+        ConnectionLimits(settings), connector, rooms, receipt_sender, catch_up, heartbeats, settings.frames_per_s
+    )
     return gateway
 
 

@@ -24,7 +24,7 @@ from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
 from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
@@ -43,21 +43,21 @@ from services.gateway.http.app import make_app
 from services.gateway.http.demo_page import assets_path, page_routes
 from services.gateway.http.disconnect import Disconnect, disconnect_routes
 from services.gateway.http.inbox import Inbox
-from services.gateway.http.inbox_limits import Shares
+from services.gateway.http.inbox_limits import InboxLimits
 from services.gateway.http.inbox_routes import inbox_routes
-from services.gateway.http.sse_acks import StreamAcks, stream_ack_routes
-from services.gateway.hub import Gateway, make
+from services.gateway.http.sse_acks import SseAcks, stream_ack_routes
+from services.gateway.hub import Hub, make
 from services.gateway.mailbox import lease
-from services.gateway.mailbox.abandoned import Abandoned
+from services.gateway.mailbox.abandoned import AbandonedMailboxes
 from services.gateway.mailbox.connect_lookup import look_up
 from services.gateway.mailbox.lane_ends import LaneEnds
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.reader import Mailbox
-from services.gateway.mailbox.session_writer import Presence
-from services.gateway.receipts.sender import SEND_S, Outbox
-from services.gateway.transport.base import Site
-from services.gateway.transport.sse_http import StreamHttp
-from services.gateway.transport.websocket import Socket
+from services.gateway.mailbox.reader import MailboxReader
+from services.gateway.mailbox.session_writer import SessionWriter
+from services.gateway.receipts.sender import SEND_S, ReceiptSender
+from services.gateway.transport.base import TransportContext
+from services.gateway.transport.sse_http import SseHttp
+from services.gateway.transport.websocket import WebSocketTransport
 
 log = structlog.get_logger()
 
@@ -73,13 +73,13 @@ async def main(process: Process) -> None:
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     kafka = health.dependency("kafka")
-    outbox = Outbox(producer, names, documents, kafka)
+    receipt_sender = ReceiptSender(producer, names, documents, kafka)
     check = Revocations(Verifier(settings), revocations.collection(stored))
     ends = LaneEnds(settings, topics.collection(stored))
-    gateway = make(settings, check, documents, notifications.waiting(reads), outbox, ends.beyond)
+    gateway = make(settings, check, documents, notifications.waiting(reads), receipt_sender, ends.beyond)
     good_for_s = settings.token_life_s + 2 * settings.token_leeway_s  # issued ahead of our clock, and ended behind it
     disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, good_for_s)
-    inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, outbox)
+    inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, receipt_sender)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
     health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
     health.troubles.append(producer.refused)
@@ -105,18 +105,18 @@ async def main(process: Process) -> None:
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             started += [
                 tasks.create_task(watch(kafka, lambda: clients.probe(producer)), name="watch kafka"),
-                tasks.create_task(outbox.run(), name="outbox"),
+                tasks.create_task(receipt_sender.run(), name="outbox"),
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
             of_the_store = deployment.collection(stored)
-            gateway.admission.deployment = await unless_stopping(
+            gateway.connector.deployment = await unless_stopping(
                 process, retry(lambda: deployment.identify(of_the_store), "mongodb", *database.TRANSIENT)
             )
             looked = times.now()
             await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
             started.append(tasks.create_task(follow(check, gateway.revoked, looked), name="revocations"))
             await _lease_after_lease(process, gateway, stored, producer, names)
-            await within(FLUSH_WITHIN_S, outbox.flush(), "receipts")
+            await within(FLUSH_WITHIN_S, receipt_sender.flush(), "receipts")
         finally:
             for task in started:
                 task.cancel()
@@ -126,7 +126,7 @@ async def main(process: Process) -> None:
 
 
 async def _lease_after_lease(
-    process: Process, gateway: Gateway, stored: Database, producer: AIOKafkaProducer, names: Names
+    process: Process, gateway: Hub, stored: Database, producer: AIOKafkaProducer, names: Names
 ) -> None:
     """Serve one mailbox after another, until told to stop: a lost lease closes all clients and takes a new one."""
     owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
@@ -140,17 +140,17 @@ async def _lease_after_lease(
                 await _leave(process, gateway, stored, held)
         except* LeaseLost as lost:
             log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
-            gateway.mailbox = gateway.presence = None  # first: who came now would be in nobody's sessions
+            gateway.mailbox = gateway.session_writer = None  # first: who came now would be in nobody's sessions
             await gateway.close_all("mailbox moved", within_s=1)
         finally:
-            gateway.mailbox = gateway.presence = None
+            gateway.mailbox = gateway.session_writer = None
             metrics.mailbox_epoch.set(0)
 
 
 @asynccontextmanager
 async def _serving(
     process: Process,
-    gateway: Gateway,
+    gateway: Hub,
     stored: Database,
     producer: AIOKafkaProducer,
     names: Names,
@@ -158,17 +158,17 @@ async def _serving(
 ) -> AsyncGenerator[None]:
     """Everything that lives as long as one lease. Positions are known before anybody may connect."""
     taken_at = time.monotonic()
-    mailbox = Mailbox(held, names, gateway.deliver, gateway.behind)
-    presence = Presence(sessions.collection(stored), held, partial(look_up, stored))
+    mailbox = MailboxReader(held, names, gateway.deliver, gateway.behind)
+    session_writer = SessionWriter(sessions.collection(stored), held, partial(look_up, stored))
     net = SafetyNet(
         process.settings,
         notifications.collection(stored),
         topics.collection(stored),
         gateway.rooms,
-        gateway.outbox,
+        gateway.receipt_sender,
         mailbox.caught_up,
     )
-    abandoned = Abandoned(held, process.settings.partitions_deliveries, stored, producer, names)
+    abandoned = AbandonedMailboxes(held, process.settings.partitions_deliveries, stored, producer, names)
     async with AsyncExitStack() as leaving:
         consumers = await unless_stopping(
             process, leaving.enter_async_context(mailbox.positioned(process.settings, producer))
@@ -177,14 +177,14 @@ async def _serving(
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
-                tasks.create_task(presence.run(), name="presence"),
+                tasks.create_task(session_writer.run(), name="presence"),
                 *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
                 tasks.create_task(net.run(), name="safety net"),
                 tasks.create_task(abandoned.run(), name="abandoned mailboxes"),
             ]
-            gateway.mailbox, gateway.presence = mailbox, presence
+            gateway.mailbox, gateway.session_writer = mailbox, session_writer
             # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end
-            running.append(tasks.create_task(_sweep(presence.collection, held), name="sweep"))
+            running.append(tasks.create_task(_sweep(session_writer.collection, held), name="sweep"))
             log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
             yield
             for task in running:
@@ -197,15 +197,15 @@ async def _sweep(collection: Collection, held: Lease) -> None:
     log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
 
 
-async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lease) -> None:
+async def _leave(process: Process, gateway: Hub, stored: Database, held: Lease) -> None:
     """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
     gateway.draining = True
     log.info("leaving", connections=len(gateway))
     await gateway.close_all("restart", within_s=process.settings.drain_s)
 
     async def put_away() -> None:
-        if gateway.presence is not None:
-            await gateway.presence.settled()  # or a write still under way would come after the sweep
+        if gateway.session_writer is not None:
+            await gateway.session_writer.settled()  # or a write still under way would come after the sweep
         await sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1)
         await mailboxes.release(mailboxes.collection(stored), held)
 
@@ -214,7 +214,7 @@ async def _leave(process: Process, gateway: Gateway, stored: Database, held: Lea
 
 async def _serve(
     settings: Settings,
-    gateway: Gateway,
+    gateway: Hub,
     check: Revocations,
     inbox: Inbox,
     routes: Sequence[BaseRoute],
@@ -228,24 +228,24 @@ async def _serve(
 
     budget = Budget()
     per_s = settings.frames_per_s
-    acks = StreamAcks(
+    acks = SseAcks(
         gateway, inbox.producer, inbox.kafka, inbox.names, settings.partitions_deliveries, RateLimit(per_s, per_s)
     )
     stream_routes = stream_ack_routes(AsFarAsKnown(check), acks, budget)
-    shares = Shares(per_s, settings.trusted_networks, by_address=settings.connections_per_ip > 0)
+    shares = InboxLimits(per_s, settings.trusted_networks, by_address=settings.connections_per_ip > 0)
     page = page_routes(assets_path(), settings, publish, DEV_USERS, budget)
     app = make_app(settings, [*inbox_routes(check, inbox, budget, shares), *stream_routes, *routes, *page])
 
-    crowds = Crowds(settings.connections_per_ip)
+    addresses = AddressCounter(settings.connections_per_ip)
     of_address = OF_ADDRESS if settings.connections_per_ip else 0  # as sockets: 0 is an address that all have
     unread = Readers(of_address, metrics.answers_reset.inc)
-    site = Site(gateway, settings.origin_list, settings.trusted_networks)
+    context = TransportContext(gateway, settings.origin_list, settings.trusted_networks)
 
-    def new_socket(**kwargs: Any) -> Socket:
-        return Socket(site, **kwargs)
+    def new_socket(**kwargs: Any) -> WebSocketTransport:
+        return WebSocketTransport(context, **kwargs)
 
-    def new_http(**kwargs: Any) -> StreamHttp:
-        return StreamHttp(crowds=crowds, site=site, has_room=files.has_room, unread=unread, **kwargs)
+    def new_http(**kwargs: Any) -> SseHttp:
+        return SseHttp(addresses=addresses, context=context, has_room=files.has_room, unread=unread, **kwargs)
 
     config = uvicorn.Config(
         app,
@@ -285,13 +285,13 @@ def _one_of_each(names: Names, user: str) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(gateway: Gateway) -> dict[str, object]:
+def _figures(gateway: Hub) -> dict[str, object]:
     held = gateway.mailbox.lease if gateway.mailbox else None
     return {
         "connections": len(gateway),
         "rooms": len(gateway.rooms),
         "catching_up": len(gateway.catch_up),
-        "receipts_buffered": len(gateway.outbox),
+        "receipts_buffered": len(gateway.receipt_sender),
         "mailbox": held.mailbox if held else None,
         "epoch": held.epoch if held else None,
     }

@@ -20,7 +20,7 @@ from clarion.web.admin import Server, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, learn
 from services.ingest.lookup import find
-from services.ingest.producer import Acceptor
+from services.ingest.producer import IngestProducer
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
 
@@ -43,8 +43,8 @@ class _Server(Server):
 async def main(process: Process) -> None:
     """Serve until told to stop, finish the requests in flight, then flush the producer."""
     settings, health, budget = process.settings, process.health, Budget()
-    acceptor = Acceptor(settings, health.dependency("kafka"), budget)
-    health.troubles.append(acceptor.refused)
+    producer = IngestProducer(settings, health.dependency("kafka"), budget)
+    health.troubles.append(producer.refused)
     stored, mongodb = database.connect(settings), health.dependency("mongodb")
     known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
@@ -56,7 +56,7 @@ async def main(process: Process) -> None:
         return GuardedHttp(has_room=files.has_room, trusted=settings.trusted_networks, unread=unread, **kwargs)
 
     config = uvicorn.Config(
-        make_app(AsFarAsKnown(known), acceptor, partial(find, stored, mongodb), budget, limit),
+        make_app(AsFarAsKnown(known), producer, partial(find, stored, mongodb), budget, limit),
         host=settings.host,
         port=settings.port or PORT,
         http=new_http,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
@@ -69,7 +69,7 @@ async def main(process: Process) -> None:
         timeout_graceful_shutdown=DRAIN_S,
     )
     async with asyncio.TaskGroup() as tasks:
-        accepting = tasks.create_task(acceptor.run(), name="acceptor")
+        accepting = tasks.create_task(producer.run(), name="acceptor")
         watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
         learning = tasks.create_task(learn(known), name="revocations")
         counting = tasks.create_task(files.watch(), name="descriptors")

@@ -35,7 +35,7 @@ class _Record(NamedTuple):
     value: bytes
 
 
-class Acceptor:
+class IngestProducer:
     """Owns the producer: starts it, and watches whether Kafka answers it."""
 
     def __init__(self, settings: Settings, kafka: Dependency, budget: Budget) -> None:

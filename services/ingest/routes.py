@@ -22,9 +22,9 @@ from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, prob
 from clarion.web.slashes import without_redirects
 from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
 from services.ingest.openapi import Accepted, document
-from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, Acceptor
+from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit
-from services.ingest.status_routes import Find, sent_routes
+from services.ingest.status_routes import Find, status_routes
 from services.ingest.submission import Rejected, decode, notifications_of
 from services.ingest.used_keys import UsedKeys
 
@@ -36,12 +36,12 @@ _NOT_ACKNOWLEDGED: Final = (
 _LOST: Final = FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)
 
 
-def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
+def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
     used = UsedKeys()
 
     async def accept(key: str | None, items: Sequence[Notification]) -> list[bool]:
         with used.using(items if key else ()):
-            return await acceptor.accept(items)
+            return await producer.accept(items)
 
     async def publish(request: Request) -> Response:
         claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
@@ -92,7 +92,7 @@ def make_app(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, 
         routes=[
             Route("/v1/notifications", publish, methods=["POST"]),
             Route("/v1/notifications/batch", publish_batch, methods=["POST"]),
-            *sent_routes(check, acceptor, find, budget, limit),
+            *status_routes(check, producer, find, budget, limit),
             served("/openapi.json", document()),
         ],
         exception_handlers={**HANDLERS, Rejected: _rejected},

@@ -19,7 +19,7 @@ from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, unavailable
 from services.ingest.openapi import Accepted
-from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, Acceptor
+from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit, UnfoundLimit
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]
@@ -29,7 +29,9 @@ _NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITH
 _NOT_YOURS: Final = "no such notification of yours, or it is not stored yet"
 
 
-def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budget, limit: SenderLimit) -> list[Route]:
+def status_routes(
+    check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit
+) -> list[Route]:
     unfound = UnfoundLimit()
 
     async def status(request: Request) -> Response:
@@ -49,7 +51,7 @@ def sent_routes(check: TokenCheck, acceptor: Acceptor, find: Find, budget: Budge
             receipt = _retraction(id_, await find(id_, None), claims)
             if receipt.unfound:
                 unfound.charge(claims.subject)
-            if not await acceptor.tell(receipt):
+            if not await producer.tell(receipt):
                 return unavailable(_NOT_ACKNOWLEDGED)
         metrics.retracted.inc()
         if receipt.unfound:

@@ -23,19 +23,19 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry.health import watch
-from services.stream.engine.checkpoints import Bookmarks, Outdated
+from services.stream.engine.checkpoints import Checkpoints, Outdated
 from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
 from services.stream.engine.pipeline import Pipeline, Work
 from services.stream.engine.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 from services.stream.lanes.lane import LaneWork
-from services.stream.lanes.live_mailboxes import Reach
+from services.stream.lanes.live_mailboxes import LiveMailboxes
 from services.stream.lanes.urgent import UrgentWork
 from services.stream.receipts.worker import ReceiptsWork
-from services.stream.scheduler.expire import Endings
-from services.stream.scheduler.hold import Holding
-from services.stream.scheduler.release import Releasing
-from services.stream.scheduler.show_throttled import Deferring
-from services.stream.steps.throttle import Throttling
+from services.stream.scheduler.expire import ExpireLoop
+from services.stream.scheduler.hold import HoldWork
+from services.stream.scheduler.release import ReleaseLoop
+from services.stream.scheduler.show_throttled import ShowThrottledLoop
+from services.stream.steps.throttle import RecipientThrottle
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AI
     known = await _known(process, lane, settling, guess)
     gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
     limited = lane is not Lane.URGENT and settings.recipient_rate > 0
-    limit = Throttling(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
+    limit = RecipientThrottle(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
     work = LaneWork(lane, known.generation, known.partitions, names, stored, producer, gate, limit)
     work.began, work.confirmed = known.began, bookmarks.confirm
     if lane is Lane.URGENT:
@@ -75,9 +75,9 @@ async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AI
 
 def _bookmarks(
     process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str, *, ordered: bool = False
-) -> Bookmarks:
+) -> Checkpoints:
     group = Names(process.settings.prefix).group(role)
-    return Bookmarks(process.settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
+    return Checkpoints(process.settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
 
 
 async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]", guess: Known) -> Known:
@@ -88,7 +88,7 @@ async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]"
     return await unless_stopping(process, settling)
 
 
-async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmarks: Bookmarks) -> None:
+async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmarks: Checkpoints) -> None:
     """Before anything is stored. Raises `Outdated` when a lane that began without MongoDB guessed wrong."""
     known = await asyncio.shield(settling)
     guesses = [(one.generation, one.partitions, one.began) for one in (known, began_with)]
@@ -99,10 +99,10 @@ async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmar
     await bookmarks.confirm()
 
 
-async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Bookmarks) -> None:
+async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Checkpoints) -> None:
     """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
     places = process.settings.windows_in_flight
-    reach = Reach(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
+    reach = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
     work = UrgentWork(lane, places, reach.mailboxes)
     pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
@@ -167,12 +167,12 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
     known = await unless_stopping(process, bookmarks.settle())
     settling = retry(lambda: scheduled.settle(held, known.partitions), "mongodb", *database.TRANSIENT)
     await unless_stopping(process, settling)
-    releasing = Releasing(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
-    work = Holding(known.began, known.partitions, names, stored, producer, releasing.came)
+    releasing = ReleaseLoop(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
+    work = HoldWork(known.began, known.partitions, names, stored, producer, releasing.came)
     pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
-    endings = Endings(names, stored, producer)
+    endings = ExpireLoop(names, stored, producer)
     limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if settings.recipient_rate > 0 else None
-    deferring = Deferring(names, stored, producer, releasing.owned, known.partitions, limit)
+    deferring = ShowThrottledLoop(names, stored, producer, releasing.owned, known.partitions, limit)
     async with asyncio.TaskGroup() as tasks:
         beside = [
             tasks.create_task(releasing.run(), name="releasing"),

@@ -23,15 +23,15 @@ from clarion.store.mailboxes import Lease
 from clarion.web.admin import Server
 from services.gateway import main as gateway_main
 from services.gateway.access import connect
-from services.gateway.access.connect import Admission
+from services.gateway.access.connect import Connector
 from services.gateway.delivery import prefetch
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.hub import Gateway
+from services.gateway.hub import Hub
 from services.gateway.mailbox import abandoned, lease, reader
-from services.gateway.mailbox.abandoned import Abandoned
-from services.gateway.mailbox.lease import Observed
-from services.gateway.mailbox.reader import Mailbox
-from services.gateway.mailbox.session_writer import Presence
+from services.gateway.mailbox.abandoned import AbandonedMailboxes
+from services.gateway.mailbox.lease import ObservedLeases
+from services.gateway.mailbox.reader import MailboxReader
+from services.gateway.mailbox.session_writer import SessionWriter
 from services.stream.lanes import lane, urgent
 from services.stream.lanes.lane import LaneWork
 from tests.live.gates import Gates
@@ -39,7 +39,7 @@ from tests.live.gates import Gates
 GREETED_WITHIN_S: Final = 0.05  # whoever waits for its session: as without MongoDB
 
 
-Chore = Callable[[Abandoned, Mapping[int, Lease]], Awaitable[None]]
+Chore = Callable[[AbandonedMailboxes, Mapping[int, Lease]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Actor:
 
     gates: Gates = field(default_factory=Gates)
     lanes: frozenset[Lane] = frozenset()
-    gateway: Gateway | None = None
+    gateway: Hub | None = None
     wish: int | None = None
     chore: Chore | None = None
     times_out: bool = False
@@ -104,27 +104,27 @@ def _before(patch: pytest.MonkeyPatch, module: Any, name: str, point: str) -> No
 
 
 def _leases(patch: pytest.MonkeyPatch) -> None:
-    candidates, make = Observed.candidates, gateway_main.make
+    candidates, make = ObservedLeases.candidates, gateway_main.make
 
-    def wished(observed: Observed, *args: Any) -> list[int]:
+    def wished(observed: ObservedLeases, *args: Any) -> list[int]:
         found, actor = candidates(observed, *args), ACTOR.get()
         return found if actor is None else [number for number in found if number == actor.wish]
 
-    def known(*args: Any) -> Gateway:
+    def known(*args: Any) -> Hub:
         gateway = make(*args)
         if actor := ACTOR.get():
             actor.gateway = gateway
         return gateway
 
-    patch.setattr(Observed, "candidates", wished)
+    patch.setattr(ObservedLeases, "candidates", wished)
     patch.setattr(gateway_main, "make", known)
     patch.setattr(gateway_main, "serve", _serve)
 
 
 def _clearing_up(patch: pytest.MonkeyPatch) -> None:
-    look = Abandoned.look
+    look = AbandonedMailboxes.look
 
-    async def wished(clearing: Abandoned, now: float) -> None:
+    async def wished(clearing: AbandonedMailboxes, now: float) -> None:
         """Only what the schedule says: here every lease counts as stale."""
         if (actor := ACTOR.get()) is None:
             await look(clearing, now)
@@ -139,7 +139,7 @@ def _clearing_up(patch: pytest.MonkeyPatch) -> None:
                     ACTOR.reset(own)
 
     patch.setattr(abandoned, "LOOK_EVERY_S", 0.01)
-    patch.setattr(Abandoned, "look", wished)
+    patch.setattr(AbandonedMailboxes, "look", wished)
 
 
 async def _serve(config: uvicorn.Config, *, server_class: type[Server]) -> None:
@@ -159,14 +159,14 @@ async def _serve(config: uvicorn.Config, *, server_class: type[Server]) -> None:
 
 
 def _session_writes(patch: pytest.MonkeyPatch) -> None:
-    flush, write = Presence.flush, sessions.write
+    flush, write = SessionWriter.flush, sessions.write
 
-    async def held(presence: Presence) -> None:
+    async def held(session_writer: SessionWriter) -> None:
         """Before the notes are taken: those that come meanwhile go with them."""
         if (actor := ACTOR.get()) is None:
-            return await flush(presence)
+            return await flush(session_writer)
         async with actor.gates.at("sessions"):
-            return await flush(presence)
+            return await flush(session_writer)
 
     async def twice(collection: Any, changes: Any) -> dict[int, str]:
         if (actor := ACTOR.get()) and actor.times_out:
@@ -174,14 +174,14 @@ def _session_writes(patch: pytest.MonkeyPatch) -> None:
             actor.late.append(lambda: write(collection, changes))
         return await write(collection, changes)
 
-    patch.setattr(Presence, "flush", held)
+    patch.setattr(SessionWriter, "flush", held)
     patch.setattr(sessions, "write", twice)
 
 
 def _arrivals_and_reads(patch: pytest.MonkeyPatch) -> None:
-    arrived, read = Admission._arrived, CatchUp._read
+    arrived, read = Connector._arrived, CatchUp._read
 
-    async def told(admitting: Admission, connection: Any, arriving: Any) -> Any:
+    async def told(admitting: Connector, connection: Any, arriving: Any) -> Any:
         found = await arrived(admitting, connection, arriving)
         if actor := ACTOR.get():
             await actor.gates.hold(("told", connection))
@@ -199,15 +199,15 @@ def _arrivals_and_reads(patch: pytest.MonkeyPatch) -> None:
         await actor.gates.hold(("answer", connection))
         return found
 
-    patch.setattr(Admission, "_arrived", told)
+    patch.setattr(Connector, "_arrived", told)
     patch.setattr(CatchUp, "_read", answered)
 
 
 def _mailbox(patch: pytest.MonkeyPatch) -> None:
-    positioned, consumer = Mailbox.positioned, clients.mailbox_consumer
+    positioned, consumer = MailboxReader.positioned, clients.mailbox_consumer
 
     @asynccontextmanager
-    async def fenced(its: Mailbox, *args: Any) -> AsyncGenerator[list[Any]]:
+    async def fenced(its: MailboxReader, *args: Any) -> AsyncGenerator[list[Any]]:
         if actor := ACTOR.get():
             await actor.gates.hold("fence")
         async with positioned(its, *args) as consumers:
@@ -220,7 +220,7 @@ def _mailbox(patch: pytest.MonkeyPatch) -> None:
         actor.consumers.append(consumer(settings))
         return OneByOne(actor.consumers[-1], actor.gates)
 
-    patch.setattr(Mailbox, "positioned", fenced)
+    patch.setattr(MailboxReader, "positioned", fenced)
     patch.setattr(reader.clients, "mailbox_consumer", one_by_one)
 
 

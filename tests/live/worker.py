@@ -20,7 +20,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store.driver.database import Database
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import Window, WindowPolicy
 from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.urgent import UrgentWork
@@ -79,7 +79,7 @@ class Worker:
         if lane.lane is Lane.URGENT:
             work = UrgentWork(work, lane.places, lambda: range(lane.mailboxes))
 
-        async def noted(window: Window, turn: Turn) -> None:
+        async def noted(window: Window, turn: Ticket) -> None:
             OFFSET.set(window.batches[0].last - lane.base)
             try:
                 await work(window, turn)

@@ -18,7 +18,7 @@ from clarion.store import sessions
 from clarion.store.notifications import Stored
 from clarion.store.updates import stubs
 from services.gateway.client.feed import Feed
-from services.gateway.mailbox.read_progress import AtEnd
+from services.gateway.mailbox.read_progress import ReadProgress
 from services.stream.steps import store
 from tests.model.explorer import Found, explore
 from tests.model.world import scenarios
@@ -129,10 +129,10 @@ def _since_moves_always(patch: pytest.MonkeyPatch) -> None:
 
 
 def _answers_are_always_fresh(patch: pytest.MonkeyPatch) -> None:
-    def look(end: AtEnd, answered_ms: int | None, is_at_end: bool) -> None:
+    def look(end: ReadProgress, answered_ms: int | None, is_at_end: bool) -> None:
         end.until_ms = answered_ms if is_at_end else end.until_ms
 
-    patch.setattr(AtEnd, "look", look)
+    patch.setattr(ReadProgress, "look", look)
 
 
 def _early_moves_the_cursor(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import REQUEST_S
 from clarion.broker.partitioner import partition_of
-from clarion.cooperative import Pace
+from clarion.cooperative import TimeSlice
 
 
 async def send_keyed(
@@ -22,7 +22,7 @@ async def send_keyed(
         partitions = len(await through.partitions_for(topic))
         batches: dict[int, Any] = {}  # being filled, one a partition
         sent: list[Any] = []
-        pace = Pace()
+        pace = TimeSlice()
         for key, value in records:
             number = partition_of(key, partitions)
             if number not in batches:

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 
-class State(IntEnum):
+class BreakerState(IntEnum):
     """As the metric shows it."""
 
     CLOSED = 0
@@ -42,24 +42,24 @@ class Breaker:
         self._seconds: list[_Second] = []
         self._opened_at = 0.0
         self._probed_at: float | None = None
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
 
     def wait_s(self, now: float) -> float:
         """How long to wait before asking again; 0 when a call may go now, which must then be told by `ended`.
 
         While half-open one call may go at a time; one that never ends holds the others up for `open_s` at most.
         """
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return 0.0
         free_at = (self._opened_at if self._probed_at is None else self._probed_at) + self._open_s
-        if now < free_at and (self.state is State.OPEN or self._probed_at is not None):
+        if now < free_at and (self.state is BreakerState.OPEN or self._probed_at is not None):
             return free_at - now
-        self.state, self._probed_at = State.HALF_OPEN, now
+        self.state, self._probed_at = BreakerState.HALF_OPEN, now
         return 0.0
 
     def ended(self, now: float, *, failed: bool) -> None:
         """A call that was let go has ended."""
-        if self.state is not State.CLOSED:
+        if self.state is not BreakerState.CLOSED:
             self._settle(now, failed=failed)
             return
         second = self._second(int(now))
@@ -73,13 +73,13 @@ class Breaker:
     def _settle(self, now: float, *, failed: bool) -> None:
         """A success closes, whoever had it: the server answers. A failure of the one that tried opens again."""
         if not failed:
-            self.state, self._probed_at = State.CLOSED, None
+            self.state, self._probed_at = BreakerState.CLOSED, None
             self._seconds.clear()
-        elif self.state is State.HALF_OPEN:
+        elif self.state is BreakerState.HALF_OPEN:
             self._open(now)
 
     def _open(self, now: float) -> None:
-        self.state, self._opened_at, self._probed_at = State.OPEN, now, None
+        self.state, self._opened_at, self._probed_at = BreakerState.OPEN, now, None
 
     def _second(self, number: int) -> _Second:
         self._seconds = [s for s in self._seconds if s.number > number - self._window_s]

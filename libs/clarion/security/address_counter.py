@@ -3,7 +3,7 @@
 from typing import Final
 
 
-class Crowds:
+class AddressCounter:
     """At most `most` inside at once from an address; 0 is no limit. Bounded by who is inside."""
 
     def __init__(self, most: int) -> None:

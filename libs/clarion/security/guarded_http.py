@@ -11,7 +11,7 @@ from uvicorn.protocols.utils import is_ssl
 
 from clarion.contracts import limits
 from clarion.contracts.api import problems
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.unread import Readers, Waiting, bound
 
@@ -42,7 +42,7 @@ def _always(_: Sized) -> bool:
 
 
 class GuardedHttp(HttpToolsProtocol):
-    """`crowds` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
+    """`addresses` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
 
     `unread` limits the answers of an address that wait for their readers, likewise; see `unread.py`.
 
@@ -61,14 +61,14 @@ class GuardedHttp(HttpToolsProtocol):
     def __init__(
         self,
         *args: Any,
-        crowds: Crowds | None = None,
+        addresses: AddressCounter | None = None,
         trusted: Networks = (),
         has_room: Callable[[Sized], bool] = _always,
         unread: Readers | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._crowds = crowds
+        self._addresses = addresses
         self._trusted = trusted
         self._has_room = has_room
         self._inside = ""
@@ -227,12 +227,12 @@ class GuardedHttp(HttpToolsProtocol):
         return self._is_told or self.transport.is_closing()
 
     def _may_enter(self, among: str = "") -> bool:
-        if self._crowds is None or not (address := self._limited_address()):
+        if self._addresses is None or not (address := self._limited_address()):
             return True
         address = among + address
-        if self._crowds.is_full(address):
+        if self._addresses.is_full(address):
             return False
-        self._crowds.enter(address)
+        self._addresses.enter(address)
         self._inside = address
         return True
 
@@ -243,8 +243,8 @@ class GuardedHttp(HttpToolsProtocol):
         return client_address(self.client[0], (), (), ())
 
     def _leave(self) -> None:
-        if self._crowds is not None and self._inside:
-            self._crowds.leave(self._inside)
+        if self._addresses is not None and self._inside:
+            self._addresses.leave(self._inside)
             self._inside = ""
 
     def _is_answering(self) -> bool:

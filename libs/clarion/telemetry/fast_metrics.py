@@ -21,7 +21,7 @@ class Count:
         self.n = 0
 
 
-class Tally(Collector):
+class FastCounter(Collector):
     """A counter: `tally.of("low", "live").n += 1`, with the values of its labels in order."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ class Tally(Collector):
         yield family
 
 
-class Spread(Collector):
+class FastHistogram(Collector):
     """A histogram by one label."""
 
     def __init__(self, name: str, documentation: str, label: str, buckets: Sequence[float]) -> None:

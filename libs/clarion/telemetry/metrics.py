@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from clarion.telemetry.fast_metrics import Spread, Tally
+from clarion.telemetry.fast_metrics import FastCounter, FastHistogram
 
 # Buckets around the objectives (publish → frame, p99): urgent 250 ms, high 500 ms, normal 1 s, low 5 s.
 _DELIVERY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
@@ -88,11 +88,11 @@ streams = Gauge("clarion_streams", "Open connections that are Server-Sent Events
 stream_acks = Counter("clarion_stream_acks", "Acknowledgements by POST: `here`, or `forwarded`", ["how"])
 rooms = Gauge("clarion_rooms", "Users with at least one connection here")
 closed = Counter("clarion_closed", "Connections closed, by close code", ["code"])
-delivered = Tally("clarion_delivered", "Notifications acknowledged by a client", ["lane"])
-delivery_seconds = Spread(
+delivered = FastCounter("clarion_delivered", "Notifications acknowledged by a client", ["lane"])
+delivery_seconds = FastHistogram(
     "clarion_delivery_seconds", "From created to the frame written, live pushes only", "lane", _DELIVERY_S
 )
-pushed = Tally("clarion_pushed", "Items written to connections", ["lane", "how"])
+pushed = FastCounter("clarion_pushed", "Items written to connections", ["lane", "how"])
 overlooked = Counter("clarion_overlooked", "Items that no other way delivered, pushed by the safety net", ["lane"])
 safety_net_looks = Counter(
     "clarion_safety_net_looks",

@@ -27,9 +27,9 @@ from services.gateway.client.connection import RETRY_MS, Connection
 from services.gateway.client.feed import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.mailbox.connect_lookup import Arrival
-from services.gateway.mailbox.session_writer import Presence, SessionRefused
-from services.gateway.receipts.sender import Outbox
+from services.gateway.mailbox.connect_lookup import ConnectLookup
+from services.gateway.mailbox.session_writer import SessionRefused, SessionWriter
+from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
@@ -38,16 +38,16 @@ RESUME_ACKS: Final = 10_000
 
 
 @dataclass(slots=True)
-class Admission:
-    """`presence` is that of the lease held now, None without one."""
+class Connector:
+    """`session_writer` is that of the lease held now, None without one."""
 
     revocations: Revocations
     stored: Collection
     rooms: Rooms
-    outbox: Outbox
+    receipt_sender: ReceiptSender
     catch_up: CatchUp
     heartbeats: Heartbeats
-    presence: Callable[[], Presence | None]
+    session_writer: Callable[[], SessionWriter | None]
     beyond: Beyond
     deployment: str = ""  # known before anybody is admitted
 
@@ -57,10 +57,10 @@ class Admission:
             return
         connection.claims = claims
         resume = await self._trusted(connection, await _first_frame(connection))
-        presence = self.presence()
-        if presence is None:  # the lease went meanwhile
+        session_writer = self.session_writer()
+        if session_writer is None:  # the lease went meanwhile
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
-        if presence is None or not connection.open:
+        if session_writer is None or not connection.open:
             return
         # in the room before the session is stored: what comes from now on is marked and read afterwards,
         # and what is said of its user, such as that a token is revoked, is said to it
@@ -72,7 +72,7 @@ class Admission:
         cursors, is_short = take_over(connection.feed, resume.frame)
         connection.resync_owed |= is_short or resume.is_foreign
         asked = connection.feed.look_back()
-        arriving = presence.present(connection.user, asked.since if asked else None)
+        arriving = session_writer.present(connection.user, asked.since if asked else None)
         try:
             await self._greet(connection, arriving, resumed=bool(cursors))
             if resume.forget and connection.open:
@@ -92,7 +92,7 @@ class Admission:
         if not connection.feed.is_live:
             self.catch_up.want(connection)
 
-    async def _arrived(self, connection: Connection, arriving: "asyncio.Future[Arrival]") -> Arrival:
+    async def _arrived(self, connection: Connection, arriving: "asyncio.Future[ConnectLookup]") -> ConnectLookup:
         """Once the session is stored; whether its token is still good was asked after that: nothing falls between."""
         arrival = await asyncio.shield(arriving)
         if arrival.tokens_from is not None:
@@ -156,7 +156,7 @@ class Admission:
             connection.close(Close.FORBIDDEN, f"the token lacks the scope {SUBSCRIBE}")
         return None
 
-    async def _greet(self, connection: Connection, arriving: "asyncio.Future[Arrival]", *, resumed: bool) -> None:
+    async def _greet(self, connection: Connection, arriving: "asyncio.Future[ConnectLookup]", *, resumed: bool) -> None:
         """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on.
 
         Unless it cannot be told then whether its token was revoked: whoever was sent away must not hear what is urgent.
@@ -201,7 +201,7 @@ class Admission:
             *database.TRANSIENT,
         )
         for start in range(0, len(handled), limits.IDS_PER_FRAME):
-            self.outbox.put(connection.receipt(Op.DELIVERED, handled[start : start + limits.IDS_PER_FRAME]))
+            self.receipt_sender.put(connection.receipt(Op.DELIVERED, handled[start : start + limits.IDS_PER_FRAME]))
 
 
 def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from clarion.resilience.gcra import RateLimit
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.settings import Settings
 from clarion.telemetry import metrics
 
@@ -27,7 +27,7 @@ class Refusal:
     retry_after_s: int | None = None
 
 
-class Door:
+class ConnectionLimits:
     """Limits of connections and of upgrades a second, at this gateway and from an address; 0 is no limit.
 
     An address has its own rate before the common one, so that none takes the turns of all; as many as it may have
@@ -40,7 +40,7 @@ class Door:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._most: Final = settings.connections
-        self._crowds: Final = Crowds(settings.connections_per_ip)
+        self._crowds: Final = AddressCounter(settings.connections_per_ip)
         rate, per_address = settings.upgrades_per_s, settings.upgrades_per_s_per_ip
         burst = max(settings.connections_per_ip, math.ceil(per_address))
         is_limited = per_address and settings.connections_per_ip

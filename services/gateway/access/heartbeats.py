@@ -16,14 +16,14 @@ from typing import Final
 from clarion.contracts import limits, times
 from clarion.contracts.api.close_codes import Close
 from clarion.contracts.api.frames import Ping, encode
-from services.gateway.access.timing_wheel import Wheel
+from services.gateway.access.timing_wheel import TimingWheel
 from services.gateway.client.connection import Connection
 
 CLOSE_WITHIN_S: Final = 10.0
 
 
-def _wheel() -> Wheel[Connection]:
-    return Wheel()
+def _wheel() -> TimingWheel[Connection]:
+    return TimingWheel()
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Heartbeats:
     """
 
     caught_up: Callable[[], datetime | None]
-    _wheel: Wheel[Connection] = field(default_factory=_wheel)
+    _wheel: TimingWheel[Connection] = field(default_factory=_wheel)
     _pinged: deque[tuple[float, list[Connection]]] = field(default_factory=deque[tuple[float, list[Connection]]])
 
     def watch(self, connection: Connection) -> None:

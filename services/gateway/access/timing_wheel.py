@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Wheel(Generic[T]):
+class TimingWheel(Generic[T]):
     """Each item is due once; putting it again moves it. Seconds are of any clock that only grows."""
 
     def __init__(self) -> None:

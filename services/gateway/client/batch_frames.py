@@ -8,13 +8,13 @@ from typing import Final
 
 from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
 from clarion.contracts.times import rfc3339
-from services.gateway.client.feed import Offered
+from services.gateway.client.feed import OutgoingItem
 
 _body: Final = attrgetter("body")
 _ITEMS_BYTES: Final = FRAME_BYTES - 128  # `op`, `tag` and `since` are around them
 
 
-def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
+def split(items: Sequence[OutgoingItem]) -> Iterator[Sequence[OutgoingItem]]:
     """Runs of at most ITEMS_PER_RECORD items, each in a frame of at most FRAME_BYTES. No item is larger than that."""
     start = size = 0
     for end, item in enumerate(items):
@@ -26,7 +26,7 @@ def split(items: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
         yield items[start:]
 
 
-def join(items: Sequence[Offered]) -> bytes:
+def join(items: Sequence[OutgoingItem]) -> bytes:
     return b",".join(map(_body, items))
 
 

@@ -15,12 +15,12 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
-from services.gateway.client.feed import Feed, Offered
+from services.gateway.client.feed import Feed, OutgoingItem
 
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """`write` sends a text frame, `shut` starts the close handshake, `abort` ends it; none does anything twice."""
 
     def write(self, text: bytes) -> None: ...
@@ -32,7 +32,7 @@ class Wire(Protocol):
 class Connection:
     """`address` is whom it is counted for at the door. Small when idle: what only an arrival needs is dropped then."""
 
-    wire: Wire
+    wire: Transport
     feed: Feed
     address: str = ""
     session: str = field(default_factory=new_id)
@@ -60,7 +60,7 @@ class Connection:
     def send(self, frame: ServerFrame) -> None:
         self.wire.write(frames.encode(frame))
 
-    def send_items(self, items: Sequence[Offered], caught_up: datetime | None) -> None:
+    def send_items(self, items: Sequence[OutgoingItem], caught_up: datetime | None) -> None:
         """Write items as batch frames and note them in the feed."""
         for run in split(items):
             self.wire.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))

@@ -36,7 +36,7 @@ AHEAD_BYTES: Final = CREDIT_BYTES  # of what one read found, at most so much is 
 KEEP_BODY_BYTES: Final = 1_024  # on average of a frame: smaller bodies cost less to keep than to take out
 
 
-class Offered(msgspec.Struct, frozen=True, gc=False):
+class OutgoingItem(msgspec.Struct, frozen=True, gc=False):
     """An item on its way to a connection; `body` is its encoded JSON. One that is not `stored` has no `ord`."""
 
     id: str
@@ -61,7 +61,7 @@ class Found(NamedTuple):
     """What a read found, in order, or the rest of it; `delivered`: where there is what other devices acknowledged."""
 
     issued: Read
-    items: Sequence[Offered]
+    items: Sequence[OutgoingItem]
     delivered: Sequence[int] = ()
 
 
@@ -75,7 +75,7 @@ class LookBack:
 
 class _Sent(msgspec.Struct, frozen=True, gc=False):
     tag: int
-    items: Sequence[Offered]
+    items: Sequence[OutgoingItem]
     size: int
 
 
@@ -119,9 +119,9 @@ class Feed:
 
     # ---- live
 
-    def offer(self, items: Iterable[Offered]) -> tuple[list[Offered], int]:
+    def offer(self, items: Iterable[OutgoingItem]) -> tuple[list[OutgoingItem], int]:
         """The items to push now, and how many were repeats. The rest is marked, to be read when there is credit."""
-        push: list[Offered] = []
+        push: list[OutgoingItem] = []
         repeats, left, left_bytes = 0, CREDIT_ITEMS - self._items, CREDIT_BYTES - self._bytes
         for item in items:
             lane, size = self._lanes[item.lane], len(item.body)
@@ -138,13 +138,13 @@ class Feed:
                 lane.mark = max(lane.mark, item.ord)
         return push, repeats
 
-    def offer_early(self, items: Iterable[Offered]) -> list[Offered]:
+    def offer_early(self, items: Iterable[OutgoingItem]) -> list[OutgoingItem]:
         """What to push of items that are not stored yet: in any state, and moving no cursor [M].
 
         The rest is dropped: once it is stored, it comes again. A client that takes nothing, or acknowledges nothing,
         gets no more of them, so that what is sent to it stays bounded.
         """
-        push: list[Offered] = []
+        push: list[OutgoingItem] = []
         size = self._bytes
         for item in items:
             size += len(item.body)
@@ -194,7 +194,7 @@ class Feed:
                 return Read(name, lane.cursor, lane.mark, max(limit, most), self.falls)
         return None
 
-    def found(self, issued: Read, items: Sequence[Offered], delivered: Sequence[int] = ()) -> list[Offered]:
+    def found(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
         """As `read`, of a read that is just answered. Of large items, or many of other devices', some are left out."""
         replays = max(1, DELIVERED_REPLAYS - self.delivered_replays)
         last = delivered[replays - 1] if len(delivered) > replays else None
@@ -207,21 +207,21 @@ class Feed:
                 break
         return self.read(issued, items, delivered)
 
-    def more(self) -> list[Offered] | None:
+    def more(self) -> list[OutgoingItem] | None:
         """The items to send of what was kept ahead; None without credit, or when something has to be read first."""
         issued = self.next_read()
         if issued is None or self.ahead is None or self.ahead.issued.lane is not issued.lane:
             return None
         return self.read(*self.ahead)
 
-    def read(self, issued: Read, items: Sequence[Offered], delivered: Sequence[int] = ()) -> list[Offered]:
+    def read(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
         """The items to send of what a read found; what there is no credit for is kept ahead.
 
         When it found the last ones the lane may go live.
         """
         lane = self._lanes[issued.lane]
         self.ahead = None
-        send: list[Offered] = []
+        send: list[OutgoingItem] = []
         room = 0 if self.paused else self._room(issued.lane)
         left = CREDIT_BYTES - self._bytes
         for place, item in enumerate(items):
@@ -261,7 +261,7 @@ class Feed:
 
     # ---- sending and credit
 
-    def send(self, items: Sequence[Offered]) -> int:
+    def send(self, items: Sequence[OutgoingItem]) -> int:
         """Note a frame with these items; return its tag. Large bodies are let go of: an acknowledgement needs none."""
         self.tag += 1
         size = 0
@@ -274,11 +274,11 @@ class Feed:
         self._bytes += size
         return self.tag
 
-    def ack(self, tag: int) -> list[Offered]:
+    def ack(self, tag: int) -> list[OutgoingItem]:
         """Everything up to `tag` is handled; return what that newly acknowledges. Raises ProtocolViolation."""
         if tag > self.tag:
             raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
-        handled: list[Offered] = []
+        handled: list[OutgoingItem] = []
         while self._sent and self._sent[0].tag <= tag:
             sent = self._sent.pop(0)  # there are never many
             self._items -= len(sent.items)

@@ -21,9 +21,9 @@ from clarion.store.driver import database
 from clarion.store.driver.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import Found, Offered, Read
-from services.gateway.delivery.prefetch import Ahead
-from services.gateway.delivery.read_scheduler import Reads
+from services.gateway.client.feed import Found, OutgoingItem, Read
+from services.gateway.delivery.prefetch import Prefetch
+from services.gateway.delivery.read_scheduler import ReadScheduler
 
 log = structlog.get_logger()
 
@@ -37,8 +37,8 @@ class CatchUp:
 
     waiting: LoopCollection
     caught_up: Callable[[], datetime | None]
-    reads: Reads
-    ahead: Ahead = field(default_factory=Ahead)
+    reads: ReadScheduler
+    ahead: Prefetch = field(default_factory=Prefetch)
     _queued: set[Connection] = field(default_factory=set[Connection])
     _to_feed: deque[Connection] = field(default_factory=deque[Connection])
     _feeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -121,7 +121,7 @@ class CatchUp:
             pass
         return connection.feed.next_read() if connection.joined else None
 
-    def _send(self, connection: Connection, take: Callable[[], Sequence[Offered] | None]) -> bool:
+    def _send(self, connection: Connection, take: Callable[[], Sequence[OutgoingItem] | None]) -> bool:
         """False when there was nothing."""
         feed = connection.feed
         was_short = feed.delivered_since() is None
@@ -145,7 +145,7 @@ class CatchUp:
             limit=issued.limit,
             now=times.now(),
         )
-        offered = [Offered(item.id, issued.lane, item.ord, item.body) for item in found]
+        offered = [OutgoingItem(item.id, issued.lane, item.ord, item.body) for item in found]
         return Found(issued, offered, [item.ord for item in found if not item.pending])
 
 

@@ -18,7 +18,7 @@ MOST_BYTES: Final = 16 * KIB * KIB
 
 
 @dataclass(slots=True)
-class Ahead:
+class Prefetch:
     bytes: int = 0
     _held: dict[Connection, tuple[float, int]] = field(default_factory=dict[Connection, tuple[float, int]])
 

@@ -18,7 +18,7 @@ LIVE_ITEMS: Final = 128  # while more are expected
 
 
 @dataclass(slots=True)
-class Reads:
+class ReadScheduler:
     """Connections that wait for a reader: those that are behind in the urgent lane first, each kind in order.
 
     `per_s` items a second are read while there are live deliveries; without them as many as can be.

@@ -10,7 +10,7 @@ from clarion.contracts.lanes import Lane
 from clarion.telemetry import metrics
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import Offered
+from services.gateway.client.feed import OutgoingItem
 
 ROOMS_A_STEP: Final = 4  # some 50 µs of work; to ask after each whether to go on costs as much as a notification's copy
 
@@ -56,7 +56,7 @@ class Rooms:
         metrics.rooms.set(len(self._rooms))
         return True
 
-    def push(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> Iterator[list[Connection]]:
+    def push(self, items: Iterable[tuple[str, OutgoingItem]], caught_up: datetime | None) -> Iterator[list[Connection]]:
         """Give (user, item) pairs to their rooms, a few in a step; of each, the connections that have to catch up.
 
         Several items for one user go in one frame, encoded once for all of the user's connections.
@@ -70,7 +70,7 @@ class Rooms:
                 behind = []
         yield behind
 
-    def push_early(self, items: Iterable[tuple[str, Offered]], caught_up: datetime | None) -> set[str]:
+    def push_early(self, items: Iterable[tuple[str, OutgoingItem]], caught_up: datetime | None) -> set[str]:
         """Give items that are not stored yet to whoever can take them now; the ids that somebody took."""
         pushed: set[str] = set()
         for user, offered in self._by_user(items).items():
@@ -83,16 +83,20 @@ class Rooms:
                         pushed.add(item.id)
         return pushed
 
-    def _by_user(self, items: Iterable[tuple[str, Offered]]) -> Mapping[str, list[Offered]]:
+    def _by_user(self, items: Iterable[tuple[str, OutgoingItem]]) -> Mapping[str, list[OutgoingItem]]:
         """Of the users who are here."""
-        by_user: defaultdict[str, list[Offered]] = defaultdict(list)
+        by_user: defaultdict[str, list[OutgoingItem]] = defaultdict(list)
         for user, item in items:
             if user in self._rooms:
                 by_user[user].append(item)
         return by_user
 
     def _push(
-        self, room: Iterable[Connection], run: Sequence[Offered], caught_up: datetime | None, behind: list[Connection]
+        self,
+        room: Iterable[Connection],
+        run: Sequence[OutgoingItem],
+        caught_up: datetime | None,
+        behind: list[Connection],
     ) -> None:
         joined: bytes | None = None
         for connection in room:

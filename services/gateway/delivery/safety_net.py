@@ -33,13 +33,13 @@ from clarion.store import notifications, topics
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.queries import undelivered
-from clarion.store.queries.undelivered import Overlooked
+from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import START, Offered
+from services.gateway.client.feed import START, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.receipts.sender import Outbox
+from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class SafetyNet:
     stored: Collection
     topics: Collection
     rooms: Rooms
-    outbox: Outbox
+    receipt_sender: ReceiptSender
     caught_up: Callable[[], datetime | None]
 
     async def run(self) -> None:
@@ -83,7 +83,7 @@ class SafetyNet:
             asked_at = times.now()
             await _until(lambda: (self.caught_up() or asked_at) > asked_at)
             quiet = await self._quiet()
-            await self.outbox.flush()
+            await self.receipt_sender.flush()
             await self._folded(admin, names)
         for users in _some(list(quiet)):
             found = await undelivered.find(self.stored, users, stored_before, times.now())
@@ -104,7 +104,9 @@ class SafetyNet:
 
     async def _folded(self, admin: AIOKafkaAdminClient, names: Names) -> None:
         """Wait until every receipt that is on Kafka by now is folded."""
-        numbers = await self.outbox.producer.partitions_for(names.receipts)  # by which it has placed its receipts
+        numbers = await self.receipt_sender.producer.partitions_for(
+            names.receipts
+        )  # by which it has placed its receipts
         partitions = [Partition(names.receipts, number) for number in numbers]
         ends = {p: end for p, end in (await group_offsets.ends(self.settings, partitions)).items() if end}
 
@@ -115,9 +117,9 @@ class SafetyNet:
         while not await all_folded():
             await asyncio.sleep(_POLL_S)
 
-    def _push(self, found: Sequence[Overlooked], quiet: Mapping[str, Room]) -> None:
+    def _push(self, found: Sequence[Undelivered], quiet: Mapping[str, Room]) -> None:
         """Whatever the cursors, so as `unstored`: it moves none. Whose room has changed meanwhile is asked again."""
-        by_user: defaultdict[str, list[Overlooked]] = defaultdict(list)
+        by_user: defaultdict[str, list[Undelivered]] = defaultdict(list)
         for one in found:
             by_user[one.recipient].append(one)
         for user, items in by_user.items():
@@ -125,7 +127,7 @@ class SafetyNet:
             if room != quiet[user] or not _is_quiet(room):
                 continue
             offered = [
-                (user, Offered(item.id, item.lane, START, deliveries.unstored_body(item.body), stored=False))
+                (user, OutgoingItem(item.id, item.lane, START, deliveries.unstored_body(item.body), stored=False))
                 for item in items
             ]
             pushed = self.rooms.push_early(offered, self.caught_up())
@@ -148,7 +150,7 @@ def _is_quiet(room: Room) -> bool:
 
 
 def _is_below(
-    one: Overlooked, emitted: Mapping[Partition, Commit], placings: Mapping[str, Placing], settings: Settings
+    one: Undelivered, emitted: Mapping[Partition, Commit], placings: Mapping[str, Placing], settings: Settings
 ) -> bool:
     """By the generation in which it was committed: the topic may have grown since, and what follows is not emitted."""
     topic = Names(settings.prefix).notifications(one.lane)

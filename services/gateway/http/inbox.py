@@ -26,7 +26,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency
 from clarion.web.problem_responses import Refused
 from clarion.web.stored import asking
-from services.gateway.receipts.sender import Outbox
+from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Inbox:
     kafka: Dependency
     producer: AIOKafkaProducer
     names: Names
-    outbox: Outbox
+    receipt_sender: ReceiptSender
 
     async def page(
         self, user: str, *, unread_only: bool, archived: bool, after: Place | None, limit: int
@@ -90,7 +90,7 @@ class Inbox:
             refused = await receipt_updates.fold(self.stored, [Change(op, tuple(ids), now, user)])
         except database.TRANSIENT:
             # it may be stored or not: whoever reads `receipts` makes sure of it, and tells the devices
-            self.outbox.put(Receipt(user, op, list(ids), now))
+            self.receipt_sender.put(Receipt(user, op, list(ids), now))
             raise
         if refused:
             raise Refused(422, f"it cannot be stored for {refused[0].change.ids[0]}: {refused[0].error}")
@@ -107,4 +107,4 @@ class Inbox:
                 log.warning("a mark is told later: Kafka does not take it", error=repr(error))
             else:
                 return
-        self.outbox.put(receipt)
+        self.receipt_sender.put(receipt)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from clarion.contracts.limits import KIB
 from clarion.resilience.gcra import RateLimit
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import Networks, client_address
 from clarion.web.problem_responses import Refused
 
@@ -23,21 +23,21 @@ _PIECE_BYTES: Final = 64 * KIB
 _AGAIN_S: Final = 2
 
 
-class Share:
+class PageSlot:
     """A page that is under way, until it is taken or its reader is gone."""
 
-    def __init__(self, places: list[tuple[Crowds, str]]) -> None:
+    def __init__(self, places: list[tuple[AddressCounter, str]]) -> None:
         self._places: Final = places
-        for crowd, name in places:
-            crowd.enter(name)
+        for counter, name in places:
+            counter.enter(name)
 
     def leave(self) -> None:
         while self._places:
-            crowd, name = self._places.pop()
-            crowd.leave(name)
+            counter, name = self._places.pop()
+            counter.leave(name)
 
 
-class Shares:
+class InboxLimits:
     """`per_s`: requests of a user to the inbox, and as many at once, as of frames on a socket. Bounded by who asks.
 
     Without `by_address` an address may be everybody's.
@@ -46,15 +46,15 @@ class Shares:
     def __init__(self, per_s: int, trusted: Networks, *, by_address: bool) -> None:
         self._rate: Final = RateLimit(per_s, per_s)
         self._trusted: Final = trusted
-        self._users: Final = Crowds(PAGES_OF_USER)
-        self._addresses: Final = Crowds(PAGES_OF_ADDRESS if by_address else 0)
+        self._users: Final = AddressCounter(PAGES_OF_USER)
+        self._addresses: Final = AddressCounter(PAGES_OF_ADDRESS if by_address else 0)
 
     def take_turn(self, user: str) -> None:
         """Raises `Refused` (429)."""
         if wait_s := self._rate.take(user, time.monotonic()):
             raise _too_many(f"at most {self._rate.burst} requests to the inbox a second", math.ceil(wait_s))
 
-    def enter(self, user: str, request: Request) -> Share:
+    def enter(self, user: str, request: Request) -> PageSlot:
         """Raises `Refused` (429)."""
         headers, peer = request.headers, request.client.host if request.client else ""
         forwarded, x_forwarded_for = headers.getlist("forwarded"), headers.getlist("x-forwarded-for")
@@ -65,13 +65,13 @@ class Shares:
             )
         if self._addresses.is_full(address):
             raise _too_many(f"at most {PAGES_OF_ADDRESS} pages of an address are under way", _AGAIN_S)
-        return Share([(self._users, user), (self._addresses, address)])
+        return PageSlot([(self._users, user), (self._addresses, address)])
 
 
-class Taken(Response):
+class SlotResponse(Response):
     """Sent in pieces, each when the one before is on its way: its share is free again when its reader has it."""
 
-    def __init__(self, share: Share, content: bytes, *, headers: dict[str, str], media_type: str) -> None:
+    def __init__(self, share: PageSlot, content: bytes, *, headers: dict[str, str], media_type: str) -> None:
         super().__init__(content, headers=headers, media_type=media_type)
         self._share: Final = share
 

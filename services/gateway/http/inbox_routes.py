@@ -19,7 +19,7 @@ from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused
 from services.gateway.http.inbox import Inbox
-from services.gateway.http.inbox_limits import Shares, Taken
+from services.gateway.http.inbox_limits import InboxLimits, SlotResponse
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -29,7 +29,7 @@ _HEADERS: Final = {"Cache-Control": "no-store"}
 _TRUTH: Final = {"true": True, "false": False}
 
 
-def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: Shares) -> list[Route]:
+def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: InboxLimits) -> list[Route]:
     async def asker(request: Request) -> str:
         claims = await caller(request, check, SUBSCRIBE)
         shares.take_turn(claims.subject)
@@ -51,7 +51,7 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: Shares
         except BaseException:
             share.leave()
             raise
-        return Taken(share, msgspec.json.encode(found), headers=_HEADERS, media_type=JSON)
+        return SlotResponse(share, msgspec.json.encode(found), headers=_HEADERS, media_type=JSON)
 
     async def count(request: Request) -> Response:
         user = await asker(request)

@@ -29,16 +29,16 @@ from clarion.web.bodies import json_of
 from clarion.web.budget import Budget
 from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, Unavailable
-from services.gateway.hub import Gateway
+from services.gateway.hub import Hub
 
 SENT_ON_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class StreamAcks:
+class SseAcks:
     """`mailboxes`: how many there are. `rate`: of a user's acknowledgements here."""
 
-    gateway: Gateway
+    gateway: Hub
     producer: AIOKafkaProducer
     kafka: Dependency
     names: Names
@@ -59,7 +59,7 @@ class StreamAcks:
         held = self.gateway.mailbox.lease if self.gateway.mailbox else None
         if held is not None and (held.mailbox, held.epoch) == (mailbox, epoch):
             metrics.stream_acks.labels("here").inc()
-            if not self.gateway.posted(user, said.session, said.tag):
+            if not self.gateway.on_posted_ack(user, said.session, said.tag):
                 raise _no_stream()
         else:
             metrics.stream_acks.labels("forwarded").inc()
@@ -83,7 +83,7 @@ def _no_stream() -> Refused:
     return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: begin a new one with `resume`")
 
 
-def stream_ack_routes(check: TokenCheck, acknowledge: StreamAcks, budget: Budget) -> list[Route]:
+def stream_ack_routes(check: TokenCheck, acknowledge: SseAcks, budget: Budget) -> list[Route]:
     async def answer(request: Request) -> Response:
         claims = await caller(request, check, SUBSCRIBE)
         with budget.request():

@@ -22,7 +22,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
-from services.gateway.mailbox.lease import LOOKED_AWAY_S, Observed
+from services.gateway.mailbox.lease import LOOKED_AWAY_S, ObservedLeases
 from services.gateway.mailbox.reader import write_fences
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ SWEEP_EVERY_S: Final = 60.0  # a session written that late costs its user's reco
 
 
 @dataclass(slots=True)
-class Abandoned:
+class AbandonedMailboxes:
     """`held` is this gateway's own lease; `count` is how many mailboxes there are."""
 
     held: Lease
@@ -42,7 +42,7 @@ class Abandoned:
     stored: Database
     producer: AIOKafkaProducer
     names: Names
-    _observed: Observed = field(default_factory=lambda: Observed(LOOKED_AWAY_S))
+    _observed: ObservedLeases = field(default_factory=lambda: ObservedLeases(LOOKED_AWAY_S))
     _sweeps_at: float = 0.0
 
     async def run(self) -> None:

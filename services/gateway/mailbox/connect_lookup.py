@@ -12,7 +12,7 @@ from clarion.store.queries import pending_summary
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ConnectLookup:
     """What was found of one user.
 
     `pending`: the lanes in which there is anything to read; None when that was not asked. `delivered`: the highest
@@ -24,7 +24,7 @@ class Arrival:
     tokens_from: datetime | None
 
 
-async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> dict[str, Arrival]:
+async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> dict[str, ConnectLookup]:
     """Of each user; the value is since when it matters what was delivered, None for what each has to read by itself.
 
     Raises one of `database.TRANSIENT`.
@@ -34,7 +34,7 @@ async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> di
     found = await pending_summary.waiting(notifications.collection(stored), list(asked), earliest)
     revoked = await revocations.of(revocations.collection(stored), list(wanted))
     return {
-        user: Arrival(
+        user: ConnectLookup(
             found.pending.get(user, frozenset()) if user in asked else None,
             found.delivered.get(user, {}),
             revoked.get(user),

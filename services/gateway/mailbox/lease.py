@@ -28,7 +28,7 @@ class LeaseLost(Exception):
 
 
 @dataclass(slots=True)
-class Observed:
+class ObservedLeases:
     """Since when each lease has been seen as it is.
 
     Who has looked away for longer than `lapse_s` knows nothing: while MongoDB is away, nobody can renew.
@@ -65,7 +65,7 @@ async def acquire(
     shuffle: Callable[[Sequence[int]], list[int]] = lambda candidates: random.sample(candidates, len(candidates)),
 ) -> Lease:
     """Wait for a mailbox and take it. In random order, so that gateways that start together do not collide."""
-    observed = Observed(LOOKED_AWAY_S)
+    observed = ObservedLeases(LOOKED_AWAY_S)
     while True:
         lease = await retry(lambda: _try(collection, count, owner, observed, shuffle), "mongodb", *database.TRANSIENT)
         if lease is not None:
@@ -76,7 +76,11 @@ async def acquire(
 
 
 async def _try(
-    collection: Collection, count: int, owner: str, observed: Observed, shuffle: Callable[[Sequence[int]], list[int]]
+    collection: Collection,
+    count: int,
+    owner: str,
+    observed: ObservedLeases,
+    shuffle: Callable[[Sequence[int]], list[int]],
 ) -> Lease | None:
     """Take what can be taken, or what an earlier try has taken whose answer was lost."""
     leases = await mailboxes.read_all(collection)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class AtEnd:
+class ReadProgress:
     """`until_ms` is None while that was never so. Times are milliseconds of any clock that only grows.
 
     A consumer asks for more only once it was answered. So an answer knows at least all that was there when the answer

@@ -20,14 +20,14 @@ from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Delivery, Fence
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.topics import Names
-from clarion.cooperative import Pace
+from clarion.cooperative import TimeSlice
 from clarion.process import within
 from clarion.resilience.backoff import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.read_progress import AtEnd
+from services.gateway.mailbox.read_progress import ReadProgress
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ Handle = Callable[[Delivery], Iterable[object]]
 Behind = Callable[[], None]
 
 
-class Mailbox:
+class MailboxReader:
     """`handle` gets decoded records in order, and works on one in pieces: what is urgent may go between any two.
 
     `behind` is called when records may have been missed.
@@ -49,7 +49,7 @@ class Mailbox:
         self._topics: Final = _topics(names)
         self._handle = handle
         self._behind = behind
-        self._at_end: Final = {topic: AtEnd() for topic in self._topics}
+        self._read_progress: Final = {topic: ReadProgress() for topic in self._topics}
         self._caught_up: datetime | None = None
         self.waits: Final = {topic: OpenTransactions() for topic in self._topics}
 
@@ -95,13 +95,13 @@ class Mailbox:
             self.waits[partition.topic].look(places(consumer), time.monotonic())
             position = await consumer.position(partition)
             is_at_end = consumer.highwater(partition) == position
-            self._at_end[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
-            known = [end.until_ms for end in self._at_end.values() if end.until_ms is not None]
+            self._read_progress[partition.topic].look(consumer.last_poll_timestamp(partition), is_at_end)
+            known = [end.until_ms for end in self._read_progress.values() if end.until_ms is not None]
             self._caught_up = times.from_ms(min(known)) if len(known) == len(self._topics) else None
 
     async def _take(self, records: Sequence[Any]) -> None:
         """Before what follows a record that is lost, everybody falls behind: a cursor could pass what it was."""
-        pace = Pace()
+        pace = TimeSlice()
         lost: list[str] = []
         for record in records:
             try:

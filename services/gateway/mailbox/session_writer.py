@@ -17,17 +17,17 @@ from clarion.store import sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.mailboxes import Lease
-from services.gateway.mailbox.connect_lookup import Arrival
+from services.gateway.mailbox.connect_lookup import ConnectLookup
 
 log = structlog.get_logger()
 
 BATCH: Final = 500
 
-LookUp = Callable[[Mapping[str, datetime | None]], Awaitable[Mapping[str, Arrival]]]
+LookUp = Callable[[Mapping[str, datetime | None]], Awaitable[Mapping[str, ConnectLookup]]]
 
 
 @dataclass(slots=True)
-class Notes:
+class SessionNotes:
     """What one lease's sessions shall say, not written yet; a later note for a user replaces an earlier one. Pure."""
 
     lease: Lease
@@ -55,10 +55,10 @@ class SessionRefused(Exception):
 
 @dataclass(slots=True)
 class _Arriving:
-    """`since`: see `Presence.present`."""
+    """`since`: see `SessionWriter.present`."""
 
     since: datetime | None
-    known: "asyncio.Future[Arrival]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    known: "asyncio.Future[ConnectLookup]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def refuse(self, error: str) -> None:
         if not self.known.done():
@@ -67,7 +67,7 @@ class _Arriving:
 
 
 @dataclass(slots=True)
-class Presence:
+class SessionWriter:
     """One lease's sessions. `run` writes; `present` and `absent` only note what to write.
 
     Bounded by the users here: a later note for a user replaces an earlier one that is not yet written.
@@ -76,15 +76,15 @@ class Presence:
     collection: Collection
     lease: Lease
     look_up: LookUp
-    _notes: Notes = field(init=False)
+    _notes: SessionNotes = field(init=False)
     _arriving: dict[str, _Arriving] = field(default_factory=dict[str, _Arriving])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._notes = Notes(self.lease)
+        self._notes = SessionNotes(self.lease)
 
-    def present(self, user: str, since: datetime | None) -> "asyncio.Future[Arrival]":
+    def present(self, user: str, since: datetime | None) -> "asyncio.Future[ConnectLookup]":
         """Done once the session is stored, or `SessionRefused`. Written even when a sibling connection is here [M].
 
         `since` is from when on it matters what was delivered to the user; None when it is not worth asking about.

@@ -18,7 +18,7 @@ from clarion.broker.send_each import TOO_LARGE, send_each
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
-from clarion.cooperative import Pace
+from clarion.cooperative import TimeSlice
 from clarion.resilience.backoff import RETRY
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection
@@ -40,7 +40,7 @@ SEND_S: Final = 5.0
 
 
 @dataclass(slots=True)
-class Outbox:
+class ReceiptSender:
     producer: AIOKafkaProducer
     names: Names
     stored: Collection
@@ -115,7 +115,7 @@ class Outbox:
 
     async def _take(self) -> list[Receipt]:
         batch: list[Receipt] = []
-        pace = Pace()
+        pace = TimeSlice()
         while self._queue and len(batch) < BATCH:
             batch += self._queue.take(_AT_ONCE)
             await pace.give_way()

@@ -17,31 +17,31 @@ from clarion.security.origins import is_allowed
 from clarion.security.tokens import TokenError
 from clarion.telemetry import metrics
 from services.gateway.access.connection_limits import Refusal
-from services.gateway.client.connection import Connection, Wire
+from services.gateway.client.connection import Connection, Transport
 
 HIGH_WATER_BYTES: Final = 64 * 1024
 SENT_AWAY_WITHIN_S: Final = 1.0  # for the close of a client that showed no token, and of which nothing is kept
 
 
-class Client(Interface):
-    """What a carrier needs of the gateway. Nothing here may block."""
+class ConnectionHandler(Interface):
+    """What a transport tells of its client, and asks. Nothing here may block."""
 
     def refusal(self, address: str, *, shows_token: bool) -> Refusal | None: ...
-    def opened(self, wire: Wire, address: str) -> Connection: ...
-    def listening(self, wire: Wire, address: str) -> Connection: ...
-    def presented(self, connection: Connection, token: str) -> None: ...
-    def received(self, connection: Connection, text: bytes) -> None: ...
-    def writable(self, connection: Connection, is_writable: bool) -> None: ...
-    def spoke(self, connection: Connection) -> None: ...
-    def closing(self, connection: Connection, code: int | None) -> None: ...
-    def closed(self, connection: Connection) -> None: ...
+    def on_open(self, wire: Transport, address: str) -> Connection: ...
+    def on_stream_open(self, wire: Transport, address: str) -> Connection: ...
+    def on_token(self, connection: Connection, token: str) -> None: ...
+    def on_message(self, connection: Connection, text: bytes) -> None: ...
+    def on_writable(self, connection: Connection, is_writable: bool) -> None: ...
+    def on_control_frame(self, connection: Connection) -> None: ...
+    def on_closing(self, connection: Connection, code: int | None) -> None: ...
+    def on_closed(self, connection: Connection) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class TransportContext:
     """What all carriers share. Behind `trusted` proxies a client's address is not the peer's."""
 
-    gateway: Client
+    handler: ConnectionHandler
     origins: tuple[str, ...]
     trusted: Networks
 
@@ -49,7 +49,7 @@ class Site:
         """Why a page of `origin` (None: no page) may not come in from `address`."""
         if not is_allowed(origin, self.origins):
             return Refusal(HTTPStatus.FORBIDDEN, "this origin is not in CLARION_ORIGINS")
-        return self.gateway.refusal(address, shows_token=isinstance(token, str))
+        return self.handler.refusal(address, shows_token=isinstance(token, str))
 
     def address(
         self, transport: asyncio.BaseTransport, forwarded: Sequence[str], x_forwarded_for: Sequence[str]
@@ -58,20 +58,20 @@ class Site:
         return client_address(str(peername[0]) if peername else "", forwarded, x_forwarded_for, self.trusted)
 
 
-class State(Enum):
+class TransportState(Enum):
     CONNECTING = auto()
     OPEN = auto()
     CLOSING = auto()  # our last word is out, the other side is to end it
     ENDED = auto()  # nothing that comes now is looked at
 
 
-class Carrier(asyncio.Protocol):
-    __slots__ = ("_connection", "_is_paused", "_site", "_sockets", "_state", "_transport")
+class ClientTransport(asyncio.Protocol):
+    __slots__ = ("_connection", "_context", "_is_paused", "_sockets", "_state", "_transport")
 
-    def __init__(self, site: Site, server_state: Any) -> None:
-        self._site = site
+    def __init__(self, context: TransportContext, server_state: Any) -> None:
+        self._context = context
         self._sockets: set[Any] = server_state.connections
-        self._state = State.CONNECTING
+        self._state = TransportState.CONNECTING
         self._transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
         self._is_paused = False
@@ -89,21 +89,21 @@ class Carrier(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._sockets.discard(self)
-        self._state = State.ENDED
+        self._state = TransportState.ENDED
         self._transport = None
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._site.gateway.closed(connection)
+            self._context.handler.on_closed(connection)
 
     def pause_writing(self) -> None:
         self._is_paused = True
         if self._connection is not None:
-            self._site.gateway.writable(self._connection, False)
+            self._context.handler.on_writable(self._connection, False)
 
     def resume_writing(self) -> None:
         self._is_paused = False
         if self._connection is not None:
-            self._site.gateway.writable(self._connection, True)
+            self._context.handler.on_writable(self._connection, True)
 
     def shutdown(self) -> None:
         """Uvicorn's last word; the gateway's own drain has said good-bye before."""
@@ -114,7 +114,7 @@ class Carrier(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         metrics.closed.labels(str(Close.TOKEN.value)).inc()
-        self._state = State.ENDED
+        self._state = TransportState.ENDED
         transport.write(last_words)
         if transport.can_write_eof():
             transport.write_eof()  # not closed yet: what it has sent meanwhile would reset it, and lose these words
@@ -130,10 +130,10 @@ class Carrier(asyncio.Protocol):
 
     def _left(self) -> None:
         """The other side has ended it. What is written yet has its deadline as after our own last word."""
-        was_open, self._state = self._state is State.OPEN, State.ENDED
+        was_open, self._state = self._state is TransportState.OPEN, TransportState.ENDED
         if was_open:
             self._tell_closing(None)
 
     def _tell_closing(self, code: int | None) -> None:
         if self._connection is not None:
-            self._site.gateway.closing(self._connection, code)
+            self._context.handler.on_closing(self._connection, code)

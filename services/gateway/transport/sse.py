@@ -16,12 +16,12 @@ from clarion.contracts.api.problems import MEDIA_TYPE, problem_of
 from clarion.security.bearer import shown
 from clarion.security.tokens import TokenError
 from services.gateway.access.connection_limits import Refusal
-from services.gateway.transport.base import Carrier, State
+from services.gateway.transport.base import ClientTransport, TransportState
 
 _FRESH: Final = frames.encode(frames.Resume())
 
 
-class Asked(NamedTuple):
+class SseRequest(NamedTuple):
     """A request for a stream; names of headers are in lower case."""
 
     query: bytes
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
         return next(iter(self.all(name)), None)
 
 
-class EventStream(Carrier):
+class SseTransport(ClientTransport):
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
@@ -42,26 +42,26 @@ class EventStream(Carrier):
         self.abort()
 
     def write(self, text: bytes) -> None:
-        if self._state is State.OPEN and self._transport is not None:
+        if self._state is TransportState.OPEN and self._transport is not None:
             self._transport.write(streams.event(text))
 
     def shut(self, code: int, reason: str) -> None:
-        if self._state is State.OPEN and self._transport is not None:
+        if self._state is TransportState.OPEN and self._transport is not None:
             self._transport.write(streams.close_event(code, reason))
-            self._state = State.CLOSING
+            self._state = TransportState.CLOSING
             self._transport.close()  # once all is written; heartbeats cut off who does not take it
             self._tell_closing(code)
 
-    def answer(self, asked: Asked) -> None:
+    def answer(self, asked: SseRequest) -> None:
         """Begin the stream, or refuse it. As with a socket, what concerns token or user is said after the beginning."""
         assert self._transport is not None
-        gateway, origin = self._site.gateway, asked.first(b"origin")
-        address = self._site.address(self._transport, asked.all(b"forwarded"), asked.all(b"x-forwarded-for"))
+        gateway, origin = self._context.handler, asked.first(b"origin")
+        address = self._context.address(self._transport, asked.all(b"forwarded"), asked.all(b"x-forwarded-for"))
         token = shown(asked.first(b"authorization") or "", (), asked.query.decode("latin-1"))
-        if refusal := self._site.refusal(origin, address, token):
+        if refusal := self._context.refusal(origin, address, token):
             is_known = refusal.status is not HTTPStatus.FORBIDDEN
             self._transport.write(_refused(refusal, origin if is_known else None))
-            self._state = State.ENDED
+            self._state = TransportState.ENDED
             self._transport.close()
             return
         self._transport.write(_beginning(origin))
@@ -69,11 +69,11 @@ class EventStream(Carrier):
             told = streams.event(frames.encode(frames.Error(Close.TOKEN.name.lower(), str(token))))
             self._send_away(told + streams.close_event(Close.TOKEN, str(token)))
             return
-        self._state = State.OPEN
-        connection = self._connection = gateway.listening(self, address)
-        gateway.presented(connection, token)
+        self._state = TransportState.OPEN
+        connection = self._connection = gateway.on_stream_open(self, address)
+        gateway.on_token(connection, token)
         if connection.open:
-            gateway.received(connection, _resume(asked.query))
+            gateway.on_message(connection, _resume(asked.query))
 
 
 def _resume(query: bytes) -> bytes:

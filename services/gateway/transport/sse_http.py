@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from clarion.contracts.api import streams
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.guarded_http import GuardedHttp
-from services.gateway.transport.base import Site
-from services.gateway.transport.sse import Asked, EventStream
+from services.gateway.transport.base import TransportContext
+from services.gateway.transport.sse import SseRequest, SseTransport
 
 _PATH: Final = streams.PATH.encode()
 
@@ -15,19 +15,19 @@ class _TooMuch(Exception):
     """Inside the parser's callbacks; the parser turns it into an error of its own."""
 
 
-class StreamHttp(GuardedHttp):
+class SseHttp(GuardedHttp):
     """A stream through the application would cost a task, a queue and the request for as long as it lasts."""
 
-    def __init__(self, *args: Any, site: Site, crowds: Crowds, **kwargs: Any) -> None:
-        super().__init__(*args, crowds=crowds, trusted=site.trusted, **kwargs)
-        self._site = site
-        self._asked: Asked | None = None
+    def __init__(self, *args: Any, context: TransportContext, addresses: AddressCounter, **kwargs: Any) -> None:
+        super().__init__(*args, addresses=addresses, trusted=context.trusted, **kwargs)
+        self._context = context
+        self._asked: SseRequest | None = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._asked is not None and not self.is_over():
             asked, self._asked = self._asked, None
-            stream = EventStream(self._site, self.server_state)
+            stream = SseTransport(self._context, self.server_state)
             self.hand_over(stream)
             stream.answer(asked)
 
@@ -45,7 +45,7 @@ class StreamHttp(GuardedHttp):
             and not parser.should_upgrade()
         ):
             self._has_headers()
-            self._asked = Asked(query, self.headers)
+            self._asked = SseRequest(query, self.headers)
         else:
             super().on_headers_complete()
 

@@ -15,21 +15,22 @@ from clarion.contracts.limits import FRAME_BYTES
 from clarion.security.tokens import TokenError
 from services.gateway.access.connection_limits import Refusal
 from services.gateway.transport import ws_frames, ws_handshake
-from services.gateway.transport.base import Carrier, Site, State
-from services.gateway.transport.ws_frames import Fragments, Violation
+from services.gateway.transport.base import ClientTransport, TransportContext, TransportState
+from services.gateway.transport.ws_frames import Fragments, FrameError
 
 PATH: Final = "/v1/ws"
-_CONNECTING: Final = State.CONNECTING  # looking members up in their enum takes a tenth of an acknowledgement's time
-_OPEN: Final = State.OPEN
-_ENDED: Final = State.ENDED
+# Looking members up in their enum takes a tenth of an acknowledgement's time.
+_CONNECTING: Final = TransportState.CONNECTING
+_OPEN: Final = TransportState.OPEN
+_ENDED: Final = TransportState.ENDED
 _FRAMES_AFTER_CLOSE: Final = 64  # of one read: acknowledgements that were under way, and the client's own close
 
 
-class Socket(Carrier):
+class WebSocketTransport(ClientTransport):
     __slots__ = ("_buffer", "_fragments", "_pong_owed")
 
-    def __init__(self, site: Site, config: Any, server_state: Any, app_state: Any) -> None:
-        super().__init__(site, server_state)
+    def __init__(self, context: TransportContext, config: Any, server_state: Any, app_state: Any) -> None:
+        super().__init__(context, server_state)
         self._buffer: bytearray | None = None
         self._fragments: Fragments | None = None
         self._pong_owed: bytes | None = None
@@ -42,7 +43,7 @@ class Socket(Carrier):
         elif self._state is not _ENDED:
             try:
                 self._read(data)
-            except Violation as violation:
+            except FrameError as violation:
                 self._fail(violation)
 
     def resume_writing(self) -> None:
@@ -62,7 +63,7 @@ class Socket(Carrier):
     def shut(self, code: int, reason: str) -> None:
         if self._state is _OPEN and self._transport is not None:
             self._transport.write(ws_frames.make_close(code, reason))
-            self._state = State.CLOSING
+            self._state = TransportState.CLOSING
             self._tell_closing(code)
 
     # ---- the upgrade
@@ -75,10 +76,10 @@ class Socket(Carrier):
         def refusal(request: Request, token: str | TokenError) -> Refusal | None:
             nonlocal address
             headers = request.headers
-            address = self._site.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
+            address = self._context.address(transport, headers.get_all("Forwarded"), headers.get_all("X-Forwarded-For"))
             return self._refusal(request, address, token)
 
-        answer = ws_handshake.answer(request, refusal, self._site.origins)
+        answer = ws_handshake.answer(request, refusal, self._context.origins)
         transport.write(answer.response)
         if answer.token is None:
             self._state = _ENDED
@@ -89,8 +90,8 @@ class Socket(Carrier):
             self._send_away(told + ws_frames.make_close(Close.TOKEN, reason))
         else:
             self._state = _OPEN
-            self._connection = self._site.gateway.opened(self, address)
-            self._site.gateway.presented(self._connection, answer.token)
+            self._connection = self._context.handler.on_open(self, address)
+            self._context.handler.on_token(self._connection, answer.token)
 
     def _refusal(self, request: Request, address: str, token: str | TokenError) -> Refusal | None:
         path, _, _ = request.path.partition("?")
@@ -99,7 +100,7 @@ class Socket(Carrier):
         for name in ("Origin", "Authorization"):
             if len(request.headers.get_all(name)) > 1:
                 return Refusal(HTTPStatus.BAD_REQUEST, f"{name} may come once")
-        return self._site.refusal(request.headers.get("Origin"), address, token)
+        return self._context.refusal(request.headers.get("Origin"), address, token)
 
     # ---- frames
 
@@ -127,14 +128,14 @@ class Socket(Carrier):
                 if self._state is _OPEN and self._connection is not None:
                     if not payload.isascii():
                         ws_frames.check_utf8(payload)
-                    self._site.gateway.received(self._connection, payload)
+                    self._context.handler.on_message(self._connection, payload)
             else:
                 self._handle(opcode, payload, is_final=is_final)
 
     def _handle(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
         """What is rarer than a message in one frame; each of them counts."""
         if self._state is _OPEN and self._connection is not None:
-            self._site.gateway.spoke(self._connection)
+            self._context.handler.on_control_frame(self._connection)
         if opcode <= ws_frames.BINARY:
             self._gather(opcode, payload, is_final=is_final)
         elif opcode == ws_frames.PING:
@@ -147,7 +148,7 @@ class Socket(Carrier):
         if self._state is not _OPEN:
             return
         if (opcode == ws_frames.CONTINUATION) == (self._fragments is None):
-            raise Violation(Close.NOT_RFC_6455, "fragments out of order")
+            raise FrameError(Close.NOT_RFC_6455, "fragments out of order")
         if opcode == ws_frames.BINARY:
             self.shut(Close.BINARY, "text frames only")
             return
@@ -157,7 +158,7 @@ class Socket(Carrier):
         if is_final:
             self._fragments = None
             if self._connection is not None:
-                self._site.gateway.received(self._connection, text)
+                self._context.handler.on_message(self._connection, text)
 
     def _pong(self, payload: bytes) -> None:
         """To whoever reads nothing the latest is owed, and no more than that (RFC 6455, 5.5.3)."""
@@ -170,14 +171,14 @@ class Socket(Carrier):
         """Theirs: echoed unless it is the answer to ours; then it is the server that closes (RFC 6455, 7.1.1)."""
         ws_frames.check_close(payload)
         if self._fragments is not None:
-            raise Violation(Close.NOT_RFC_6455, "an incomplete message")
+            raise FrameError(Close.NOT_RFC_6455, "an incomplete message")
         if self._transport is not None:
             if self._state is _OPEN:
                 self._transport.write(ws_frames.make(ws_frames.CLOSE, payload))
             self._transport.close()
         self._left()
 
-    def _fail(self, violation: Violation) -> None:
+    def _fail(self, violation: FrameError) -> None:
         """Say why, and no more: the other side closes, or is cut off when its time is over."""
         self.shut(violation.code, str(violation))
         self._state = _ENDED

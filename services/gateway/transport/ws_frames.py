@@ -28,7 +28,7 @@ _SIZE_64: Final = 127
 CONTROL_BYTES: Final = 125
 
 
-class Violation(Exception):
+class FrameError(Exception):
     """The client broke the protocol: `code` is what the connection is closed with."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -43,7 +43,7 @@ Frame = tuple[int, bool, bytes, int]
 def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     """The client's frame at `at`; None while some of it is missing.
 
-    `room` is how large a payload of data may be. Raises Violation, as soon as the header shows it.
+    `room` is how large a payload of data may be. Raises FrameError, as soon as the header shows it.
     """
     here = len(data) - at
     if here < 2:
@@ -51,9 +51,9 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     first, second, start = data[at], data[at + 1], at + 2
     opcode, size = first & 0x0F, second & 0x7F
     if opcode not in _OPCODES:
-        raise Violation(Code.NOT_RFC_6455, "invalid opcode")
+        raise FrameError(Code.NOT_RFC_6455, "invalid opcode")
     if not second & _MASKED:
-        raise Violation(Code.NOT_RFC_6455, "a client's frames are masked")
+        raise FrameError(Code.NOT_RFC_6455, "a client's frames are masked")
     if size >= _SIZE_16:
         start += 2 if size == _SIZE_16 else 8
         if len(data) < start:
@@ -61,11 +61,11 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
         size = int.from_bytes(data[at + 2 : start])
     if opcode >= CLOSE:
         if size > CONTROL_BYTES or not first & _FINAL:
-            raise Violation(Code.NOT_RFC_6455, "a control frame is short and whole")
+            raise FrameError(Code.NOT_RFC_6455, "a control frame is short and whole")
     elif size > room:
-        raise Violation(Code.TOO_LARGE, "too large")
+        raise FrameError(Code.TOO_LARGE, "too large")
     if first & _RESERVED:
-        raise Violation(Code.NOT_RFC_6455, "reserved bits must be 0")
+        raise FrameError(Code.NOT_RFC_6455, "reserved bits must be 0")
     body, end = start + 4, start + 4 + size
     if len(data) < end:
         return None
@@ -89,17 +89,17 @@ def make_close(code: int, reason: str) -> bytes:
 
 
 def check_close(payload: bytes) -> None:
-    """Raises Violation when a client's close frame says what it may not say."""
+    """Raises FrameError when a client's close frame says what it may not say."""
     try:
         Close.parse(payload)
     except ProtocolError as error:
-        raise Violation(Code.NOT_RFC_6455, str(error)) from error
+        raise FrameError(Code.NOT_RFC_6455, str(error)) from error
     except UnicodeDecodeError as error:
-        raise Violation(Code.NOT_UTF8, "not UTF-8") from error
+        raise FrameError(Code.NOT_UTF8, "not UTF-8") from error
 
 
 def check_utf8(payload: bytes) -> None:
-    """Raises Violation unless it is."""
+    """Raises FrameError unless it is."""
     Fragments().add(payload, is_final=True)
 
 
@@ -116,10 +116,10 @@ class Fragments:
         return len(self._text)
 
     def add(self, payload: bytes, *, is_final: bool) -> bytes:
-        """What there is up to here. Raises Violation as soon as it cannot become UTF-8."""
+        """What there is up to here. Raises FrameError as soon as it cannot become UTF-8."""
         try:
             self._utf8.decode(payload, final=is_final)
         except UnicodeDecodeError as error:
-            raise Violation(Code.NOT_UTF8, "not UTF-8") from error
+            raise FrameError(Code.NOT_UTF8, "not UTF-8") from error
         self._text += payload
         return bytes(self._text) if is_final else b""

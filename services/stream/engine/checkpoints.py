@@ -26,8 +26,8 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Lost
-from services.stream.engine.topic_growth import Growth
+from services.stream.engine.stage_order import OwnershipLost
+from services.stream.engine.topic_growth import TopicGrowth
 from services.stream.engine.topic_identity import judge, places_to_resume
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class Grown(Outdated):
     """The topic has more partitions than this process places recipients by. What is in hand may be finished."""
 
 
-class Bookmarks:
+class Checkpoints:
     """Of one topic and one consumer group. `client` is a connected aiokafka client.
 
     `ordered` topics keep each recipient's order when they grow. In others new partitions are read at once.
@@ -60,7 +60,7 @@ class Bookmarks:
         self._client = client
         self._ordered: Final = ordered
         self._known: Known | None = None
-        self._growth: Growth | None = None
+        self._growth: TopicGrowth | None = None
         self._confirmed = True  # by the store, since the latest assignment
         self._noted: dict[int, int] = {}  # what the store has said it has, or has been told
         self._outdated: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
@@ -136,14 +136,14 @@ class Bookmarks:
     async def confirm(self) -> None:
         """To be awaited before anything is stored. Waits while the store cannot be asked.
 
-        Raises `Lost` when whoever has joined the group since may store in another generation.
+        Raises `OwnershipLost` when whoever has joined the group since may store in another generation.
         """
         if self._confirmed:
             return
         known = await retry(lambda: topics.find(self._documents, self._topic), "mongodb", *database.TRANSIENT)
         self._confirmed = known is None or self._compare(known)
         if not self._confirmed:
-            raise Lost("the topic is not the one any more that this process began to read with")
+            raise OwnershipLost("the topic is not the one any more that this process began to read with")
 
     def placed_by(self) -> int | None:
         """Of how many partitions recipients are placed in: nothing is read of others, see `growth.py`. None: of all."""
@@ -199,7 +199,7 @@ class Bookmarks:
         if not self._ordered:
             self._end(f"{self._topic} has {partitions} partitions now", Grown)
         elif self._growth is None or self._growth.partitions != partitions:
-            self._growth = Growth(partitions, time.monotonic())
+            self._growth = TopicGrowth(partitions, time.monotonic())
             self._count_waiting(partitions - known.partitions)
             log.warning("topic has grown", topic=self._topic, partitions=partitions, placed_by=known.partitions)
 
@@ -229,7 +229,7 @@ class Bookmarks:
             return True
         return False
 
-    async def _take_in(self, known: Known, growth: Growth) -> None:
+    async def _take_in(self, known: Known, growth: TopicGrowth) -> None:
         """Place recipients by all partitions, once that is possible. Of several processes that can, one does it."""
         asked_at = time.monotonic()
         ends = await group_offsets.ends(self._settings, [Partition(self._topic, n) for n in range(growth.partitions)])

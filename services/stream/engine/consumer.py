@@ -9,7 +9,7 @@ import structlog
 
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
-from services.stream.engine.checkpoints import Bookmarks, Grown, Outdated
+from services.stream.engine.checkpoints import Checkpoints, Grown, Outdated
 from services.stream.engine.faust_app import make_app
 from services.stream.engine.pipeline import Pipeline
 
@@ -29,7 +29,7 @@ async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
             log.info("beginning anew, with all partitions", reason=repr(grown.exceptions[0]))
 
 
-async def consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Bookmarks) -> None:
+async def consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Checkpoints) -> None:
     """Run the role's app until told to stop, then finish what is in hand and commit it.
 
     Raises `Grown` after such an end, too; and what else fails at once.
@@ -76,7 +76,7 @@ def fails_when(process: Process, stuck: Callable[[], str]) -> Generator[None]:
 
 
 @contextmanager
-def _told(process: Process, pipeline: Pipeline, bookmarks: Bookmarks) -> Generator[None]:
+def _told(process: Process, pipeline: Pipeline, bookmarks: Checkpoints) -> Generator[None]:
     health = process.health
     with (
         _among(health.figures, pipeline.figures),

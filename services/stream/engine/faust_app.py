@@ -14,7 +14,7 @@ from clarion.broker.consuming.record_batch import BatchSchema, RecordBatch
 from clarion.broker.consuming.transport import BUFFER_BATCHES, Consumer, Transport
 from clarion.settings import Settings, split
 from clarion.telemetry import metrics
-from services.stream.engine.checkpoints import Bookmarks
+from services.stream.engine.checkpoints import Checkpoints
 from services.stream.engine.pipeline import Pipeline
 
 _COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash
@@ -28,7 +28,7 @@ class _App(faust.App):
         """None: they would hold tables, and here are none. Those of all stacks of a machine would be the same ones."""
 
 
-def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, bookmarks: Bookmarks) -> Any:
+def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, bookmarks: Checkpoints) -> Any:
     """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
     app: Any = _App(
         group,

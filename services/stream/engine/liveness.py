@@ -11,7 +11,7 @@ from services.stream.engine.pipeline import STUCK_S
 
 
 @dataclass(slots=True)
-class Progress:
+class Liveness:
     """In seconds of a monotonic clock."""
 
     _made_at: float = field(default_factory=time.monotonic)
@@ -25,7 +25,7 @@ class Progress:
         return waited if waited > STUCK_S else 0.0
 
 
-async def come_round(step: Callable[[], Awaitable[bool]], progress: Progress, every_s: float) -> None:
+async def come_round(step: Callable[[], Awaitable[bool]], progress: Liveness, every_s: float) -> None:
     """Do the scheduler role's `step` for ever: at once again when it says that there may be more."""
     while True:
         full = await retry(step, "scheduler", *database.TRANSIENT)

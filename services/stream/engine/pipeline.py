@@ -12,12 +12,12 @@ import structlog
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Lost, Shelved, Stage, Turn, Turns
+from services.stream.engine.stage_order import OwnershipLost, Stage, StageOrder, Ticket, WindowShelved
 from services.stream.engine.windows import Window, WindowPolicy
 
 log = structlog.get_logger()
 
-Work = Callable[[Window, Turn], Awaitable[None]]
+Work = Callable[[Window, Ticket], Awaitable[None]]
 Ack = Callable[[], Any]
 
 DRAIN_S: Final = 8.0  # below the session timeout: a rebalance must not wait longer for this worker
@@ -35,8 +35,8 @@ class Pipeline:
     """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics.
 
     What is handed over and not yet acknowledged is bounded by the consumer, in bytes; so nothing here needs a bound but
-    the windows in flight. Work may shelve a window (raise `Shelved`): it and all that are begun after it in its epoch
-    are put off, and read again once all that were begun before it are done.
+    the windows in flight. Work may shelve a window (raise `WindowShelved`): it and all that are begun after it in its
+    epoch are put off, and read again once all that were begun before it are done.
     """
 
     def __init__(self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1) -> None:
@@ -60,7 +60,7 @@ class Pipeline:
         self._epoch = -1  # of the latest batch
         self._refused = -1  # batches of epochs up to this one are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
-        self._turns: Final = Turns()
+        self._turns: Final = StageOrder()
         self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
         self._idle: Final = asyncio.Event()
         self._idle.set()
@@ -98,14 +98,14 @@ class Pipeline:
                 self._window_items.observe(window.records)
                 tasks.create_task(self._do(window, turn, acks, tasks))
 
-    async def _do(self, window: Window, turn: Turn, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
+    async def _do(self, window: Window, turn: Ticket, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
         try:
             await self._work(window, turn)
-        except Shelved as reason:
+        except WindowShelved as reason:
             log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
             self._postponed.inc()
             self._put_off(window, self._in_flight[window], tasks)
-        except Lost as reason:
+        except OwnershipLost as reason:
             for epoch in {batch.epoch for batch in window.batches}:
                 self.rewind(epoch)
             self._lost.inc()
@@ -125,15 +125,17 @@ class Pipeline:
             self._idle.set()
 
     def _check(self, window: Window, flight: "_Flight") -> None:
-        """Raises `Lost` when `window` must not be stored: another has its partitions, or what is before it comes later.
+        """Raises `OwnershipLost` when `window` must not be stored.
+
+        Another has its partitions, or what is before it comes later.
 
         Each epoch is asked for, since a window may hold batches from before and after a rebalance.
         """
         epochs = {batch.epoch for batch in window.batches}
         if not all(map(self.owns, epochs)):
-            raise Lost("its partitions were given up, or are to be read again")
+            raise OwnershipLost("its partitions were given up, or are to be read again")
         if self._shelved in epochs and flight.number > self._shelved_from:
-            raise Shelved("what came before it was shelved")
+            raise WindowShelved("what came before it was shelved")
 
     def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
         for batch in window.batches:

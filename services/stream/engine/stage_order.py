@@ -8,11 +8,11 @@ from enum import Enum, auto
 from clarion.broker.consuming.commit_tracker import Partition
 
 
-class Lost(Exception):
+class OwnershipLost(Exception):
     """A window's partitions may be another worker's by now: drop it, whoever has them reads it again."""
 
 
-class Shelved(Lost):
+class WindowShelved(OwnershipLost):
     """A window is put off: it and all that follow it in its epoch are read again, once those before it are done."""
 
 
@@ -21,12 +21,12 @@ class Stage(Enum):
     EMIT = auto()
 
 
-class Turn:
+class Ticket:
     """A window's place in its partitions' queues."""
 
     def __init__(
         self,
-        before: Sequence["Turn"] = (),
+        before: Sequence["Ticket"] = (),
         check: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -40,7 +40,7 @@ class Turn:
     async def at(self, stage: Stage) -> AsyncGenerator[None]:
         """Wait until the earlier windows of the same partitions have left `stage`, then hold it for the block.
 
-        Raises `Lost` when the partitions were given up meanwhile.
+        Raises `OwnershipLost` when the partitions were given up meanwhile.
 
         A window that was lost lets the later ones pass, which are lost, too. One that failed does not: storing what
         comes after it would show `ord` out of order before the process ends.
@@ -50,17 +50,17 @@ class Turn:
         try:
             self.check()
             yield
-        except Lost:
+        except OwnershipLost:
             self.leave()
             raise
         self._left[stage].set()
 
-    def ahead(self, stage: Stage) -> "Turn | None":
+    def ahead(self, stage: Stage) -> "Ticket | None":
         """The first earlier window of the same partitions that has not left `stage`."""
         return next((earlier for earlier in self._before if not earlier._left[stage].is_set()), None)
 
     def check(self) -> None:
-        """Raises `Lost` when the window is not ours to store any more: to be asked before each try to do so."""
+        """Raises `OwnershipLost` when the window is not ours to store any more: ask before each try to store it."""
         self._check()
 
     def is_slow(self) -> None:
@@ -78,21 +78,21 @@ class Turn:
         self._before = ()
 
 
-class Turns:
+class StageOrder:
     """The latest window of each partition; bounded by the partitions there are."""
 
     def __init__(self) -> None:
-        self._latest: dict[Partition, Turn] = {}
+        self._latest: dict[Partition, Ticket] = {}
 
     def join(
         self,
         partitions: Iterable[Partition],
         check: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
-    ) -> Turn:
+    ) -> Ticket:
         """Queue a window up behind the latest ones of `partitions`."""
         queues = set(partitions)
-        turn = Turn(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
+        turn = Ticket(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
         self._latest.update(dict.fromkeys(queues, turn))
         return turn
 

@@ -22,7 +22,7 @@ PRODUCERS_KNOW_S: Final = METADATA_AGE_MS / 1000 + 2.0
 
 
 @dataclass(slots=True)
-class Growth:
+class TopicGrowth:
     """From when the broker was first seen to have `partitions`, more than recipients are placed by."""
 
     partitions: int

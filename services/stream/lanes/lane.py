@@ -19,7 +19,7 @@ from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Stage, Turn
+from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.lanes.retractions import withdraw
 from services.stream.steps.dead_letters import say_dead
@@ -36,7 +36,7 @@ from services.stream.steps.records import (
     receipt_records,
 )
 from services.stream.steps.store import Outcome, store
-from services.stream.steps.throttle import Throttling
+from services.stream.steps.throttle import RecipientThrottle
 
 Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
 
@@ -50,11 +50,11 @@ class LaneWork:
     database: Database
     producer: AIOKafkaProducer
     gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
-    throttling: Throttling | None
+    throttling: RecipientThrottle | None
     confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
     began: int | None = None  # the generation in which its topic was made, if that is not the present one
 
-    async def __call__(self, window: Window, turn: Turn) -> None:
+    async def __call__(self, window: Window, turn: Ticket) -> None:
         decoded = self.decode(window)
         async with turn.at(Stage.STORE):
             outcome = await self.store(decoded, turn)
@@ -68,7 +68,7 @@ class LaneWork:
                 self.throttling.apply(decoded, max(batch.epoch for batch in window.batches), now.timestamp())
         return decoded
 
-    async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
+    async def store(self, decoded: Decoded, turn: Ticket) -> Outcome:
         """To be awaited while the window holds its turn in `Stage.STORE`."""
         if self.confirmed:
             await self.confirmed()
@@ -86,7 +86,7 @@ class LaneWork:
             online = sessions.collection(self.database)
             return await retry(lambda: sessions.route(online, users), "mongodb", *database.TRANSIENT)
 
-    async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, turn: Turn) -> None:
+    async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, turn: Ticket) -> None:
         letters = [*decoded.dead, *outcome.dead]
         async with turn.at(Stage.EMIT):
             if gone := decoded.gone(times.now()):  # a long wait for MongoDB may lie behind

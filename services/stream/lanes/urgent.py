@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts import times
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Shelved, Stage, Turn
+from services.stream.engine.stage_order import Stage, Ticket, WindowShelved
 from services.stream.engine.windows import Window
 from services.stream.lanes.lane import LaneWork, Mailboxes
 from services.stream.steps.decode import Decoded, Entry
@@ -37,14 +37,14 @@ class UrgentWork:
     lane: LaneWork
     places: int
     mailboxes: Callable[[], Sequence[int]]
-    _inside: set[Turn] = field(default_factory=set[Turn])  # who has a place
-    _line: deque[Turn] = field(default_factory=deque[Turn])  # before the places, in the order of their turns
-    _unsent: dict[Turn, Decoded] = field(default_factory=dict[Turn, Decoded])  # had a place, and is not emitted yet
+    _inside: set[Ticket] = field(default_factory=set[Ticket])  # who has a place
+    _line: deque[Ticket] = field(default_factory=deque[Ticket])  # before the places, in the order of their turns
+    _unsent: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # had a place, and is not emitted yet
     _slow: int = 0  # calls that have taken too long, and take on
     _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
     _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
 
-    async def __call__(self, window: Window, turn: Turn) -> None:
+    async def __call__(self, window: Window, turn: Ticket) -> None:
         decoded = self.lane.decode(window)
         await self._enter(turn, decoded)
         self._unsent[turn] = decoded
@@ -54,7 +54,7 @@ class UrgentWork:
         finally:
             del self._unsent[turn]
 
-    async def _stored_and_routed(self, turn: Turn, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
+    async def _stored_and_routed(self, turn: Ticket, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
         """In a place, which is left then."""
         try:
             if self._slow:
@@ -67,15 +67,15 @@ class UrgentWork:
             self._inside.remove(turn)
             self._moved.set()
 
-    async def _enter(self, turn: Turn, decoded: Decoded) -> None:
-        """Wait for a place. Raises `Shelved` when what waits has gone live instead."""
+    async def _enter(self, turn: Ticket, decoded: Decoded) -> None:
+        """Wait for a place. Raises `WindowShelved` when what waits has gone live instead."""
         try:
             await self._take_place(turn, decoded)
-        except Shelved:
+        except WindowShelved:
             await self._go_live([decoded])
             raise
 
-    async def _take_place(self, turn: Turn, decoded: Decoded) -> None:
+    async def _take_place(self, turn: Ticket, decoded: Decoded) -> None:
         self._line.append(turn)
         try:
             while not self._may_enter(turn, decoded):
@@ -85,12 +85,12 @@ class UrgentWork:
             self._line.remove(turn)
             self._moved.set()
 
-    def _may_enter(self, turn: Turn, decoded: Decoded) -> bool:
+    def _may_enter(self, turn: Ticket, decoded: Decoded) -> bool:
         turn.check()
         if self._line[0] is turn and len(self._inside) < self.places:
             return True
         if self._slow and self._unseen(decoded):
-            raise Shelved("as many windows wait for MongoDB as may")
+            raise WindowShelved("as many windows wait for MongoDB as may")
         return False
 
     async def _next_move(self) -> None:

@@ -25,7 +25,7 @@ from clarion.store.driver.database import Database
 from clarion.store.updates import early_retractions, receipt_updates
 from clarion.store.updates.receipt_updates import Refused
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Stage, Turn
+from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.receipts.fold import Folded, fold
 from services.stream.steps.dead_letters import say_dead
@@ -42,7 +42,7 @@ class ReceiptsWork:
     database: Database
     producer: AIOKafkaProducer
 
-    async def __call__(self, window: Window, turn: Turn) -> None:
+    async def __call__(self, window: Window, turn: Ticket) -> None:
         found, dead = decode_receipts(window.batches, times.now())
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
@@ -106,7 +106,7 @@ def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mappi
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DecodedReceipt:
     """A receipt, and the record that it came in."""
 
     receipt: Receipt
@@ -114,21 +114,23 @@ class Said:
     partition: Partition
 
 
-def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list[Said], list[DeadLetter]]:
+def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list[DecodedReceipt], list[DeadLetter]]:
     """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours."""
-    found: list[Said] = []
+    found: list[DecodedReceipt] = []
     dead: list[DeadLetter] = []
     for batch in batches:
         dead += unreadable_letters(batch, now)
         for record in batch.records:
             try:
-                found.append(Said(receipts.decode(record.value or empty(record), now), record, batch.partition))
+                found.append(
+                    DecodedReceipt(receipts.decode(record.value or empty(record), now), record, batch.partition)
+                )
             except Invalid as error:
                 dead.append(refused(record, batch.partition, error, now))
     return found, dead
 
 
-def _unfoldable(found: Sequence[Said], refused: Sequence[Refused]) -> list[DeadLetter]:
+def _unfoldable(found: Sequence[DecodedReceipt], refused: Sequence[Refused]) -> list[DeadLetter]:
     """The records whose receipts MongoDB can never take; those folded together with them are not among these."""
     errors = {(one.change.op, one.change.user, one.change.ids[0]): one.error for one in refused}
     if not errors:

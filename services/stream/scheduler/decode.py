@@ -14,14 +14,14 @@ from clarion.contracts.records.dead_letters import DeadLetter
 from clarion.contracts.records.notification import Invalid, Notification
 from clarion.store.scheduled import Held
 from services.stream.steps import record_clock
-from services.stream.steps.decode import Moved, conflict, empty, refused, unreadable_letters
+from services.stream.steps.decode import Misplaced, conflict, empty, refused, unreadable_letters
 
 # Of what ingest accepted by its own clock nothing may be refused here by another.
 _CLOCKS: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
-class Plan:
+class ToHold:
     """A record that decoded: its notification (id and `created_at` set), and the digest of what it says."""
 
     record: Record
@@ -52,18 +52,18 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Plans:
-    by_id: dict[str, Plan] = field(default_factory=dict[str, Plan])
-    moved: list[Moved] = field(default_factory=list[Moved])
+class DecodedToHold:
+    by_id: dict[str, ToHold] = field(default_factory=dict[str, ToHold])
+    moved: list[Misplaced] = field(default_factory=list[Misplaced])
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
 
 
-def decode_plans(batches: Iterable[RecordBatch], began: int, partitions: int, now: datetime) -> Plans:
+def decode_plans(batches: Iterable[RecordBatch], began: int, partitions: int, now: datetime) -> DecodedToHold:
     """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
 
     `partitions` is how many `notifications.scheduled` has, which was made in the generation `began`.
     """
-    plans = Plans()
+    plans = DecodedToHold()
     for batch in batches:
         plans.dead += unreadable_letters(batch, now)
         for record in batch.records:
@@ -74,13 +74,13 @@ def decode_plans(batches: Iterable[RecordBatch], began: int, partitions: int, no
                 continue
             right = partition_of(plan.notification.recipient, partitions)
             if right != batch.partition.number:
-                plans.moved.append(Moved(plan.notification, right, record.headers))
+                plans.moved.append(Misplaced(plan.notification, right, record.headers))
             elif plans.by_id.setdefault(plan.id, plan).digest != plan.digest:
                 plans.dead.append(conflict(record, batch.partition, plan.id, now))
     return plans
 
 
-def _plan(record: Record, partition: Partition, began: int, now: datetime) -> Plan:
+def _plan(record: Record, partition: Partition, began: int, now: datetime) -> ToHold:
     notification.check_headers(record.headers)
     item = notification.decode(record.value or empty(record))
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
@@ -88,4 +88,4 @@ def _plan(record: Record, partition: Partition, began: int, now: datetime) -> Pl
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
-    return Plan(record, partition, item, item.id, notification.digest(item))
+    return ToHold(record, partition, item, item.id, notification.digest(item))

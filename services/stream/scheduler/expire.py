@@ -18,7 +18,7 @@ from clarion.store import notifications
 from clarion.store.driver.database import Database
 from clarion.store.updates import endings
 from clarion.telemetry import metrics
-from services.stream.engine.liveness import Progress, come_round
+from services.stream.engine.liveness import Liveness, come_round
 from services.stream.steps.produce import produce
 from services.stream.steps.records import receipt_records
 
@@ -31,11 +31,11 @@ BEFORE_PURGE: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
-class Endings:
+class ExpireLoop:
     names: Names
     database: Database
     producer: AIOKafkaProducer
-    progress: Progress = field(default_factory=Progress)
+    progress: Liveness = field(default_factory=Liveness)
 
     async def run(self) -> None:
         await come_round(self.step, self.progress, EVERY_S)

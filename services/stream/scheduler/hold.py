@@ -15,9 +15,9 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.updates import early_retractions, stubs
 from clarion.telemetry import metrics
-from services.stream.engine.stage_order import Stage, Turn
+from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
-from services.stream.scheduler.decode import Plans, decode_plans
+from services.stream.scheduler.decode import DecodedToHold, decode_plans
 from services.stream.steps.dead_letters import say_dead
 from services.stream.steps.dead_receipts import dead_receipts
 from services.stream.steps.decode import conflict, dead_letter
@@ -27,7 +27,7 @@ from services.stream.steps.store import POISON_TRIES, insert_all
 
 
 @dataclass(slots=True)
-class Holding:
+class HoldWork:
     began: int  # the generation in which its topic was made
     partitions: int
     names: Names
@@ -35,7 +35,7 @@ class Holding:
     producer: AIOKafkaProducer
     came: Callable[[datetime], None]  # told when the first of a window is due
 
-    async def __call__(self, window: Window, turn: Turn) -> None:
+    async def __call__(self, window: Window, turn: Ticket) -> None:
         now = times.now()
         plans = decode_plans(window.batches, self.began, self.partitions, now)
         async with turn.at(Stage.STORE):
@@ -53,7 +53,7 @@ class Holding:
         metrics.scheduled.inc(fresh)
         say_dead(letters)
 
-    async def _hold(self, plans: Plans, turn: Turn, now: datetime) -> tuple[list[DeadLetter], int]:
+    async def _hold(self, plans: DecodedToHold, turn: Ticket, now: datetime) -> tuple[list[DeadLetter], int]:
         """What can never be held, and how many were not held before. Raises `Lost`."""
         held = scheduled.collection(self.database)
         documents = [plan.document(now) for plan in plans.by_id.values()]

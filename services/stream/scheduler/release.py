@@ -20,7 +20,7 @@ from clarion.store import scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
-from services.stream.engine.liveness import Progress
+from services.stream.engine.liveness import Liveness
 from services.stream.steps.produce import produce
 from services.stream.steps.records import released_records
 
@@ -29,12 +29,12 @@ AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each
 
 
 @dataclass(slots=True)
-class Releasing:
+class ReleaseLoop:
     names: Names
     database: Database
     producer: AIOKafkaProducer
     owned: Callable[[], Set[int]]  # the partitions of `notifications.scheduled` that are this worker's now
-    progress: Progress = field(default_factory=Progress)
+    progress: Liveness = field(default_factory=Liveness)
     _due: int = 0  # when it last looked
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -24,7 +24,7 @@ from clarion.store.driver.database import Database
 from clarion.store.updates import deferred
 from clarion.store.updates.deferred import Deferred
 from clarion.telemetry import metrics
-from services.stream.engine.liveness import Progress, come_round
+from services.stream.engine.liveness import Liveness, come_round
 from services.stream.steps.produce import produce
 from services.stream.steps.records import late_records
 
@@ -34,7 +34,7 @@ QUIET: Final = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
-class Deferring:
+class ShowThrottledLoop:
     """`limit` is of as much as a lane's, and beside it: a recipient has so many keys shown late, and no more.
 
     What is for a recipient whose partition of `notifications.scheduled` another worker owns is that one's.
@@ -46,7 +46,7 @@ class Deferring:
     owned: Callable[[], Set[int]]
     partitions: int
     limit: RateLimit | None
-    progress: Progress = field(default_factory=Progress)
+    progress: Liveness = field(default_factory=Liveness)
 
     async def run(self) -> None:
         await come_round(self.step, self.progress, EVERY_S)

@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dat
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Misplaced:
     """A record in the wrong place. In the wrong partition for its recipient, it would split the recipient's order."""
 
     notification: Notification  # its id and `created_at` set, so that the copy is the same
@@ -65,10 +65,10 @@ class Moved:
 @dataclass(slots=True)
 class Decoded:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
-    moved: list[Moved] = field(default_factory=list[Moved])
+    moved: list[Misplaced] = field(default_factory=list[Misplaced])
     planned: list[str] = field(default_factory=list[str])  # of the entries, those that may have been held before
     expiring: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when which of the entries expire
-    early: list[Moved] = field(default_factory=list[Moved])  # not due yet: to be held until then
+    early: list[Misplaced] = field(default_factory=list[Misplaced])  # not due yet: to be held until then
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     repeats: int = 0  # within this window
     expired: int = 0
@@ -105,9 +105,9 @@ def decode_window(
             right = partition_of(item.recipient, partitions)
             if item.deliver_at and _is_early(item, item.deliver_at, record, now):
                 item.priority = lane
-                decoded.early.append(Moved(item, None, record.headers))
+                decoded.early.append(Misplaced(item, None, record.headers))
             elif right != batch.partition.number:
-                decoded.moved.append(Moved(item, right, record.headers))
+                decoded.moved.append(Misplaced(item, right, record.headers))
             else:
                 _add(decoded, _entry(item, record, batch.partition, lane, generation, now), now)
     return decoded

@@ -13,7 +13,7 @@ from clarion.contracts.records.receipts import Receipt
 from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
-from services.stream.steps.decode import Entry, Moved
+from services.stream.steps.decode import Entry, Misplaced
 from services.stream.steps.pack import Routable, runs
 
 Sent = dict[str, Any]
@@ -62,7 +62,7 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
         }
 
 
-def moved_records(topic: str, moved: Iterable[Moved]) -> Iterator[Sent]:
+def moved_records(topic: str, moved: Iterable[Misplaced]) -> Iterator[Sent]:
     for record in moved:
         place = {} if record.partition is None else {"partition": record.partition}
         yield {

@@ -21,7 +21,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Fields
 from clarion.store.notifications import Inserted, State, Stored
 from clarion.store.updates import stubs
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.steps.decode import Entry, conflict, dead_letter
 
 # A repeat of what was delivered this recently is emitted again: its first emission may have reached the gateway of one
@@ -52,7 +52,7 @@ class Outcome:
 
 
 async def store(
-    stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Turn, gate: Gate | None, now: datetime
+    stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Ticket, gate: Gate | None, now: datetime
 ) -> Outcome:
     """Store what is new, look up what was there, and collapse.
 
@@ -83,7 +83,7 @@ async def store(
 
 
 async def _complete(
-    stored: Collection, wholes: Sequence[Fields], turn: Turn, gate: Gate | None, now: datetime
+    stored: Collection, wholes: Sequence[Fields], turn: Ticket, gate: Gate | None, now: datetime
 ) -> dict[str, str]:
     """Make stubs whole, and insert what is none any more: it was purged meanwhile. Returns what can never be, and why.
 
@@ -127,7 +127,7 @@ def _is_retracted(entry: Entry, known: Stored) -> bool:
     return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
-async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Turn, gate: Gate | None) -> Inserted:
+async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Ticket, gate: Gate | None) -> Inserted:
     """Insert all; try what is refused again, alone, POISON_TRIES times in all.
 
     What fails for a reason that passes by itself is tried alone for as long as that takes: a full disk makes no dead

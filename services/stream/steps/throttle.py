@@ -12,7 +12,7 @@ from services.stream.steps.record_clock import RecordClock
 
 
 @dataclass(slots=True)
-class Throttling:
+class RecipientThrottle:
     """By when records came: a backlog is judged as it was published. Exact within one ownership of partitions."""
 
     limit: RateLimit  # of each recipient

@@ -17,7 +17,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import indexes, notifications, raw_documents
 from clarion.store.driver import database
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.steps.decode import Entry, decode_window
 from services.stream.steps.store import store
 from tests.bench.stream.load import USERS, record
@@ -57,7 +57,7 @@ async def measure(settings: Settings, console: Console) -> list[Row]:
                 await stored.insert_one(document)
 
         async def staged_at_once(staged: list[Entry] = staged, now: datetime = now) -> None:
-            await store(stored, Lane.LOW, staged, Turn(), None, now)
+            await store(stored, Lane.LOW, staged, Ticket(), None, now)
 
         each["stage"].append(await _seconds(staged_at_once) / WINDOW)
         each["insert_many"].append(await _seconds(lambda d=documents: stored.insert_many(d, ordered=False)) / WINDOW)

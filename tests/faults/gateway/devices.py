@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from clarion.client import Inbox, State, Subscriber
-from clarion.client.subscribing.connection import Session
+from clarion.client.subscribing.connection import Connection
 from clarion.client.subscribing.cursor_store import Position
 from clarion.contracts.api import frames
 from clarion.contracts.api.frames import Batch, Resync, ServerFrame, ServerSync
@@ -44,7 +44,7 @@ class Watched(Subscriber):
         self.came_early: set[str] = set()
         self.repeats = 0
 
-    def _session_at(self, url: str, token: str, position: Position) -> Session:
+    def _session_at(self, url: str, token: str, position: Position) -> Connection:
         if self._posts_to:
             return StreamSession(url, self._posts_to, token, position, self._on_frame)
         return super()._session_at(url, token, position)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from clarion.client.subscribing.connection import Ended, Session
+from clarion.client.subscribing.connection import Connection, Ended
 from clarion.client.subscribing.cursor_store import Position
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.frames import Ack, ClientFrame, Hello, Pong, Resume, ServerFrame
@@ -26,7 +26,7 @@ class _Closed(Exception):
         self.reason = reason
 
 
-class StreamSession(Session):
+class StreamSession(Connection):
     """Instead of the socket's; `urls` are all gateways, of which any takes what is posted."""
 
     def __init__(

@@ -21,7 +21,7 @@ from clarion.resilience.backoff import Backoff
 from clarion.store import notifications
 from clarion.store.driver.database import Database, Fields
 from clarion.store.notifications import Inserted
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.steps.decode import decode_window
 from services.stream.steps.records import late_records
 from services.stream.steps.store import insert_all, store
@@ -52,7 +52,7 @@ async def test_what_goes_in_at_once_is_not_decoded(stored: Database, user: str) 
             raise AssertionError(f"{field} was asked for")
 
     window = [Opaque(bson.encode(plain(user))) for _ in range(3)]
-    assert await insert_all(notifications.collection(stored), window, Turn(), None) == Inserted()
+    assert await insert_all(notifications.collection(stored), window, Ticket(), None) == Inserted()
     assert await notifications.collection(stored).count_documents({"recipient": user}) == len(window)
 
 
@@ -76,7 +76,7 @@ async def test_what_only_a_later_try_takes_is_told_as_late_and_goes_out_whatever
     entries = list(decode_window([window], Lane.URGENT, 0, 1, times.now()).entries.values())
     await stored.command({"collMod": "notifications", "validator": {"recipient": {"$ne": f"{user}-late"}}})
     try:
-        storing = asyncio.create_task(store(documents, Lane.URGENT, entries, Turn(), None, times.now()))
+        storing = asyncio.create_task(store(documents, Lane.URGENT, entries, Ticket(), None, times.now()))
         await refusing.wait()
     finally:
         await stored.command({"collMod": "notifications", "validator": {}})

@@ -13,7 +13,7 @@ from clarion.broker import clients
 from clarion.broker.keyed_producer import send_keyed
 from clarion.broker.partitioner import partition_of
 from clarion.contracts.topics import Names
-from clarion.cooperative import Pace
+from clarion.cooperative import TimeSlice
 from clarion.settings import Settings
 
 
@@ -54,14 +54,14 @@ async def test_what_is_urgent_goes_between_any_two_records_of_a_large_send(
             await asyncio.sleep(0)
             turn += 1
 
-    def always(_: Pace) -> bool:
+    def always(_: TimeSlice) -> bool:
         return True
 
     def noted(batch: Any, **record: Any) -> Any:
         appended.append(turn)
         return append(batch, **record)
 
-    monkeypatch.setattr(Pace, "is_over", always)
+    monkeypatch.setattr(TimeSlice, "is_over", always)
     monkeypatch.setattr(BatchBuilder, "append", noted)
     producer: AIOKafkaProducer = clients.producer(settings)
     await producer.start()

@@ -20,7 +20,7 @@ from clarion.store.queries import inbox
 from clarion.store.updates import early_retractions, receipt_updates, stubs
 from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.steps.decode import Entry, decode_window
 from services.stream.steps.store import Outcome, store
 from tests.unit.records import batch
@@ -39,7 +39,7 @@ def entry(user: str, message: str = "hello", id_: str | None = None) -> Entry:
 
 
 async def insert(stored: Database, *entries: Entry) -> Outcome:
-    return await store(notifications.collection(stored), Lane.URGENT, entries, Turn(), None, NOW + timedelta(hours=1))
+    return await store(notifications.collection(stored), Lane.URGENT, entries, Ticket(), None, NOW + timedelta(hours=1))
 
 
 async def fold(stored: Database, op: Op, user: str, *ids: str, unstored: bool = False) -> None:

@@ -61,7 +61,7 @@ async def _send_receipts(live: Live, number: int) -> None:
     gateway = live.gateways[number].actor.gateway
     assert gateway is not None
     async with asyncio.timeout(SURE_S):
-        await gateway.outbox.flush()
+        await gateway.receipt_sender.flush()
 
 
 async def leave(live: Live, _: Move, number: int, device: int) -> bool:
@@ -81,7 +81,7 @@ async def drain_socket(live: Live, _: Move, number: int, device: int) -> bool:
 def writable(live: Live, number: int, device: int, is_writable: bool) -> bool:
     gateway = live.gateways[number].actor.gateway
     assert gateway is not None
-    gateway.writable(live.connection(number, device), is_writable)
+    gateway.on_writable(live.connection(number, device), is_writable)
     return True
 
 

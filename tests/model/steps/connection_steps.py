@@ -8,7 +8,7 @@ from clarion.contracts import times
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
-from services.gateway.client.feed import START, Found, Offered
+from services.gateway.client.feed import START, Found, OutgoingItem
 from services.gateway.delivery.read_scheduler import ITEMS
 from services.gateway.mailbox import connect_lookup
 from tests.model.steps.step import Step, Steps
@@ -125,7 +125,7 @@ def start_read(w: World, number: int, device: int) -> None:
             now=now(w),
         )
     )
-    items = tuple(Offered(item.id, issued.lane, item.ord, item.body) for item in found)
+    items = tuple(OutgoingItem(item.id, issued.lane, item.ord, item.body) for item in found)
     connection.answer = Found(issued, items, tuple(item.ord for item in found if not item.pending))
 
 
@@ -148,7 +148,7 @@ def let_go(w: World, number: int, device: int) -> None:
 # ---- frames
 
 
-def send(w: World, number: int, device: int, items: Sequence[Offered]) -> None:
+def send(w: World, number: int, device: int, items: Sequence[OutgoingItem]) -> None:
     """Raises `Violation` when they are not the user's, not in order or not new on this connection."""
     if not items:
         return

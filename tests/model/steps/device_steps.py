@@ -5,7 +5,7 @@ from clarion.client.subscribing.progress import Progress
 from clarion.contracts import order, times
 from clarion.contracts.api.frames import Received, Resume
 from services.gateway.access.resume import take_over
-from services.gateway.client.feed import FRESH_MARGIN, Feed, Offered
+from services.gateway.client.feed import FRESH_MARGIN, Feed, OutgoingItem
 from tests.model.steps.connection_steps import arrive, look_up
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
@@ -82,7 +82,7 @@ def handle(w: World, number: int) -> None:
     device.early |= {item.id for item in items if not item.stored}
 
 
-def _received(item: Offered) -> Received:
+def _received(item: OutgoingItem) -> Received:
     place = order.unpack(item.ord) if item.stored else None
     return Received(item.id, "model", "", "s", {}, "", item.lane, place, unstored=not item.stored)
 

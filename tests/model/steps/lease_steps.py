@@ -2,8 +2,8 @@
 
 from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
-from services.gateway.mailbox.lease import Observed
-from services.gateway.mailbox.session_writer import Notes
+from services.gateway.mailbox.lease import ObservedLeases
+from services.gateway.mailbox.session_writer import SessionNotes
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device
 from tests.model.world.environment import has_clock
@@ -58,7 +58,7 @@ def _abandoned(w: World, held: Lease) -> list[int]:
     return [n for n in observed.stale(w.scenario.mailboxes, TAKE_AFTER_S) if n != held.mailbox and n in left]
 
 
-def _looked(w: World) -> tuple[Observed, dict[int, Lease]]:
+def _looked(w: World) -> tuple[ObservedLeases, dict[int, Lease]]:
     """As a gateway sees them that has looked on for the lease time, while every owner that could has renewed."""
     before = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
     renewing = [
@@ -70,7 +70,7 @@ def _looked(w: World) -> tuple[Observed, dict[int, Lease]]:
         number: Lease(number, lease.owner, lease.epoch, lease.renewals + renewing.count(number))
         for number, lease in before.items()
     }
-    observed = Observed()
+    observed = ObservedLeases()
     observed.look(before, 0.0)
     observed.look(after, TAKE_AFTER_S)
     return observed, after
@@ -122,7 +122,7 @@ def fence(w: World, number: int) -> None:
 def serve(w: World, number: int) -> None:
     gateway = w.change(Gateway, number)
     assert gateway.lease is not None
-    gateway.notes = Notes(gateway.lease)
+    gateway.notes = SessionNotes(gateway.lease)
 
 
 def sweep(w: World, number: int) -> None:

@@ -1,6 +1,6 @@
 """What a mailbox brings its gateway, and what becomes of it."""
 
-from services.gateway.client.feed import START, Offered
+from services.gateway.client.feed import START, OutgoingItem
 from tests.model.steps.connection_steps import send
 from tests.model.steps.lease_steps import CLOSES, lose
 from tests.model.steps.step import Step, Steps
@@ -74,9 +74,9 @@ def _deliver(w: World, number: int, id_: str, *, is_early: bool) -> None:
             continue
         feed = w.change(Connection, number, device).feed
         if is_early:
-            push = feed.offer_early([Offered(id_, lane, START, entry.body, stored=False)])
+            push = feed.offer_early([OutgoingItem(id_, lane, START, entry.body, stored=False)])
         else:
-            push, _ = feed.offer([Offered(id_, lane, entry.ord, entry.body)])
+            push, _ = feed.offer([OutgoingItem(id_, lane, entry.ord, entry.body)])
         send(w, number, device, push)
 
 

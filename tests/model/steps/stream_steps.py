@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clarion.contracts.lanes import Lane
-from services.stream.engine.stage_order import Stage, Turns
+from services.stream.engine.stage_order import Stage, StageOrder
 from tests.model.steps.step import Step, Steps
 from tests.model.steps.window_steps import emit, fold_receipt, go_live, route, shelve, store
 from tests.model.world.environment import weather
@@ -69,7 +69,7 @@ def _is_first_to_wait(worker: Worker, window: Window) -> bool:
 
 def _turns(w: World, lane: Lane, worker: Worker) -> list[tuple[Window, bool, bool]]:
     """Each window, and whether it is next to store and to emit."""
-    turns = Turns()
+    turns = StageOrder()
     found: list[tuple[Window, bool, bool]] = []
     for window in worker.windows:
         turn = turns.join({partition(lane)} if w.keeps("each stage is first-in-first-out in a partition") else ())

@@ -9,10 +9,10 @@ from pymongo import DeleteOne, UpdateOne
 
 from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
-from services.gateway.client.feed import Feed, Found, LookBack, Offered
-from services.gateway.mailbox.connect_lookup import Arrival
-from services.gateway.mailbox.read_progress import AtEnd
-from services.gateway.mailbox.session_writer import Notes
+from services.gateway.client.feed import Feed, Found, LookBack, OutgoingItem
+from services.gateway.mailbox.connect_lookup import ConnectLookup
+from services.gateway.mailbox.read_progress import ReadProgress
+from services.gateway.mailbox.session_writer import SessionNotes
 from tests.model.world.environment import now_ms, weather
 from tests.model.world.world import Part, World
 
@@ -29,10 +29,10 @@ class End:
     told: int
     answered_ms: int
     coming: int | None = None
-    at_end: AtEnd = field(default_factory=AtEnd)
+    at_end: ReadProgress = field(default_factory=ReadProgress)
 
     def copy(self) -> Self:
-        at_end = AtEnd(self.at_end.until_ms, self.at_end._answered_ms)
+        at_end = ReadProgress(self.at_end.until_ms, self.at_end._answered_ms)
         return type(self)(self.told, self.answered_ms, self.coming, at_end)
 
     def key(self) -> Hashable:
@@ -45,7 +45,7 @@ class Gateway(Part):
 
     life: int = 0
     lease: Lease | None = None
-    notes: Notes | None = None
+    notes: SessionNotes | None = None
     has_swept: bool = False
     is_asleep: bool = False
     is_cut_off: bool = False  # from MongoDB
@@ -57,7 +57,7 @@ class Gateway(Part):
         return type(self)(
             self.life,
             self.lease,
-            self.notes and Notes(self.notes.lease, self.notes.sequence, dict(self.notes.wanted)),
+            self.notes and SessionNotes(self.notes.lease, self.notes.sequence, dict(self.notes.wanted)),
             self.has_swept,
             self.is_asleep,
             self.is_cut_off,
@@ -79,7 +79,7 @@ class Frame(NamedTuple):
     """A batch, or without a tag a ping."""
 
     tag: int | None
-    items: tuple[Offered, ...]
+    items: tuple[OutgoingItem, ...]
     since: datetime
 
     def key(self) -> Hashable:
@@ -95,7 +95,7 @@ class Connection(Part):
     resumed: dict[Lane, int]  # the cursors it came with
     is_open: bool = True  # at the device
     asked: LookBack | None = None  # what is asked on its behalf when its session is stored
-    arrival: Arrival | None = None  # the answer; the connection does not know it yet
+    arrival: ConnectLookup | None = None  # the answer; the connection does not know it yet
     is_stored: bool = False  # its session
     is_present: bool = False  # it knows, and may read the store
     answer: Found | None = None  # of a catch-up read; the gateway does not know it yet
@@ -151,7 +151,7 @@ def reaches_mongodb(w: World, gateway: Gateway) -> bool:
 
 def settled_end(w: World, end: int) -> End:
     """Of a consumer that has just been answered."""
-    return End(end, now_ms(w), at_end=AtEnd(now_ms(w), now_ms(w)))
+    return End(end, now_ms(w), at_end=ReadProgress(now_ms(w), now_ms(w)))
 
 
 def connections(w: World, gateway: int) -> list[tuple[int, Connection]]:

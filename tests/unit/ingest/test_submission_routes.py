@@ -91,9 +91,9 @@ def client(
     store: Store | None = None,
     sub: str = "svc",
 ) -> httpx.AsyncClient:
-    acceptor: Any = broker or Broker()
+    producer: Any = broker or Broker()
     transport = httpx.ASGITransport(
-        make_app(Verifier(SETTINGS), acceptor, (store or Store()).find, budget or Budget(), limit or SenderLimit(0, 1)),
+        make_app(Verifier(SETTINGS), producer, (store or Store()).find, budget or Budget(), limit or SenderLimit(0, 1)),
         raise_app_exceptions=False,
     )
     token = mint(SETTINGS, sub=sub, scope=scope)

@@ -72,7 +72,7 @@ def test_a_process_that_got_the_pid_of_another_is_not_taken_for_it() -> None:
 def test_state_survives_and_only_one_supervisor_holds_the_folder(tmp_path: Path) -> None:
     folder = state.Folder(tmp_path / "s")
     folder.make()
-    folder.save(state.State(ports={"kafka": 1}, env={"A": "b"}))
+    folder.save(state.StackState(ports={"kafka": 1}, env={"A": "b"}))
     assert folder.load().ports == {"kafka": 1}
     secret = folder.secret()
     assert secret.stat().st_mode & 0o777 == 0o600

@@ -29,7 +29,7 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-class _LeanRecords(GuardedRecords):
+class _RawRecords(GuardedRecords):
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record
 
@@ -40,6 +40,6 @@ def take_records_as_they_are() -> Allowance:
     Returns what may still be unpacked, over all partitions: to be set anew before each fetch.
     """
     guard_records()
-    _LeanRecords.allowance = Allowance()
-    fetcher.PartitionRecords = _LeanRecords
-    return _LeanRecords.allowance
+    _RawRecords.allowance = Allowance()
+    fetcher.PartitionRecords = _RawRecords
+    return _RawRecords.allowance

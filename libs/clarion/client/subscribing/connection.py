@@ -69,7 +69,7 @@ class _Connect(connect):
         return exc
 
 
-class Session:
+class Connection:
     """`on_frame` gets every frame but pings' answers; it must not block, and what it raises comes out. Use once."""
 
     def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 
-class Addresses:
+class Endpoints:
     """Never the same one twice in a row while another may be tried. `now` is monotonic seconds."""
 
     def __init__(self, urls: Sequence[str]) -> None:

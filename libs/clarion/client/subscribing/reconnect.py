@@ -8,7 +8,7 @@ from typing import Final
 
 from clarion.client.errors import Disconnected, Forbidden, TokenRefused
 from clarion.client.subscribing.connection import Ended
-from clarion.client.subscribing.endpoints import Addresses
+from clarion.client.subscribing.endpoints import Endpoints
 from clarion.contracts import limits
 from clarion.contracts.api.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.resilience.backoff import Backoff
@@ -17,7 +17,7 @@ STABLE_S: Final = 10.0  # a connection that lived this long after `hello` forgiv
 
 
 class Reconnect:
-    def __init__(self, addresses: Addresses, backoff: Backoff | None = None) -> None:
+    def __init__(self, addresses: Endpoints, backoff: Backoff | None = None) -> None:
         """`backoff` in place of RECONNECT_MIN_S to RECONNECT_MAX_S."""
         self.addresses: Final = addresses
         self._at_least_s = 0.0 if backoff else limits.RECONNECT_MIN_S

@@ -11,9 +11,9 @@ from typing import Final, Self
 from clarion.client.errors import Disconnected, NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
-from clarion.client.subscribing.connection import Session, items_of, websocket_url
+from clarion.client.subscribing.connection import Connection, items_of, websocket_url
 from clarion.client.subscribing.cursor_store import CursorStore, InMemory, Position
-from clarion.client.subscribing.endpoints import Addresses
+from clarion.client.subscribing.endpoints import Endpoints
 from clarion.client.subscribing.marks import Mark
 from clarion.client.subscribing.outbox import Outbox
 from clarion.client.subscribing.progress import Overrun, Progress
@@ -67,7 +67,7 @@ class Subscriber:
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        addresses = Addresses([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
+        addresses = Endpoints([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
         self._reconnect = Reconnect(addresses, backoff)
         self._tokens = TokenSource(token, get_token)
         self._inbox = Inbox(url, tokens=self._tokens)
@@ -77,7 +77,7 @@ class Subscriber:
         self._on_sync = on_sync
         self._progress = Progress(Position())
         self._outbox = Outbox(self._say)
-        self._session: Session | None = None
+        self._session: Connection | None = None
         self._life = Life("subscriber")
         self._is_plain = False  # `resume` says nothing that an older gateway cannot read
         self._arrived = asyncio.Event()
@@ -256,9 +256,9 @@ class Subscriber:
             return position
         return Position(position.cursors, position.since)
 
-    def _session_at(self, url: str, token: str, position: Position) -> Session:
+    def _session_at(self, url: str, token: str, position: Position) -> Connection:
         """A connection, not begun: what carries it may be another thing than a socket."""
-        return Session(url, token, position, self._on_frame)
+        return Connection(url, token, position, self._on_frame)
 
     def _on_frame(self, frame: ServerFrame) -> None:
         match frame:

@@ -17,7 +17,7 @@ _FIELDS: Final = ["recipient", "lane", "ord", "body"]
 
 
 @dataclass(frozen=True, slots=True)
-class Overlooked:
+class Undelivered:
     id: str
     recipient: str
     lane: Lane
@@ -26,7 +26,9 @@ class Overlooked:
 
 
 @asked
-async def find(documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime) -> list[Overlooked]:
+async def find(
+    documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime
+) -> list[Undelivered]:
     """In order, for each user and lane. Mostly there is nothing, and then it costs one covered query."""
     some: list[str] = await documents.distinct("recipient", pending_query(users))
     if not some:
@@ -37,4 +39,4 @@ async def find(documents: Collection, users: Sequence[str], stored_before: datet
         "expires_at": {"$not": {"$lte": now}},
     }
     cursor = documents.find(query, _FIELDS).sort("ord", ASCENDING).limit(_MOST)
-    return [Overlooked(d["_id"], d["recipient"], Lane(d["lane"]), d["ord"], d["body"]) async for d in cursor]
+    return [Undelivered(d["_id"], d["recipient"], Lane(d["lane"]), d["ord"], d["body"]) async for d in cursor]

@@ -12,7 +12,7 @@ from clarion.store.driver import database
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.catchup import CatchUp
-from services.gateway.delivery.read_scheduler import Reads
+from services.gateway.delivery.read_scheduler import ReadScheduler
 from tests.bench.gateway.items import insert, item
 from tests.conftest import until
 
@@ -47,7 +47,7 @@ async def test_who_is_behind_in_the_urgent_lane_does_not_wait_for_a_reader_that_
     stored = notifications.collection(connection)
     await insert(stored, [item(user, Lane.NORMAL, n + 1) for n in range(WAITING) for user in ("ann", "bob")])
     await insert(stored, [item("eve", Lane.URGENT, n + 1) for n in range(WAITING)])
-    paced = Reads(per_s=1)
+    paced = ReadScheduler(per_s=1)
     catch_up = CatchUp(notifications.waiting(reads), lambda: None, paced)
     (ann, to_ann), (bob, to_bob), (eve, to_eve) = (
         behind("ann", Lane.NORMAL),

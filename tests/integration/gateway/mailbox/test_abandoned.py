@@ -21,9 +21,9 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, sessions
 from clarion.store.driver.database import Database
 from clarion.store.mailboxes import TAKE_AFTER_S, Lease
-from services.gateway.mailbox.abandoned import SWEEP_EVERY_S, Abandoned
+from services.gateway.mailbox.abandoned import SWEEP_EVERY_S, AbandonedMailboxes
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.reader import MailboxReader
 from tests.conftest import until
 from tests.gateways import close_code, gateway, greeted, wire
 from tests.subprocesses import figures_of
@@ -58,8 +58,8 @@ async def test_what_nobody_renews_is_cleared_and_given_back_and_its_owner_finds_
 ) -> None:
     leases, names = mailboxes.collection(own), Names(settings.prefix)
     mine, dead, alive = [await leased(own, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
-    paused = Mailbox(dead, names, lambda _: (), lambda: None)
-    clearing = Abandoned(mine, 3, own, producer, names)
+    paused = MailboxReader(dead, names, lambda _: (), lambda: None)
+    clearing = AbandonedMailboxes(mine, 3, own, producer, names)
     async with paused.positioned(settings, producer) as consumers:
         for now in range(0, int(TAKE_AFTER_S), 5):
             await clearing.look(now)
@@ -81,7 +81,7 @@ async def test_a_session_that_is_written_after_the_sweep_goes_with_a_later_one(
     """By an owner that slept and has not found out yet, or by a write that had timed out."""
     leases = mailboxes.collection(own)
     mine, dead, moved = [await leased(own, number, user) for number, user in enumerate(("ann", "bob", "cy"))]
-    clearing = Abandoned(mine, 3, own, producer, Names(settings.prefix))
+    clearing = AbandonedMailboxes(mine, 3, own, producer, Names(settings.prefix))
     await clearing.look(0)
     await clearing.clear(dead)
     heir = await mailboxes.take(leases, moved, "heir")
@@ -105,7 +105,7 @@ async def test_of_gateways_that_find_the_same_one_a_single_one_clears_it(
     settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
     dead = await leased(own, 0, "ann")
-    both = [Abandoned(Lease(n, f"g{n}", 1, 0), 3, own, producer, Names(settings.prefix)) for n in (1, 2)]
+    both = [AbandonedMailboxes(Lease(n, f"g{n}", 1, 0), 3, own, producer, Names(settings.prefix)) for n in (1, 2)]
     await asyncio.gather(*(each.clear(dead) for each in both))
     (after,) = (await mailboxes.read_all(mailboxes.collection(own))).values()
     assert (after.owner, after.epoch) == ("", 2)

@@ -20,7 +20,7 @@ from clarion.store.driver import database
 from deploy.local.stack import Stack
 from services.gateway.mailbox import lease
 from services.gateway.mailbox.lease import LeaseLost
-from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.reader import MailboxReader
 from tests.conftest import until
 
 _PIECES: Final = 20  # of a record
@@ -30,7 +30,7 @@ async def test_while_kafka_does_not_answer_a_mailbox_is_not_known_to_be_read_to_
     stack: Stack, settings: Settings
 ) -> None:
     """`since` would move past what is emitted meanwhile, and a client that takes it along would never see that."""
-    mailbox = Mailbox(mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), lambda _: (), lambda: None)
+    mailbox = MailboxReader(mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), lambda _: (), lambda: None)
     async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
         assert mailbox.caught_up() is None
         reading = [asyncio.create_task(mailbox.read(consumer)) for consumer in consumers]
@@ -85,7 +85,7 @@ async def test_bulk_does_not_go_on_before_an_urgent_record_that_has_arrived_is_h
                 after_arrival.append(record)
             yield
 
-    mailbox = Mailbox(mailboxes.Lease(0, "me", 1, 0), names, handle, lambda: None)
+    mailbox = MailboxReader(mailboxes.Lease(0, "me", 1, 0), names, handle, lambda: None)
     async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
         record = {"topic": names.deliveries_bulk, "value": encode(bulk), "partition": 0}
         await clients.send_all(producer, [record] * (2_000 // _PIECES))

@@ -25,7 +25,7 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, notifications
 from clarion.store.driver import database
 from deploy.local.stack import Stack
-from services.gateway.mailbox.reader import Mailbox
+from services.gateway.mailbox.reader import MailboxReader
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading
 from tests.subprocesses import child, env_of
@@ -125,12 +125,14 @@ async def test_what_cannot_be_read_costs_one_dead_letter_and_never_the_partition
 
 
 @contextlib.asynccontextmanager
-async def mailbox_of(settings: Settings, handled: list[Delivery], lost: list[int]) -> AsyncGenerator[Mailbox]:
+async def mailbox_of(settings: Settings, handled: list[Delivery], lost: list[int]) -> AsyncGenerator[MailboxReader]:
     def handle(delivery: Delivery) -> Iterable[object]:
         handled.append(delivery)
         return ()
 
-    mailbox = Mailbox(mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), handle, lambda: lost.append(len(handled)))
+    mailbox = MailboxReader(
+        mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), handle, lambda: lost.append(len(handled))
+    )
     async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
         tasks = [asyncio.create_task(mailbox.read(consumer)) for consumer in consumers]
         yield mailbox

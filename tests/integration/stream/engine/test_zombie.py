@@ -1,8 +1,8 @@
 """A worker that slept beyond its session and stores late what it held: the safety net's, and nobody else's, business.
 
-A real worker drops what it holds when it wakes (`Ownership`), and stores in the order of its partition (`Turns`); with
-either of the two nothing is lost, as the model shows. So this zombie is made by hand: a lane's real work on the second
-of two windows, while the partition's owner has not stored the first.
+A real worker drops what it holds when it wakes (`Ownership`), and stores in the order of its partition (`StageOrder`);
+with either of the two nothing is lost, as the model shows. So this zombie is made by hand: a lane's real work on the
+second of two windows, while the partition's owner has not stored the first.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from services.stream.engine.stage_order import Turns
+from services.stream.engine.stage_order import StageOrder
 from services.stream.engine.windows import POLICIES, Window
 from services.stream.lanes.lane import LaneWork
 from tests.conftest import until
@@ -83,7 +83,7 @@ async def work_late(settings: Settings, stored: Database, through: AIOKafkaProdu
     )
     window = Window(POLICIES[LANE], 0.0)
     window.add(await last_batch(settings), 0.0)
-    await work(window, Turns().join(window.partitions))
+    await work(window, StageOrder().join(window.partitions))
 
 
 async def overtake(settings: Settings, stored: Database, through: AIOKafkaProducer, owner: psutil.Process) -> list[str]:

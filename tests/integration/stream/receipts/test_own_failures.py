@@ -20,9 +20,9 @@ from clarion.store.driver.database import Database
 from clarion.store.mailboxes import Lease
 from clarion.store.updates import receipt_updates
 from clarion.store.updates.receipt_updates import Change
-from services.gateway.mailbox.connect_lookup import Arrival
-from services.gateway.mailbox.session_writer import Presence, SessionRefused
-from services.stream.engine.stage_order import Turn
+from services.gateway.mailbox.connect_lookup import ConnectLookup
+from services.gateway.mailbox.session_writer import SessionRefused, SessionWriter
+from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
 from services.stream.receipts.worker import ReceiptsWork
 from tests.integration.stream.lanes.test_stream import reading
@@ -34,12 +34,12 @@ HALF_AN_EMOJI = "\ud800x"
 async def test_a_session_that_cannot_be_written_closes_its_own_connection_alone(stored: Database, user: str) -> None:
     asked: list[str] = []
 
-    async def look_up(wanted: Mapping[str, object]) -> dict[str, Arrival]:
+    async def look_up(wanted: Mapping[str, object]) -> dict[str, ConnectLookup]:
         asked.extend(wanted)
-        return {name: Arrival(frozenset(), {}, None) for name in wanted}
+        return {name: ConnectLookup(frozenset(), {}, None) for name in wanted}
 
     lease = Lease(mailbox=999, owner="me", epoch=1, renewals=0)
-    presence = Presence(sessions.collection(stored), lease, look_up)
+    presence = SessionWriter(sessions.collection(stored), lease, look_up)
     before, bad, after = (presence.present(name, times.now()) for name in (user, HALF_AN_EMOJI, f"{user}-after"))
     await presence.flush()
     assert (await before).pending == (await after).pending == frozenset()
@@ -84,7 +84,7 @@ async def test_a_receipt_that_mongodb_refuses_is_a_dead_letter_and_the_others_ar
         window = Window(RECEIPTS_POLICY, 0)
         said = [Receipt(user, Op.DELIVERED, [id_], times.now()) for id_ in (bad, good)]
         window.add(batch([encode(receipt) for receipt in said]), 0)
-        await ReceiptsWork(names, own, producer)(window, Turn())
+        await ReceiptsWork(names, own, producer)(window, Ticket())
         async with reading(settings, names.dead_letters) as consumer:
             async with asyncio.timeout(20):
                 letter: Any = await consumer.getone()

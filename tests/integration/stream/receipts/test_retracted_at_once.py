@@ -26,7 +26,7 @@ from clarion.store.notifications import State
 from clarion.store.updates import early_retractions, stubs
 from clarion.store.updates.stubs import Retraction
 from deploy.local.stack import Stack
-from services.stream.engine.stage_order import Turn
+from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
 from services.stream.receipts.worker import ReceiptsWork
 from tests.conftest import until
@@ -267,7 +267,7 @@ async def test_what_is_there_by_the_time_is_retracted_and_told_by_its_recipient(
         ]
         window.add(batch([encode(receipt) for receipt in said]), 0)
         for _ in range(2):  # everything may come again
-            await ReceiptsWork(names, own, producer)(window, Turn())
+            await ReceiptsWork(names, own, producer)(window, Ticket())
         async with reading(settings, names.receipts) as told, asyncio.timeout(20):
             heard = [await next_receipt(told) for _ in range(4)]
     finally:

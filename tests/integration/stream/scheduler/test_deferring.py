@@ -27,7 +27,7 @@ from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from clarion.store.updates import receipt_updates
 from clarion.store.updates.receipt_updates import Change
-from services.stream.scheduler.show_throttled import QUIET, Deferring
+from services.stream.scheduler.show_throttled import QUIET, ShowThrottledLoop
 from tests.conftest import until
 from tests.gateways import gateway, greeted, wire
 from tests.subprocesses import child, env_of
@@ -148,7 +148,7 @@ async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(sett
     mine = {partition_of(user, 1_000) for user in ("ann", "bob", "cy")}
     async with clients.producer(settings) as producer:
         names = Names(settings.prefix)
-        deferring = Deferring(names, own, producer, lambda: mine, 1_000, RateLimit(1, 1))
+        deferring = ShowThrottledLoop(names, own, producer, lambda: mine, 1_000, RateLimit(1, 1))
         await deferring.step()
     found = {d["_id"]: d async for d in documents.find({})}
 

@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 
 from clarion.client import Disconnected, Forbidden, SubscribeError, Subscriber, TokenRefused
 from clarion.client.subscribing.connection import Ended, _refused
-from clarion.client.subscribing.endpoints import Addresses
+from clarion.client.subscribing.endpoints import Endpoints
 from clarion.client.subscribing.reconnect import Reconnect
 from clarion.client.subscribing.redirects import followed
 from clarion.resilience.backoff import Backoff
@@ -33,7 +33,7 @@ SAYS = {"refused": Disconnected, "forbidden": Forbidden, "token": TokenRefused}
 
 
 def judged(ended: Ended, *, again: bool = False) -> type[SubscribeError] | None:
-    reconnect = Reconnect(Addresses(["ws://one"]), Backoff(0.0, 0.0))
+    reconnect = Reconnect(Endpoints(["ws://one"]), Backoff(0.0, 0.0))
     try:
         for _ in range(1 + again):
             reconnect.after(ended, 0.0, may_refresh=True)
@@ -44,7 +44,7 @@ def judged(ended: Ended, *, again: bool = False) -> type[SubscribeError] | None:
 
 @pytest.mark.parametrize(("code", "cure"), [(4401, "issuer"), (4403, "the scope subscribe"), (4400, "is the url")])
 def test_what_is_final_says_what_to_do(code: int, cure: str) -> None:
-    reconnect = Reconnect(Addresses(["ws://one"]), Backoff(0.0, 0.0))
+    reconnect = Reconnect(Endpoints(["ws://one"]), Backoff(0.0, 0.0))
     ended = Ended(code, "no")
     if code == 4401:
         reconnect.after(ended, 0.0, may_refresh=True)
@@ -61,7 +61,7 @@ def test_each_cause_is_come_back_from_or_final(name: str, ended: Ended, row: dic
 @pytest.mark.parametrize("between", [Ended(1006, "cut"), Ended(1012, "restart"), Ended(4429, "HTTP 404")])
 def test_two_refusals_of_different_tokens_are_no_verdict(between: Ended) -> None:
     """The first had expired; the second outlived a cut connection, or was outlived by an outage."""
-    reconnect, refused = Reconnect(Addresses(["ws://one"]), Backoff(0.0, 0.0)), Ended(4401, "expired")
+    reconnect, refused = Reconnect(Endpoints(["ws://one"]), Backoff(0.0, 0.0)), Ended(4401, "expired")
     for _ in range(3):
         reconnect.after(refused, 0.0, may_refresh=True)
         reconnect.greeted(1.0)
@@ -72,7 +72,7 @@ def test_two_refusals_of_different_tokens_are_no_verdict(between: Ended) -> None
 
 
 def test_a_refusal_of_what_was_replaced_meanwhile_is_no_verdict() -> None:
-    reconnect, refused = Reconnect(Addresses(["ws://one"]), Backoff(0.0, 0.0)), Ended(4401, "expired")
+    reconnect, refused = Reconnect(Endpoints(["ws://one"]), Backoff(0.0, 0.0)), Ended(4401, "expired")
     reconnect.after(refused, 0.0, may_refresh=True)
     reconnect.after(refused, 1.0, may_refresh=True, is_latest=False)
     with pytest.raises(TokenRefused):

@@ -6,7 +6,7 @@ import pytest
 
 from clarion.client import Disconnected, Forbidden, TokenRefused
 from clarion.client.subscribing.connection import Ended
-from clarion.client.subscribing.endpoints import Addresses
+from clarion.client.subscribing.endpoints import Endpoints
 from clarion.client.subscribing.reconnect import STABLE_S, Reconnect
 from clarion.contracts import limits
 from clarion.contracts.api.close_codes import Close
@@ -24,7 +24,7 @@ class Whole(Backoff):
 
 
 def reconnect(*urls: str) -> Reconnect:
-    return Reconnect(Addresses(urls or ["ws://one"]), Whole(1.0, 1_000.0))
+    return Reconnect(Endpoints(urls or ["ws://one"]), Whole(1.0, 1_000.0))
 
 
 def test_a_connection_is_stable_after_ten_seconds_of_being_greeted() -> None:
@@ -66,7 +66,7 @@ def test_who_was_served_waits_as_told_and_who_was_not_goes_to_another_address() 
 
 
 def test_the_wait_has_a_floor_and_an_end() -> None:
-    found = Reconnect(Addresses(["ws://one"]))
+    found = Reconnect(Endpoints(["ws://one"]))
     assert limits.RECONNECT_MIN_S <= found.after(CUT, 0.0, may_refresh=False) <= 2 * limits.RECONNECT_MIN_S
     found.greeted(0.0)
     far = Ended(Close.RESTART, "restart", retry_s=1e9)

@@ -20,7 +20,7 @@ from clarion.contracts.records.deliveries import Addressed, Control, Early, Fenc
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store.updates import early_retractions
-from services.gateway.client.feed import START, Offered
+from services.gateway.client.feed import START, OutgoingItem
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
 from services.stream.receipts.fold import fold
@@ -150,13 +150,15 @@ def test_every_delivery_is_taken_by_the_gateway_or_refused_by_name(value: bytes 
     assert rooms.join(connection)
     match record:
         case Items():
-            offered = [(a.recipient, Offered(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items]
+            offered = [
+                (a.recipient, OutgoingItem(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items
+            ]
             list(rooms.push(offered, NOW))
             latency.observe(record.items)
         case Unstored():
             connection.greeted = True
             rooms.push_early(
-                [(e.recipient, Offered(e.id, e.lane, START, bytes(e.body), False)) for e in record.items], NOW
+                [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items], NOW
             )
         case Sync():
             rooms.sync(record.recipient, frames.ServerSync(record.op, record.ids, record.unread))

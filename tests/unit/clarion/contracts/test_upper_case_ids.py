@@ -19,7 +19,7 @@ from clarion.contracts.records.receipts import Op
 from clarion.security.tokens import mint
 from clarion.security.verifier import Verifier
 from clarion.web.budget import Budget
-from services.gateway.http.inbox_limits import Shares
+from services.gateway.http.inbox_limits import InboxLimits
 from services.gateway.http.inbox_routes import inbox_routes
 from services.stream.receipts.worker import decode_receipts
 from services.stream.scheduler.decode import decode_plans
@@ -84,7 +84,7 @@ class Marked:
 
 async def test_the_inbox_marks_it() -> None:
     inbox: Any = Marked()
-    shares = Shares(50, (), by_address=True)
+    shares = InboxLimits(50, (), by_address=True)
     transport = httpx.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget(), shares)))
     headers = {"Authorization": f"Bearer {mint(SETTINGS, sub='ann', scope='subscribe')}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as http:

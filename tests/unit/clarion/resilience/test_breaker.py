@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.resilience.breaker import Breaker, State
+from clarion.resilience.breaker import Breaker, BreakerState
 
 
 def failing(breaker: Breaker, calls: int, now: float) -> None:
@@ -15,20 +15,20 @@ def failing(breaker: Breaker, calls: int, now: float) -> None:
 def test_opens_at_half_of_at_least_twenty_calls_in_ten_seconds() -> None:
     breaker = Breaker()
     failing(breaker, 19, 0.0)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     failing(breaker, 1, 9.9)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 def test_failures_of_long_ago_and_few_among_many_open_nothing() -> None:
     breaker = Breaker()
     failing(breaker, 19, 0.0)
     failing(breaker, 19, 10.0)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     steady = Breaker()
     for n in range(1_000):
         steady.ended(n / 100, failed=n % 3 == 0)
-    assert steady.state is State.CLOSED
+    assert steady.state is BreakerState.CLOSED
 
 
 def test_half_open_lets_one_try_and_its_outcome_decides() -> None:
@@ -36,16 +36,16 @@ def test_half_open_lets_one_try_and_its_outcome_decides() -> None:
     failing(breaker, 20, 0.0)
     assert breaker.wait_s(1.0) == 4.0
     assert breaker.wait_s(5.0) == 0.0
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.state is BreakerState.HALF_OPEN
     assert breaker.wait_s(5.5) == 4.5, "one at a time"
     breaker.ended(6.0, failed=True)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
     assert breaker.wait_s(6.0) == 5.0
     assert breaker.wait_s(11.0) == 0.0
     breaker.ended(11.0, failed=False)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     failing(breaker, 19, 11.0)
-    assert breaker.state is State.CLOSED, "it starts to count anew"
+    assert breaker.state is BreakerState.CLOSED, "it starts to count anew"
 
 
 def test_a_try_that_never_ends_holds_nobody_up_for_ever() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import client_address, is_within
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
@@ -71,14 +71,14 @@ def test_nobody_is_trusted_by_default() -> None:
 
 
 def test_a_crowd_is_bounded_for_each_address_and_forgotten_when_empty() -> None:
-    crowds = Crowds(2)
+    addresses = AddressCounter(2)
     for _ in range(2):
-        assert not crowds.is_full("a")
-        crowds.enter("a")
-    assert crowds.is_full("a")
-    assert not crowds.is_full("b")
-    crowds.leave("a")
-    assert not crowds.is_full("a")
-    crowds.leave("a")
-    assert len(crowds) == 0
-    assert not Crowds(0).is_full("a")
+        assert not addresses.is_full("a")
+        addresses.enter("a")
+    assert addresses.is_full("a")
+    assert not addresses.is_full("b")
+    addresses.leave("a")
+    assert not addresses.is_full("a")
+    addresses.leave("a")
+    assert len(addresses) == 0
+    assert not AddressCounter(0).is_full("a")

@@ -15,12 +15,12 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from clarion.security import guarded_http, unread
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from clarion.security.guarded_http import GuardedHttp
 from clarion.security.unread import Readers
 from services.gateway.access.connection_limits import Refusal
-from services.gateway.transport.base import Site
-from services.gateway.transport.websocket import Socket
+from services.gateway.transport.base import TransportContext
+from services.gateway.transport.websocket import WebSocketTransport
 from tests.unit.gateway.transport import test_websocket as sockets
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -62,11 +62,13 @@ class Served:
 async def serving(
     served: Served, ws: Callable[..., Any] | None = None, *, most: int = 0, most_unread: int = 0
 ) -> AsyncGenerator[Served]:
-    crowds, readers = Crowds(most) if most else None, Readers(most_unread, served.count_reset)
+    addresses, readers = AddressCounter(most) if most else None, Readers(most_unread, served.count_reset)
     config = uvicorn.Config(served.app, interface="asgi3", log_config=None, ws=ws or "none")  # pyright: ignore[reportArgumentType]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: GuardedHttp(config=config, server_state=served.state, app_state={}, crowds=crowds, unread=readers),
+        lambda: GuardedHttp(
+            config=config, server_state=served.state, app_state={}, addresses=addresses, unread=readers
+        ),
         "127.0.0.1",
         0,
     )
@@ -204,10 +206,10 @@ class Broken(sockets.Gateway):
 
 
 async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
-    site = Site(Broken(), (sockets.ORIGIN,), ())
+    context = TransportContext(Broken(), (sockets.ORIGIN,), ())
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
-    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+    async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(sockets.request())
         assert await reader.read() == b"", "cut off"
         await until(served.is_empty)
@@ -224,9 +226,9 @@ async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
 )
 async def test_an_upgrade_may_have_the_headers_that_any_request_may_have(headers: list[str]) -> None:
     gateway = sockets.Gateway()
-    site = Site(gateway, (sockets.ORIGIN,), ())
+    context = TransportContext(gateway, (sockets.ORIGIN,), ())
     asked = sockets.request("Sec-WebSocket-Protocol: clarion.v1, bearer.abc", *headers)
-    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+    async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(asked)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         assert gateway.token == "abc"
@@ -234,8 +236,8 @@ async def test_an_upgrade_may_have_the_headers_that_any_request_may_have(headers
 
 @pytest.mark.parametrize("field", ["Content-Length: 5", "Transfer-Encoding: chunked"])
 async def test_an_upgrade_with_a_body_is_refused(field: str) -> None:
-    site = Site(sockets.Gateway(), (sockets.ORIGIN,), ())
-    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), ())
+    async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(sockets.request(field) + b"hello")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
@@ -273,8 +275,8 @@ async def test_an_upgrade_to_http_2_is_ignored_and_the_connection_goes_on(body: 
     ],
 )
 async def test_what_is_refused_before_the_application_is_a_problem_too(said: bytes, status: int, type_: str) -> None:
-    site = Site(sockets.Gateway(), (sockets.ORIGIN,), ())
-    async with serving(Served(), partial(Socket, site)) as served, client(served) as (reader, writer):
+    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), ())
+    async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(said)
         await is_problem(await reader.read(), status, type_)
 
@@ -310,7 +312,7 @@ async def test_of_an_address_that_is_refused_only_so_many_sockets_linger() -> No
 
 async def test_a_page_of_an_allowed_origin_may_read_why_its_upgrade_is_refused() -> None:
     door, mine = sockets.Gateway(), sockets.request(f"Origin: {sockets.ORIGIN}")
-    async with serving(Served(), partial(Socket, Site(door, (sockets.ORIGIN,), ()))) as served:
+    async with serving(Served(), partial(WebSocketTransport, TransportContext(door, (sockets.ORIGIN,), ()))) as served:
         for said, status, type_, refused in [
             (mine, 429, "limit", Refusal(HTTPStatus.TOO_MANY_REQUESTS, "later", 3)),
             (mine.replace(b"/v1/ws", b"/v1/no"), 404, "not-found", None),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 
-from clarion.telemetry.fast_metrics import Spread, Tally
+from clarion.telemetry.fast_metrics import FastCounter, FastHistogram
 
 BUCKETS = (0.0078125, 0.25, 1, 10)  # and values: powers of two, whose sums are exact
 
@@ -16,7 +16,7 @@ def samples(registry: CollectorRegistry) -> set[str]:
     return {line for line in lines if "_created" not in line}
 
 
-def told_by(collector: Tally | Spread) -> CollectorRegistry:
+def told_by(collector: FastCounter | FastHistogram) -> CollectorRegistry:
     REGISTRY.unregister(collector)
     registry = CollectorRegistry()
     registry.register(collector)
@@ -24,7 +24,7 @@ def told_by(collector: Tally | Spread) -> CollectorRegistry:
 
 
 def test_a_tally_counts_as_a_counter_does() -> None:
-    tally = Tally("tally_test", "words", ["lane", "how"])
+    tally = FastCounter("tally_test", "words", ["lane", "how"])
     registry = told_by(tally)
     expected = CollectorRegistry()
     counter = Counter("tally_test", "words", ["lane", "how"], registry=expected)
@@ -45,7 +45,7 @@ def test_a_tally_counts_as_a_counter_does() -> None:
     )
 )
 def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float, int]]) -> None:
-    spread = Spread("spread_test", "words", "lane", BUCKETS)
+    spread = FastHistogram("spread_test", "words", "lane", BUCKETS)
     registry = told_by(spread)
     expected = CollectorRegistry()
     histogram = Histogram("spread_test", "words", ["lane"], buckets=BUCKETS, registry=expected)
@@ -58,4 +58,4 @@ def test_a_spread_observes_as_a_histogram_does(observed: list[tuple[str, float, 
 
 def test_a_name_is_taken_once() -> None:
     with pytest.raises(ValueError, match="Duplicated"):
-        Tally("clarion_delivered", "again", [])
+        FastCounter("clarion_delivered", "again", [])

@@ -8,7 +8,7 @@ import pytest
 from clarion.security.bearer import presented
 from clarion.security.tokens import TokenError
 from clarion.settings import Settings
-from services.gateway.access.connection_limits import LONGEST_LINE_S, Door, Refusal
+from services.gateway.access.connection_limits import LONGEST_LINE_S, ConnectionLimits, Refusal
 
 SETTINGS = Settings(env="dev")
 
@@ -21,39 +21,39 @@ class Clock:
         return self.now
 
 
-def door_of(clock: Clock, **limits: float) -> Door:
-    return Door(msgspec.structs.replace(SETTINGS, **limits), clock)
+def door_of(clock: Clock, **limits: float) -> ConnectionLimits:
+    return ConnectionLimits(msgspec.structs.replace(SETTINGS, **limits), clock)
 
 
-def enter(door: Door, address: str) -> Refusal | None:
-    refusal = door.refusal(address)
+def enter(connection_limits: ConnectionLimits, address: str) -> Refusal | None:
+    refusal = connection_limits.refusal(address)
     if refusal is None:
-        door.enter(address)
+        connection_limits.enter(address)
     return refusal
 
 
 def test_an_address_and_the_node_have_limits_and_whoever_leaves_makes_room() -> None:
-    door = door_of(Clock(), connections=3, connections_per_ip=2, upgrades_per_s=0)
-    assert [enter(door, "a") for _ in range(2)] == [None, None]
-    crowded = enter(door, "a")
+    connection_limits = door_of(Clock(), connections=3, connections_per_ip=2, upgrades_per_s=0)
+    assert [enter(connection_limits, "a") for _ in range(2)] == [None, None]
+    crowded = enter(connection_limits, "a")
     assert crowded is not None
     assert crowded.status is HTTPStatus.TOO_MANY_REQUESTS
     assert crowded.retry_after_s
-    assert enter(door, "b") is None
-    full = enter(door, "c")
+    assert enter(connection_limits, "b") is None
+    full = enter(connection_limits, "c")
     assert full is not None
     assert full.status is HTTPStatus.SERVICE_UNAVAILABLE
     assert full.retry_after_s
-    door.leave("a")
-    assert enter(door, "a") is None
-    assert len(door) == 3
+    connection_limits.leave("a")
+    assert enter(connection_limits, "a") is None
+    assert len(connection_limits) == 3
 
 
 def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_out() -> None:
     clock = Clock()
-    door = door_of(clock, upgrades_per_s=500, connections_per_ip=0)
-    refusals = [refusal for _ in range(5_000) if (refusal := enter(door, "a"))]
-    assert len(door) == 50
+    connection_limits = door_of(clock, upgrades_per_s=500, connections_per_ip=0)
+    refusals = [refusal for _ in range(5_000) if (refusal := enter(connection_limits, "a"))]
+    assert len(connection_limits) == 50
     assert {refusal.status for refusal in refusals} == {HTTPStatus.SERVICE_UNAVAILABLE}
     turns = [refusal.retry_after_s or 0 for refusal in refusals]
     assert turns == sorted(turns)
@@ -62,45 +62,45 @@ def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_o
     for _ in range(100):
         clock.now += 0.01
         for _ in range(20):
-            enter(door, "a")
-    assert len(door) == 50 + 500
+            enter(connection_limits, "a")
+    assert len(connection_limits) == 50 + 500
 
 
 def test_an_address_has_a_rate_of_its_own_and_takes_no_turns_of_others_beyond_it() -> None:
     clock = Clock()
-    door = door_of(clock, upgrades_per_s=500, upgrades_per_s_per_ip=50, connections_per_ip=100)
+    connection_limits = door_of(clock, upgrades_per_s=500, upgrades_per_s_per_ip=50, connections_per_ip=100)
     outcomes: list[Refusal | None] = []
     for _ in range(1_000):
         clock.now += 0.001
-        outcomes += [door.refusal("hostile", shows_token=True) for _ in range(3)]
+        outcomes += [connection_limits.refusal("hostile", shows_token=True) for _ in range(3)]
     assert outcomes.count(None) <= 100 + 50
     refused = [refusal for refusal in outcomes if refusal]
     assert {refusal.status for refusal in refused[100:]} == {HTTPStatus.TOO_MANY_REQUESTS}
     assert all(refusal.retry_after_s for refusal in refused)
-    assert [enter(door, f"honest-{n}") for n in range(28)] == [None] * 28
+    assert [enter(connection_limits, f"honest-{n}") for n in range(28)] == [None] * 28
 
 
 def test_clients_without_a_token_take_no_turns_of_those_with_one() -> None:
-    door = door_of(Clock(), upgrades_per_s=500)
-    assert all(door.refusal(f"hostile-{n}", shows_token=False) is None for n in range(3_000))
-    assert [enter(door, f"honest-{n}") for n in range(28)] == [None] * 28
+    connection_limits = door_of(Clock(), upgrades_per_s=500)
+    assert all(connection_limits.refusal(f"hostile-{n}", shows_token=False) is None for n in range(3_000))
+    assert [enter(connection_limits, f"honest-{n}") for n in range(28)] == [None] * 28
 
 
 def test_the_rate_of_an_address_needs_a_limit_of_its_connections() -> None:
     """Without it an address may be everybody's, as behind a proxy that says nothing of whom it forwards."""
-    door = door_of(Clock(), connections_per_ip=0, upgrades_per_s=0)
-    assert all(enter(door, "a") is None for _ in range(1_000))
+    connection_limits = door_of(Clock(), connections_per_ip=0, upgrades_per_s=0)
+    assert all(enter(connection_limits, "a") is None for _ in range(1_000))
 
 
 def test_nobody_is_told_to_stay_away_for_long() -> None:
-    door = door_of(Clock(), upgrades_per_s=1)
-    refusals = [enter(door, str(n)) for n in range(1_000)]
+    connection_limits = door_of(Clock(), upgrades_per_s=1)
+    refusals = [enter(connection_limits, str(n)) for n in range(1_000)]
     assert max(refusal.retry_after_s or 0 for refusal in refusals if refusal) == LONGEST_LINE_S
 
 
 def test_zero_is_no_limit() -> None:
-    door = door_of(Clock(), connections=0, connections_per_ip=0, upgrades_per_s=0)
-    assert all(enter(door, "a") is None for _ in range(1_000))
+    connection_limits = door_of(Clock(), connections=0, connections_per_ip=0, upgrades_per_s=0)
+    assert all(enter(connection_limits, "a") is None for _ in range(1_000))
 
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"

@@ -13,7 +13,7 @@ from clarion.security.tokens import Claims
 from services.gateway.access import heartbeats
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import START, Feed, Offered
+from services.gateway.client.feed import START, Feed, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.transport.base import HIGH_WATER_BYTES
 
@@ -58,7 +58,7 @@ class Day:
     def __init__(self, clock: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self.rooms, self.beats = Rooms(10), Heartbeats(lambda: None)
-        self.stored: dict[Lane, list[Offered]] = {lane: [] for lane in LANES}
+        self.stored: dict[Lane, list[OutgoingItem]] = {lane: [] for lane in LANES}
         clock.setattr(heartbeats, "time", self)
 
     def monotonic(self) -> float:
@@ -76,14 +76,14 @@ class Day:
             self.now += 1
             items = [self._store(LANES[n % len(LANES)]) for n in range(PER_SECOND)]
             list(self.rooms.push([("ann", item) for item in items], None))
-            self.rooms.push_early([("ann", Offered("early", Lane.URGENT, START, b"1" * 500, False))], None)
+            self.rooms.push_early([("ann", OutgoingItem("early", Lane.URGENT, START, b"1" * 500, False))], None)
             self.rooms.sync("ann", frames.ServerSync(Op.DELIVERED, [], 100))
             self.beats.turn(self.now)
             yield
 
-    def _store(self, lane: Lane) -> Offered:
+    def _store(self, lane: Lane) -> OutgoingItem:
         number = sum(map(len, self.stored.values()))
-        item = Offered(f"id-{number}", lane, number, b'{"n":%d,"x":"%b"}' % (number, b"x" * 500))
+        item = OutgoingItem(f"id-{number}", lane, number, b'{"n":%d,"x":"%b"}' % (number, b"x" * 500))
         self.stored[lane].append(item)
         return item
 

@@ -3,13 +3,13 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.gateway.access.timing_wheel import Wheel
+from services.gateway.access.timing_wheel import TimingWheel
 
 
 class Turns(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.wheel: Wheel[int] = Wheel()
+        self.wheel: TimingWheel[int] = TimingWheel()
         self.due: dict[int, float] = {}
         self.now = 100.0
 
@@ -42,7 +42,7 @@ TestTurns = Turns.TestCase
 
 
 def test_putting_again_moves() -> None:
-    wheel: Wheel[str] = Wheel()
+    wheel: TimingWheel[str] = TimingWheel()
     wheel.put("ping", 5)
     wheel.put("ping", 9)
     assert wheel.turn(7) == []

@@ -22,7 +22,7 @@ from services.gateway.client.feed import (
     START,
     Feed,
     LookBack,
-    Offered,
+    OutgoingItem,
     ProtocolViolation,
     Read,
 )
@@ -30,8 +30,8 @@ from services.gateway.client.feed import (
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def item(lane: Lane, ord_: int, size: int = 100) -> Offered:
-    return Offered(f"{lane}-{ord_}", lane, ord_, b"x" * size)
+def item(lane: Lane, ord_: int, size: int = 100) -> OutgoingItem:
+    return OutgoingItem(f"{lane}-{ord_}", lane, ord_, b"x" * size)
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -40,8 +40,8 @@ class Deliveries(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.feed = Feed(opened=NOW, since=NOW)
-        self.store: dict[Lane, list[Offered]] = {lane: [] for lane in LANES}
-        self.to_offer: list[Offered] = []
+        self.store: dict[Lane, list[OutgoingItem]] = {lane: [] for lane in LANES}
+        self.to_offer: list[OutgoingItem] = []
         self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
         self.retracted: set[str] = set()
         self.asked: tuple[LookBack, set[Lane], dict[Lane, int]] | None = None
@@ -74,7 +74,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 30), size=st.sampled_from([50, 5_000]))
     def some_come_before_they_are_stored(self, count: int, size: int) -> None:
-        early = [Offered(f"early-{n}", Lane.URGENT, START, b"x" * size, False) for n in range(count)]
+        early = [OutgoingItem(f"early-{n}", Lane.URGENT, START, b"x" * size, False) for n in range(count)]
         before = self.feed.next_read(), self.feed.is_live
         push = self.feed.offer_early(early)
         assert push == early[: len(push)]
@@ -144,7 +144,7 @@ class Deliveries(RuleBasedStateMachine):
         self.store[lane].remove(gone)
         self.retracted.add(gone.id)
 
-    def _send(self, items: list[Offered]) -> None:
+    def _send(self, items: list[OutgoingItem]) -> None:
         if items:
             self.feed.send(items)
             for one in items:
@@ -193,7 +193,7 @@ def live_feed() -> Feed:
     return feed
 
 
-def push(feed: Feed, *items: Offered) -> list[Offered]:
+def push(feed: Feed, *items: OutgoingItem) -> list[OutgoingItem]:
     pushed, _ = feed.offer(items)
     if pushed:
         feed.send(pushed)
@@ -244,7 +244,7 @@ def test_an_exhausted_read_passes_over_marks_of_what_was_retracted() -> None:
     assert push(feed, item(Lane.URGENT, 5)) == []
 
 
-def found(feed: Feed, *items: Offered) -> list[Offered]:
+def found(feed: Feed, *items: OutgoingItem) -> list[OutgoingItem]:
     """What is sent of what a read finds."""
     issued = feed.next_read(500)
     assert issued is not None
@@ -338,7 +338,7 @@ def test_large_bodies_are_let_go_of_once_they_are_sent_and_count_until_they_are_
     feed, large = live_feed(), item(Lane.HIGH, 1, size=5_000)
     assert push(feed, large) == [large]
     assert feed.in_flight() == (1, 5_000)
-    assert feed.ack(1) == [Offered(large.id, large.lane, large.ord, b"")]
+    assert feed.ack(1) == [OutgoingItem(large.id, large.lane, large.ord, b"")]
     assert feed.in_flight() == (0, 0)
 
 
@@ -371,8 +371,8 @@ def test_whoever_was_behind_and_is_live_may_fall_behind_once_more() -> None:
     issued = feed.next_read(2 * DELIVERED_REPLAYS)
     assert issued is not None
     many = [item(issued.lane, n) for n in range(issued.limit)]
-    more: list[Offered] | None = feed.found(issued, many, range(issued.limit))
-    sent: list[Offered] = []
+    more: list[OutgoingItem] | None = feed.found(issued, many, range(issued.limit))
+    sent: list[OutgoingItem] = []
     while more:
         sent += more
         feed.ack(feed.send(more))

@@ -6,9 +6,9 @@ import pytest
 
 from clarion.contracts.lanes import Lane
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import AHEAD_BYTES, Feed, Offered
+from services.gateway.client.feed import AHEAD_BYTES, Feed, OutgoingItem
 from services.gateway.delivery import prefetch
-from services.gateway.delivery.prefetch import KEPT_S, Ahead
+from services.gateway.delivery.prefetch import KEPT_S, Prefetch
 from services.gateway.delivery.read_scheduler import ITEMS
 from tests.unit.gateway.delivery.test_safety_net import Nowhere
 
@@ -23,13 +23,13 @@ def read(connection: Connection) -> None:
     """100 items of 100 bytes, of which credit takes 64."""
     issued = connection.feed.next_read(ITEMS)
     assert issued is not None
-    found = [Offered(str(n), issued.lane, n, b"x" * 100) for n in range(100)]
+    found = [OutgoingItem(str(n), issued.lane, n, b"x" * 100) for n in range(100)]
     connection.feed.send(connection.feed.found(issued, found))
     assert issued.lane is Lane.URGENT
 
 
 def test_what_is_held_counts_from_the_claim_on_and_ends_with_what_is_left() -> None:
-    held, connection = Ahead(), behind()
+    held, connection = Prefetch(), behind()
     assert held.claim(connection)
     assert held.bytes == AHEAD_BYTES
     read(connection)
@@ -43,7 +43,7 @@ def test_what_is_held_counts_from_the_claim_on_and_ends_with_what_is_left() -> N
 
 
 def test_a_read_that_leaves_nothing_holds_nothing() -> None:
-    held, connection = Ahead(), behind()
+    held, connection = Prefetch(), behind()
     assert held.claim(connection)
     held.settle(connection, now=0)
     assert held.bytes == 0
@@ -51,7 +51,7 @@ def test_a_read_that_leaves_nothing_holds_nothing() -> None:
 
 def test_without_room_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "MOST_BYTES", AHEAD_BYTES + 1)
-    held, first, second = Ahead(), behind(), behind()
+    held, first, second = Prefetch(), behind(), behind()
     assert held.claim(first)
     assert held.claim(first), "once more for the same one"
     assert not held.claim(second)
@@ -62,7 +62,7 @@ def test_without_room_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_whoever_does_not_come_for_it_soon_loses_it_and_who_is_being_read_for_does_not() -> None:
-    held, slow, reading = Ahead(), behind(), behind()
+    held, slow, reading = Prefetch(), behind(), behind()
     for connection in (slow, reading):
         assert held.claim(connection)
         read(connection)

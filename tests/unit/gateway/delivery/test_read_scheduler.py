@@ -6,7 +6,7 @@ import pytest
 
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
-from services.gateway.delivery.read_scheduler import ITEMS, LIVE_ITEMS, LIVE_S, Reads
+from services.gateway.delivery.read_scheduler import ITEMS, LIVE_ITEMS, LIVE_S, ReadScheduler
 from tests.unit.gateway.delivery.test_safety_net import Nowhere
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -18,7 +18,7 @@ def behind() -> Connection:
 
 
 def test_who_is_behind_in_the_urgent_lane_is_read_for_first_and_each_kind_in_order() -> None:
-    reads, connections = Reads(PER_S), [behind() for _ in range(4)]
+    reads, connections = ReadScheduler(PER_S), [behind() for _ in range(4)]
     for place, connection in enumerate(connections):
         reads.put(connection, is_urgent=place % 2 == 1)
     assert [connections.index(reads.take()) for _ in connections] == [1, 3, 0, 2]
@@ -27,14 +27,14 @@ def test_who_is_behind_in_the_urgent_lane_is_read_for_first_and_each_kind_in_ord
 
 
 def test_without_live_deliveries_nobody_rests() -> None:
-    reads = Reads(PER_S)
+    reads = ReadScheduler(PER_S)
     assert reads.rest_s(500, now=10) == 0
     reads.delivered(10)
     assert reads.rest_s(500, now=10 + LIVE_S) == 0
 
 
 def test_beside_live_deliveries_readers_take_turns_at_the_rate() -> None:
-    reads = Reads(PER_S)
+    reads = ReadScheduler(PER_S)
     reads.delivered(10)
     assert reads.rest_s(200, now=10) == pytest.approx(0.2)
     assert reads.rest_s(100, now=10) == pytest.approx(0.3)
@@ -43,7 +43,7 @@ def test_beside_live_deliveries_readers_take_turns_at_the_rate() -> None:
 
 
 def test_beside_live_deliveries_little_is_read_at_a_time() -> None:
-    reads = Reads(PER_S)
+    reads = ReadScheduler(PER_S)
     assert reads.most(now=10) == ITEMS
     reads.delivered(10)
     assert reads.most(now=10) == LIVE_ITEMS < ITEMS
@@ -51,7 +51,7 @@ def test_beside_live_deliveries_little_is_read_at_a_time() -> None:
 
 
 def test_a_pause_is_not_made_up_for() -> None:
-    reads = Reads(PER_S)
+    reads = ReadScheduler(PER_S)
     reads.delivered(10)
     reads.rest_s(100, now=10)
     assert reads.rest_s(100, now=10.9) == pytest.approx(0.1)

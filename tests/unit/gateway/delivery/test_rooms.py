@@ -13,7 +13,7 @@ from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import Feed, Offered
+from services.gateway.client.feed import Feed, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
 
 PER_USER = 3
@@ -33,8 +33,8 @@ class Written:
     def abort(self) -> None: ...
 
 
-def offered(n: int, size: int = 20) -> Offered:
-    return Offered(f"id-{n}", Lane.NORMAL, n, b'{"n":%d,"x":"%b"}' % (n, b"x" * size))
+def offered(n: int, size: int = 20) -> OutgoingItem:
+    return OutgoingItem(f"id-{n}", Lane.NORMAL, n, b'{"n":%d,"x":"%b"}' % (n, b"x" * size))
 
 
 def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[frames.ServerFrame]]:

@@ -16,10 +16,10 @@ from clarion.broker.partitioner import partition_of
 from clarion.contracts import order
 from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
-from clarion.store.queries.undelivered import Overlooked
+from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import Feed, Offered
+from services.gateway.client.feed import Feed, OutgoingItem
 from services.gateway.delivery.safety_net import SafetyNet, _is_below, _is_quiet
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -62,7 +62,7 @@ def quiet() -> Connection:
 def test_who_is_live_and_has_acknowledged_all_is_quiet() -> None:
     connection = quiet()
     assert _is_quiet([connection])
-    tag = connection.feed.send([Offered("a", Lane.LOW, 1, b"{}")])
+    tag = connection.feed.send([OutgoingItem("a", Lane.LOW, 1, b"{}")])
     assert not _is_quiet([quiet(), connection])
     connection.feed.ack(tag)
     assert _is_quiet([quiet(), connection])
@@ -84,7 +84,7 @@ def test_who_is_not(why: str) -> None:
 
 
 def test_only_what_its_lane_has_committed_was_emitted() -> None:
-    one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
+    one = Undelivered("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
     its = Partition("notifications.high", partition_of("ann", 4))
     assert _is_below(one, {its: Commit(8)}, {}, SETTINGS)
     assert not _is_below(one, {its: Commit(7)}, {}, SETTINGS)
@@ -96,7 +96,7 @@ def test_only_what_its_lane_has_committed_was_emitted() -> None:
 
 
 def test_in_a_topic_that_has_grown_what_was_committed_counts_by_the_generation_of_then() -> None:
-    one = Overlooked("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
+    one = Undelivered("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
     grown = {"notifications.high": Placing(3, 8)}
     its = Partition("notifications.high", partition_of("ann", 8))
     assert not _is_below(one, {its: Commit(7, 2)}, grown, SETTINGS), "stored by a worker of before, and not emitted"

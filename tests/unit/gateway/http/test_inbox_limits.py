@@ -1,4 +1,4 @@
-"""Shares of the inbox: how often a user may ask, and how many pages may wait for who asked for them."""
+"""InboxLimits of the inbox: how often a user may ask, and how many pages may wait for who asked for them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from clarion.web.problem_responses import Refused
-from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER, Share, Shares, Taken
+from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER, InboxLimits, PageSlot, SlotResponse
 
 
 def asking(address: str) -> Request:
@@ -14,7 +14,7 @@ def asking(address: str) -> Request:
 
 
 def test_a_user_may_ask_as_often_as_send_frames_on_a_socket() -> None:
-    shares = Shares(50, (), by_address=True)
+    shares = InboxLimits(50, (), by_address=True)
     for _ in range(50):
         shares.take_turn("ann")
     with pytest.raises(Refused) as refused:
@@ -24,7 +24,7 @@ def test_a_user_may_ask_as_often_as_send_frames_on_a_socket() -> None:
 
 
 def test_pages_that_nobody_reads_are_few_for_a_user_and_for_an_address() -> None:
-    shares = Shares(50, (), by_address=True)
+    shares = InboxLimits(50, (), by_address=True)
     of_ann = [shares.enter("ann", asking(f"10.0.0.{n}")) for n in range(PAGES_OF_USER)]
     with pytest.raises(Refused, match="of a user are under way"):
         shares.enter("ann", asking("10.0.0.9"))
@@ -56,9 +56,9 @@ async def _receive() -> Any:
 
 
 async def test_a_page_goes_in_pieces_and_its_share_is_free_when_the_last_is_on_its_way() -> None:
-    shares, page = Shares(50, (), by_address=True), bytes(range(256)) * 4_000
+    shares, page = InboxLimits(50, (), by_address=True), bytes(range(256)) * 4_000
     reader = Reader()
-    answer = Taken(shares.enter("ann", asking("a")), page, headers={"x-a": "b"}, media_type="application/json")
+    answer = SlotResponse(shares.enter("ann", asking("a")), page, headers={"x-a": "b"}, media_type="application/json")
     await answer({"type": "http"}, _receive, reader.send)
     start, *pieces = reader.taken
     assert dict(start["headers"])[b"content-length"] == str(len(page)).encode()
@@ -69,10 +69,10 @@ async def test_a_page_goes_in_pieces_and_its_share_is_free_when_the_last_is_on_i
 
 
 async def test_the_share_of_a_reader_who_is_gone_is_free() -> None:
-    shares = Shares(50, (), by_address=True)
-    share: Share = shares.enter("ann", asking("a"))
+    shares = InboxLimits(50, (), by_address=True)
+    share: PageSlot = shares.enter("ann", asking("a"))
     with pytest.raises(OSError, match="gone"):
-        await Taken(share, b"x" * 10**6, headers={}, media_type="a/b")(
+        await SlotResponse(share, b"x" * 10**6, headers={}, media_type="a/b")(
             {"type": "http"}, _receive, Reader(OSError("gone")).send
         )
     assert len(shares._users) == len(shares._addresses) == 0

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pymongo import DeleteOne, UpdateOne
 
 from clarion.store.mailboxes import Lease
-from services.gateway.mailbox.connect_lookup import Arrival
-from services.gateway.mailbox.session_writer import BATCH, Notes, Presence
+from services.gateway.mailbox.connect_lookup import ConnectLookup
+from services.gateway.mailbox.session_writer import BATCH, SessionNotes, SessionWriter
 
 LEASE = Lease(mailbox=3, owner="me", epoch=7, renewals=0)
 
 
 def test_a_later_note_replaces_an_earlier_one_and_moves_to_the_end() -> None:
-    notes = Notes(LEASE)
+    notes = SessionNotes(LEASE)
     for user, is_present in (("ann", True), ("bob", True), ("ann", False)):
         notes.note(user, is_present)
     users, writes = notes.take()
@@ -23,7 +23,7 @@ def test_a_later_note_replaces_an_earlier_one_and_moves_to_the_end() -> None:
 
 
 def test_sequences_grow_from_write_to_write_and_name_mailbox_and_epoch() -> None:
-    notes = Notes(LEASE)
+    notes = SessionNotes(LEASE)
     notes.note("ann", True)
     _, (present,) = notes.take()
     notes.note("ann", False)
@@ -37,7 +37,7 @@ def test_sequences_grow_from_write_to_write_and_name_mailbox_and_epoch() -> None
 
 
 def test_a_storm_is_written_in_bounded_batches() -> None:
-    notes = Notes(LEASE)
+    notes = SessionNotes(LEASE)
     for number in range(BATCH + 1):
         notes.note(f"user-{number}", True)
     assert len(notes.take()[1]) == BATCH
@@ -48,21 +48,25 @@ async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earlie
     asked: list[Mapping[str, datetime | None]] = []
     written: list[int] = []
 
-    async def look_up(wanted: Mapping[str, datetime | None]) -> dict[str, Arrival]:
+    async def look_up(wanted: Mapping[str, datetime | None]) -> dict[str, ConnectLookup]:
         assert written, "not before the sessions are stored [M]"
         asked.append(wanted)
-        return {user: Arrival(frozenset(), {}, None) for user in wanted}
+        return {user: ConnectLookup(frozenset(), {}, None) for user in wanted}
 
-    presence = Presence(_Sessions(written), LEASE, look_up)  # pyright: ignore[reportArgumentType]
+    session_writer = SessionWriter(_Sessions(written), LEASE, look_up)  # pyright: ignore[reportArgumentType]
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-    waiting = [presence.present("ann", late), presence.present("ann", early), presence.present("bob", late)]
-    waiting.append(presence.present("bob", None))
-    presence.absent("eve")
-    await presence.flush()
+    waiting = [
+        session_writer.present("ann", late),
+        session_writer.present("ann", early),
+        session_writer.present("bob", late),
+    ]
+    waiting.append(session_writer.present("bob", None))
+    session_writer.absent("eve")
+    await session_writer.flush()
     assert asked == [{"ann": early, "bob": None}]
-    assert [future.result() for future in waiting] == [Arrival(frozenset(), {}, None)] * 4
-    presence.absent("ann")
-    await presence.flush()
+    assert [future.result() for future in waiting] == [ConnectLookup(frozenset(), {}, None)] * 4
+    session_writer.absent("ann")
+    await session_writer.flush()
     assert written == [3, 1]
     assert len(asked) == 1, "whoever leaves has nothing to read"
 

@@ -17,7 +17,7 @@ from clarion.telemetry.health import Dependency
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
 from services.gateway.receipts import sender
-from services.gateway.receipts.sender import Outbox
+from services.gateway.receipts.sender import ReceiptSender
 
 NOTHING: Any = None
 
@@ -31,7 +31,7 @@ def connected(user: str) -> Connection:
 
 
 async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
-    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
+    box = ReceiptSender(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: list[str] = []
 
     async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
@@ -53,7 +53,7 @@ async def test_a_flush_ends_although_receipts_keep_coming(monkeypatch: pytest.Mo
 async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "GATHER_S", 0.001)
     monkeypatch.setattr(sender, "GATHER_MOST", 60_000)  # a minute
-    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
+    box = ReceiptSender(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def send(_: Any, __: str, records: list[tuple[str, bytes]], **___: Any) -> None:
@@ -82,7 +82,7 @@ async def test_what_other_devices_show_waits_for_nothing_else(monkeypatch: pytes
 async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "GATHER_S", 0.001)
     monkeypatch.setattr(sender, "GATHER_MOST", 60_000)  # a minute
-    box = Outbox(NOTHING, Names(""), NOTHING, Dependency("kafka"))
+    box = ReceiptSender(NOTHING, Names(""), NOTHING, Dependency("kafka"))
     sent: list[Receipt] = []
 
     async def send(_: Any, __: str, records: Iterable[tuple[str, bytes]], **___: Any) -> None:
@@ -112,7 +112,7 @@ async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_t
 ) -> None:
     kafka = Dependency("kafka")
     kafka.seen("away")
-    box = Outbox(NOTHING, Names(""), NOTHING, kafka)
+    box = ReceiptSender(NOTHING, Names(""), NOTHING, kafka)
     sent: list[bytes] = []
     folded: list[Change] = []
 

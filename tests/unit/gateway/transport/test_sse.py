@@ -15,17 +15,17 @@ from uvicorn.server import ServerState
 
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.frames import Error
-from clarion.security.address_counter import Crowds
+from clarion.security.address_counter import AddressCounter
 from services.gateway.access.connection_limits import LATER_S, Refusal
-from services.gateway.transport.base import Site
-from services.gateway.transport.sse import Asked, EventStream
-from services.gateway.transport.sse_http import StreamHttp
+from services.gateway.transport.base import TransportContext
+from services.gateway.transport.sse import SseRequest, SseTransport
+from services.gateway.transport.sse_http import SseHttp
 from tests.unit.gateway.transport import test_websocket as sockets
 
 ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
 
 
-class Transport(sockets.Transport):
+class FakeTransport(sockets.FakeTransport):
     unwritten = 0  # bytes of an earlier answer
 
     def is_closing(self) -> bool:
@@ -40,35 +40,35 @@ class Transport(sockets.Transport):
 
 
 class Gateway(sockets.Gateway):
-    def listening(self, wire: Any, address: str) -> Any:
-        return self.opened(wire, address)
+    def on_stream_open(self, wire: Any, address: str) -> Any:
+        return self.on_open(wire, address)
 
 
 async def _no_app(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError("the application was asked")
 
 
-def asking(gateway: Gateway, *parts: bytes) -> tuple[Transport, Crowds]:
-    site, crowds = Site(gateway, (sockets.ORIGIN,), ()), Crowds(1)
+def asking(gateway: Gateway, *parts: bytes) -> tuple[FakeTransport, AddressCounter]:
+    context, addresses = TransportContext(gateway, (sockets.ORIGIN,), ()), AddressCounter(1)
     config = uvicorn.Config(_no_app, log_config=None)
-    http = StreamHttp(site=site, crowds=crowds, config=config, server_state=ServerState(), app_state={})
-    transport = Transport()
+    http = SseHttp(context=context, addresses=addresses, config=config, server_state=ServerState(), app_state={})
+    transport = FakeTransport()
     http.connection_made(transport)  # pyright: ignore[reportArgumentType]
     for part in parts:
         http.data_received(part)
-    return transport, crowds
+    return transport, addresses
 
 
 async def test_the_socket_goes_over_with_token_and_resume_and_leaves_its_crowd() -> None:
     gateway = Gateway()
     resume = quote('{"op":"resume","cursors":{"low":[0,7]}}')
     asked = ASKED.replace(b"/stream", b"/stream?resume=" + resume.encode()) + b"X-Forwarded-For: 9.9.9.9\r\n\r\n"
-    transport, crowds = asking(gateway, asked[:40], asked[40:])
-    assert isinstance(transport.protocol, EventStream)
+    transport, addresses = asking(gateway, asked[:40], asked[40:])
+    assert isinstance(transport.protocol, SseTransport)
     assert (gateway.token, gateway.address) == ("abc", "10.0.0.1")
     assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume({frames.Lane.LOW: (0, 7)})]
     assert transport.said.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
-    assert len(crowds) == 0
+    assert len(addresses) == 0
 
 
 async def test_whoever_sends_no_resume_is_fresh_at_once() -> None:
@@ -82,7 +82,7 @@ async def test_nothing_of_the_request_is_left_for_the_garbage_collector() -> Non
     gc.disable()
     try:
         transport, _ = asking(Gateway(), ASKED + b"\r\n")
-        left = [one for one in gc.get_objects() if issubclass(type(one), StreamHttp)]  # not what a proxy stands for
+        left = [one for one in gc.get_objects() if issubclass(type(one), SseHttp)]  # not what a proxy stands for
     finally:
         gc.enable()
     assert left == []
@@ -105,12 +105,12 @@ async def test_nothing_may_follow_in_one_breath(more: bytes) -> None:
     assert gateway.texts == []
 
 
-def begun(gateway: Gateway, **headers: str) -> tuple[EventStream, Transport]:
+def begun(gateway: Gateway, **headers: str) -> tuple[SseTransport, FakeTransport]:
     state: Any = SimpleNamespace(connections=set())
-    transport, stream = Transport(), EventStream(Site(gateway, (sockets.ORIGIN,), ()), state)
+    transport, stream = FakeTransport(), SseTransport(TransportContext(gateway, (sockets.ORIGIN,), ()), state)
     stream.connection_made(transport)  # pyright: ignore[reportArgumentType]
     shown = {"authorization": "Bearer abc"} | headers
-    stream.answer(Asked(b"", [(name.encode(), value.encode()) for name, value in shown.items()]))
+    stream.answer(SseRequest(b"", [(name.encode(), value.encode()) for name, value in shown.items()]))
     return stream, transport
 
 
@@ -200,6 +200,6 @@ def test_a_session_names_its_place() -> None:
 async def test_a_socket_that_still_has_an_earlier_answer_to_write_is_not_handed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Transport, "unwritten", 1)
+    monkeypatch.setattr(FakeTransport, "unwritten", 1)
     transport, _ = asking(Gateway(), ASKED + b"\r\n")
     assert transport.protocol is None

@@ -19,16 +19,16 @@ from websockets.uri import parse_uri
 from clarion.contracts import times
 from clarion.contracts.limits import FRAME_BYTES
 from services.gateway.access.connection_limits import Refusal
-from services.gateway.client.connection import Connection, Wire
+from services.gateway.client.connection import Connection, Transport
 from services.gateway.client.feed import Feed
 from services.gateway.transport import ws_frames
-from services.gateway.transport.base import Site
-from services.gateway.transport.websocket import Socket
+from services.gateway.transport.base import TransportContext
+from services.gateway.transport.websocket import WebSocketTransport
 
 ORIGIN = "https://app.example"
 
 
-class Transport:
+class FakeTransport:
     """What asyncio gives a protocol, as far as it is used."""
 
     def __init__(self) -> None:
@@ -80,37 +80,37 @@ class Gateway:
         self.shown.append(shows_token)
         return self.refuses
 
-    def opened(self, wire: Wire, address: str) -> Connection:
+    def on_open(self, wire: Transport, address: str) -> Connection:
         self.address = address
         now = times.now()
         return Connection(wire, Feed(opened=now, since=now), address)
 
-    def listening(self, wire: Wire, address: str) -> Connection:
+    def on_stream_open(self, wire: Transport, address: str) -> Connection:
         raise AssertionError("a socket speaks")
 
-    def presented(self, connection: Connection, token: str) -> None:
+    def on_token(self, connection: Connection, token: str) -> None:
         self.token = token
 
-    def received(self, connection: Connection, text: bytes) -> None:
+    def on_message(self, connection: Connection, text: bytes) -> None:
         self.texts.append(text)
 
-    def writable(self, connection: Connection, is_writable: bool) -> None:
+    def on_writable(self, connection: Connection, is_writable: bool) -> None:
         self.writable_told.append(is_writable)
 
-    def spoke(self, connection: Connection) -> None:
+    def on_control_frame(self, connection: Connection) -> None:
         self.spoke_times += 1
 
-    def closing(self, connection: Connection, code: int | None) -> None:
+    def on_closing(self, connection: Connection, code: int | None) -> None:
         self.closing_with.append(code)
 
-    def closed(self, connection: Connection) -> None:
+    def on_closed(self, connection: Connection) -> None:
         self.closed_times += 1
 
 
-def connecting(gateway: Gateway) -> tuple[Socket, Transport]:
+def connecting(gateway: Gateway) -> tuple[WebSocketTransport, FakeTransport]:
     socket, transport = (
-        Socket(Site(gateway, (ORIGIN,), ()), None, SimpleNamespace(connections=set()), None),
-        Transport(),
+        WebSocketTransport(TransportContext(gateway, (ORIGIN,), ()), None, SimpleNamespace(connections=set()), None),
+        FakeTransport(),
     )
     socket.connection_made(transport)  # pyright: ignore[reportArgumentType]
     return socket, transport
@@ -129,7 +129,7 @@ def request(*headers: str, path: str = "/v1/ws") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def opened() -> tuple[Socket, Transport, Gateway]:
+def opened() -> tuple[WebSocketTransport, FakeTransport, Gateway]:
     gateway = Gateway()
     socket, transport = connecting(gateway)
     socket.data_received(request("Sec-WebSocket-Protocol: clarion.v1, bearer.abc"))
@@ -169,7 +169,7 @@ def cont(payload: bytes, *, fin: bool = True) -> Frame:
     return Frame(Opcode.CONT, payload, fin)
 
 
-def close_of(transport: Transport) -> int:
+def close_of(transport: FakeTransport) -> int:
     opcode, payload = seen(transport.written)[-1]
     assert opcode is Opcode.CLOSE
     return int.from_bytes(payload)

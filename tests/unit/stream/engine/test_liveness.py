@@ -7,14 +7,14 @@ import pytest
 
 from clarion.telemetry.health import Health
 from services.stream.engine.pipeline import STUCK_S
-from services.stream.scheduler.expire import Endings
-from services.stream.scheduler.release import Releasing
+from services.stream.scheduler.expire import ExpireLoop
+from services.stream.scheduler.release import ReleaseLoop
 
 NOTHING = cast(Any, None)
 
 
 def test_a_loop_that_has_not_come_round_for_long_says_what_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    releasing, endings = Releasing(NOTHING, NOTHING, NOTHING, set), Endings(NOTHING, NOTHING, NOTHING)
+    releasing, endings = ReleaseLoop(NOTHING, NOTHING, NOTHING, set), ExpireLoop(NOTHING, NOTHING, NOTHING)
     releasing._due = 3
     began = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: began + STUCK_S - 1)

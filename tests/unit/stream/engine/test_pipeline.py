@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.stage_order import Lost, Shelved, Stage, Turn
+from services.stream.engine.stage_order import OwnershipLost, Stage, Ticket, WindowShelved
 from services.stream.engine.windows import Window, WindowPolicy
 from tests.unit.records import batch
 
@@ -39,7 +39,7 @@ def test_every_batch_is_acknowledged_and_each_stage_sees_a_partition_in_order(
     acked: list[tuple[int, int]] = []
     at_once = 0
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         nonlocal at_once
         at_once = max(at_once, len(pipeline._in_flight))
         for stage in Stage:
@@ -74,7 +74,7 @@ async def test_windows_of_different_partitions_are_stored_side_by_side() -> None
     inside: set[int] = set()
     both = asyncio.Event()
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         async with turn.at(Stage.STORE):
             inside.update(p.number for p in window.partitions)
             if len(inside) == 2:
@@ -93,7 +93,7 @@ async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_win
     windows: list[int] = []
     stored = asyncio.Event()
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         async with turn.at(Stage.STORE):
             windows.append(window.records)
             await stored.wait()
@@ -116,7 +116,7 @@ async def test_lost_windows_are_not_acknowledged_and_the_consumer_reads_them_aga
     rewound: list[int] = []
     ours = True
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         nonlocal ours
         async with turn.at(Stage.STORE):
             await asyncio.sleep(0.001)
@@ -139,7 +139,7 @@ async def test_nothing_passes_a_window_that_failed() -> None:
     """What is stored after it would show `ord` out of order while the process ends."""
     stored: list[int] = []
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         async with turn.at(Stage.STORE):
             await asyncio.sleep(0.001)
             if window.batches[0].last == 3:
@@ -157,11 +157,11 @@ async def test_nothing_passes_a_window_that_failed() -> None:
 
 async def test_a_lost_turn_lets_the_next_ones_pass() -> None:
     def lost() -> None:
-        raise Lost
+        raise OwnershipLost
 
-    first = Turn(check=lost)
-    second = Turn([first])
-    with pytest.raises(Lost):
+    first = Ticket(check=lost)
+    second = Ticket([first])
+    with pytest.raises(OwnershipLost):
         async with first.at(Stage.STORE):
             pass
     async with asyncio.timeout(1), second.at(Stage.EMIT):
@@ -172,7 +172,7 @@ async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch
     clock = 1_000.0
     monkeypatch.setattr("services.stream.engine.pipeline.time.monotonic", lambda: clock)
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         pass
 
     pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
@@ -192,7 +192,7 @@ async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_o
     go_on = asyncio.Event()
     acked: list[int] = []
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         begun.set()
         await go_on.wait()
 
@@ -219,10 +219,10 @@ async def test_what_follows_a_shelved_window_is_shelved_too_and_read_again_once_
     """Storing what comes after it would let a cursor pass what is still to come; what comes before it is stored."""
     let_go, shelved, acked, rewound = asyncio.Event(), list[int](), list[int](), list[int]()
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         first = window.batches[0]
         if first.epoch == 0 and first.last == 1:
-            raise Shelved
+            raise WindowShelved
         async with turn.at(Stage.STORE):
             if first.epoch == 0:
                 assert first.last == 0
@@ -256,7 +256,7 @@ async def test_a_window_does_not_stay_open_for_a_slow_one() -> None:
     """Full or not: what came meanwhile must be able to go live without the store."""
     let_go, begun = asyncio.Event(), list[int]()
 
-    async def work(window: Window, turn: Turn) -> None:
+    async def work(window: Window, turn: Ticket) -> None:
         begun.append(window.batches[0].last)
         async with turn.at(Stage.STORE):
             if begun == [0]:

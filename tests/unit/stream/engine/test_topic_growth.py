@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clarion.store.topics import Known
-from services.stream.engine.topic_growth import PRODUCERS_KNOW_S, Growth
+from services.stream.engine.topic_growth import PRODUCERS_KNOW_S, TopicGrowth
 
 KNOWN = Known("t", "id", 3, 2, {0: 7, 1: 5}, ("old",), 1)
 GROWN = replace(KNOWN, partitions=4, generation=4)
@@ -12,13 +12,13 @@ LATER = 100.0 + PRODUCERS_KNOW_S
 
 
 def test_not_before_every_producer_knows_the_new_partitions() -> None:
-    growth = Growth(4, 100.0)
+    growth = TopicGrowth(4, 100.0)
     assert growth.look(ENDS, KNOWN, LATER - 0.1) is None
     assert growth.look(ENDS, KNOWN, LATER) == GROWN
 
 
 def test_not_before_all_is_done_that_was_put_into_the_old_partitions_until_then() -> None:
-    growth = Growth(4, 100.0)
+    growth = TopicGrowth(4, 100.0)
     assert growth.look(ENDS, KNOWN, 100.0) is None
     put_since = ENDS | {1: 8}
     assert growth.look(put_since, KNOWN, LATER) is None
@@ -29,14 +29,14 @@ def test_not_before_all_is_done_that_was_put_into_the_old_partitions_until_then(
 
 
 def test_what_was_never_reached_is_not_done() -> None:
-    growth = Growth(4, 100.0)
+    growth = TopicGrowth(4, 100.0)
     assert growth.look(ENDS, replace(KNOWN, reached={0: 7}), LATER) is None
     empty = ENDS | {1: 0}
-    assert Growth(4, 100.0).look(empty, replace(KNOWN, reached={0: 7}), LATER) is not None
+    assert TopicGrowth(4, 100.0).look(empty, replace(KNOWN, reached={0: 7}), LATER) is not None
 
 
 def test_it_tells_what_waits() -> None:
-    growth = Growth(4, 100.0)
+    growth = TopicGrowth(4, 100.0)
     growth.look(ENDS, KNOWN, 100.0)
     assert growth.new == {2: 9, 3: 0}
     told = growth.told("t", KNOWN.partitions)

@@ -21,7 +21,7 @@ from clarion.contracts.records.deliveries import Unstored
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from services.stream.engine.pipeline import Pipeline
-from services.stream.engine.stage_order import Shelved, Stage, Turn
+from services.stream.engine.stage_order import Stage, Ticket, WindowShelved
 from services.stream.engine.windows import Window, WindowPolicy
 from services.stream.lanes import urgent
 from services.stream.lanes.lane import LaneWork, Mailboxes
@@ -72,7 +72,7 @@ class World:
         assert not decoded.moved, "RECIPIENTS are in their partitions"
         return decoded
 
-    async def store(self, decoded: Decoded, turn: Turn) -> Outcome:
+    async def store(self, decoded: Decoded, turn: Ticket) -> Outcome:
         self.inside += 1
         self.most_inside = max(self.most_inside, self.inside)
         try:
@@ -90,7 +90,7 @@ class World:
         await self.answer()
         return {}
 
-    async def emit(self, decoded: Decoded, _: Outcome, __: Mailboxes, turn: Turn) -> None:
+    async def emit(self, decoded: Decoded, _: Outcome, __: Mailboxes, turn: Ticket) -> None:
         async with turn.at(Stage.EMIT):
             for entry in decoded.entries.values():
                 self.emitted[entry.partition.number].add(entry.record.offset)
@@ -252,8 +252,8 @@ async def test_what_waits_to_be_emitted_goes_live_with_those_it_waits_for() -> N
         return {}
 
     world.route = route  # type: ignore[method-assign]
-    first = Turn()
-    second = Turn([first])
+    first = Ticket()
+    second = Ticket([first])
     with quicker():
         windows = [Window(POLICY, 0.0), Window(POLICY, 0.0)]
         for n, window in enumerate(windows):
@@ -271,7 +271,7 @@ async def test_what_waits_to_be_emitted_goes_live_with_those_it_waits_for() -> N
 async def test_what_is_quick_does_not_go_live_early() -> None:
     world = World([], random.Random(1))
     _, work = make(world)
-    turn = Turn()
+    turn = Ticket()
     window = Window(POLICY, 0.0)
     window.add(world._batch(0, 0, 2), 0.0)
     await work(window, turn)
@@ -284,15 +284,15 @@ async def test_what_follows_a_shelved_window_goes_live_and_is_not_stored() -> No
     _, work = make(world)
 
     def shelved() -> None:
-        raise Shelved
+        raise WindowShelved
 
     window = Window(POLICY, 0.0)
     window.add(world._batch(1, 0, 1), 0.0)
-    with pytest.raises(Shelved):
-        await work(window, Turn(check=shelved))
+    with pytest.raises(WindowShelved):
+        await work(window, Ticket(check=shelved))
     assert sum(world.live.values()) == 1
     assert world.stored == [set(), set()]
     again = Window(POLICY, 0.0)
     again.add(world._batch(1, 0, 1), 0.0)
-    await work(again, Turn())
+    await work(again, Ticket())
     assert sum(world.live.values()) == 1, "read again, it is stored and not sent early a second time"

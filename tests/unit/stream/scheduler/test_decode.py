@@ -17,7 +17,7 @@ from clarion.contracts.records.notification import Notification
 from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
-from services.stream.scheduler.decode import Plans, decode_plans
+from services.stream.scheduler.decode import DecodedToHold, decode_plans
 from services.stream.steps.decode import decode_window
 from services.stream.steps.records import moved_records, released_records
 from tests.unit.records import TIMESTAMP_MS, batch
@@ -31,7 +31,7 @@ def planned(**fields: object) -> bytes:
     return notification.encode(Notification(**whole))  # type: ignore[arg-type]
 
 
-def decode(values: list[bytes | None], generation: int = 0) -> Plans:
+def decode(values: list[bytes | None], generation: int = 0) -> DecodedToHold:
     return decode_plans([batch(values, first=7)], generation, 1, NOW)
 
 

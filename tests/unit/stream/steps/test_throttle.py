@@ -14,7 +14,7 @@ from clarion.contracts.records.notification import Notification
 from clarion.resilience.gcra import RateLimit
 from services.stream.steps.decode import Decoded, decode_window
 from services.stream.steps.record_clock import BELIEVED_S
-from services.stream.steps.throttle import Throttling
+from services.stream.steps.throttle import RecipientThrottle
 from tests.unit.records import TIMESTAMP_MS, TOPIC, record
 
 NOW = TIMESTAMP_MS / 1000
@@ -43,7 +43,7 @@ class Limited:
     """A lane of which only the limit is tried."""
 
     def __init__(self) -> None:
-        self.throttling = Throttling(RateLimit(RATE, BURST))
+        self.throttling = RecipientThrottle(RateLimit(RATE, BURST))
 
     def passes(self, found: Sequence[Record], now: float = NOW, epoch: int = 0) -> list[bool]:
         decoded = window(found, now, epoch)
