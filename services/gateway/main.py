@@ -22,8 +22,8 @@ from clarion.contracts.lanes import LANES
 from clarion.contracts.records.notification import Notification, encode
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
-from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
+from clarion.resilience.retry import retry
 from clarion.security.address_counter import AddressCounter
 from clarion.security.unread import OF_ADDRESS, Readers
 from clarion.security.verifier import Verifier

@@ -15,7 +15,7 @@ from clarion.contracts.records import notification, receipts, scheduling
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.records.receipts import Receipt
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.settings import Settings
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Dependency, watch

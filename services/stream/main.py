@@ -14,9 +14,9 @@ from clarion.broker import clients
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names, enough
 from clarion.process import Process, unless_stopping, within
-from clarion.resilience.backoff import retry
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
+from clarion.resilience.retry import retry
 from clarion.settings import SettingsError
 from clarion.store import indexes, mailboxes, scheduled, topics
 from clarion.store.driver import database

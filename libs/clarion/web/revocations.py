@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from clarion.contracts import times
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.security.tokens import Claims, KeysUnavailable, TokenError
 from clarion.security.verifier import Verifier
 from clarion.store import revocations

@@ -14,7 +14,7 @@ from clarion.contracts.api.close_codes import Close
 from clarion.contracts.api.frames import Hello, Resync
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.security.tokens import SUBSCRIBE, Claims, KeysUnavailable, TokenError
 from clarion.store import notifications
 from clarion.store.driver import database

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store import mailboxes
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection

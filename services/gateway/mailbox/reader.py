@@ -22,7 +22,7 @@ from clarion.contracts.records.notification import Invalid
 from clarion.contracts.topics import Names
 from clarion.cooperative import TimeSlice
 from clarion.process import within
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.settings import Settings
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from pymongo import DeleteOne, UpdateOne
 
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store import sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection

@@ -19,7 +19,7 @@ import structlog
 from clarion.broker import group_offsets, topic_ids
 from clarion.broker.clients import SEND_ERRORS
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.settings import Settings
 from clarion.store import topics
 from clarion.store.driver import database

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store.driver import database
 from services.stream.engine.pipeline import STUCK_S
 

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
 from clarion.resilience.latency_limit import Gate
+from clarion.resilience.retry import retry
 from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database

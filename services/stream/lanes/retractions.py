@@ -10,7 +10,7 @@ import structlog
 
 from clarion.contracts import times
 from clarion.contracts.records.receipts import Op
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store import notifications, scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database

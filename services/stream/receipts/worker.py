@@ -18,7 +18,7 @@ from clarion.contracts.records.deliveries import Sync
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store import deaths, notifications, scheduled, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.contracts import times
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.store import scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database

@@ -11,7 +11,7 @@ from clarion.contracts import times
 from clarion.contracts.lanes import LANES
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
-from clarion.resilience.backoff import retry
+from clarion.resilience.retry import retry
 from clarion.telemetry import metrics
 from services.stream.steps.dead_letters import say_dead
 from services.stream.steps.records import Sent, dead_letter_records

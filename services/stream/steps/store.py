@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
-from clarion.resilience.backoff import Backoff, retry
+from clarion.resilience.backoff import Backoff
 from clarion.resilience.latency_limit import Gate
+from clarion.resilience.retry import retry
 from clarion.store import notifications, raw_documents
 from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Fields
