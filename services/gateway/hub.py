@@ -247,7 +247,7 @@ class Hub:
         if record.op == "disconnect" and record.before is not None:
             self.revoked(record.user, min(record.before, times.now() + CLOCKS_APART))
         elif record.op == "ack" and record.session is not None:
-            self.posted(record.user, record.session, record.tag)
+            self.on_posted_ack(record.user, record.session, record.tag)
 
     def revoked(self, user: str, tokens_from: datetime) -> None:
         """Earlier tokens of `user` are refused; who is here by one goes in the second after `tokens_from`.
