@@ -79,13 +79,14 @@ async def test_whoever_sends_no_resume_is_fresh_at_once() -> None:
 
 async def test_nothing_of_the_request_is_left_for_the_garbage_collector() -> None:
     gc.collect()
+    before = sockets.objects_of(SseHttp)  # of other tests
     gc.disable()
     try:
         transport, _ = asking(Gateway(), ASKED + b"\r\n")
-        left = [one for one in gc.get_objects() if issubclass(type(one), SseHttp)]  # not what a proxy stands for
+        left = sockets.objects_of(SseHttp)
     finally:
         gc.enable()
-    assert left == []
+    assert len(left) == len(before)
     assert transport.protocol is not None
 
 
