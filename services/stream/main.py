@@ -25,6 +25,7 @@ from clarion.store.topics import Known
 from clarion.telemetry.health import watch
 from services.stream.engine.checkpoints import Checkpoints, Outdated
 from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
+from services.stream.engine.faust_app import FaustSource
 from services.stream.engine.pipeline import Pipeline, Work
 from services.stream.engine.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
 from services.stream.lanes.lane import LaneWork
@@ -54,30 +55,33 @@ async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AI
     settings, names = process.settings, Names(process.settings.prefix)
     topic = names.notifications(lane)
     found = await _check_partitions(process, producer, topic, settings.partitions_lane)
-    bookmarks = _bookmarks(process, stored, producer, topic, lane, ordered=True)
-    settling = asyncio.ensure_future(bookmarks.settle())
+    source = _source(process, stored, producer, topic, lane, ordered=True)
+    settling = asyncio.ensure_future(source.checkpoints.settle())
     guess = Known(topic, "", settings.generation, found, began=settings.generation)
     known = await _known(process, lane, settling, guess)
     gate = None if lane is Lane.URGENT else Gate(VegasLimit(settings.windows_in_flight))
     limited = lane is not Lane.URGENT and settings.recipient_rate > 0
     limit = RecipientThrottle(RateLimit(settings.recipient_rate, settings.recipient_burst)) if limited else None
-    work = LaneWork(lane, known.generation, known.partitions, names, stored, producer, gate, limit)
-    work.began, work.confirmed = known.began, bookmarks.confirm
-    if lane is Lane.URGENT:
-        work.confirmed = partial(_confirm, settling, known, bookmarks)
+    is_urgent = lane is Lane.URGENT
+    confirmed = partial(_confirm, settling, known, source.checkpoints) if is_urgent else source.checkpoints.confirm
+    work = LaneWork(
+        lane, known.generation, known.partitions, names, stored, producer, gate, limit, confirmed, known.began
+    )
+    if is_urgent:
         try:
-            await _run_urgent(process, work, bookmarks)
+            await _run_urgent(process, work, source)
         finally:
             settling.cancel()
     else:
-        await consume(process, _pipeline(process, lane, POLICIES[lane], work), topic, bookmarks)
+        await consume(process, _pipeline(process, lane, POLICIES[lane], work, source), source)
 
 
-def _bookmarks(
+def _source(
     process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str, *, ordered: bool = False
-) -> Checkpoints:
-    group = Names(process.settings.prefix).group(role)
-    return Checkpoints(process.settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
+) -> FaustSource:
+    settings, group = process.settings, Names(process.settings.prefix).group(role)
+    checkpoints = Checkpoints(settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
+    return FaustSource(settings, group, topic, checkpoints)
 
 
 async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]", guess: Known) -> Known:
@@ -88,7 +92,7 @@ async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]"
     return await unless_stopping(process, settling)
 
 
-async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmarks: Checkpoints) -> None:
+async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, checkpoints: Checkpoints) -> None:
     """Before anything is stored. Raises `Outdated` when a lane that began without MongoDB guessed wrong."""
     known = await asyncio.shield(settling)
     guesses = [(one.generation, one.partitions, one.began) for one in (known, began_with)]
@@ -96,18 +100,18 @@ async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, bookmar
         raise Outdated(
             f"generation, partitions and first generation of {known.topic} are {guesses[0]}, not {guesses[1]}"
         )
-    await bookmarks.confirm()
+    await checkpoints.confirm()
 
 
-async def _run_urgent(process: Process, lane: LaneWork, bookmarks: Checkpoints) -> None:
+async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> None:
     """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
     places = process.settings.windows_in_flight
     reach = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
     work = UrgentWork(lane, places, reach.mailboxes)
-    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, windows_in_flight=2 * places)
+    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(reach.run())
-        await consume(process, pipeline, lane.names.notifications(Lane.URGENT), bookmarks)
+        await consume(process, pipeline, source)
         looking.cancel()
 
 
@@ -143,9 +147,9 @@ async def run_receipts(process: Process) -> None:
     names = Names(process.settings.prefix)
 
     async def run() -> None:
-        bookmarks = _bookmarks(process, stored, producer, names.receipts, "receipts")
-        await unless_stopping(process, bookmarks.settle())
-        await consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work), names.receipts, bookmarks)
+        source = _source(process, stored, producer, names.receipts, "receipts")
+        await unless_stopping(process, source.checkpoints.settle())
+        await consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work, source), source)
 
     async with _connected(process) as (stored, producer):
         work = ReceiptsWork(names, stored, producer)
@@ -163,13 +167,13 @@ async def run_scheduler(process: Process) -> None:
 
 async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaProducer) -> None:
     settings, names, held = process.settings, Names(process.settings.prefix), scheduled.collection(stored)
-    bookmarks = _bookmarks(process, stored, producer, names.scheduled, "scheduler")
-    known = await unless_stopping(process, bookmarks.settle())
+    source = _source(process, stored, producer, names.scheduled, "scheduler")
+    known = await unless_stopping(process, source.checkpoints.settle())
     settling = retry(lambda: scheduled.settle(held, known.partitions), "mongodb", *database.TRANSIENT)
     await unless_stopping(process, settling)
-    releasing = ReleaseLoop(names, stored, producer, lambda: {p.number for p in pipeline.assigned()})
+    releasing = ReleaseLoop(names, stored, producer, lambda: {p.number for p in source.assigned()})
     work = HoldWork(known.began, known.partitions, names, stored, producer, releasing.came)
-    pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work)
+    pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work, source)
     endings = ExpireLoop(names, stored, producer)
     limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if settings.recipient_rate > 0 else None
     deferring = ShowThrottledLoop(names, stored, producer, releasing.owned, known.partitions, limit)
@@ -185,7 +189,7 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
                 fails_when(process, endings.stuck),
                 fails_when(process, deferring.stuck),
             ):
-                await consume(process, pipeline, names.scheduled, bookmarks)
+                await consume(process, pipeline, source)
         finally:
             for task in beside:
                 task.cancel()
@@ -217,5 +221,5 @@ async def _connected(
             database.close(stored)
 
 
-def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work) -> Pipeline:
-    return Pipeline(role, policy, work, windows_in_flight=process.settings.windows_in_flight)
+def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work, source: FaustSource) -> Pipeline:
+    return Pipeline(role, policy, work, source, windows_in_flight=process.settings.windows_in_flight)

@@ -26,6 +26,7 @@ from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.urgent import UrgentWork
 from tests.live.gates import end, soon
 from tests.live.seams import ACTOR, OFFSET, Actor
+from tests.unit.fake_source import FakeSource
 
 ENDS_WITHIN_S: Final = 5.0
 _A_RECORD: Final = WindowPolicy(max_records=1, max_age_s=0)
@@ -86,10 +87,12 @@ class Worker:
             finally:
                 self.working.discard(OFFSET.get())
 
-        self._pipeline = Pipeline(f"live-{lane.lane}", _A_RECORD, noted, windows_in_flight=lane.windows)
-        self._pipeline.owns = lambda epoch: self._ownership.holds(epoch, SESSION_S + 1 if self.is_silent else 0.0)
-        self._pipeline.rewind = self._give_up
-        self._pipeline.shelve = lambda batch: self.tracker.shelve(batch.partition, batch.last, batch.epoch)
+        source = FakeSource(
+            owns=lambda epoch: self._ownership.holds(epoch, SESSION_S + 1 if self.is_silent else 0.0),
+            rewind=self._give_up,
+            shelve=lambda batch: self.tracker.shelve(batch.partition, batch.last, batch.epoch),
+        )
+        self._pipeline = Pipeline(f"live-{lane.lane}", _A_RECORD, noted, source, windows_in_flight=lane.windows)
         context = copy_context()
         context.run(ACTOR.set, self.actor)
         self._running = asyncio.create_task(self._pipeline.run(), context=context)

@@ -7,10 +7,9 @@ from typing import Final, TypeVar
 
 import structlog
 
-from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
-from services.stream.engine.checkpoints import Checkpoints, Grown, Outdated
-from services.stream.engine.faust_app import make_app
+from services.stream.engine.checkpoints import Grown, Outdated
+from services.stream.engine.faust_app import FaustSource
 from services.stream.engine.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -29,24 +28,22 @@ async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
             log.info("beginning anew, with all partitions", reason=repr(grown.exceptions[0]))
 
 
-async def consume(process: Process, pipeline: Pipeline, topic: str, bookmarks: Checkpoints) -> None:
+async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> None:
     """Run the role's app until told to stop, then finish what is in hand and commit it.
 
     Raises `Grown` after such an end, too; and what else fails at once.
     """
-    group = Names(process.settings.prefix).group(pipeline.name)
-    app = make_app(process.settings, group, topic, pipeline, bookmarks)
-    app.finalize()
+    app = source.open(pipeline)
     working = asyncio.create_task(pipeline.run(), name="pipeline")
-    watching = asyncio.create_task(bookmarks.watch(), name="bookmarks")
+    watching = asyncio.create_task(source.checkpoints.watch(), name="checkpoints")
     stopping = asyncio.create_task(process.stopping.wait())
     stopped = asyncio.create_task(app.wait_until_stopped())
     tasks = [working, watching, stopping, stopped]
     try:
-        with _told(process, pipeline, bookmarks), fails_when(process, pipeline.stuck):
+        with _told(process, pipeline, source), fails_when(process, pipeline.stuck):
             await unless_stopping(process, app.start())
             process.health.started = True
-            log.info("consuming", topic=topic)
+            log.info("consuming", topic=source.topic)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if app.crash_reason:
                 raise app.crash_reason
@@ -76,12 +73,12 @@ def fails_when(process: Process, stuck: Callable[[], str]) -> Generator[None]:
 
 
 @contextmanager
-def _told(process: Process, pipeline: Pipeline, bookmarks: Checkpoints) -> Generator[None]:
+def _told(process: Process, pipeline: Pipeline, source: FaustSource) -> Generator[None]:
     health = process.health
     with (
         _among(health.figures, pipeline.figures),
-        _among(health.troubles, lambda: pipeline.waiting()),
-        _among(health.changes, bookmarks.growing),
+        _among(health.troubles, source.waiting),
+        _among(health.changes, source.checkpoints.growing),
     ):
         yield
 

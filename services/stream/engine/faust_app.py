@@ -28,9 +28,72 @@ class _App(faust.App):
         """None: they would hold tables, and here are none. Those of all stacks of a machine would be the same ones."""
 
 
-def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, bookmarks: Checkpoints) -> Any:
-    """An app that hands each fetched batch of `topic` to `pipeline`, and commits what it acknowledged."""
-    app: Any = _App(
+class FaustSource:
+    """A `BatchSource`: the consumer of a Faust app for one topic. Until `open` nothing is assigned."""
+
+    def __init__(self, settings: Settings, group: str, topic: str, checkpoints: Checkpoints) -> None:
+        self.topic: Final = topic
+        self.checkpoints: Final = checkpoints
+        self._settings: Final = settings
+        self._group: Final = group
+        self._app: Any = None
+
+    def open(self, pipeline: Pipeline) -> Any:
+        """Make the app, not started yet: it hands what is fetched to `pipeline`, and commits what that acknowledges."""
+        app = self._app = _make_app(self._settings, self._group, pipeline.policy.max_records)
+        app.transport = Transport(app.conf.broker_consumer, app, app.loop, self.checkpoints, pipeline.drain)
+
+        async def hand(stream: Any) -> None:
+            # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
+            async for event in stream.noack().events():
+                batch: RecordBatch = event.value
+                if self.owns(batch.epoch):  # else it was taken before the last rebalance or rewind, and is read again
+                    await pipeline.hand(batch, event.ack)
+
+        app.agent(app.topic(self.topic, schema=BatchSchema()), name=f"{self._group}.agent")(hand)
+        metrics.lag_records.labels(pipeline.name).set_function(
+            lambda: sum(place.behind for place in self._places()) + self.checkpoints.waiting(self.assigned())
+        )
+        metrics.open_transaction_seconds.labels(pipeline.name).set_function(self._longest_transaction_s)
+        app.finalize()
+        return app
+
+    def owns(self, epoch: int) -> bool:
+        return (consumer := self._consumer()) is not None and consumer.owns(epoch)
+
+    def rewind(self, epoch: int) -> None:
+        if consumer := self._consumer():
+            consumer.rewind(epoch)
+
+    def shelve(self, batch: RecordBatch) -> None:
+        if consumer := self._consumer():
+            consumer.shelve(batch)
+
+    def assigned(self) -> set[Partition]:
+        try:
+            return {Partition(*tp) for tp in self._app.consumer.assignment()} if self._app else set()
+        except ConsumerNotStarted:
+            return set()
+
+    def waiting(self) -> str:
+        return consumer.waits.named(time.monotonic()) if (consumer := self._consumer()) else ""
+
+    def readable(self) -> int:
+        return sum(place.readable for place in self._places())
+
+    def _longest_transaction_s(self) -> float:
+        return consumer.waits.longest_s(time.monotonic()) if (consumer := self._consumer()) else 0.0
+
+    def _places(self) -> list[Place]:
+        return consumer.places() if (consumer := self._consumer()) else []
+
+    def _consumer(self) -> Consumer | None:
+        consumer = self._app.consumer if self._app else None
+        return consumer if isinstance(consumer, Consumer) else None
+
+
+def _make_app(settings: Settings, group: str, max_records: int) -> Any:
+    return _App(
         group,
         broker=[f"kafka://{server}" for server in split(settings.kafka)],
         store="memory://",
@@ -42,7 +105,7 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=clients.PARTITION_FETCH_BYTES,
         consumer_metadata_max_age_ms=clients.METADATA_AGE_MS,
-        broker_max_poll_records=pipeline.policy.max_records,
+        broker_max_poll_records=max_records,
         broker_session_timeout=clients.SESSION_S,
         broker_heartbeat_interval=clients.HEARTBEAT_S,
         broker_request_timeout=clients.REQUEST_S,
@@ -54,44 +117,3 @@ def make_app(settings: Settings, group: str, topic: str, pipeline: Pipeline, boo
         stream_wait_empty=False,  # has no deadline: the pipeline's own drain has one
         agent_supervisor=CrashingSupervisor,  # a failure that nothing handled ends the process
     )
-    transport = Transport(app.conf.broker_consumer, app, app.loop)
-    transport.drain = pipeline.drain
-    transport.resume, transport.note, transport.mark = bookmarks.resume, bookmarks.note, bookmarks.mark
-    transport.placed_by = bookmarks.placed_by
-    app.transport = transport
-    pipeline.owns = lambda epoch: app.consumer.owns(epoch)
-    pipeline.rewind = lambda epoch: app.consumer.rewind(epoch)
-    pipeline.shelve = lambda batch: app.consumer.shelve(batch)
-
-    def assigned() -> set[Partition]:
-        try:
-            return {Partition(*tp) for tp in app.consumer.assignment()}
-        except ConsumerNotStarted:
-            return set()
-
-    pipeline.assigned = assigned
-    pipeline.readable = lambda: sum(place.readable for place in places())
-    pipeline.waiting = lambda: app.consumer.waits.named(time.monotonic())
-    metrics.lag_records.labels(pipeline.name).set_function(
-        lambda: sum(place.behind for place in places()) + bookmarks.waiting(assigned())
-    )
-    metrics.open_transaction_seconds.labels(pipeline.name).set_function(
-        lambda: app.consumer.waits.longest_s(time.monotonic())
-    )
-
-    def places() -> list[Place]:
-        consumer = app.consumer
-        return consumer.places() if isinstance(consumer, Consumer) else []
-
-    async def hand(stream: Any) -> None:
-        # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
-        async for event in stream.noack().events():
-            batch: RecordBatch = event.value
-            consumer = app.consumer
-            assert isinstance(consumer, Consumer)
-            if not consumer.owns(batch.epoch):
-                continue  # taken before the last rebalance or rewind: it is read again
-            await pipeline.hand(batch, event.ack)
-
-    app.agent(app.topic(topic, schema=BatchSchema()), name=f"{group}.agent")(hand)
-    return app

@@ -12,6 +12,7 @@ import structlog
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import RecordBatch
 from clarion.telemetry import metrics
+from services.stream.engine.source import BatchSource
 from services.stream.engine.stage_order import OwnershipLost, Stage, StageOrder, Ticket, WindowShelved
 from services.stream.engine.windows import Window, WindowPolicy
 
@@ -39,16 +40,13 @@ class Pipeline:
     epoch are put off, and read again once all that were begun before it are done.
     """
 
-    def __init__(self, name: str, policy: WindowPolicy, work: Work, *, windows_in_flight: int = 1) -> None:
-        self.name = name
-        self.owns: Callable[[int], bool] = lambda epoch: True  # of the consumer that hands batches over
-        self.rewind: Callable[[int], None] = lambda epoch: None
-        self.shelve: Callable[[RecordBatch], None] = lambda batch: None
+    def __init__(
+        self, name: str, policy: WindowPolicy, work: Work, source: BatchSource, *, windows_in_flight: int = 1
+    ) -> None:
+        self.name: Final = name
+        self._source: Final = source
         self._shelved = -1  # the latest epoch of which a window was shelved
         self._shelved_from = 0  # the number of the first of them
-        self.assigned: Callable[[], set[Partition]] = set
-        self.waiting: Callable[[], str] = str  # for whose open transaction; empty while for nobody's
-        self.readable: Callable[[], int] = int  # how many offsets could be taken now: no transaction is open there
         self.policy: Final = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
@@ -107,7 +105,7 @@ class Pipeline:
             self._put_off(window, self._in_flight[window], tasks)
         except OwnershipLost as reason:
             for epoch in {batch.epoch for batch in window.batches}:
-                self.rewind(epoch)
+                self._source.rewind(epoch)
             self._lost.inc()
             log.warning("window dropped, to be read again", lane=self.name, records=window.records, reason=str(reason))
         else:
@@ -132,14 +130,14 @@ class Pipeline:
         Each epoch is asked for, since a window may hold batches from before and after a rebalance.
         """
         epochs = {batch.epoch for batch in window.batches}
-        if not all(map(self.owns, epochs)):
+        if not all(map(self._source.owns, epochs)):
             raise OwnershipLost("its partitions were given up, or are to be read again")
         if self._shelved in epochs and flight.number > self._shelved_from:
             raise WindowShelved("what came before it was shelved")
 
     def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
         for batch in window.batches:
-            self.shelve(batch)
+            self._source.shelve(batch)
         epoch = max(batch.epoch for batch in window.batches)
         if epoch > self._shelved:
             self._shelved, self._shelved_from = epoch, flight.number
@@ -152,7 +150,7 @@ class Pipeline:
         while any(flight.number < self._shelved_from for flight in self._in_flight.values()):
             self._ended.clear()
             await self._ended.wait()
-        self.rewind(epoch)
+        self._source.rewind(epoch)
 
     async def _gather(self) -> tuple[Window, list[Ack]]:
         """A window that is not full stays open while its partitions' earlier one is being stored: waiting is free."""
@@ -231,7 +229,7 @@ class Pipeline:
         """Why this pipeline makes no progress; empty while it does."""
         if self._oldest_s() > STUCK_S:
             return f"a window has been in hand for more than {STUCK_S:g} s"
-        if self.readable() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
+        if self._source.readable() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
             # seen of Faust after broker outages: no error, and no record any more
             return f"there is a backlog, and nothing was fetched for more than {STUCK_S:g} s"
         return ""

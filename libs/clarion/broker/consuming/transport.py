@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -35,6 +35,26 @@ _COMMIT_AGAIN_S: Final = 0.05
 
 Drain = Callable[[], Awaitable[None]]
 Offsets = Mapping[Partition, int]
+
+
+class Positions(Protocol):
+    """Who keeps a group's commits together with the store."""
+
+    async def resume(self, committed: Offsets) -> Offsets:
+        """Return from where to read on where that is not what is committed."""
+        ...
+
+    async def note(self, offsets: Offsets) -> bool:
+        """Take note of what is about to be committed; return False to refuse it."""
+        ...
+
+    def mark(self) -> str:
+        """Return the metadata of commits."""
+        ...
+
+    def placed_by(self) -> int | None:
+        """Return how many partitions of the topic are read; None for all of them."""
+        ...
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -92,7 +112,7 @@ class Consumer(driver.Consumer):
         return events, active
 
     def _placed(self, active: set[TP]) -> set[TP]:
-        placed_by = self._transport.placed_by()
+        placed_by = self._transport.positions.placed_by()
         if placed_by is None:
             return active
         placed = {tp for tp in active if tp.partition < placed_by}
@@ -172,7 +192,7 @@ class Consumer(driver.Consumer):
         commit = consumer.commit
 
         async def marking(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
-            mark = self._transport.mark()
+            mark = self._transport.positions.mark()
             await commit({tp: OffsetAndMetadata(told.offset, mark) for tp, told in offsets.items()})
 
         if not getattr(commit, "is_marking", False):
@@ -211,7 +231,9 @@ class Consumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         epoch = self.tracker.epoch
-        if not await self._transport.note({Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}):
+        if not await self._transport.positions.note(
+            {Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}
+        ):
             return False
         did_commit = await super()._commit(offsets)
         if did_commit and epoch == self.tracker.epoch:
@@ -259,7 +281,7 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         owned = self.assignment()
         committed = {Partition(*tp): end for tp, end in self._committed_offset.items() if end and tp in owned}
-        if places := await self._transport.resume(committed):
+        if places := await self._transport.positions.resume(committed):
             points = {TP(*partition): offset for partition, offset in places.items()}
             await self.seek_wait(points)
             self._read_offset.update({tp: offset or None for tp, offset in points.items()})
@@ -270,31 +292,11 @@ class Consumer(driver.Consumer):
 
 
 class Transport(driver.Transport):
-    """`drain` is awaited before partitions are given up; it must end by itself within a bound.
-
-    `resume` is told what is committed and says from where to read on instead. `note` is told what is to be committed,
-    and may refuse. `mark` is the metadata of commits. `placed_by` is how many partitions of a topic are read; None is
-    all of them.
-    """
+    """`drain` is awaited before partitions are given up; it must end by itself within a bound."""
 
     Consumer = Consumer
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.drain: Drain = _nothing
-        self.resume: Callable[[Offsets], Awaitable[Offsets]] = _nowhere_else
-        self.note: Callable[[Offsets], Awaitable[bool]] = _agree
-        self.mark: Callable[[], str] = str
-        self.placed_by: Callable[[], int | None] = lambda: None
-
-
-async def _nothing() -> None:
-    pass
-
-
-async def _nowhere_else(committed: Offsets) -> Offsets:
-    return {}
-
-
-async def _agree(offsets: Offsets) -> bool:
-    return True
+    def __init__(self, url: Any, app: Any, loop: Any, positions: Positions, drain: Drain) -> None:
+        super().__init__(url, app, loop)
+        self.positions: Final = positions
+        self.drain: Final = drain

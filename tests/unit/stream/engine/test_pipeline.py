@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.stream.engine.pipeline import Pipeline
 from services.stream.engine.stage_order import OwnershipLost, Stage, Ticket, WindowShelved
 from services.stream.engine.windows import Window, WindowPolicy
+from tests.unit.fake_source import FakeSource
 from tests.unit.records import batch
 
 POLICY = WindowPolicy(max_records=4, max_age_s=0.001)
@@ -49,7 +50,7 @@ def test_every_batch_is_acknowledged_and_each_stage_sees_a_partition_in_order(
                 for taken in window.batches:
                     seen[stage][taken.partition.number].extend(record.offset for record in taken.records)
 
-    pipeline = Pipeline("test", POLICY, work, windows_in_flight=3)
+    pipeline = Pipeline("test", POLICY, work, FakeSource(), windows_in_flight=3)
 
     async def play() -> None:
         offsets: defaultdict[int, int] = defaultdict(int)
@@ -81,7 +82,7 @@ async def test_windows_of_different_partitions_are_stored_side_by_side() -> None
                 both.set()
             await both.wait()
 
-    pipeline = Pipeline("test", POLICY, work, windows_in_flight=2)
+    pipeline = Pipeline("test", POLICY, work, FakeSource(), windows_in_flight=2)
     async with running(pipeline), asyncio.timeout(5):
         await pipeline.hand(batch([b"x"] * 4, 0, 0), lambda: None)
         await pipeline.hand(batch([b"x"] * 4, 0, 1), lambda: None)
@@ -98,7 +99,7 @@ async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_win
             windows.append(window.records)
             await stored.wait()
 
-    pipeline = Pipeline("test", WindowPolicy(max_records=100, max_age_s=0), work, windows_in_flight=4)
+    pipeline = Pipeline("test", WindowPolicy(max_records=100, max_age_s=0), work, FakeSource(), windows_in_flight=4)
     async with running(pipeline), asyncio.timeout(5):
         for offset in range(10):
             await pipeline.hand(batch([b"x"], offset), lambda: None)
@@ -124,9 +125,8 @@ async def test_lost_windows_are_not_acknowledged_and_the_consumer_reads_them_aga
         async with turn.at(Stage.EMIT):
             raise AssertionError("a lost window must not be emitted")
 
-    pipeline = Pipeline("test", POLICY, work, windows_in_flight=2)
-    pipeline.owns = lambda _: ours
-    pipeline.rewind = rewound.append
+    source = FakeSource(owns=lambda _: ours, rewind=rewound.append)
+    pipeline = Pipeline("test", POLICY, work, source, windows_in_flight=2)
     async with running(pipeline), asyncio.timeout(5):
         for first in (0, 4, 8):
             await pipeline.hand(batch([b"x"] * 4, first), lambda first=first: acked.append(first))
@@ -146,7 +146,7 @@ async def test_nothing_passes_a_window_that_failed() -> None:
                 raise ValueError("a defect")
             stored.append(window.batches[0].last)
 
-    pipeline = Pipeline("test", POLICY, work, windows_in_flight=3)
+    pipeline = Pipeline("test", POLICY, work, FakeSource(), windows_in_flight=3)
     for first in (0, 4, 8):
         await pipeline.hand(batch([b"x"] * 4, first), lambda: None)
     with pytest.raises(ExceptionGroup, match="unhandled"):
@@ -175,15 +175,16 @@ async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch
     async def work(window: Window, turn: Ticket) -> None:
         pass
 
-    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
+    readable = 5
+    source = FakeSource(readable=lambda: readable)
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work, source)
     async with running(pipeline):
-        pipeline.readable = lambda: 5
         await pipeline.hand(batch([b"x"], 0, 0), lambda: None)
         await pipeline.finished()
         assert pipeline.stuck() == ""
         clock += 121
         assert "backlog" in pipeline.stuck()
-        pipeline.readable = lambda: 0
+        readable = 0
         assert pipeline.stuck() == "", "nothing is left to take"
 
 
@@ -196,7 +197,7 @@ async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_o
         begun.set()
         await go_on.wait()
 
-    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work)
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work, FakeSource())
     async with running(pipeline), asyncio.timeout(5):
         await pipeline.hand(batch([b"x"], 0), lambda: acked.append(0))
         await begun.wait()
@@ -230,9 +231,8 @@ async def test_what_follows_a_shelved_window_is_shelved_too_and_read_again_once_
         async with turn.at(Stage.EMIT):
             pass
 
-    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work, windows_in_flight=3)
-    pipeline.shelve = lambda batch: shelved.append(batch.last)
-    pipeline.rewind = rewound.append
+    source = FakeSource(shelve=lambda batch: shelved.append(batch.last), rewind=rewound.append)
+    pipeline = Pipeline("test", WindowPolicy(max_records=1, max_age_s=0), work, source, windows_in_flight=3)
     async with running(pipeline), asyncio.timeout(5):
         # other partitions for what is shelved: it does not wait for a turn behind what came before
         for offset in range(5):
@@ -265,7 +265,7 @@ async def test_a_window_does_not_stay_open_for_a_slow_one() -> None:
                 turn.is_slow()
             await let_go.wait()
 
-    pipeline = Pipeline("test", WindowPolicy(max_records=10, max_age_s=0), work, windows_in_flight=2)
+    pipeline = Pipeline("test", WindowPolicy(max_records=10, max_age_s=0), work, FakeSource(), windows_in_flight=2)
     async with running(pipeline), asyncio.timeout(5):
         await pipeline.hand(batch([b"x"], 0), lambda: None)
         while not begun:

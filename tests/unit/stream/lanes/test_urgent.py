@@ -29,6 +29,7 @@ from services.stream.lanes.urgent import UrgentWork
 from services.stream.steps.decode import Decoded, decode_window
 from services.stream.steps.records import Sent
 from services.stream.steps.store import Outcome
+from tests.unit.fake_source import FakeSource
 from tests.unit.records import TOPIC, batch
 
 PLACES = 2
@@ -144,11 +145,12 @@ class World:
 def make(world: World) -> tuple[Pipeline, UrgentWork]:
     work = UrgentWork(cast("LaneWork", world), PLACES, lambda: [0])
 
-    pipeline = Pipeline("urgent", POLICY, work, windows_in_flight=2 * PLACES)
-    pipeline.owns = lambda epoch: epoch == world.tracker.epoch and epoch != world.disowned
-    pipeline.rewind = world.rewind
-    pipeline.shelve = lambda b: world.tracker.shelve(b.partition, b.last, b.epoch)
-    return pipeline, work
+    source = FakeSource(
+        owns=lambda epoch: epoch == world.tracker.epoch and epoch != world.disowned,
+        rewind=world.rewind,
+        shelve=lambda b: world.tracker.shelve(b.partition, b.last, b.epoch),
+    )
+    return Pipeline("urgent", POLICY, work, source, windows_in_flight=2 * PLACES), work
 
 
 @contextmanager

@@ -1,0 +1,37 @@
+"""Where a pipeline's batches come from, as far as a pipeline has to know it."""
+
+from typing import Protocol
+
+from clarion.broker.consuming.commit_tracker import Partition
+from clarion.broker.consuming.record_batch import RecordBatch
+
+
+class BatchSource(Protocol):
+    """A consumer of one topic.
+
+    A batch carries the epoch in which it was taken; a rebalance or a rewind begins another.
+    """
+
+    def owns(self, epoch: int, /) -> bool:
+        """Return whether what was taken in `epoch` may still be worked on; if not, it is read again."""
+        ...
+
+    def rewind(self, epoch: int, /) -> None:
+        """Read again what was taken in `epoch` and is not acknowledged, if `epoch` is the present one."""
+        ...
+
+    def shelve(self, batch: RecordBatch, /) -> None:
+        """Put `batch` off: it counts as neither acknowledged nor in flight, and comes again after a `rewind`."""
+        ...
+
+    def assigned(self) -> set[Partition]:
+        """Return the partitions that this process has now."""
+        ...
+
+    def waiting(self) -> str:
+        """Return for whose open transaction a partition waits; empty while for nobody's."""
+        ...
+
+    def readable(self) -> int:
+        """Return how many offsets could be taken now: those that no open transaction hides."""
+        ...
