@@ -1,12 +1,11 @@
-"""The gateway's own logic: answers what sockets and clients say, delivers what the mailbox brings."""
+"""What clients do: connect, say something, acknowledge, leave. What the mailbox brings is routed in `router.py`."""
 
 import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,12 +13,10 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from clarion.contracts import order, times
+from clarion.contracts import times
 from clarion.contracts.api import frames, streams
 from clarion.contracts.api.close_codes import Close
-from clarion.contracts.api.frames import ServerSync
 from clarion.contracts.lanes import Lane
-from clarion.contracts.records.deliveries import Control, Delivery, Items, Sync, Unstored
 from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
 from clarion.store.driver.database import Collection, LoopCollection
@@ -30,26 +27,24 @@ from services.gateway.access.connection_limits import SOON_S, ConnectionLimits, 
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond
 from services.gateway.client.connection import RETRY_MS, Connection, Transport
-from services.gateway.client.feed import START, Feed, OutgoingItem, ProtocolViolation
-from services.gateway.delivery import latency
+from services.gateway.client.feed import Feed, OutgoingItem, ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.read_scheduler import ReadScheduler
 from services.gateway.delivery.rooms import Rooms
-from services.gateway.mailbox.reader import MailboxReader
-from services.gateway.mailbox.session_writer import SessionWriter
+from services.gateway.mailbox.held import HeldMailbox
 from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
 
 SENT_AWAY_EVERY_S: Final = 0.02  # at least
-CLOCKS_APART: Final = timedelta(minutes=1)  # of gateways, at most: a wild moment must not shut a user out for longer
 
 
 @dataclass(slots=True)
 class Hub:
-    """`mailbox` and `session_writer` are those of the lease held now; without them sockets are refused."""
+    """The connections of this gateway. While it holds no mailbox, sockets are refused."""
 
+    held: HeldMailbox
     connection_limits: ConnectionLimits
     connector: Connector
     rooms: Rooms
@@ -57,8 +52,6 @@ class Hub:
     catch_up: CatchUp
     heartbeats: Heartbeats
     frames_per_s: int
-    mailbox: MailboxReader | None = None
-    session_writer: SessionWriter | None = None
     draining: bool = False
     _clients: set[Connection] = field(default_factory=set[Connection])
     _streams: dict[str, Connection] = field(default_factory=dict[str, Connection])  # by session
@@ -73,7 +66,7 @@ class Hub:
     # ---- sockets and streams (see `base.ConnectionHandler`)
 
     def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
-        if self.draining or self.mailbox is None or self.session_writer is None:
+        if self.draining or self.held.reader is None:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
         return self.connection_limits.refusal(address, shows_token=shows_token)
 
@@ -87,10 +80,11 @@ class Hub:
 
     def on_stream_open(self, wire: Transport, address: str) -> Connection:
         """As `on_open`, of a client that only listens: what it has to say comes by POST, to any gateway."""
-        assert self.mailbox is not None  # or it was refused
+        assert self.held.reader is not None  # or it was refused
+        lease = self.held.reader.lease
         connection = self.on_open(wire, address)
         connection.by_post = True
-        connection.session = streams.new_session(self.mailbox.lease.mailbox, self.mailbox.lease.epoch)
+        connection.session = streams.new_session(lease.mailbox, lease.epoch)
         self._streams[connection.session] = connection
         metrics.streams.set(len(self._streams))
         return connection
@@ -218,63 +212,11 @@ class Hub:
             self._spoken.clear()
             self.catch_up.ahead.let_go(time.monotonic())
 
-    # ---- deliveries
-
-    def deliver(self, record: Delivery) -> Iterator[None]:
-        """What the mailbox brings, in order: a user's part at a time. A fence is the mailbox's own business."""
-        match record:
-            case Items():
-                self.catch_up.reads.delivered(time.monotonic())
-                pairs = [
-                    (a.recipient, OutgoingItem(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items
-                ]
-                for behind in self.rooms.push(pairs, self.caught_up()):
-                    for connection in behind:
-                        self.catch_up.want(connection)
-                    yield
-                latency.observe(record.items)
-            case Unstored():
-                early = [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
-                self.rooms.push_early(early, self.caught_up())
-            case Sync():
-                self.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
-            case Control():
-                self._control(record)
-            case _:
-                pass
-
-    def _control(self, record: Control) -> None:
-        if record.op == "disconnect" and record.before is not None:
-            self.revoked(record.user, min(record.before, times.now() + CLOCKS_APART))
-        elif record.op == "ack" and record.session is not None:
-            self.on_posted_ack(record.user, record.session, record.tag)
-
-    def revoked(self, user: str, tokens_from: datetime) -> None:
-        """Earlier tokens of `user` are refused; who is here by one goes in the second after `tokens_from`.
-
-        Not sooner: a client comes back with a new token, and one of the same second would be refused as well.
-        """
-        self.connector.revocations.note(user, tokens_from)
-        for connection in self.rooms.of(user):
-            claims = connection.claims
-            if claims is not None and self.connector.revocations.refuses(claims):
-                connection.claims = replace(claims, expires=min(claims.expires, tokens_from.timestamp()))
-                self.heartbeats.renew(connection)
-
-    def caught_up(self) -> datetime | None:
-        return self.mailbox.caught_up() if self.mailbox else None
-
-    def behind(self) -> None:
-        """Records may have been missed: every connection reads the store."""
-        for connection in list(self.rooms):
-            connection.feed.fall_behind()
-            self.catch_up.want(connection)
-
     # ---- the end
 
     def _leave(self, connection: Connection) -> None:
-        if connection.joined and self.rooms.leave(connection) and self.session_writer is not None:
-            self.session_writer.absent(connection.user)
+        if connection.joined and self.rooms.leave(connection) and self.held.session_writer is not None:
+            self.held.session_writer.absent(connection.user)
 
     async def close_all(self, reason: str, within_s: float) -> None:
         """Send everybody away, spread over a while, so that not all come back at once; a few are gone sooner."""
@@ -294,18 +236,14 @@ def make(
     waiting: LoopCollection,
     receipt_sender: ReceiptSender,
     beyond: Beyond,
+    held: HeldMailbox,
 ) -> Hub:
-    """A gateway of its parts, without a mailbox yet."""
     rooms = Rooms(settings.connections_per_user)
-    catch_up = CatchUp(waiting, lambda: gateway.caught_up(), ReadScheduler(settings.replay_per_s))
-    heartbeats = Heartbeats(lambda: gateway.caught_up())
-    connector = Connector(
-        revocations, stored, rooms, receipt_sender, catch_up, heartbeats, lambda: gateway.session_writer, beyond
-    )
-    gateway = Hub(
-        ConnectionLimits(settings), connector, rooms, receipt_sender, catch_up, heartbeats, settings.frames_per_s
-    )
-    return gateway
+    catch_up = CatchUp(waiting, held.caught_up, ReadScheduler(settings.replay_per_s))
+    heartbeats = Heartbeats(held.caught_up)
+    connector = Connector(revocations, stored, rooms, receipt_sender, catch_up, heartbeats, held, beyond)
+    limits = ConnectionLimits(settings)
+    return Hub(held, limits, connector, rooms, receipt_sender, catch_up, heartbeats, settings.frames_per_s)
 
 
 _DELIVERED: Final = {lane: metrics.delivered.of(lane) for lane in Lane}

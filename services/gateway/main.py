@@ -50,11 +50,13 @@ from services.gateway.hub import Hub, make
 from services.gateway.mailbox import lease
 from services.gateway.mailbox.abandoned import AbandonedMailboxes
 from services.gateway.mailbox.connect_lookup import look_up
+from services.gateway.mailbox.held import HeldMailbox
 from services.gateway.mailbox.lane_ends import LaneEnds
 from services.gateway.mailbox.lease import LeaseLost
 from services.gateway.mailbox.reader import MailboxReader
 from services.gateway.mailbox.session_writer import SessionWriter
 from services.gateway.receipts.sender import SEND_S, ReceiptSender
+from services.gateway.router import Router
 from services.gateway.transport.base import TransportContext
 from services.gateway.transport.sse_http import SseHttp
 from services.gateway.transport.websocket import WebSocketTransport
@@ -76,15 +78,17 @@ async def main(process: Process) -> None:
     receipt_sender = ReceiptSender(producer, names, documents, kafka)
     check = Revocations(Verifier(settings), revocations.collection(stored))
     ends = LaneEnds(settings, topics.collection(stored))
-    gateway = make(settings, check, documents, notifications.waiting(reads), receipt_sender, ends.beyond)
+    held = HeldMailbox()
+    hub = make(settings, check, documents, notifications.waiting(reads), receipt_sender, ends.beyond, held)
+    router = Router(hub, check)
     good_for_s = settings.token_life_s + 2 * settings.token_leeway_s  # issued ahead of our clock, and ended behind it
-    disconnect = Disconnect(gateway.revoked, stored, producer, kafka, names, good_for_s)
+    disconnect = Disconnect(router.revoked, stored, producer, kafka, names, good_for_s)
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, receipt_sender)
     # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
-    health.blockers.append(lambda: "" if gateway.mailbox or health.down() else "no mailbox")
+    health.blockers.append(lambda: "" if held.reader or health.down() else "no mailbox")
     health.troubles.append(producer.refused)
-    health.troubles.append(lambda: gateway.mailbox.waiting() if gateway.mailbox else "")
-    health.figures.append(lambda: _figures(gateway))
+    health.troubles.append(held.waiting)
+    health.figures.append(lambda: _figures(hub))
     files = Descriptors()
     health.troubles.append(files.shortage)
     async with asyncio.TaskGroup() as tasks:
@@ -93,13 +97,13 @@ async def main(process: Process) -> None:
                 watch(health.dependency("mongodb"), lambda: database.probe(stored)), name="watch mongodb"
             ),
             tasks.create_task(
-                _serve(settings, gateway, check, inbox, disconnect_routes(check, disconnect), files), name="http"
+                _serve(settings, hub, check, inbox, disconnect_routes(check, disconnect), files), name="http"
             ),
             tasks.create_task(files.watch(), name="descriptors"),
-            tasks.create_task(gateway.heartbeats.run(), name="heartbeats"),
-            tasks.create_task(gateway.each_second(), name="each second"),
-            tasks.create_task(gateway.catch_up.feed(), name="catch-up"),
-            *(tasks.create_task(gateway.catch_up.read(), name="catch-up reads") for _ in range(settings.replay_reads)),
+            tasks.create_task(hub.heartbeats.run(), name="heartbeats"),
+            tasks.create_task(hub.each_second(), name="each second"),
+            tasks.create_task(hub.catch_up.feed(), name="catch-up"),
+            *(tasks.create_task(hub.catch_up.read(), name="catch-up reads") for _ in range(settings.replay_reads)),
         ]
         try:
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
@@ -109,13 +113,13 @@ async def main(process: Process) -> None:
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
             of_the_store = deployment.collection(stored)
-            gateway.connector.deployment = await unless_stopping(
+            deployment_id = await unless_stopping(
                 process, retry(lambda: deployment.identify(of_the_store), "mongodb", *database.TRANSIENT)
             )
             looked = times.now()
             await unless_stopping(process, retry(check.load, "mongodb", *database.TRANSIENT))
-            started.append(tasks.create_task(follow(check, gateway.revoked, looked), name="revocations"))
-            await _lease_after_lease(process, gateway, stored, producer, names)
+            started.append(tasks.create_task(follow(check, router.revoked, looked), name="revocations"))
+            await _lease_after_lease(process, router, stored, producer, names, deployment_id)
             await within(FLUSH_WITHIN_S, receipt_sender.flush(), "receipts")
         finally:
             for task in started:
@@ -126,7 +130,7 @@ async def main(process: Process) -> None:
 
 
 async def _lease_after_lease(
-    process: Process, gateway: Hub, stored: Database, producer: AIOKafkaProducer, names: Names
+    process: Process, router: Router, stored: Database, producer: AIOKafkaProducer, names: Names, deployment_id: str
 ) -> None:
     """Serve one mailbox after another, until told to stop: a lost lease closes all clients and takes a new one."""
     owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
@@ -134,38 +138,38 @@ async def _lease_after_lease(
     while not process.stopping.is_set():
         held = await unless_stopping(process, lease.acquire(leases, process.settings.partitions_deliveries, owner))
         try:
-            async with _serving(process, gateway, stored, producer, names, held):
+            async with _serving(process, router, stored, producer, names, held, deployment_id):
                 process.health.started = True
                 await process.stopping.wait()
-                await _leave(process, gateway, stored, held)
+                await _leave(process, router.hub, stored, held)
         except* LeaseLost as lost:
+            # nobody can connect any more: a client that did would be in nobody's sessions
             log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
-            gateway.mailbox = gateway.session_writer = None  # first: who came now would be in nobody's sessions
-            await gateway.close_all("mailbox moved", within_s=1)
+            await router.hub.close_all("mailbox moved", within_s=1)
         finally:
-            gateway.mailbox = gateway.session_writer = None
             metrics.mailbox_epoch.set(0)
 
 
 @asynccontextmanager
 async def _serving(
     process: Process,
-    gateway: Hub,
+    router: Router,
     stored: Database,
     producer: AIOKafkaProducer,
     names: Names,
     held: Lease,
+    deployment_id: str,
 ) -> AsyncGenerator[None]:
     """Everything that lives as long as one lease. Positions are known before anybody may connect."""
-    taken_at = time.monotonic()
-    mailbox = MailboxReader(held, names, gateway.deliver, gateway.behind)
+    taken_at, hub = time.monotonic(), router.hub
+    mailbox = MailboxReader(held, names, router.deliver, router.behind)
     session_writer = SessionWriter(sessions.collection(stored), held, partial(look_up, stored))
     net = SafetyNet(
         process.settings,
         notifications.collection(stored),
         topics.collection(stored),
-        gateway.rooms,
-        gateway.receipt_sender,
+        hub.rooms,
+        hub.receipt_sender,
         mailbox.caught_up,
     )
     abandoned = AbandonedMailboxes(held, process.settings.partitions_deliveries, stored, producer, names)
@@ -177,16 +181,16 @@ async def _serving(
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
-                tasks.create_task(session_writer.run(), name="presence"),
+                tasks.create_task(session_writer.run(), name="sessions"),
                 *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
                 tasks.create_task(net.run(), name="safety net"),
                 tasks.create_task(abandoned.run(), name="abandoned mailboxes"),
             ]
-            gateway.mailbox, gateway.session_writer = mailbox, session_writer
             # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end
             running.append(tasks.create_task(_sweep(session_writer.collection, held), name="sweep"))
             log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
-            yield
+            with hub.held.by(mailbox, session_writer, deployment_id):
+                yield
             for task in running:
                 task.cancel()
 
@@ -197,15 +201,15 @@ async def _sweep(collection: Collection, held: Lease) -> None:
     log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
 
 
-async def _leave(process: Process, gateway: Hub, stored: Database, held: Lease) -> None:
+async def _leave(process: Process, hub: Hub, stored: Database, held: Lease) -> None:
     """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
-    gateway.draining = True
-    log.info("leaving", connections=len(gateway))
-    await gateway.close_all("restart", within_s=process.settings.drain_s)
+    hub.draining = True
+    log.info("leaving", connections=len(hub))
+    await hub.close_all("restart", within_s=process.settings.drain_s)
 
     async def put_away() -> None:
-        if gateway.session_writer is not None:
-            await gateway.session_writer.settled()  # or a write still under way would come after the sweep
+        if hub.held.session_writer is not None:
+            await hub.held.session_writer.settled()  # or a write still under way would come after the sweep
         await sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1)
         await mailboxes.release(mailboxes.collection(stored), held)
 
@@ -214,7 +218,7 @@ async def _leave(process: Process, gateway: Hub, stored: Database, held: Lease) 
 
 async def _serve(
     settings: Settings,
-    gateway: Hub,
+    hub: Hub,
     check: Revocations,
     inbox: Inbox,
     routes: Sequence[BaseRoute],
@@ -229,7 +233,7 @@ async def _serve(
     budget = Budget()
     per_s = settings.frames_per_s
     acks = SseAcks(
-        gateway, inbox.producer, inbox.kafka, inbox.names, settings.partitions_deliveries, RateLimit(per_s, per_s)
+        hub, inbox.producer, inbox.kafka, inbox.names, settings.partitions_deliveries, RateLimit(per_s, per_s)
     )
     stream_routes = stream_ack_routes(AsFarAsKnown(check), acks, budget)
     shares = InboxLimits(per_s, settings.trusted_networks, by_address=settings.connections_per_ip > 0)
@@ -239,7 +243,7 @@ async def _serve(
     addresses = AddressCounter(settings.connections_per_ip)
     of_address = OF_ADDRESS if settings.connections_per_ip else 0  # as sockets: 0 is an address that all have
     unread = Readers(of_address, metrics.answers_reset.inc)
-    context = TransportContext(gateway, settings.origin_list, settings.trusted_networks)
+    context = TransportContext(hub, settings.origin_list, settings.trusted_networks)
 
     def new_socket(**kwargs: Any) -> WebSocketTransport:
         return WebSocketTransport(context, **kwargs)
@@ -285,13 +289,13 @@ def _one_of_each(names: Names, user: str) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(gateway: Hub) -> dict[str, object]:
-    held = gateway.mailbox.lease if gateway.mailbox else None
+def _figures(hub: Hub) -> dict[str, object]:
+    held = hub.held.reader.lease if hub.held.reader else None
     return {
-        "connections": len(gateway),
-        "rooms": len(gateway.rooms),
-        "catching_up": len(gateway.catch_up),
-        "receipts_buffered": len(gateway.receipt_sender),
+        "connections": len(hub),
+        "rooms": len(hub.rooms),
+        "catching_up": len(hub.catch_up),
+        "receipts_buffered": len(hub.receipt_sender),
         "mailbox": held.mailbox if held else None,
         "epoch": held.epoch if held else None,
     }

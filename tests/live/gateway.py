@@ -39,12 +39,12 @@ class LiveGateway:
 
     @property
     def is_serving(self) -> bool:
-        return self.actor.gateway is not None and self.actor.gateway.mailbox is not None
+        return self.actor.gateway is not None and self.actor.gateway.held.reader is not None
 
     @property
     def mailbox(self) -> int | None:
         gateway = self.actor.gateway
-        return gateway.mailbox.lease.mailbox if gateway and gateway.mailbox else None
+        return gateway.held.reader.lease.mailbox if gateway and gateway.held.reader else None
 
     def clients(self) -> set[Connection]:
         return set(self.actor.gateway._clients) if self.actor.gateway else set()

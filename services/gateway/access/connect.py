@@ -1,7 +1,7 @@
 """From an open socket to a greeted client: token, resume, room, session, hello, and only then the store is read [M]."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,8 @@ from services.gateway.client.feed import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.mailbox.connect_lookup import ConnectLookup
-from services.gateway.mailbox.session_writer import SessionRefused, SessionWriter
+from services.gateway.mailbox.held import HeldMailbox
+from services.gateway.mailbox.session_writer import SessionRefused
 from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
@@ -39,17 +40,14 @@ RESUME_ACKS: Final = 10_000
 
 @dataclass(slots=True)
 class Connector:
-    """`session_writer` is that of the lease held now, None without one."""
-
     revocations: Revocations
     stored: Collection
     rooms: Rooms
     receipt_sender: ReceiptSender
     catch_up: CatchUp
     heartbeats: Heartbeats
-    session_writer: Callable[[], SessionWriter | None]
+    held: HeldMailbox
     beyond: Beyond
-    deployment: str = ""  # known before anybody is admitted
 
     async def admit(self, connection: Connection, token: str) -> None:
         claims = await self._verified(connection, self.revocations.verifier.verify(token))
@@ -57,7 +55,7 @@ class Connector:
             return
         connection.claims = claims
         resume = await self._trusted(connection, await _first_frame(connection))
-        session_writer = self.session_writer()
+        session_writer = self.held.session_writer
         if session_writer is None:  # the lease went meanwhile
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
         if session_writer is None or not connection.open:
@@ -122,7 +120,7 @@ class Connector:
 
     async def _trusted(self, connection: Connection, frame: frames.Resume) -> Trusted:
         """In most cases nothing is waited for."""
-        resume = await trust(frame, connection.user, self.deployment, self.beyond)
+        resume = await trust(frame, connection.user, self.held.deployment, self.beyond)
         if resume.forget or resume.is_foreign:
             metrics.resumes_ignored.labels("foreign" if resume.is_foreign else "beyond").inc()
         return resume
@@ -185,7 +183,7 @@ class Connector:
                 degraded=unread is None,
                 since=times.rfc3339(connection.feed.since),
                 user=connection.user,
-                deployment=self.deployment or None,
+                deployment=self.held.deployment or None,
             )
         )
         self.heartbeats.watch(connection)

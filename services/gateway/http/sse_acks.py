@@ -38,7 +38,7 @@ SENT_ON_WITHIN_S: Final = 5.0
 class SseAcks:
     """`mailboxes`: how many there are. `rate`: of a user's acknowledgements here."""
 
-    gateway: Hub
+    hub: Hub
     producer: AIOKafkaProducer
     kafka: Dependency
     names: Names
@@ -56,10 +56,10 @@ class SseAcks:
         mailbox, epoch = place_of(said.session)
         if mailbox >= self.mailboxes:
             raise _no_stream()
-        held = self.gateway.mailbox.lease if self.gateway.mailbox else None
+        held = self.hub.held.reader.lease if self.hub.held.reader else None
         if held is not None and (held.mailbox, held.epoch) == (mailbox, epoch):
             metrics.stream_acks.labels("here").inc()
-            if not self.gateway.on_posted_ack(user, said.session, said.tag):
+            if not self.hub.on_posted_ack(user, said.session, said.tag):
                 raise _no_stream()
         else:
             metrics.stream_acks.labels("forwarded").inc()

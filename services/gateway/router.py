@@ -1,0 +1,74 @@
+"""From the mailbox to connections: deliveries, and what operators and other gateways tell this one."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from clarion.contracts import order, times
+from clarion.contracts.api.frames import ServerSync
+from clarion.contracts.records.deliveries import Control, Delivery, Items, Sync, Unstored
+from clarion.web.revocations import Revocations
+from services.gateway.client.feed import START, OutgoingItem
+from services.gateway.delivery import latency
+from services.gateway.hub import Hub
+
+CLOCKS_APART: Final = timedelta(minutes=1)  # of gateways, at most: a wild moment must not shut a user out for longer
+
+
+@dataclass(slots=True)
+class Router:
+    hub: Hub
+    revocations: Revocations
+
+    def deliver(self, record: Delivery) -> Iterator[None]:
+        """Deliver one record of the mailbox, a user's part at a time: the caller may yield to others between them.
+
+        A fence is the mailbox reader's own business.
+        """
+        hub = self.hub
+        match record:
+            case Items():
+                hub.catch_up.reads.delivered(time.monotonic())
+                pairs = [
+                    (a.recipient, OutgoingItem(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items
+                ]
+                for behind in hub.rooms.push(pairs, hub.held.caught_up()):
+                    for connection in behind:
+                        hub.catch_up.want(connection)
+                    yield
+                latency.observe(record.items)
+            case Unstored():
+                early = [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
+                hub.rooms.push_early(early, hub.held.caught_up())
+            case Sync():
+                hub.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
+            case Control():
+                self._control(record)
+            case _:
+                pass
+
+    def _control(self, record: Control) -> None:
+        if record.op == "disconnect" and record.before is not None:
+            self.revoked(record.user, min(record.before, times.now() + CLOCKS_APART))
+        elif record.op == "ack" and record.session is not None:
+            self.hub.on_posted_ack(record.user, record.session, record.tag)
+
+    def revoked(self, user: str, tokens_from: datetime) -> None:
+        """Refuse earlier tokens of `user`; a connection that came with one ends in the second after `tokens_from`.
+
+        Not sooner: a client comes back with a new token, and one of the same second would be refused as well.
+        """
+        self.revocations.note(user, tokens_from)
+        for connection in self.hub.rooms.of(user):
+            claims = connection.claims
+            if claims is not None and self.revocations.refuses(claims):
+                connection.claims = replace(claims, expires=min(claims.expires, tokens_from.timestamp()))
+                self.hub.heartbeats.renew(connection)
+
+    def behind(self) -> None:
+        """Have every connection read the store: records may have been missed."""
+        for connection in list(self.hub.rooms):
+            connection.feed.fall_behind()
+            self.hub.catch_up.want(connection)
