@@ -27,6 +27,7 @@ from services.gateway.access.connection_limits import SOON_S, ConnectionLimits, 
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond
 from services.gateway.client.connection import RETRY_MS, Connection, Transport
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import Feed, OutgoingItem, ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.read_scheduler import ReadScheduler
@@ -36,7 +37,8 @@ from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
-
+GREETED: Final = ConnectionState.GREETED
+CLOSING: Final = ConnectionState.CLOSING
 SENT_AWAY_EVERY_S: Final = 0.02  # at least
 
 
@@ -112,14 +114,15 @@ class Hub:
         """The last word is said: ours, or with no code of ours the client's."""
         if code is not None:
             metrics.closed.labels(str(code)).inc()
-        connection.open = False
+        if connection.is_open:  # else it was this side that ended it
+            connection.advance(ConnectionState.CLOSING)
         self._leave(connection)
         self.heartbeats.closing(connection)
 
     def on_closed(self, connection: Connection) -> None:
         self._clients.discard(connection)
         self.connection_limits.leave(connection.address)
-        connection.open = False
+        connection.advance(ConnectionState.CLOSED)
         self.heartbeats.forget(connection)
         if self._streams.pop(connection.session, None):
             metrics.streams.set(len(self._streams))
@@ -134,7 +137,7 @@ class Hub:
     def on_posted_ack(self, user: str, session: str, tag: int) -> bool:
         """An acknowledgement by POST, perhaps to another gateway. False when `user` has no such stream here."""
         connection = self._streams.get(session)
-        if connection is None or not connection.greeted or not connection.open or connection.user != user:
+        if connection is None or not GREETED <= connection.state < CLOSING or connection.user != user:
             return False
         try:
             self._answer(connection, frames.Ack(tag) if tag else frames.Pong())
@@ -145,7 +148,7 @@ class Hub:
     def _answer(self, connection: Connection, frame: frames.ClientFrame) -> None:
         was_pong_due, connection.pong_due = connection.pong_due, False
         is_first, connection.heard = not connection.heard, True
-        if not connection.greeted and take_first(connection, frame):
+        if connection.state < GREETED and take_first(connection, frame):
             return
         match frame:
             case frames.Ack():
@@ -215,7 +218,7 @@ class Hub:
     # ---- the end
 
     def _leave(self, connection: Connection) -> None:
-        if connection.joined and self.rooms.leave(connection) and self.held.session_writer is not None:
+        if self.rooms.leave(connection) and self.held.session_writer is not None:
             self.held.session_writer.absent(connection.user)
 
     async def close_all(self, reason: str, within_s: float) -> None:

@@ -24,6 +24,7 @@ from clarion.web.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond, Trusted, take_over, trust
 from services.gateway.client.connection import RETRY_MS, Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.rooms import Rooms
@@ -51,14 +52,15 @@ class Connector:
 
     async def admit(self, connection: Connection, token: str) -> None:
         claims = await self._verified(connection, self.revocations.verifier.verify(token))
-        if claims is None:
+        if claims is None or not connection.is_open:
             return
         connection.claims = claims
+        connection.advance(ConnectionState.VERIFIED)
         resume = await self._trusted(connection, await _first_frame(connection))
         session_writer = self.held.session_writer
         if session_writer is None:  # the lease went meanwhile
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
-        if session_writer is None or not connection.open:
+        if session_writer is None or not connection.is_open:
             return
         # in the room before the session is stored: what comes from now on is marked and read afterwards,
         # and what is said of its user, such as that a token is revoked, is said to it
@@ -73,15 +75,15 @@ class Connector:
         arriving = session_writer.present(connection.user, asked.since if asked else None)
         try:
             await self._greet(connection, arriving, resumed=bool(cursors))
-            if resume.forget and connection.open:
+            if resume.forget and connection.is_open:
                 connection.send(Resync(resume.forget))
             arrival = await self._arrived(connection, arriving)
         except SessionRefused:
             connection.close(Close.INTERNAL, "your session cannot be stored", retry_ms=RETRY_MS)
             return
-        if not connection.open:
+        if not connection.is_open:
             return
-        connection.present = True
+        connection.advance(ConnectionState.PRESENT)
         self.rooms.settle(connection)
         if asked is not None and arrival.pending is not None:
             connection.feed.nothing_pending(asked, arrival.pending, arrival.delivered)
@@ -134,7 +136,7 @@ class Connector:
             connection.close(Close.FORBIDDEN, "the fresh token is for somebody else")
             return
         connection.claims = claims
-        if connection.open:
+        if connection.is_open:
             self.heartbeats.renew(connection)
 
     async def _verified(self, connection: Connection, verifying: Awaitable[Claims]) -> Claims | None:
@@ -169,9 +171,9 @@ class Connector:
                 log.warning("greeting without the store", session=connection.session)
             else:
                 connection.close(Close.TRY_AGAIN, UNKNOWN, retry_ms=RETRY_MS)
-        if not connection.open:
+        if not connection.is_open:
             return
-        connection.greeted = True
+        connection.advance(ConnectionState.GREETED)
         connection.send(
             Hello(
                 session=connection.session,

@@ -58,7 +58,7 @@ class Heartbeats:
         caught_up, today = self.caught_up(), time.time()
         pinged = self._judged(now, caught_up)
         for connection in self._wheel.turn(now):
-            if not connection.open:
+            if not connection.is_open:
                 connection.wire.abort()
                 continue
             if _expires_in(connection, today) <= 0:
@@ -79,7 +79,7 @@ class Heartbeats:
         spared: list[Connection] = []
         while self._pinged and self._pinged[0][0] <= now:
             for connection in self._pinged.popleft()[1]:
-                if not connection.pong_due or not connection.open:
+                if not connection.pong_due or not connection.is_open:
                     continue
                 if connection.by_post and _is_deaf(caught_up):
                     spared.append(connection)

@@ -15,8 +15,10 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
+from services.gateway.client.connection_state import ConnectionState, advanced
 from services.gateway.client.feed import Feed, OutgoingItem
 
+_CLOSING: Final = ConnectionState.CLOSING
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most
 
 
@@ -38,14 +40,11 @@ class Connection:
     session: str = field(default_factory=new_id)
     by_post: bool = False  # what its client says comes by POST, perhaps through Kafka
     claims: Claims | None = None
-    joined: bool = False  # in its user's room
-    present: bool = False  # its session is stored: only now may the store be read [M]
-    greeted: bool = False  # hello is sent
+    state: ConnectionState = ConnectionState.OPENED
     heard: bool = False  # a frame has come
     beat_at: float = math.inf  # when a ping is due
     pong_due: bool = False
     resync_owed: bool = False
-    open: bool = True
     decided: bool = False  # resumed, or taken for fresh
     first: "asyncio.Future[Resume] | None" = None  # while `resume` is waited for
 
@@ -53,6 +52,14 @@ class Connection:
     def user(self) -> str:
         assert self.claims is not None
         return self.claims.subject
+
+    @property
+    def is_open(self) -> bool:
+        return self.state < _CLOSING
+
+    def advance(self, to: ConnectionState) -> None:
+        """Go to the next state. Raises `UnexpectedState` when that is not `to`."""
+        self.state = advanced(self.state, to)
 
     def receipt(self, op: Op, ids: Sequence[str], *, unstored: bool = False) -> Receipt:
         return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
@@ -74,11 +81,11 @@ class Connection:
 
     def close(self, code: Close, reason: str, retry_ms: int | None = None) -> None:
         """Say why and close. `retry_ms` is a hint for when to come back."""
-        if not self.open:
+        if self.state >= _CLOSING:
             return
         if retry_ms is not None:
             self.send(frames.Bye(reason, retry_ms))
         elif code >= Close.PROTOCOL:
             self.send(frames.Error(code.name.lower(), reason))
-        self.open = False
+        self.advance(_CLOSING)
         self.wire.shut(code, reason)

@@ -21,6 +21,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import Found, OutgoingItem, Read
 from services.gateway.delivery.prefetch import Prefetch
 from services.gateway.delivery.read_scheduler import ReadScheduler
@@ -46,7 +47,7 @@ class CatchUp:
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)  # somebody is behind in that lane
 
     def want(self, connection: Connection) -> None:
-        if connection.joined and connection.present and connection not in self._queued:
+        if connection.state is _PRESENT and connection not in self._queued:
             self._queued.add(connection)
             self._to_feed.append(connection)
             self._feeds.release()
@@ -101,7 +102,7 @@ class CatchUp:
         """Read and send, urgent first, until every lane is live or credit is used up; how many items were read."""
         feed, items = connection.feed, 0
         try:
-            while connection.joined:
+            while connection.state is _PRESENT:
                 most = self.reads.most(time.monotonic()) if self.ahead.claim(connection) else 0
                 issued = feed.next_read(most)
                 if issued is None:
@@ -119,7 +120,7 @@ class CatchUp:
         """Send what was read ahead; what has to be read then."""
         while self._send(connection, connection.feed.more):
             pass
-        return connection.feed.next_read() if connection.joined else None
+        return connection.feed.next_read() if connection.state is _PRESENT else None
 
     def _send(self, connection: Connection, take: Callable[[], Sequence[OutgoingItem] | None]) -> bool:
         """False when there was nothing."""
@@ -149,4 +150,5 @@ class CatchUp:
         return Found(issued, offered, [item.ord for item in found if not item.pending])
 
 
+_PRESENT: Final = ConnectionState.PRESENT
 _PUSHED: Final = {lane: metrics.pushed.of(lane, "replay") for lane in LANES}

@@ -10,8 +10,10 @@ from clarion.contracts.lanes import Lane
 from clarion.telemetry import metrics
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import OutgoingItem
 
+_GREETED: Final = ConnectionState.GREETED
 ROOMS_A_STEP: Final = 4  # some 50 µs of work; to ask after each whether to go on costs as much as a notification's copy
 
 
@@ -39,16 +41,15 @@ class Rooms:
         if len(room) >= self.per_user:
             return False
         self._rooms[connection.user] = (*room, connection)
-        connection.joined = True
+        connection.advance(ConnectionState.JOINED)
         metrics.rooms.set(len(self._rooms))
         return True
 
     def leave(self, connection: Connection) -> bool:
-        """True when that was the user's last connection here."""
-        room = self._rooms.get(connection.user, ())
-        if connection.joined:
-            room = tuple(other for other in room if other is not connection)
-            connection.joined = False
+        """True when that was the user's last connection here. One that is in no room changes nothing."""
+        if connection.claims is None or connection not in self.of(connection.user):
+            return False
+        room = tuple(other for other in self.of(connection.user) if other is not connection)
         if room:
             self._rooms[connection.user] = room
             return False
@@ -75,7 +76,7 @@ class Rooms:
         pushed: set[str] = set()
         for user, offered in self._by_user(items).items():
             for connection in self._rooms[user]:
-                if connection.greeted:
+                if connection.state >= _GREETED:
                     push = connection.feed.offer_early(offered)
                     connection.send_items(push, caught_up)
                     for item in push:
@@ -121,13 +122,13 @@ class Rooms:
         """
         text = encode(frame)
         for connection in self._rooms.get(user, ()):
-            if connection.feed.paused or not connection.greeted:
+            if connection.feed.paused or connection.state < _GREETED:
                 connection.resync_owed = True
             else:
                 connection.wire.write(text)
 
     def settle(self, connection: Connection) -> None:
         """The connection can take more again, or has its `hello`."""
-        if connection.resync_owed and connection.greeted and not connection.feed.paused:
+        if connection.resync_owed and connection.state >= _GREETED and not connection.feed.paused:
             connection.resync_owed = False
             connection.send(Resync())

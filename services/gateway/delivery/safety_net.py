@@ -37,6 +37,7 @@ from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import START, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.receipts.sender import ReceiptSender
@@ -97,7 +98,7 @@ class SafetyNet:
         quiet: dict[str, Room] = {}
         for some in _some(list(self.rooms)):
             for connection in some:
-                if connection.joined and _is_quiet(room := self.rooms.of(connection.user)):
+                if connection.state is ConnectionState.PRESENT and _is_quiet(room := self.rooms.of(connection.user)):
                     quiet[connection.user] = room
             await asyncio.sleep(0)  # urgent first
         return quiet
@@ -140,8 +141,7 @@ class SafetyNet:
 def _is_quiet(room: Room) -> bool:
     """Whether all have been sent what there was, and have handled it."""
     return all(
-        connection.present
-        and connection.open
+        connection.state is ConnectionState.PRESENT
         and not connection.feed.paused
         and connection.feed.is_live
         and connection.feed.in_flight() == (0, 0)

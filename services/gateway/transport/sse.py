@@ -72,7 +72,7 @@ class SseTransport(ClientTransport):
         self._state = TransportState.OPEN
         connection = self._connection = gateway.on_stream_open(self, address)
         gateway.on_token(connection, token)
-        if connection.open:
+        if connection.is_open:
             gateway.on_message(connection, _resume(asked.query))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from services.gateway.client.connection_state import ConnectionState
 from tests.live.gates import Gates, soon
 from tests.live.live import SURE_S, Live
 from tests.live.schedules import Move
@@ -28,7 +29,7 @@ async def arrive(live: Live, _: Move, number: int, device: int) -> bool:
     connection = live.connection(number, device)
     if not await _gates(live, number).let(("told", connection), live.within_s):
         return False
-    if not await soon(lambda: connection.present, SURE_S):
+    if not await soon(lambda: connection.state >= ConnectionState.PRESENT, SURE_S):
         return False
     await _send_receipts(live, number)
     return True

@@ -7,6 +7,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from clarion.contracts import times
 from clarion.store import notifications
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import FRESH_MARGIN
 from tests.live.gates import soon
 from tests.live.live import SURE_S, Live
@@ -28,7 +29,7 @@ async def connect(live: Live, _: Move, device: int, number: int) -> bool:
         return False
 
     def greeted() -> list[Connection]:
-        return [connection for connection in gateway.clients() - before if connection.greeted]
+        return [connection for connection in gateway.clients() - before if connection.state >= ConnectionState.GREETED]
 
     if not await soon(lambda: bool(greeted()), SURE_S):
         await stack.aclose()
@@ -71,7 +72,7 @@ async def lie(live: Live, _: Move, device: int) -> bool:
     connection = live.connection(number, device)
     live.devices[device].is_gone = True
     del live.at[device]
-    return await soon(lambda: not connection.open, SURE_S)
+    return await soon(lambda: not connection.is_open, SURE_S)
 
 
 async def forget(live: Live, _: Move, device: int) -> bool:

@@ -10,6 +10,7 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.read_scheduler import ReadScheduler
@@ -38,7 +39,7 @@ def behind(user: str, lane: Lane) -> tuple[Connection, list[bytes]]:
     while (issued := feed.next_read()) and issued.lane is not lane:
         feed.read(issued, [])
     claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(wire, feed, claims=claims, joined=True, present=True, greeted=True), wire.frames
+    return Connection(wire, feed, claims=claims, state=ConnectionState.PRESENT), wire.frames
 
 
 async def test_who_is_behind_in_the_urgent_lane_does_not_wait_for_a_reader_that_rests(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from clarion.contracts.records.deliveries import Addressed, Control, Early, Fenc
 from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store.updates import early_retractions
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import START, OutgoingItem
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
@@ -156,7 +157,7 @@ def test_every_delivery_is_taken_by_the_gateway_or_refused_by_name(value: bytes 
             list(rooms.push(offered, NOW))
             latency.observe(record.items)
         case Unstored():
-            connection.greeted = True
+            connection.state = ConnectionState.GREETED
             rooms.push_early(
                 [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items], NOW
             )

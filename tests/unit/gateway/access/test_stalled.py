@@ -13,6 +13,7 @@ from clarion.security.tokens import Claims
 from services.gateway.access import heartbeats
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import START, Feed, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.transport.base import HIGH_WATER_BYTES
@@ -31,7 +32,7 @@ class Reader:
         self.code = 0
         self.is_gone = False
         self.connection = Connection(self, Feed(opened=NOW, since=NOW), claims=Claims("ann", frozenset(), 1e12))
-        self.connection.greeted = True
+        self.connection.state = ConnectionState.VERIFIED
 
     def write(self, text: bytes) -> None:
         self.waiting.append(text)

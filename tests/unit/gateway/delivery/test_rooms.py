@@ -13,6 +13,7 @@ from clarion.security.origins import is_allowed
 from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import Feed, OutgoingItem
 from services.gateway.delivery.rooms import Rooms
 
@@ -43,7 +44,7 @@ def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[fr
     while live and (issued := feed.next_read()):
         feed.read(issued, [])
     claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(wire, feed, claims=claims), wire.frames
+    return Connection(wire, feed, claims=claims, state=ConnectionState.VERIFIED), wire.frames
 
 
 def bodies(frame: frames.ServerFrame) -> list[bytes]:
@@ -90,7 +91,7 @@ def test_syncs_to_a_full_socket_become_one_resync() -> None:
     rooms = Rooms(PER_USER)
     connection, written = device()
     rooms.join(connection)
-    connection.greeted = connection.feed.paused = True
+    connection.state, connection.feed.paused = ConnectionState.GREETED, True
     for n in range(5):
         rooms.sync("ann", frames.ServerSync(Op.READ, [f"id-{n}"], n))
     assert written == []
@@ -110,7 +111,7 @@ def test_syncs_before_hello_become_one_resync_after_it_since_its_count_may_be_ol
         rooms.sync("ann", frames.ServerSync(Op.READ, [f"id-{n}"], n))
     rooms.settle(connection)  # its socket can take more: no reason to say anything yet
     assert written == []
-    connection.greeted = True
+    connection.state = ConnectionState.GREETED
     rooms.settle(connection)
     assert written == [frames.Resync()]
     rooms.sync("ann", frames.ServerSync(Op.READ, ["id-6"], 6))

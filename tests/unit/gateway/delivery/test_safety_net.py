@@ -19,6 +19,7 @@ from clarion.settings import Settings
 from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
 from services.gateway.client.connection import Connection
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.feed import Feed, OutgoingItem
 from services.gateway.delivery.safety_net import SafetyNet, _is_below, _is_quiet
 
@@ -51,7 +52,7 @@ async def test_a_look_that_does_not_come_to_its_end_is_counted_as_missed(monkeyp
 
 
 def quiet() -> Connection:
-    connection = Connection(Nowhere(), Feed(NOW, NOW), present=True)
+    connection = Connection(Nowhere(), Feed(NOW, NOW), state=ConnectionState.PRESENT)
     for _ in LANES:
         read = connection.feed.next_read()
         assert read is not None
@@ -75,9 +76,9 @@ def test_who_is_not(why: str) -> None:
         case "not live":
             connection.feed.fall_behind()
         case "not present":
-            connection.present = False
+            connection.state = ConnectionState.GREETED
         case "closing":
-            connection.open = False
+            connection.state = ConnectionState.CLOSING
         case _:
             connection.feed.paused = True
     assert not _is_quiet([connection])
