@@ -28,7 +28,8 @@ from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond
 from services.gateway.client.connection import RETRY_MS, Connection, Transport
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import Feed, OutgoingItem, ProtocolViolation
+from services.gateway.client.credit import OutgoingItem, ProtocolViolation
+from services.gateway.client.feed import Feed
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.read_scheduler import ReadScheduler
 from services.gateway.delivery.rooms import Rooms

@@ -10,7 +10,8 @@ from clarion.contracts import order, times
 from clarion.contracts.api.frames import ServerSync
 from clarion.contracts.records.deliveries import Control, Delivery, Items, Sync, Unstored
 from clarion.web.revocations import Revocations
-from services.gateway.client.feed import START, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START
 from services.gateway.delivery import latency
 from services.gateway.hub import Hub
 

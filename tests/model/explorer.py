@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.gateway.client import feed
+from services.gateway.client import credit, feed
 from tests.model.beginning import beginning
 from tests.model.properties import check, check_end
 from tests.model.steps import connection_steps, device_steps, faults, lease_steps, mailbox_steps, stream_steps
@@ -46,8 +46,9 @@ def unhurried(scenario: Scenario) -> Generator[None]:
     """With the scenario's credit, and no garbage collection: states have no cycles, looking for some takes its time."""
     with pytest.MonkeyPatch.context() as patch:
         if scenario.credit is not None:
-            patch.setattr(feed, "CREDIT_ITEMS", scenario.credit)
-            patch.setattr(feed, "CREDIT_URGENT_ITEMS", 1)
+            for module in (credit, feed):
+                patch.setattr(module, "CREDIT_ITEMS", scenario.credit)
+                patch.setattr(module, "CREDIT_URGENT_ITEMS", 1)
         gc.disable()
         try:
             yield

@@ -25,7 +25,7 @@ from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond, Trusted, take_over, trust
 from services.gateway.client.connection import RETRY_MS, Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import ProtocolViolation
+from services.gateway.client.credit import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.mailbox.connect_lookup import ConnectLookup

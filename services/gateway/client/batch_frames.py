@@ -8,7 +8,7 @@ from typing import Final
 
 from clarion.contracts.limits import FRAME_BYTES, ITEMS_PER_RECORD
 from clarion.contracts.times import rfc3339
-from services.gateway.client.feed import OutgoingItem
+from services.gateway.client.credit import OutgoingItem
 
 _body: Final = attrgetter("body")
 _ITEMS_BYTES: Final = FRAME_BYTES - 128  # `op`, `tag` and `since` are around them

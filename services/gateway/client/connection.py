@@ -16,7 +16,8 @@ from clarion.contracts.records.receipts import Op, Receipt
 from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection_state import ConnectionState, advanced
-from services.gateway.client.feed import Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import Feed
 
 _CLOSING: Final = ConnectionState.CLOSING
 RETRY_MS: Final = 2_000  # the hint for when to come back, at most

@@ -1,4 +1,4 @@
-"""What one connection has been sent and may be sent: cursors, marks, credit, acknowledgements. Pure.
+"""What one connection has been sent and may be sent: its cursors, and what it reads from the store. Pure.
 
 Each lane is either live (items are pushed as they come) or catching up (items are read from the store, in order; live
 ones are dropped and the highest marked). A lane falls back to catching up when credit runs out, so no connection ever
@@ -17,33 +17,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.limits import (
-    CREDIT_BYTES,
-    CREDIT_ITEMS,
-    CREDIT_URGENT_ITEMS,
-    EARLY_BYTES,
-    EARLY_ITEMS,
-    ITEMS_PER_RECORD,
-)
+from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_ITEMS, EARLY_BYTES, EARLY_ITEMS
+from services.gateway.client.credit import URGENT, Credit, OutgoingItem
 
 START: Final = -1  # below the first ord
-_URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as the rest of a check of credit
 FRESH_MARGIN: Final = timedelta(seconds=5)
 RESUME_MARGIN: Final = timedelta(minutes=15)
 LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
 DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again before it is live again; beyond that `resync`
 AHEAD_BYTES: Final = CREDIT_BYTES  # of what one read found, at most so much is kept until there is credit for it
-KEEP_BODY_BYTES: Final = 1_024  # on average of a frame: smaller bodies cost less to keep than to take out
-
-
-class OutgoingItem(msgspec.Struct, frozen=True, gc=False):
-    """An item on its way to a connection; `body` is its encoded JSON. One that is not `stored` has no `ord`."""
-
-    id: str
-    lane: Lane
-    ord: int
-    body: bytes
-    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,37 +55,23 @@ class LookBack:
     falls: int
 
 
-class _Sent(msgspec.Struct, frozen=True, gc=False):
-    tag: int
-    items: Sequence[OutgoingItem]
-    size: int
-
-
 class _Lane(msgspec.Struct, gc=False):
     cursor: int = START
     mark: int = START
     live: bool = False
 
 
-class ProtocolViolation(Exception):
-    """The client said what cannot be."""
-
-
 @dataclass(slots=True)
-class Feed:
+class Feed(Credit):
     opened: datetime
     since: datetime
     fresh: bool = True
     paused: bool = False  # the transport's write buffer is full
-    tag: int = 0
     delivered_replays: int = 0
     falls: int = 0  # how often something may have been missed
     is_live: bool = False  # every lane is
     ahead: Found | None = None
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
-    _sent: list[_Sent] = field(default_factory=list[_Sent])
-    _items: int = 0
-    _bytes: int = 0
 
     # ---- resume
 
@@ -125,7 +93,7 @@ class Feed:
         repeats, left, left_bytes = 0, CREDIT_ITEMS - self._items, CREDIT_BYTES - self._bytes
         for item in items:
             lane, size = self._lanes[item.lane], len(item.body)
-            kept = 0 if item.lane is _URGENT else CREDIT_URGENT_ITEMS
+            kept = 0 if item.lane is URGENT else CREDIT_URGENT_ITEMS
             if item.ord <= lane.cursor:
                 repeats += 1
             elif lane.live and not self.paused and left > kept and left_bytes >= size:
@@ -258,52 +226,6 @@ class Feed:
         if caught_up is not None and caught_up > self.since and self.is_live:
             self.since = caught_up
         return self.since
-
-    # ---- sending and credit
-
-    def send(self, items: Sequence[OutgoingItem]) -> int:
-        """Note a frame with these items; return its tag. Large bodies are let go of: an acknowledgement needs none."""
-        self.tag += 1
-        size = 0
-        for item in items:
-            size += len(item.body)
-        if size > KEEP_BODY_BYTES * len(items):
-            items = [msgspec.structs.replace(item, body=b"") for item in items]
-        self._sent.append(_Sent(self.tag, items, size))
-        self._items += len(items)
-        self._bytes += size
-        return self.tag
-
-    def ack(self, tag: int) -> list[OutgoingItem]:
-        """Everything up to `tag` is handled; return what that newly acknowledges. Raises ProtocolViolation."""
-        if tag > self.tag:
-            raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
-        handled: list[OutgoingItem] = []
-        while self._sent and self._sent[0].tag <= tag:
-            sent = self._sent.pop(0)  # there are never many
-            self._items -= len(sent.items)
-            self._bytes -= sent.size
-            handled += sent.items
-        return handled
-
-    def in_flight(self) -> tuple[int, int]:
-        """Items and bytes sent and not acknowledged."""
-        return self._items, self._bytes
-
-    def _credit_items(self, lane: Lane) -> int:
-        reserved = 0 if lane is _URGENT else CREDIT_URGENT_ITEMS
-        return CREDIT_ITEMS - reserved - self._items
-
-    def _room(self, lane: Lane) -> int:
-        """Items to send next of a lane that catches up: a frame of them, once half of the credit is there.
-
-        Else a frame goes out for each few that are acknowledged, and costs as much as a full one: the silly window of
-        RFC 813. What is urgent does not wait.
-        """
-        credit = self._credit_items(lane)
-        if lane is _URGENT:
-            return credit
-        return min(credit, ITEMS_PER_RECORD) if credit >= (CREDIT_ITEMS - CREDIT_URGENT_ITEMS) // 2 else 0
 
     def _coming_bytes(self, lane: Lane) -> int:
         """Of what comes next in a lane, at least."""

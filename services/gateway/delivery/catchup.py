@@ -22,7 +22,8 @@ from clarion.store.driver.database import LoopCollection
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import Found, OutgoingItem, Read
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import Found, Read
 from services.gateway.delivery.prefetch import Prefetch
 from services.gateway.delivery.read_scheduler import ReadScheduler
 

@@ -11,7 +11,7 @@ from clarion.telemetry import metrics
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import OutgoingItem
+from services.gateway.client.credit import OutgoingItem
 
 _GREETED: Final = ConnectionState.GREETED
 ROOMS_A_STEP: Final = 4  # some 50 µs of work; to ask after each whether to go on costs as much as a notification's copy

@@ -38,7 +38,8 @@ from clarion.store.topics import Placing
 from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import START, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.receipts.sender import ReceiptSender
 

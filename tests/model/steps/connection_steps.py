@@ -8,7 +8,8 @@ from clarion.contracts import times
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
-from services.gateway.client.feed import START, Found, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START, Found
 from services.gateway.delivery.read_scheduler import ITEMS
 from services.gateway.mailbox import connect_lookup
 from tests.model.steps.step import Step, Steps

@@ -5,7 +5,8 @@ from clarion.client.subscribing.progress import Progress
 from clarion.contracts import order, times
 from clarion.contracts.api.frames import Received, Resume
 from services.gateway.access.resume import take_over
-from services.gateway.client.feed import FRESH_MARGIN, Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import FRESH_MARGIN, Feed
 from tests.model.steps.connection_steps import arrive, look_up
 from tests.model.steps.step import Step, Steps
 from tests.model.world.device import Device

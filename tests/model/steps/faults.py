@@ -5,7 +5,7 @@ from clarion.contracts.records.receipts import Op
 from clarion.store.updates import early_retractions, receipt_updates
 from clarion.store.updates.receipt_updates import Change
 from clarion.store.updates.stubs import Retraction
-from services.gateway.client.feed import ProtocolViolation
+from services.gateway.client.credit import ProtocolViolation
 from tests.model.steps.connection_steps import feed_on, write_sessions
 from tests.model.steps.device_steps import hang_up
 from tests.model.steps.lease_steps import close_all

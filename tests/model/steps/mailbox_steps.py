@@ -1,6 +1,7 @@
 """What a mailbox brings its gateway, and what becomes of it."""
 
-from services.gateway.client.feed import START, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START
 from tests.model.steps.connection_steps import send
 from tests.model.steps.lease_steps import CLOSES, lose
 from tests.model.steps.step import Step, Steps

@@ -9,7 +9,8 @@ from pymongo import DeleteOne, UpdateOne
 
 from clarion.contracts.lanes import Lane
 from clarion.store.mailboxes import Lease
-from services.gateway.client.feed import Feed, Found, LookBack, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import Feed, Found, LookBack
 from services.gateway.mailbox.connect_lookup import ConnectLookup
 from services.gateway.mailbox.read_progress import ReadProgress
 from services.gateway.mailbox.session_writer import SessionNotes
@@ -133,8 +134,8 @@ class Connection(Part):
 
 
 def _copy(feed: Feed) -> Feed:
-    other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
-    other.is_live = feed.is_live
+    other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.delivered_replays, feed.falls)
+    other.tag, other.is_live = feed.tag, feed.is_live
     other._lanes = {name: type(lane)(lane.cursor, lane.mark, lane.live) for name, lane in feed._lanes.items()}
     other._sent = feed._sent.copy()
     other._items, other._bytes, other.ahead = feed._items, feed._bytes, feed.ahead

@@ -21,7 +21,8 @@ from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store.updates import early_retractions
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import START, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START
 from services.gateway.delivery import latency
 from services.gateway.delivery.rooms import Rooms
 from services.stream.receipts.fold import fold

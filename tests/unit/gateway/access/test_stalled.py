@@ -14,7 +14,8 @@ from services.gateway.access import heartbeats
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import START, Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import START, Feed
 from services.gateway.delivery.rooms import Rooms
 from services.gateway.transport.base import HIGH_WATER_BYTES
 

@@ -16,16 +16,8 @@ from clarion.contracts.limits import (
     EARLY_ITEMS,
     ITEMS_PER_RECORD,
 )
-from services.gateway.client.feed import (
-    DELIVERED_REPLAYS,
-    LOOK_BACK_MOST,
-    START,
-    Feed,
-    LookBack,
-    OutgoingItem,
-    ProtocolViolation,
-    Read,
-)
+from services.gateway.client.credit import OutgoingItem, ProtocolViolation
+from services.gateway.client.feed import DELIVERED_REPLAYS, LOOK_BACK_MOST, START, Feed, LookBack, Read
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -6,7 +6,8 @@ import pytest
 
 from clarion.contracts.lanes import Lane
 from services.gateway.client.connection import Connection
-from services.gateway.client.feed import AHEAD_BYTES, Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import AHEAD_BYTES, Feed
 from services.gateway.delivery import prefetch
 from services.gateway.delivery.prefetch import KEPT_S, Prefetch
 from services.gateway.delivery.read_scheduler import ITEMS

@@ -14,7 +14,8 @@ from clarion.security.tokens import Claims
 from services.gateway.client.batch_frames import batch_frame, join, split
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import Feed
 from services.gateway.delivery.rooms import Rooms
 
 PER_USER = 3

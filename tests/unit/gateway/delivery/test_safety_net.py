@@ -20,7 +20,8 @@ from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.feed import Feed, OutgoingItem
+from services.gateway.client.credit import OutgoingItem
+from services.gateway.client.feed import Feed
 from services.gateway.delivery.safety_net import SafetyNet, _is_below, _is_quiet
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
