@@ -2,7 +2,7 @@
 // Arguments: the SDK, the server's address, "websocket" or "stream", and the ids the application holds.
 import { createInterface } from "node:readline";
 
-const [sdk, url, carrier, ...holds] = process.argv.slice(2);
+const [sdk, url, transport, ...holds] = process.argv.slice(2);
 const { Clarion } = await import(sdk);
 const tell = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
@@ -23,7 +23,7 @@ const clarion = new Clarion({
   url,
   getToken: ({ refresh }) => `conformance.token.${refresh ? ++tokens : tokens}`,
   random: () => 0,
-  ...(carrier === "stream" ? { WebSocket: Blocked } : { fallback: false }),
+  ...(transport === "stream" ? { WebSocket: Blocked } : { fallback: false }),
 });
 clarion.on("notification", async (item) => {
   tell({ item: item.id });

@@ -1,19 +1,19 @@
-import { SHOWN_ROWS } from "./feed.js";
+import { SHOWN_ROWS } from "./list.js";
 
 /**
- * What is kept for the user, read from the inbox into the feed: at first, after every break, and whenever more changed
+ * What is kept for the user, read from the inbox into the list: at first, after every break, and whenever more changed
  * than could be told. One reading at a time; what was asked for meanwhile is one more.
  */
 export class History {
-  #feed;
+  #list;
   #read;
   #onError;
   #isReading = false;
   #again = false;
 
   /** `read(query)` resolves with a page of the inbox. */
-  constructor({ feed, read, onError }) {
-    this.#feed = feed;
+  constructor({ list, read, onError }) {
+    this.#list = list;
     this.#read = read;
     this.#onError = onError;
   }
@@ -25,9 +25,9 @@ export class History {
     try {
       while (this.#again) {
         this.#again = false;
-        const reading = this.#feed.startReading();
+        const reading = this.#list.startReading();
         const { items, next } = await this.#read({ limit: SHOWN_ROWS });
-        this.#feed.reconcile(reading, items, next === null);
+        this.#list.reconcile(reading, items, next === null);
       }
     } catch (error) {
       this.#onError(error);

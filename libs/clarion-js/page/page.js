@@ -2,7 +2,7 @@ import { Clarion } from "/sdk/clarion.js";
 
 import { Announcer } from "./announcer.js";
 import { devConfig, devSend, devToken } from "./dev_server.js";
-import { Feed, SHOWN_ROWS } from "./feed.js";
+import { NotificationList, SHOWN_ROWS } from "./list.js";
 import { LANE_LABELS, LANES, stateText, unreadLabel } from "./format.js";
 import { History } from "./history.js";
 
@@ -10,7 +10,7 @@ const OTHER = "\u0000other"; // no user can be called so: the value of "Someone 
 const by = (id) => document.getElementById(id);
 
 const announcer = new Announcer({ polite: by("polite"), assertive: by("assertive") });
-const feed = new Feed({
+const list = new NotificationList({
   list: by("list"),
   onMark: (op, ids) => tell(() => clarion[op](ids)),
   onChange: showCounts,
@@ -25,18 +25,18 @@ let again = null; // connects as before, where that can help
 
 function connect(credentials) {
   clarion?.close();
-  feed.clear();
+  list.clear();
   showUnread(0);
   showNotice("");
   let openedAt = Infinity; // until the first connection stands, everything has waited
   const mine = new Clarion({ url: "/v1/ws", ...credentials });
   clarion = mine;
   kept = new History({
-    feed,
+    list,
     read: (query) => mine.inbox(query),
     onError: (error) => mine === clarion && showNotice(`What is kept cannot be shown. ${error.message}`),
   });
-  mine.on("notification", (item) => feed.add(item, openedAt));
+  mine.on("notification", (item) => list.add(item, openedAt));
   mine.on("unread", (count) => mine === clarion && showUnread(count));
   mine.on("sync", (sync) => mine === clarion && onSync(sync));
   mine.on("resync", () => mine === clarion && kept.refresh());
@@ -56,8 +56,8 @@ function connect(credentials) {
 }
 
 function onSync({ change, ids }) {
-  if (change === "read" || change === "unread") feed.setRead(ids, change === "read");
-  if (["archived", "retracted", "expired", "collapsed"].includes(change)) feed.remove(ids);
+  if (change === "read" || change === "unread") list.setRead(ids, change === "read");
+  if (["archived", "retracted", "expired", "collapsed"].includes(change)) list.remove(ids);
   if (["unarchived", "throttled"].includes(change)) kept.refresh(); // in the inbox, and never pushed
 }
 
@@ -87,23 +87,23 @@ function showUnread(count) {
 }
 
 function showCounts() {
-  const counts = feed.counts();
+  const counts = list.counts();
   for (const [lane, { chip, number }] of chips) {
     number.textContent = counts[lane];
-    chip.setAttribute("aria-pressed", String((feed.only ?? "all") === lane));
+    chip.setAttribute("aria-pressed", String((list.only ?? "all") === lane));
   }
-  const hasUnread = feed.hasUnreadShown() || (feed.only === null && clarion?.unreadCount > 0);
+  const hasUnread = list.hasUnreadShown() || (list.only === null && clarion?.unreadCount > 0);
   by("read-all").disabled = clarion === null || state.name === "closed" || !hasUnread;
   by("list").classList.toggle("is-blank", counts.visible === 0);
   by("empty").hidden = counts.visible > 0;
   showEmpty(counts);
-  by("cut").hidden = !feed.hasOlder;
+  by("cut").hidden = !list.hasOlder;
   by("cut").textContent = `The newest ${SHOWN_ROWS} are shown; older ones are kept.`;
 }
 
 function showEmpty(counts) {
   const isFiltered = counts.all > 0;
-  by("empty-title").textContent = isFiltered ? `Nothing ${LANE_LABELS[feed.only]?.toLowerCase()} here` : "All quiet";
+  by("empty-title").textContent = isFiltered ? `Nothing ${LANE_LABELS[list.only]?.toLowerCase()} here` : "All quiet";
   by("empty-hint").textContent = isFiltered ? "Choose All to see the other priorities." : hint;
 }
 
@@ -137,7 +137,7 @@ function makeFilters() {
       chip.append(dot);
     }
     chip.append(LANE_LABELS[lane] ?? "All", number);
-    chip.addEventListener("click", () => feed.show(lane === "all" || feed.only === lane ? null : lane));
+    chip.addEventListener("click", () => list.show(lane === "all" || list.only === lane ? null : lane));
     chips.set(lane, { chip, number });
     by("filters").append(chip);
   }
@@ -201,8 +201,8 @@ function startProduction() {
 
 /** Of one priority, those that are shown; of all, also those that are not. */
 async function readAll() {
-  const ids = feed.readShown();
-  if (feed.only !== null) return tell(() => clarion.read(ids));
+  const ids = list.readShown();
+  if (list.only !== null) return tell(() => clarion.read(ids));
   try {
     await clarion.readAll();
   } catch (error) {

@@ -1,13 +1,13 @@
-import { Carriers } from "./carriers.js";
+import { TransportSelector } from "./transport_selector.js";
 import { Credentials } from "./credentials.js";
 import { Delivery } from "./delivery.js";
 import { Emitter } from "./emitter.js";
 import { ClarionError } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import { HANDLER_TIMEOUT_MS } from "./limits.js";
-import { Link } from "./link.js";
+import { Connection } from "./connection.js";
 import { Outbox } from "./outbox.js";
-import { Pause } from "./pause.js";
+import { CancellableDelay } from "./cancellable_delay.js";
 import { Progress } from "./progress.js";
 import { RecentIds } from "./recent_ids.js";
 import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
@@ -22,7 +22,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
  * The types and what each event means: clarion.d.ts.
  */
 export class Clarion {
-  #carriers;
+  #transports;
   #credentials;
   #inbox;
   #countsTold = 0;
@@ -33,10 +33,10 @@ export class Clarion {
   #reconnect;
   #state = { name: "connecting" };
   #unread = null;
-  #link = null;
+  #connection = null;
   #token = null; // of the latest connection
   #isClosed = false;
-  #pause = new Pause();
+  #delay = new CancellableDelay();
   #onOnline = () => this.retryNow();
 
   constructor(options) {
@@ -46,12 +46,12 @@ export class Clarion {
     this.#credentials = new Credentials(options);
     const shared = { url: socketUrl(url), fetch: options.fetch ?? globalThis.fetch?.bind(globalThis), random };
     this.#inbox = new Inbox({ ...shared, credentials: this.#credentials });
-    this.#carriers = new Carriers({
+    this.#transports = new TransportSelector({
       ...shared,
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
       fallback: (options.fallback ?? true) && shared.fetch !== undefined,
       onError,
-      onSocket: () => this.#link?.end({ code: CLOSE_NORMAL, reason: "a socket gets through again" }),
+      onSocket: () => this.#connection?.end({ code: CLOSE_NORMAL, reason: "a socket gets through again" }),
     });
     this.#outbox = new Outbox({ random });
     this.#reconnect = new Reconnect({ canRefresh: this.#credentials.canRefresh, random });
@@ -64,7 +64,7 @@ export class Clarion {
       timeoutMs: handlerTimeoutMs,
       ackOnError,
       onHandled: (tag, handled) => this.#outbox.ack(tag, handled),
-      onFailed: (attempt) => this.#link?.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
+      onFailed: (attempt) => this.#connection?.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
       onError,
     });
     globalThis.addEventListener?.("online", this.#onOnline);
@@ -113,7 +113,7 @@ export class Clarion {
 
   /** End the wait before the next try. */
   retryNow() {
-    this.#pause.cut();
+    this.#delay.cancel();
   }
 
   close() {
@@ -153,7 +153,7 @@ export class Clarion {
     let refresh = false;
     while (!this.#isClosed) {
       this.#setState({ name: "connecting" });
-      const end = await this.#connection(refresh);
+      const end = await this.#connect(refresh);
       if (this.#isClosed) return;
       // an older gateway, which does not know whose a position is
       if (end.code === CLOSE_PROTOCOL && !end.wasGreeted && this.#progress.speakPlainly()) end.code = CLOSE_NETWORK;
@@ -162,12 +162,12 @@ export class Clarion {
       if (next === null) return this.#finish(end);
       refresh = next.refresh || (refresh && end.hadNoToken === true);
       this.#setState({ name: "waiting", retryMs: Math.round(next.waitMs), code: end.code, reason: end.reason });
-      await this.#pause.for(next.waitMs);
+      await this.#delay.for(next.waitMs);
     }
   }
 
   /** From the token to the end of the socket; resolves with how it ended. */
-  async #connection(refresh) {
+  async #connect(refresh) {
     try {
       this.#token = await this.#credentials.ask({ refresh, refused: this.#token });
     } catch (cause) {
@@ -177,14 +177,14 @@ export class Clarion {
     if (this.#isClosed) return { code: CLOSE_NORMAL };
     if (this.#token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
     return new Promise((onEnd) => {
-      this.#link = new Link({
-        open: this.#carriers.next(this.#token),
+      this.#connection = new Connection({
+        open: this.#transports.next(this.#token),
         resume: () => this.#progress.resume(),
         onFrame: (frame, size) => this.#receive(frame, size),
         onEnd: (how) => {
           // at once: a frame of the next connection must find nothing of this one
-          this.#link = null;
-          this.#carriers.ended(how);
+          this.#connection = null;
+          this.#transports.ended(how);
           this.#outbox.closed();
           this.#delivery.drop();
           onEnd(how);
@@ -197,8 +197,8 @@ export class Clarion {
     switch (frame?.op) {
       case "hello":
         this.#reconnect.opened(Date.now());
-        this.#carriers.greeted();
-        this.#outbox.opened((reply) => this.#link?.send(reply), frame);
+        this.#transports.greeted();
+        this.#outbox.opened((reply) => this.#connection?.send(reply), frame);
         if (!this.#progress.belongsTo(frame)) {
           const reason = "the stored progress is of another user or deployment: beginning again";
           this.#events.emit("error", new ClarionError("storage", reason));
@@ -209,7 +209,7 @@ export class Clarion {
           name: "open",
           resumed: frame.resumed,
           degraded: frame.degraded,
-          transport: this.#carriers.current,
+          transport: this.#transports.current,
         });
         this.#told(frame.unread);
         break;
@@ -246,7 +246,7 @@ export class Clarion {
     if (!this.#delivery.batch({ tag, items, since, size })) {
       const reason = "more came than may wait to be handled: starting again from what is handled";
       this.#events.emit("error", new ClarionError("overflow", reason));
-      this.#link?.end({ code: CLOSE_NETWORK, reason });
+      this.#connection?.end({ code: CLOSE_NETWORK, reason });
     }
   }
 
@@ -254,7 +254,7 @@ export class Clarion {
   #refuse() {
     const reason = "a frame cannot be read";
     this.#events.emit("error", new ClarionError("protocol", reason));
-    this.#link?.end({ code: CLOSE_NETWORK, reason });
+    this.#connection?.end({ code: CLOSE_NETWORK, reason });
   }
 
   #mark(op, ids) {
@@ -293,9 +293,9 @@ export class Clarion {
   #finish({ code, reason }) {
     this.#isClosed = true;
     globalThis.removeEventListener?.("online", this.#onOnline);
-    this.#link?.end({ code, reason }, { isLeaving: true });
+    this.#connection?.end({ code, reason }, { isLeaving: true });
     this.#inbox.close();
-    this.#pause.cut();
+    this.#delay.cancel();
     this.#setState({ name: "closed", code, reason: reason || REASONS[code] || `closed by the server (${code})` });
   }
 }

@@ -1,25 +1,25 @@
 import { EventParser } from "./event_parser.js";
 import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_TOKEN, CLOSE_TRY_AGAIN } from "./reconnect.js";
 import { beside, ledAway, retryAfterMs } from "./request.js";
-import { Speaker } from "./speaker.js";
+import { SseUplink } from "./sse_uplink.js";
 
 const MEDIA_TYPE = "text/event-stream";
 
 /**
- * The carrier for where no socket gets through: the same frames as events of one answer without an end, read by fetch,
+ * The transport for where no socket gets through: the same frames as events of one answer without an end, read by fetch,
  * since an EventSource sends no header. What there is to say goes by POST.
  */
 export function openEventStream({ fetch, url, token, onError, random }, { resume, onText, onClose }) {
   const controller = new AbortController();
-  const speaker = new Speaker({ fetch, url, token, random, onFailed: onClose, onError });
+  const uplink = new SseUplink({ fetch, url, token, random, onFailed: onClose, onError });
   const asked = `${beside(url, "stream")}?${new URLSearchParams({ resume: JSON.stringify(resume()) })}`;
   listen(fetch, asked, token, controller.signal, onText).then(onClose, (error) =>
     onClose({ code: CLOSE_NETWORK, reason: String(error?.message ?? error) }),
   );
   return {
-    send: (frame, session) => speaker.say(frame, session),
+    send: (frame, session) => uplink.say(frame, session),
     close(how) {
-      speaker.close(how);
+      uplink.close(how);
       controller.abort();
     },
   };

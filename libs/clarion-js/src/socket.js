@@ -4,7 +4,7 @@ import { CLOSE_NETWORK, CLOSE_NORMAL } from "./reconnect.js";
 const SUBPROTOCOL = "clarion.v1";
 const OPEN = 1; // WebSocket.OPEN
 
-/** A carrier: `send(frame)`, and `close()` ends it from this side; what was sent before still goes out. */
+/** A transport: `send(frame)`, and `close()` ends it from this side; what was sent before still goes out. */
 export function openSocket({ WebSocket, url, token }, { resume, onText, onClose }) {
   let socket;
   try {
@@ -62,7 +62,7 @@ export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
 
 /** There is none in this runtime, or none for this address: a page of https: may open no ws:. */
 function unopened(why, onClose) {
-  // later, as sockets do: its link is not made yet
+  // later, as sockets do: its connection is not made yet
   queueMicrotask(() => onClose({ code: CLOSE_NETWORK, reason: `no WebSocket: ${why}` }));
   return { send() {}, close() {} };
 }

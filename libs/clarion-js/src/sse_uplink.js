@@ -1,6 +1,6 @@
 import { failure } from "./inbox.js";
 import { WAITING_MARKS } from "./limits.js";
-import { Line } from "./line.js";
+import { PostQueue } from "./post_queue.js";
 import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
 import { beside, request } from "./request.js";
 
@@ -8,7 +8,7 @@ import { beside, request } from "./request.js";
  * What the client of an event stream has to say. An acknowledgement stands for all before it, so one POST at a time is
  * enough, with the latest; a `pong` is one more of the same. Marks go one after the other, to the inbox.
  */
-export class Speaker {
+export class SseUplink {
   #onFailed;
   #said = { session: null, tag: 0, number: 0 };
   #taken = 0; // the number of what the server took
@@ -23,14 +23,14 @@ export class Speaker {
     const fail = ({ status }, what) =>
       onFailed({ code: status === 401 ? CLOSE_TOKEN : CLOSE_NETWORK, reason: `${what} was refused: ${status}` });
     this.#onFailed = onFailed;
-    this.#acking = new Line({
+    this.#acking = new PostQueue({
       random,
       head: () => (this.#taken < this.#said.number ? this.#said : null),
       post: ({ session, tag }, controller) => post("stream/ack", { session, tag }, controller),
       taken: ({ number }) => (this.#taken = number),
       refused: (answer) => fail(answer, "an acknowledgement"),
     });
-    this.#marking = new Line({
+    this.#marking = new PostQueue({
       random,
       head: () => this.#marks[0] ?? null,
       post: ({ op, ids }, controller) => post(`inbox/${op}`, { ids }, controller),
@@ -55,6 +55,6 @@ export class Speaker {
 
   /** Leaving, what was said still goes out; else it is the next connection that says it. */
   close({ isLeaving }) {
-    for (const line of [this.#acking, this.#marking]) isLeaving ? line.leave() : line.close();
+    for (const queue of [this.#acking, this.#marking]) isLeaving ? queue.leave() : queue.close();
   }
 }

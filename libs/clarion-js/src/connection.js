@@ -5,11 +5,11 @@ import { CLOSE_NETWORK } from "./reconnect.js";
 /**
  * One connection from its start to its end, which is told once: `onEnd({code, reason, retryMs, attempt, wasGreeted})`.
  *
- * `open({resume, onText, onClose})` opens its carrier, which says `resume()` first. Answers pings, and ends a connection
+ * `open({resume, onText, onClose})` opens its transport, which says `resume()` first. Answers pings, and ends a connection
  * on which nothing comes any more.
  */
-export class Link {
-  #carrier;
+export class Connection {
+  #transport;
   #onFrame;
   #onEnd;
   #bye = null;
@@ -21,12 +21,12 @@ export class Link {
   constructor({ open, resume, onFrame, onEnd }) {
     this.#onFrame = onFrame;
     this.#onEnd = onEnd;
-    this.#carrier = open({ resume, onText: (text) => this.#receive(text), onClose: (end) => this.#closed(end) });
+    this.#transport = open({ resume, onText: (text) => this.#receive(text), onClose: (end) => this.#closed(end) });
     this.#listen();
   }
 
   send(frame) {
-    this.#carrier.send(frame, this.#session);
+    this.#transport.send(frame, this.#session);
   }
 
   /**
@@ -34,7 +34,7 @@ export class Link {
    * connection follows, that would say again what is still to be said.
    */
   end(end, { isLeaving = false } = {}) {
-    if (this.#finish(end)) this.#carrier.close({ isLeaving });
+    if (this.#finish(end)) this.#transport.close({ isLeaving });
   }
 
   #receive(text) {

@@ -11,7 +11,7 @@ const GONE = "gone";
  *
  * `onMark(op, ids)` when the person marks; `onChange()` after counts changed; `onShown(items)` after rows appeared.
  */
-export class Feed {
+export class NotificationList {
   #list;
   #rows = []; // {id, at, row, isRead, isStored}, newest first, as in the list
   #byId = new Map();

@@ -1,19 +1,19 @@
 import { backoff } from "./backoff.js";
-import { Pause } from "./pause.js";
+import { CancellableDelay } from "./cancellable_delay.js";
 import { RETRIED } from "./request.js";
 
 /**
  * POSTs one after the other, each tried until it is taken. `head()` is what is next, null when there is nothing;
  * `post(head, controller)` one try of it; `taken(head)` that it was. `refused(answer)`: no use to try it again.
  */
-export class Line {
+export class PostQueue {
   #ends;
   #random;
   #isPosting = false;
   #isLeaving = false;
   #isClosed = false;
   #controller = null; // of the try that is under way
-  #pause = new Pause();
+  #delay = new CancellableDelay();
 
   constructor({ random, ...ends }) {
     this.#ends = ends;
@@ -32,7 +32,7 @@ export class Line {
         failures = 0;
         taken(next);
       } else if (this.#isClosed || this.#isLeaving) break;
-      else if (RETRIED.has(answer.status)) await this.#pause.for(answer.retryMs + backoff(failures++, this.#random));
+      else if (RETRIED.has(answer.status)) await this.#delay.for(answer.retryMs + backoff(failures++, this.#random));
       else refused(answer, next);
     }
     this.#isPosting = false;
@@ -41,13 +41,13 @@ export class Line {
   /** What is there still goes out, each tried once: as a socket's last words do. */
   leave() {
     this.#isLeaving = true;
-    this.#pause.cut();
+    this.#delay.cancel();
   }
 
   /** Nothing goes out any more, as far as that can be helped: it would come after what is said elsewhere. */
   close() {
     this.#isClosed = true;
     this.#controller?.abort();
-    this.#pause.cut();
+    this.#delay.cancel();
   }
 }

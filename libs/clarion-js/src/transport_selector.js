@@ -6,13 +6,13 @@ import { openSocket, tryOutSocket } from "./socket.js";
 const STREAM_EVERY = 4;
 
 /**
- * Which carrier the next connection uses. A socket, unless it does not come through where an event stream does; from a
+ * Which transport the next connection uses. A socket, unless it does not come through where an event stream does; from a
  * stream back to sockets as soon as one gets through (`onSocket`), which is tried out beside it, ever less often.
  *
  * Of the tries in a row that come to nothing the second uses a stream, then every fourth: while the server is away that
  * is so for both, and most of its clients shall come back by socket.
  */
-export class Carriers {
+export class TransportSelector {
   #options; // {WebSocket, fetch, url, onError, random, fallback}
   #onSocket;
   #current = null;
@@ -33,7 +33,7 @@ export class Carriers {
     return this.#current;
   }
 
-  /** Returns what opens it, for a `Link`. */
+  /** Returns what opens it, for a `Connection`. */
   next(token) {
     const { fallback } = this.#options;
     const isStream = fallback && (this.#isBlocked || this.#failures % STREAM_EVERY === 1);

@@ -1,18 +1,18 @@
 /** A wait that can be cut short; one at a time. */
-export class Pause {
-  #cut = () => {};
+export class CancellableDelay {
+  #cancel = () => {};
 
   for(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#cut = () => {
+      this.#cancel = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  cut() {
-    this.#cut();
+  cancel() {
+    this.#cancel();
   }
 }
