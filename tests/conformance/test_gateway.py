@@ -1,4 +1,4 @@
-"""The running gateways against a client that plays the table, over both carriers."""
+"""The running gateways against a client that plays the table, over both transports."""
 
 import pytest
 

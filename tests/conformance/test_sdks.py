@@ -24,7 +24,7 @@ Playing = Callable[[Script], AbstractAsyncContextManager[str]]
     [
         pytest.param(playing, python, id="python"),
         pytest.param(playing, javascript, id="javascript"),
-        pytest.param(playing_streams, partial(javascript, carrier="stream"), id="javascript without sockets"),
+        pytest.param(playing_streams, partial(javascript, transport="stream"), id="javascript without sockets"),
     ],
 )
 @pytest.mark.parametrize("case", cases_for("sdk"), ids=lambda case: case.name)

@@ -58,15 +58,15 @@ async def test_the_stream_is_cut_and_resumes_and_gives_way_to_a_socket_that_gets
             const {{ Clarion }} = await import("/sdk/clarion.js");
             const random = () => 0; // the earliest moments there are
             window.got = [];
-            window.carriers = [];
+            window.transports = [];
             window.clarion = new Clarion({{ url: location.origin, token: {token}, random }});
             window.clarion.on("notification", async (item) => {{ window.got.push(item.message); }});
-            window.clarion.on("state", (state) => state.name === "open" && window.carriers.push(state.transport));
+            window.clarion.on("state", (state) => state.name === "open" && window.transports.push(state.transport));
         }}"""
     )
 
-    async def are(carriers: list[str]) -> bool:
-        return await page.evaluate("window.carriers") == carriers
+    async def are(transports: list[str]) -> bool:
+        return await page.evaluate("window.transports") == transports
 
     async def have_come(*messages: str) -> bool:
         return await page.evaluate("window.got") == list(messages)
