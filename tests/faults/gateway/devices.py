@@ -44,10 +44,10 @@ class Watched(Subscriber):
         self.came_early: set[str] = set()
         self.repeats = 0
 
-    def _session_at(self, url: str, token: str, position: Position) -> Connection:
+    def _connection_at(self, url: str, token: str, position: Position) -> Connection:
         if self._posts_to:
             return StreamSession(url, self._posts_to, token, position, self._on_frame)
-        return super()._session_at(url, token, position)
+        return super()._connection_at(url, token, position)
 
     def _on_frame(self, frame: ServerFrame) -> None:
         if isinstance(frame, Batch):

@@ -2,44 +2,31 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
-from clarion.client.errors import Disconnected, NotConnected, NotOpen
+from clarion.client.errors import NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
-from clarion.client.subscribing.connection import Connection, items_of, websocket_url
-from clarion.client.subscribing.cursor_store import CursorStore, InMemory, Position
-from clarion.client.subscribing.endpoints import Endpoints
+from clarion.client.subscribing.connection_loop import ConnectionLoop
+from clarion.client.subscribing.cursor_store import CursorStore, InMemory
 from clarion.client.subscribing.marks import Mark
-from clarion.client.subscribing.outbox import Outbox
-from clarion.client.subscribing.progress import Overrun, Progress
-from clarion.client.subscribing.reconnect import Reconnect
+from clarion.client.subscribing.progress import Progress
 from clarion.client.subscribing.saved_position import SavedPosition
-from clarion.client.subscribing.state import State, Stats
+from clarion.client.subscribing.state import State
 from clarion.client.subscribing.unread_count import UnreadCount
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import limits
-from clarion.contracts.api.close_codes import REFRESH_ON, Close
 from clarion.contracts.api.frames import (
-    Ack,
     Archive,
-    Batch,
-    Hello,
-    Ping,
     Read,
     Received,
     Resync,
-    ServerFrame,
     ServerSync,
 )
-from clarion.contracts.api.frames import Error as ServerError
 from clarion.contracts.api.frames import Unread as MarkUnread
 from clarion.contracts.api.inbox import InboxPage
-from clarion.contracts.records.receipts import Op
 from clarion.resilience.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -47,7 +34,7 @@ log = logging.getLogger(__name__)
 COMMAND_S: Final = 10.0
 
 
-class Subscriber:
+class Subscriber(ConnectionLoop):
     """Use it as `async with Subscriber(url, token=…) as s: async for n in s: …`.
 
     An item is handled when the next one is asked for (or `handled` is called): only then is it acknowledged, so that
@@ -67,25 +54,13 @@ class Subscriber:
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        addresses = Endpoints([websocket_url(one) for one in ([url] if isinstance(url, str) else url)])
-        self._reconnect = Reconnect(addresses, backoff)
-        self._tokens = TokenSource(token, get_token)
-        self._inbox = Inbox(url, tokens=self._tokens)
+        self._inbox = Inbox(url, tokens=(tokens := TokenSource(token, get_token)))
+        urls = [url] if isinstance(url, str) else url
+        super().__init__(urls, tokens, UnreadCount(self._inbox.unread_count), backoff, on_state, on_sync)
         self._saved = SavedPosition(storage or InMemory())
-        self._unread = UnreadCount(self._inbox.unread_count)
-        self._on_state = on_state
-        self._on_sync = on_sync
-        self._progress = Progress(Position())
-        self._outbox = Outbox(self._say)
-        self._session: Connection | None = None
         self._life = Life("subscriber")
-        self._is_plain = False  # `resume` says nothing that an older gateway cannot read
-        self._arrived = asyncio.Event()
-        self._live = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        self.state = State.CLOSED
-        self.stats = Stats()
 
     @property
     def unread_count(self) -> int | None:
@@ -161,13 +136,6 @@ class Subscriber:
         self._progress.handled()
         await self._acknowledge()
 
-    async def _acknowledge(self) -> None:
-        self.stats.repeats = self._progress.repeats
-        tag = self._progress.to_acknowledge()
-        if tag is not None and self._session is not None:
-            # lost with its connection? then `resume` acknowledges, by its cursors
-            await self._session.send(Ack(tag))
-
     # ---- commands
 
     async def read(self, ids: Sequence[str]) -> None:
@@ -209,98 +177,3 @@ class Subscriber:
             except TimeoutError as error:
                 raise NotConnected(f"no connection within {COMMAND_S:g} s") from error
             await self._outbox.put(kind, ids[start : start + limits.IDS_PER_FRAME])
-
-    async def _say(self, mark: Mark) -> bool:
-        """Not before `hello`: until then a gateway hears `resume` only."""
-        return self._live.is_set() and self._session is not None and await self._session.send(mark)
-
-    # ---- connections
-
-    async def _run(self) -> None:
-        """Connect again and again. Raises the `SubscribeError` that ends it."""
-        while True:
-            self._enter(State.CONNECTING)
-            self._progress.connected()
-            url = self._reconnect.addresses.next(time.monotonic())
-            token = await self._tokens.current()
-            position = self._resumed()
-            bound = position.deployment is not None
-            self._session = self._session_at(url, token, position)
-            try:
-                ended = await self._session.run()
-            except Overrun as error:
-                raise Disconnected(str(error)) from error
-            finally:
-                was_greeted = self._live.is_set()
-                self._session = None
-                self._live.clear()
-            if ended.code == Close.PROTOCOL and not was_greeted and bound:
-                self._is_plain = True  # an older gateway, which does not know whose a position is
-                ended = replace(ended, code=1006)
-            delay_s = self._reconnect.after(
-                ended,
-                time.monotonic(),
-                may_refresh=self._tokens.refreshable,
-                is_latest=self._tokens.is_latest(token),
-            )
-            if ended.code in REFRESH_ON:
-                self._tokens.refused(token)
-            self.stats.reconnects += 1
-            log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay_s)
-            self._enter(State.WAITING)
-            await asyncio.sleep(delay_s)
-
-    def _resumed(self) -> Position:
-        position = self._progress.position
-        if position.deployment is None or not self._is_plain:
-            return position
-        return Position(position.cursors, position.since)
-
-    def _session_at(self, url: str, token: str, position: Position) -> Connection:
-        """A connection, not begun: what carries it may be another thing than a socket."""
-        return Connection(url, token, position, self._on_frame)
-
-    def _on_frame(self, frame: ServerFrame) -> None:
-        match frame:
-            case Batch():
-                self._progress.batch(frame.tag, items_of(frame), frame.since)
-                self._arrived.set()
-            case Ping():
-                self._progress.ping(frame.since)
-                self._arrived.set()
-            case Hello():
-                self._reconnect.greeted(time.monotonic())
-                if not self._progress.belongs_to(frame.user, frame.deployment):
-                    log.warning("the stored position is of another user or deployment: beginning again")
-                if self._progress.position.since is None:  # else it may be of one that was taken for fresh
-                    self._progress.ping(frame.since)
-                    self._arrived.set()
-                self._unread.told(frame.unread)
-                self._live.set()
-                self._outbox.resend()
-                self._enter(State.LIVE)
-            case ServerSync() | Resync():
-                if isinstance(frame, ServerSync):
-                    if frame.change is Op.RETRACTED:
-                        self._progress.retracted(frame.ids)
-                        self._arrived.set()
-                    self._outbox.synced(frame.change, frame.ids)
-                    self._unread.told(frame.unread)
-                else:
-                    self._progress.forget(frame.forget or ())
-                    self._outbox.resend()
-                    self._unread.ask_anew()
-                if self._on_sync is not None:
-                    self._on_sync(frame)
-            case ServerError():
-                log.warning("the server says: %s %s", frame.code, frame.detail)
-                if frame.code == "busy":
-                    self._outbox.refused()
-            case _:
-                pass
-
-    def _enter(self, state: State) -> None:
-        if state is not self.state:
-            self.state = state
-            if self._on_state is not None:
-                self._on_state(state)
