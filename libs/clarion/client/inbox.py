@@ -104,5 +104,5 @@ class Inbox:
 
 
 def _inbox_url(url: str) -> str:
-    """A gateway's address, as `Session` takes it → `http(s)://host/v1/inbox`."""
+    """A gateway's address, as `Connection` takes it → `http(s)://host/v1/inbox`."""
     return websocket_url(url).replace("ws", "http", 1).removesuffix("/ws") + "/inbox"

@@ -48,7 +48,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     `has_room` says of the connections of this process whether one more may be among them.
 
-    A socket that another protocol takes over leaves its crowd: from then on that one counts it.
+    A socket that another protocol takes over is not counted here any more: from then on that protocol counts it.
 
     Whoever is refused before its request is read may be sending it yet, and a socket that is closed with something
     unread is reset, which takes the answer with it. So such a socket is closed for writing, and read on for a moment;

@@ -45,7 +45,7 @@ INDEXES: Final = [
     IndexModel(
         [("deferred", ASCENDING), ("stored_at", ASCENDING)],
         name="deferred",
-        partialFilterExpression={"deferred": True},  # costs an insert nothing; see `deferred.py`
+        partialFilterExpression={"deferred": True},  # costs an insert nothing; see `updates/deferred.py`
     ),
     # What is unread and about to be purged: `purge` has also what was read, an hour of it at every look. New entries go
     # to the end, the cheapest place; one goes when its notification is read.

@@ -1,10 +1,10 @@
 """Stored notifications: insert, route repeats, replay.
 
-What receipts do to them is in `changes.py`, how they end by themselves in `endings.py`.
+What receipts do to them is in `updates/receipt_updates.py`, how they end by themselves in `updates/endings.py`.
 
-A document: `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `inbox.py`), archived,
-created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded JSON, so
-that neither replay nor the gateway encodes anything again.
+A document: `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `queries/inbox.py`),
+archived, created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded
+JSON, so that neither replay nor the gateway encodes anything again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

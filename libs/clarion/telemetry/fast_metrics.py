@@ -22,7 +22,7 @@ class Count:
 
 
 class FastCounter(Collector):
-    """A counter: `tally.of("low", "live").n += 1`, with the values of its labels in order."""
+    """A counter: `counter.of("low", "live").n += 1`, with the values of its labels in order."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
         self._name, self._documentation, self._labels = name, documentation, labels

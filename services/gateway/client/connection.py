@@ -1,4 +1,4 @@
-"""One client: who it is, its feed, and a way to write to its socket. The wire itself is `protocol`'s."""
+"""One client: who it is, its feed, and a way to write to its socket. The socket itself is in `transport`."""
 
 import asyncio
 import math
@@ -33,7 +33,7 @@ class Transport(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """`address` is whom it is counted for at the door. Small when idle: what only an arrival needs is dropped then."""
+    """`ConnectionLimits` counts it for `address`. Small when idle: what only an arrival needs is dropped then."""
 
     wire: Transport
     feed: Feed

@@ -1,4 +1,4 @@
-"""What a socket and an event stream have in common: one client over one TCP connection, and what its door asks of it.
+"""What a socket and an event stream have in common: one client over one TCP connection, and what it reports to.
 
 No task, queue or timer per connection.
 """
@@ -39,7 +39,7 @@ class ConnectionHandler(Interface):
 
 @dataclass(frozen=True, slots=True)
 class TransportContext:
-    """What all carriers share. Behind `trusted` proxies a client's address is not the peer's."""
+    """What all transports share. Behind `trusted` proxies a client's address is not the peer's."""
 
     handler: ConnectionHandler
     origins: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The wire of a client that cannot use WebSocket: the frames of a socket, each an event of one answer without an end.
 
 Like a socket it has no task, queue or timer. It is read by fetch, since an EventSource sets no header, and a token
-stands in no address. What its client has to say comes by POST (`stream_acks`); `resume` comes with the request.
+stands in no address. What its client has to say comes by POST (`sse_acks`); `resume` comes with the request.
 """
 
 from http import HTTPStatus

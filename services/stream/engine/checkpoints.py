@@ -146,7 +146,7 @@ class Checkpoints:
             raise OwnershipLost("the topic is not the one any more that this process began to read with")
 
     def placed_by(self) -> int | None:
-        """Of how many partitions recipients are placed in: nothing is read of others, see `growth.py`. None: of all."""
+        """How many partitions recipients are placed in; None: all. Others are not read yet (`topic_growth.py`)."""
         return self._known.partitions if self._known and self._ordered else None
 
     def growing(self) -> str:

@@ -29,7 +29,7 @@ POLICIES: Final = {
     Lane.URGENT: WindowPolicy(max_records=500, max_age_s=0),
     Lane.HIGH: WindowPolicy(max_records=200, max_age_s=0.020),
     Lane.NORMAL: WindowPolicy(max_records=500, max_age_s=0.100),
-    # twice the design's: what a window costs beside its records is then a fifth less CPU for each of them
+    # 2,000 and not 1,000: what a window costs beside its records is then a fifth less CPU for each of them
     Lane.LOW: WindowPolicy(max_records=2000, max_age_s=1.0, max_bytes=2 * 1024 * KIB),
 }
 RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)

@@ -1,4 +1,4 @@
-"""The scheduler's work on one window: decode → hold, as lanes store. What it holds, `releasing.py` lets go when due."""
+"""The scheduler's work on one window: decode → hold, as lanes store. `release.py` lets go of what it holds when due."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class HoldWork:
         say_dead(letters)
 
     async def _hold(self, plans: DecodedToHold, turn: Ticket, now: datetime) -> tuple[list[DeadLetter], int]:
-        """What can never be held, and how many were not held before. Raises `Lost`."""
+        """What can never be held, and how many were not held before. Raises `OwnershipLost`."""
         held = scheduled.collection(self.database)
         documents = [plan.document(now) for plan in plans.by_id.values()]
         inserted = await insert_all(held, documents, turn, None)
@@ -74,9 +74,10 @@ class HoldWork:
         return dead, len(documents) - len(inserted.repeats) - len(inserted.refused)
 
     async def _take_back(self, ids: Sequence[str], now: datetime) -> dict[str, str]:
-        """What was retracted before it was held, and whom it was to be for. After holding it: see `unfound.py`.
+        """What was retracted before it was held, and whom it was to be for.
 
-        A look at some ids in each window, beside what holding it costs.
+        Asked after holding it: `early_retractions.py` says why. A look at some ids in each window, beside what holding
+        costs.
         """
         noted = await stubs.retractions(notifications.collection(self.database), ids)
         return await scheduled.take_back(scheduled.collection(self.database), noted, now)

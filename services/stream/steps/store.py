@@ -30,7 +30,7 @@ from services.stream.steps.decode import Entry, conflict, dead_letter
 EMIT_AGAIN: Final = timedelta(minutes=15)
 
 # A refused document may be refused for a passing reason. Its partition waits meanwhile, since `ord` must become visible
-# in order, so the tries come quickly. Within its window it comes late all the same: see `emitting.late_records`.
+# in order, so the tries come quickly. Within its window it comes late all the same: see `records.late_records`.
 POISON_TRIES: Final = 8
 _POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
 
@@ -58,7 +58,7 @@ async def store(
     """Store what is new, look up what was there, and collapse.
 
     `gate` caps the inserts in flight by their latency; None for a lane that others make room for. Waits while MongoDB
-    is away: Kafka is the lane's buffer. Raises `Lost` when the partitions are given up meanwhile.
+    is away: Kafka is the lane's buffer. Raises `OwnershipLost` when the partitions are given up meanwhile.
     """
     keep_until = now + timedelta(days=limits.KEEP_DAYS)
     # neighbours in the indexes that begin with the recipient, so that MongoDB finds their pages in its caches: a sixth

@@ -1,7 +1,7 @@
 """A Faust transport that makes one event of each partition's fetched records, with a commit tracker of its own.
 
 Stock Faust does per-record work that caps it near 5,000 records a second, and its commit arithmetic takes the offsets
-between two such events for gaps. What is overridden here, and why, is measured in the design's notes on Faust.
+between two such events for gaps. The reasons are in docs/adr/0001-own-commit-tracker-in-faust.md.
 """
 
 import asyncio
