@@ -22,6 +22,7 @@ from clarion.store import mailboxes, sessions
 from clarion.store.mailboxes import Lease
 from clarion.web.admin import Server
 from services.gateway import main as gateway_main
+from services.gateway import server as gateway_server
 from services.gateway.access import connect
 from services.gateway.access.connect import Connector
 from services.gateway.delivery import prefetch
@@ -118,7 +119,7 @@ def _leases(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(ObservedLeases, "candidates", wished)
     patch.setattr(gateway_main, "make", known)
-    patch.setattr(gateway_main, "serve", _serve)
+    patch.setattr(gateway_server, "serve", _serve)
 
 
 def _clearing_up(patch: pytest.MonkeyPatch) -> None:

@@ -47,12 +47,11 @@ class GuardedHttp(HttpToolsProtocol):
     `unread` limits the answers of an address that wait for their readers, likewise; see `unread.py`.
 
     `has_room` says of the connections of this process whether one more may be among them.
-
     A socket that another protocol takes over is not counted here any more: from then on that protocol counts it.
 
-    Whoever is refused before its request is read may be sending it yet, and a socket that is closed with something
-    unread is reset, which takes the answer with it. So such a socket is closed for writing, and read on for a moment;
-    of an address as many as may be inside at once, the others are closed at once.
+    A client that is refused may be sending its request yet, and closing a socket with something unread resets it, and
+    takes the answer with it. So such a socket is closed for writing, and read on for a moment: at most as many of an
+    address as may be inside at once.
 
     Requests are not pipelined: uvicorn would queue as many as one read holds. What comes before an answer is dropped,
     and that answer is the last (RFC 9112, 9.3.2: the client asks again on another connection).

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import structlog
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -20,6 +20,7 @@ from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
 from clarion.broker.consuming.guarded_records import Allowance, Unreadable
 from clarion.broker.consuming.open_transactions import OpenTransactions, Place, places
 from clarion.broker.consuming.ownership import Ownership
+from clarion.broker.consuming.positions import Positions
 from clarion.broker.consuming.raw_records import Record, take_records_as_they_are
 from clarion.broker.consuming.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
@@ -34,27 +35,6 @@ _COMMIT_ALL_S: Final = 3.0
 _COMMIT_AGAIN_S: Final = 0.05
 
 Drain = Callable[[], Awaitable[None]]
-Offsets = Mapping[Partition, int]
-
-
-class Positions(Protocol):
-    """Who keeps a group's commits together with the store."""
-
-    async def resume(self, committed: Offsets) -> Offsets:
-        """Return from where to read on where that is not what is committed."""
-        ...
-
-    async def note(self, offsets: Offsets) -> bool:
-        """Take note of what is about to be committed; return False to refuse it."""
-        ...
-
-    def mark(self) -> str:
-        """Return the metadata of commits."""
-        ...
-
-    def placed_by(self) -> int | None:
-        """Return how many partitions of the topic are read; None for all of them."""
-        ...
 
 
 class _Thread(driver.AIOKafkaConsumerThread):

@@ -1,0 +1,123 @@
+"""One lease after the other: what lives as long as one, and how the gateway leaves it."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from clarion.contracts.ids import new_id
+from clarion.contracts.topics import Names
+from clarion.process import Process, unless_stopping, within
+from clarion.resilience.retry import retry
+from clarion.store import mailboxes, notifications, sessions, topics
+from clarion.store.driver import database
+from clarion.store.driver.database import Collection, Database
+from clarion.store.mailboxes import Lease
+from clarion.telemetry import metrics
+from services.gateway.delivery.safety_net import SafetyNet
+from services.gateway.hub import Hub
+from services.gateway.mailbox import lease
+from services.gateway.mailbox.abandoned import AbandonedMailboxes
+from services.gateway.mailbox.connect_lookup import look_up
+from services.gateway.mailbox.lease import LeaseLost
+from services.gateway.mailbox.reader import MailboxReader
+from services.gateway.mailbox.session_writer import SessionWriter
+from services.gateway.router import Router
+
+log = structlog.get_logger()
+
+LEAVE_WITHIN_S: Final = 4.0  # each step after clients are sent away
+
+
+async def serve_leases(
+    process: Process, router: Router, stored: Database, producer: AIOKafkaProducer, names: Names, deployment_id: str
+) -> None:
+    """Serve one mailbox after another, until told to stop: a lost lease closes all clients and takes a new one."""
+    owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
+    leases = mailboxes.collection(stored)
+    while not process.stopping.is_set():
+        held = await unless_stopping(process, lease.acquire(leases, process.settings.partitions_deliveries, owner))
+        try:
+            async with _serving(process, router, stored, producer, names, held, deployment_id):
+                process.health.started = True
+                await process.stopping.wait()
+                await _leave(process, router.hub, stored, held)
+        except* LeaseLost as lost:
+            # nobody can connect any more: a client that did would be in nobody's sessions
+            log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
+            await router.hub.close_all("mailbox moved", within_s=1)
+        finally:
+            metrics.mailbox_epoch.set(0)
+
+
+@asynccontextmanager
+async def _serving(
+    process: Process,
+    router: Router,
+    stored: Database,
+    producer: AIOKafkaProducer,
+    names: Names,
+    held: Lease,
+    deployment_id: str,
+) -> AsyncGenerator[None]:
+    """Everything that lives as long as one lease. Positions are known before anybody may connect."""
+    taken_at, hub = time.monotonic(), router.hub
+    mailbox = MailboxReader(held, names, router.deliver, router.behind)
+    session_writer = SessionWriter(sessions.collection(stored), held, partial(look_up, stored))
+    net = SafetyNet(
+        process.settings,
+        notifications.collection(stored),
+        topics.collection(stored),
+        hub.rooms,
+        hub.receipt_sender,
+        mailbox.caught_up,
+    )
+    abandoned = AbandonedMailboxes(held, process.settings.partitions_deliveries, stored, producer, names)
+    async with AsyncExitStack() as leaving:
+        consumers = await unless_stopping(
+            process, leaving.enter_async_context(mailbox.positioned(process.settings, producer))
+        )
+        await unless_stopping(process, lease.confirm(mailboxes.collection(stored), held, taken_at))
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(lease.keep(mailboxes.collection(stored), held), name="lease"),
+                tasks.create_task(session_writer.run(), name="sessions"),
+                *(tasks.create_task(mailbox.read(consumer), name="mailbox") for consumer in consumers),
+                tasks.create_task(net.run(), name="safety net"),
+                tasks.create_task(abandoned.run(), name="abandoned mailboxes"),
+            ]
+            # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end
+            running.append(tasks.create_task(_sweep(session_writer.collection, held), name="sweep"))
+            log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
+            with hub.held.by(mailbox, session_writer, deployment_id):
+                yield
+            for task in running:
+                task.cancel()
+
+
+async def _sweep(collection: Collection, held: Lease) -> None:
+    """Remove the sessions of those who held the mailbox before."""
+    swept = await retry(lambda: sessions.sweep(collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT)
+    log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
+
+
+async def _leave(process: Process, hub: Hub, stored: Database, held: Lease) -> None:
+    """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
+    hub.draining = True
+    log.info("leaving", connections=len(hub))
+    await hub.close_all("restart", within_s=process.settings.drain_s)
+
+    async def put_away() -> None:
+        if hub.held.session_writer is not None:
+            await hub.held.session_writer.settled()  # or a write still under way would come after the sweep
+        await sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1)
+        await mailboxes.release(mailboxes.collection(stored), held)
+
+    await within(LEAVE_WITHIN_S, put_away(), "sessions and lease")
