@@ -21,8 +21,8 @@ demo: $(STAMP) ## publish every sample event, half of the users offline at first
 test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(STAMP) ## format, lint, strict types
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright
+check: $(STAMP) ## format, lint, strict types, which way imports point
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
