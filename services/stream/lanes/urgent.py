@@ -10,9 +10,9 @@ What has gone live is remembered by offset, so that reading it again does not se
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final, TypeVar
 
 from clarion.broker.consuming.commit_tracker import Partition
@@ -38,7 +38,7 @@ class UrgentWork:
     places: int
     mailboxes: Callable[[], Sequence[int]]
     _inside: set[Ticket] = field(default_factory=set[Ticket])  # who has a place
-    _line: deque[Ticket] = field(default_factory=deque[Ticket])  # before the places, in the order of their turns
+    _line: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # before the places, in their order
     _unsent: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # had a place, and is not emitted yet
     _slow: int = 0  # calls that have taken too long, and take on
     _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
@@ -76,22 +76,27 @@ class UrgentWork:
             raise
 
     async def _take_place(self, turn: Ticket, decoded: Decoded) -> None:
-        self._line.append(turn)
+        self._line[turn] = decoded
         try:
             while not self._may_enter(turn, decoded):
                 await self._next_move()
             self._inside.add(turn)
         finally:
-            self._line.remove(turn)
+            del self._line[turn]
             self._moved.set()
 
     def _may_enter(self, turn: Ticket, decoded: Decoded) -> bool:
         turn.check()
-        if self._line[0] is turn and len(self._inside) < self.places:
+        if next(iter(self._line)) is turn and len(self._inside) < self.places:
             return True
-        if self._slow and self._unseen(decoded):
+        if self._slow and self._unseen(decoded) and not self._is_behind_unseen(turn):
             raise WindowShelved("as many windows wait for MongoDB as may")
         return False
+
+    def _is_behind_unseen(self, turn: Ticket) -> bool:
+        """Whether an earlier window in the line has still to go live: once a later one has, it would count as seen."""
+        earlier = takewhile(lambda one: one is not turn, self._line)
+        return any(self._unseen(self._line[one]) for one in earlier)
 
     async def _next_move(self) -> None:
         self._moved.clear()

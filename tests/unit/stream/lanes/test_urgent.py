@@ -270,6 +270,35 @@ async def test_what_waits_to_be_emitted_goes_live_with_those_it_waits_for() -> N
     assert world.emitted[0] == {0, 1}
 
 
+async def test_windows_go_live_in_order_though_one_comes_meanwhile() -> None:
+    """Else the one that was passed counts as gone live, and its users wait for as long as MongoDB is away."""
+    world = World([], random.Random(1), away=True)
+    _, work = make(world)
+    send, is_sending = world.send, asyncio.Event()
+
+    async def slowly(records: list[Sent]) -> None:
+        is_sending.set()
+        await asyncio.sleep(0.002)
+        await send(records)
+
+    world.send = slowly  # type: ignore[method-assign]
+    windows = [Window(POLICY, 0.0) for _ in range(PLACES + 2)]
+    turns: list[Ticket] = []
+    for n, window in enumerate(windows):
+        window.add(world._batch(0, n, 1), 0.0)
+        turns.append(Ticket(turns[-1:]))
+    with quicker():
+        tasks = [asyncio.create_task(work(window, turns[n])) for n, window in enumerate(windows[:-1])]
+        await is_sending.wait()
+        tasks.append(asyncio.create_task(work(windows[-1], turns[-1])))
+        async with asyncio.timeout(5):
+            while len(world.live) < len(windows):
+                await asyncio.sleep(0.001)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_what_is_quick_does_not_go_live_early() -> None:
     world = World([], random.Random(1))
     _, work = make(world)
