@@ -17,15 +17,9 @@ from tests.model.world import scenarios
 
 pytestmark = pytest.mark.timeout(0)  # a schedule ends by itself
 
-TIMELESS = {rule.says: rule for rule in RULES if "hour passes" not in rule.scenario.faults}
+TIMELESS = {rule.id: rule for rule in RULES if "hour passes" not in rule.scenario.faults}
 # Rules of production classes without which the live system, too, breaks on the schedule that breaks the model.
-BREAKING = [
-    "live only when no mark exceeds the cursor",
-    "a session's id has the epoch",
-    "a read answered before a gap is not enough",
-    "only an acknowledged prefix is committed",
-    "what was delivered lately is emitted again",
-]
+BREAKING = ["D-live-mark", "D-session-epoch", "D-gap-read", "D-commit-prefix", "D-emit-again"]
 BROKEN_AFTER_S = 1.0  # what still has not come is not on its way: all are let go on, and each step takes milliseconds
 
 
@@ -51,7 +45,7 @@ async def perform(
             return await checks.wrongs(live), live.refused + live.differs
 
 
-@pytest.mark.parametrize("rule", TIMELESS.values(), ids=lambda rule: rule.says)
+@pytest.mark.parametrize("rule", TIMELESS.values(), ids=lambda rule: rule.id)
 async def test_what_breaks_the_model_without_a_rule_breaks_nothing_live(rule: Rule, own: Settings) -> None:
     schedule = schedules.without(rule)
     wrongs, refused = await perform(own, schedule)
@@ -59,10 +53,10 @@ async def test_what_breaks_the_model_without_a_rule_breaks_nothing_live(rule: Ru
     assert not wrongs, f"{schedule}\nrefused: {refused}"
 
 
-@pytest.mark.parametrize("says", BREAKING)
-async def test_it_breaks_live_as_well_where_the_rule_is_left_out(says: str, own: Settings) -> None:
+@pytest.mark.parametrize("rule_id", BREAKING)
+async def test_it_breaks_live_as_well_where_the_rule_is_left_out(rule_id: str, own: Settings) -> None:
     """So what the schedules hold and let through is what matters."""
-    rule = TIMELESS[says]
+    rule = TIMELESS[rule_id]
     wrongs, _ = await perform(own, schedules.without(rule), rule, BROKEN_AFTER_S)
     assert wrongs
 

@@ -47,15 +47,15 @@ class Schedule:
 def without(rule: Rule) -> Schedule:
     """The shortest way to something broken where `rule` does not hold."""
     found = rule.broken(100.0)
-    assert found.broken, f"{rule.says} is not needed in its scenario"
-    scenario = replace(rule.scenario, without=frozenset({rule.says}))
+    assert found.broken, f"{rule.id} is not needed in its scenario"
+    scenario = replace(rule.scenario, without=frozenset({rule.id}))
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         stack.enter_context(unhurried(scenario))
         if rule.without is not None:
             rule.without(patch)
         moves = list(_moves(scenario, iter(found.trace)))
-    return Schedule(f"without: {rule.says}", rule.scenario, moves, is_lawful=False)
+    return Schedule(f"without {rule}", rule.scenario, moves, is_lawful=False)
 
 
 def _moves(scenario: Scenario, labels: Iterator[str]) -> Iterator[Move]:

@@ -179,7 +179,7 @@ def _write(w: World, connection: Connection, frame: Frame) -> None:
 def caught_up(w: World, gateway: Gateway) -> datetime | None:
     """As `Mailbox.caught_up`; where time cannot pass, it always is."""
     known = [end.at_end.until_ms for end in gateway.ends.values()]
-    if not known or not w.keeps("`since` moves only up to where the mailbox was read to its end"):
+    if not known or not w.keeps("D-since-read"):
         return now(w)
     return None if None in known else times.from_ms(min(ms for ms in known if ms is not None))
 

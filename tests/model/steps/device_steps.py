@@ -44,13 +44,13 @@ def connect(w: World, number: int, at: int) -> None:
     if feed.fresh:
         device.exempt |= _acknowledged_before(w, feed)
     w.put(Connection(device.user, feed, cursors, asked=feed.look_back()), at, number)
-    if has_sibling and not w.keeps("a session is written for every connection"):
+    if has_sibling and not w.keeps("D-session-each"):
         arrive(w, at, number)
         return
     gateway.notes.note(device.user, True)
-    if not w.keeps("the session is written before the store is read"):
+    if not w.keeps("D-session-first"):
         arrive(w, at, number)
-    if not w.keeps("what waits is asked once the session is stored"):
+    if not w.keeps("D-ask-after-session"):
         look_up(w, at, number)
 
 

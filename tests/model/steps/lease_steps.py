@@ -12,9 +12,6 @@ from tests.model.world.kafka import Delivery, MailboxLog, topic
 from tests.model.world.mongo import Collection, answered
 from tests.model.world.world import World
 
-CONFIRMS = "a lease is confirmed between the fence and the first client"
-CLOSES = "a higher fence or epoch closes everybody"
-
 
 def steps(w: World) -> Steps:
     for number, gateway in w.each(Gateway):
@@ -27,15 +24,15 @@ def steps(w: World) -> Steps:
             continue
         if not gateway.positions:
             yield Step("gateway {0} writes its fence, and has a position", fence, (number,))
-        elif gateway.notes is None and not w.keeps(CONFIRMS):
+        elif gateway.notes is None and not w.keeps("D-lease-confirmed"):
             yield Step("gateway {0} serves", serve, (number,))
         elif gateway.notes is None and reaches_mongodb(w, gateway) and _is_held(w, gateway.lease):
             yield Step("gateway {0} confirms its lease, and serves", serve, (number,))
         if not reaches_mongodb(w, gateway):
-            if gateway.notes and not w.keeps("a lease that merely ran out closes nobody"):
+            if gateway.notes and not w.keeps("D-outage-stays"):
                 yield Step("gateway {0} closes everybody, since its lease ran out", lose, (number,))
         elif not _is_held(w, gateway.lease):
-            if w.keeps(CLOSES):
+            if w.keeps("D-owner-closes"):
                 yield Step("gateway {0} finds that its lease is lost, and closes everybody", lose, (number,))
         elif gateway.notes and not gateway.has_swept and _has_to_sweep(w, gateway.lease):
             yield Step("gateway {0} sweeps the sessions of earlier owners", sweep, (number,))
@@ -112,9 +109,9 @@ def fence(w: World, number: int) -> None:
     assert lease is not None
     for name in {topic(lane): None for lane in w.scenario.lanes}:
         log = w.change(MailboxLog, lease.mailbox, name)
-        if w.keeps("a new owner writes a fence"):
+        if w.keeps("D-fence"):
             log.records += (Delivery("fence", lease.epoch),)
-        gateway.positions[name] = log.end if w.keeps("a position is known before clients come") else UNKNOWN
+        gateway.positions[name] = log.end if w.keeps("D-position-first") else UNKNOWN
         if has_clock(w, number):
             gateway.ends[name] = settled_end(w, log.end)
 

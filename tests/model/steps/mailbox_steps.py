@@ -3,14 +3,12 @@
 from services.gateway.client.credit import OutgoingItem
 from services.gateway.client.feed import START
 from tests.model.steps.connection_steps import send
-from tests.model.steps.lease_steps import CLOSES, lose
+from tests.model.steps.lease_steps import lose
 from tests.model.steps.step import Step, Steps
 from tests.model.world.environment import now_ms
 from tests.model.world.gateway import UNKNOWN, Connection, End, Gateway, connections
 from tests.model.world.kafka import MailboxLog
 from tests.model.world.world import World
-
-FIRST_POSITION = "out of retention, first a new position, then everybody catches up"
 
 
 def steps(w: World) -> Steps:
@@ -61,7 +59,7 @@ def read(w: World, number: int, name: str, position: int) -> None:
     if end := gateway.ends.get(name):
         end.at_end.look(end.answered_ms, end.told == position + 1)
     if record.kind == "fence":
-        if record.content > lease.epoch and w.keeps(CLOSES):
+        if record.content > lease.epoch and w.keeps("D-owner-closes"):
             lose(w, number)
     elif record.routed_for in {None, lease.epoch}:
         for id_ in record.content:
@@ -71,7 +69,8 @@ def read(w: World, number: int, name: str, position: int) -> None:
 def _deliver(w: World, number: int, id_: str, *, is_early: bool) -> None:
     lane, entry = w.scenario.by_id[id_]
     for device, connection in connections(w, number):
-        if connection.user != entry.recipient:
+        is_in_room = connection.is_present or w.keeps("D-room-first")
+        if connection.user != entry.recipient or not is_in_room:
             continue
         feed = w.change(Connection, number, device).feed
         if is_early:
@@ -82,10 +81,10 @@ def _deliver(w: World, number: int, id_: str, *, is_early: bool) -> None:
 
 
 def skip(w: World, number: int, name: str) -> None:
-    if w.keeps("who fell out of retention catches up"):
+    if w.keeps("D-overrun-reads"):
         for device, _ in connections(w, number):
             w.change(Connection, number, device).feed.fall_behind()
-    if w.keeps(FIRST_POSITION):
+    if w.keeps("D-overrun-position"):
         go_to_end(w, number, name)
     else:
         w.change(Gateway, number).positions[name] = UNKNOWN

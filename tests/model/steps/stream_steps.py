@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from clarion.contracts.lanes import Lane
+from clarion.store import sessions
 from services.stream.engine.stage_order import Stage, StageOrder
 from tests.model.steps.step import Step, Steps
 from tests.model.steps.window_steps import emit, fold_receipt, go_live, route, shelve, store
 from tests.model.world.environment import weather
 from tests.model.world.kafka import LaneLog, Receipts, partition
-from tests.model.world.mongo import Collection
+from tests.model.world.mongo import Collection, answered
 from tests.model.world.worker import Done, Window, Worker
 from tests.model.world.world import World
 
@@ -44,8 +45,9 @@ def _windows(w: World, lane: Lane, number: int, worker: Worker) -> Steps:
     for window, may_store, may_emit in _turns(w, lane, worker):
         args = (lane, number, window.offset)
         if lane is Lane.URGENT and not weather(w).mongodb:
-            if not window.is_live and window.offset > worker.live_up_to:
-                yield Step("{0} worker {1} sends offset {2} early to every mailbox", go_live, args)
+            if _is_unseen(worker, window):
+                if not _is_behind_unseen(worker, window) or not w.keeps("D-early-order"):
+                    yield Step("{0} worker {1} sends offset {2} early to every mailbox", go_live, args)
             elif window.done is Done.NOTHING and not _is_first_to_wait(worker, window):
                 yield Step("{0} worker {1} puts offset {2} off", shelve, args)
         if window.done is Done.ROUTED:
@@ -62,6 +64,16 @@ def _windows(w: World, lane: Lane, number: int, worker: Worker) -> Steps:
                 yield Step("{0} worker {1} stores offset {2}, if it still may", store, args)
 
 
+def _is_unseen(worker: Worker, window: Window) -> bool:
+    """Whether it has still to be sent early, by the offset up to which that is done."""
+    return not window.is_live and window.offset > worker.live_up_to
+
+
+def _is_behind_unseen(worker: Worker, window: Window) -> bool:
+    earlier = (one for one in worker.windows if one.offset < window.offset and one.done is not Done.ROUTED)
+    return any(_is_unseen(worker, one) for one in earlier)
+
+
 def _is_first_to_wait(worker: Worker, window: Window) -> bool:
     """It has a place to wait for MongoDB in."""
     return window is next(one for one in worker.windows if one.done is not Done.ROUTED)
@@ -72,7 +84,7 @@ def _turns(w: World, lane: Lane, worker: Worker) -> list[tuple[Window, bool, boo
     turns = StageOrder()
     found: list[tuple[Window, bool, bool]] = []
     for window in worker.windows:
-        turn = turns.join({partition(lane)} if w.keeps("each stage is first-in-first-out in a partition") else ())
+        turn = turns.join({partition(lane)} if w.keeps("D-stage-order") else ())
         for stage in _LEFT[window.done]:
             turn._left[stage].set()
         found.append((window, turn.ahead(Stage.STORE) is None, turn.ahead(Stage.EMIT) is None))
@@ -115,9 +127,12 @@ def take(w: World, lane: Lane, number: int, offset: int) -> None:
     worker.tracker.take(partition(lane), offset, offset)
     worker.position = offset + 1
     window = Window(offset, worker.tracker.epoch)
-    if not w.keeps("the stream routes to every session it reads"):
+    if not w.keeps("D-route-all"):
         leases = w.get(Collection, "mailboxes").documents.values()
         window = replace(window, epochs=tuple((lease["_id"], lease["epoch"]) for lease in leases))
+    if not w.keeps("D-store-first"):
+        recipient = w.scenario.entries[lane][offset].recipient
+        window = replace(window, mailboxes=answered(sessions.route(w.get(Collection, "sessions").driver, [recipient])))
     worker.windows += (window,)
 
 

@@ -71,6 +71,10 @@ LASTING_OUTAGE: Final = Scenario(
     "MongoDB stays away", published=_URGENT, faults={"mongodb is away": 1}, lasts=frozenset({"mongodb is away"})
 )
 
+LASTING_OUTAGE_TWO: Final = replace(
+    LASTING_OUTAGE, name="MongoDB stays away, with one stored before", published=_URGENT * 2, windows=2
+)
+
 ZOMBIE: Final = Scenario(
     "a worker sleeps beyond its session",
     published=_TWO,
