@@ -39,7 +39,10 @@ LEAVE_WITHIN_S: Final = 4.0  # each step after clients are sent away
 async def serve_leases(
     process: Process, router: Router, stored: Database, producer: AIOKafkaProducer, names: Names, deployment_id: str
 ) -> None:
-    """Serve one mailbox after another, until told to stop: a lost lease closes all clients and takes a new one."""
+    """Serve one mailbox after another, until told to stop.
+
+    A lost lease closes all clients, and a new one is taken (D-owner-closes).
+    """
     owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
     leases = mailboxes.collection(stored)
     while not process.stopping.is_set():
@@ -67,7 +70,7 @@ async def _serving(
     held: Lease,
     deployment_id: str,
 ) -> AsyncGenerator[None]:
-    """Everything that lives as long as one lease. Positions are known before anybody may connect."""
+    """Everything that lives as long as one lease. Positions are known before anybody connects (D-position-first)."""
     taken_at, hub = time.monotonic(), router.hub
     mailbox = MailboxReader(held, names, router.deliver, router.behind)
     session_writer = SessionWriter(sessions.collection(stored), held, partial(look_up, stored))

@@ -4,7 +4,8 @@ import { isPlace, isSince, readPosition } from "./position.js";
 /**
  * How far each lane is handled, and `since`: what `resume` tells the server, which then sends the rest.
  *
- * Only handled notifications move it. With `storage` it outlives the page, under a key of the user's own.
+ * Only handled notifications move it (D-handled-first). With `storage` it outlives the page, under a key of the user's
+ * own.
  */
 export class Progress {
   #cursors = {};

@@ -1,7 +1,7 @@
 """Uses of ids that ended as dead letters: what their senders are told when they ask.
 
 A document for each id and sender: `_id` (`<id>/<sender>`), recipient, type, lane, created_at, uses and purge_at. Apart
-from what is stored under the id, which is another use, or somebody else's: nothing of it changes [M].
+from what is stored under the id, which is another use, or somebody else's: nothing of it changes (D-dead-apart).
 """
 
 from collections.abc import Sequence

@@ -155,7 +155,7 @@ async def catch_up(
 ) -> list[Pending]:
     """The next items of a lane after `after`, in order: pending ones, and those another device acknowledged since.
 
-    What has expired is left out, whether it is marked so yet or not.
+    See D-read-delivered. What has expired is left out, whether it is marked so yet or not.
     """
     lasting: Document = {"expires_at": {"$not": {"$lte": now}}}  # in this form the planner keeps to the lane's index
     query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING, **lasting}
@@ -189,7 +189,7 @@ async def _next(documents: Collection | LoopCollection, query: Document, limit: 
 async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:
     """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost.
 
-    Not of what came late: nobody knows whether a cursor stands for it.
+    Not of what came late: nobody knows whether a cursor stands for it (D-late).
     """
     query: Document = {
         "recipient": user,
@@ -202,7 +202,7 @@ async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane,
 
 @asked
 async def come_late(documents: Collection, ids: Sequence[str]) -> None:
-    """Note what became visible after what follows it: a cursor may have passed it. To be called before it is sent.
+    """Note what became visible after what follows it (D-late): a cursor may have passed it. Call it before it is sent.
 
     It is pending until it is acknowledged itself; a gateway's safety net sends it as often as that takes.
     """

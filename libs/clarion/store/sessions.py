@@ -1,4 +1,4 @@
-"""Who is connected, and through which mailbox. One document for each user, mailbox and epoch [M]."""
+"""Who is connected, and through which mailbox. One document for each user, mailbox and epoch (D-session-epoch)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -32,7 +32,7 @@ def present(user: str, mailbox: int, epoch: int, sequence: int) -> UpdateOne:
 
 
 def absent(user: str, mailbox: int, epoch: int, sequence: int) -> DeleteOne:
-    """`user` has none any more. Applies only up to its own `sequence`: a later `present` is never undone [M]."""
+    """`user` has none any more. Applies up to its own `sequence`: no later `present` is undone (D-session-sequence)."""
     return DeleteOne({"_id": _id(user, mailbox, epoch), "sequence": {"$lte": sequence}})
 
 
@@ -46,7 +46,7 @@ async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) 
 
 @asked
 async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int]]:
-    """The mailboxes of each user who is connected; users who are not are absent."""
+    """The mailboxes of each user who is connected, of whatever epoch (D-route-all); other users are absent."""
     mailboxes: dict[str, set[int]] = {}
     found = sessions.find({"user": {"$in": list(users)}}, {"_id": 0, "user": 1, "mailbox": 1})
     for session in await found.to_list(None):  # a hop to the driver's thread for each batch, not for each document
@@ -56,7 +56,7 @@ async def route(sessions: Collection, users: Sequence[str]) -> dict[str, set[int
 
 @asked
 async def sweep(sessions: Collection, mailbox: int, epoch: int) -> int:
-    """Remove sessions of earlier owners of a mailbox; an expired lease alone removes none."""
+    """Remove sessions of earlier owners of a mailbox (D-sweep-older); an expired lease alone removes none."""
     result = await sessions.delete_many({"mailbox": mailbox, "epoch": {"$lt": epoch}})
     return result.deleted_count
 

@@ -1,4 +1,4 @@
-"""From an open socket to a greeted client: token, resume, room, session, hello, and only then the store is read [M]."""
+"""From an open socket to a greeted client: token, resume, room, session, hello, then the store (D-session-first)."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -62,7 +62,7 @@ class Connector:
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
         if session_writer is None or not connection.is_open:
             return
-        # in the room before the session is stored: what comes from now on is marked and read afterwards,
+        # in the room before the session is stored (D-room-first): what comes from now on is marked and read afterwards,
         # and what is said of its user, such as that a token is revoked, is said to it
         if not self.rooms.join(connection):
             connection.close(Close.LIMIT, f"at most {self.rooms.per_user} connections a user")

@@ -34,7 +34,7 @@ class Trusted(NamedTuple):
 
 
 async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Trusted:
-    """Leave out what was kept for another user, of another deployment, or of a lane that is not there any more.
+    """Leave out what was kept for another user or deployment, or of a lane that is not there any more (D-cursor-known).
 
     While nobody can tell where the lanes end, cursors are believed for what is live, since nothing is then; but nothing
     that is pending is acknowledged by them: the safety net sends it.

@@ -11,7 +11,7 @@ class ConnectionState(IntEnum):
     VERIFIED = auto()  # its token proves a user
     JOINED = auto()  # in its user's room: what comes from now on is marked
     GREETED = auto()  # hello is sent
-    PRESENT = auto()  # its session is stored: only now may the store be read [M]
+    PRESENT = auto()  # its session is stored: only now may the store be read (D-session-first)
     CLOSING = auto()  # the last word is said
     CLOSED = auto()  # the socket is gone
 

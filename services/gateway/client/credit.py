@@ -56,7 +56,7 @@ class Credit:
         return self.tag
 
     def ack(self, tag: int) -> list[OutgoingItem]:
-        """Everything up to `tag` is handled; return what that newly acknowledges. Raises ProtocolViolation."""
+        """Everything up to `tag` is handled; return what that acknowledges. Raises ProtocolViolation (D-ack-sent)."""
         if tag > self.tag:
             raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
         handled: list[OutgoingItem] = []

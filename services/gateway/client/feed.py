@@ -5,7 +5,7 @@ ones are dropped and the highest marked). A lane falls back to catching up when 
 has a queue: what it cannot take now stays in the store. Of what a read found the rest may be kept `ahead` for a moment,
 so that credit that returns at once needs no read; it may be let go of at any time, and is read again then.
 
-Rules marked [M] came out of a model of the delivery protocol.
+Ids like D-live-mark name the rules of delivery, see `docs/delivery.md`.
 """
 
 from bisect import bisect_right
@@ -107,10 +107,10 @@ class Feed(Credit):
         return push, repeats
 
     def offer_early(self, items: Iterable[OutgoingItem]) -> list[OutgoingItem]:
-        """What to push of items that are not stored yet: in any state, and moving no cursor [M].
+        """What to push of items that are not stored yet: in any state (D-early-any-state), moving no cursor.
 
-        The rest is dropped: once it is stored, it comes again. A client that takes nothing, or acknowledges nothing,
-        gets no more of them, so that what is sent to it stays bounded.
+        See D-early-no-cursor. The rest is dropped: once it is stored, it comes again. A client that takes nothing, or
+        acknowledges nothing, gets no more of them, so that what is sent to it stays bounded.
         """
         push: list[OutgoingItem] = []
         size = self._bytes
@@ -123,7 +123,10 @@ class Feed(Credit):
         return push
 
     def fall_behind(self) -> None:
-        """What came may have been missed (a position outside retention): every lane reads from its cursor again [M]."""
+        """What came may have been missed (a position outside retention): every lane reads on from its cursor.
+
+        See D-overrun-reads. Reads and lookups that are under way do not count (D-gap-read, D-gap-ask).
+        """
         self.falls += 1
         for lane in self._lanes.values():
             lane.live = self.is_live = False
@@ -138,12 +141,12 @@ class Feed(Credit):
     def nothing_pending(self, asked: LookBack, pending: Set[Lane], delivered: Mapping[Lane, int]) -> None:
         """Go live in each lane but those with something `pending`, if what was `delivered`, up to there, was handled.
 
-        The session was stored before that was asked [M]. As with a read, whatever came in the meantime is marked, and a
-        lane with a mark above its cursor has to read.
+        The session was stored before that was asked (D-ask-after-session). As with a read, whatever came in the
+        meantime is marked, and a lane with a mark above its cursor has to read (D-live-at-once).
         """
         since = self.delivered_since()
         if asked.falls != self.falls or since is None or since < asked.since:
-            return  # something may have been missed meanwhile, or `resume` came late and looks back further
+            return  # something may have been missed meanwhile (D-gap-ask), or `resume` came late and looks back further
         for name, lane in self._lanes.items():
             if name not in pending:
                 lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
@@ -205,9 +208,9 @@ class Feed(Credit):
             send.append(item)
         self.delivered_replays += len(delivered)
         if len(items) < issued.limit and issued.falls == self.falls:
-            # what was marked when the read was issued is sent, or was retracted or expired since
+            # what was marked when the read was issued is sent, or was retracted or expired since (D-mark-passed)
             lane.cursor = max(lane.cursor, issued.mark)
-            # live in the same step as the last of it is sent: nothing can come between [M]
+            # live in the same step as the last of it is sent: nothing can come between (D-live-sent, D-live-mark)
             lane.live = lane.mark <= lane.cursor
             self.is_live = all(lane.live for lane in self._lanes.values())
             if self.is_live:
@@ -215,14 +218,14 @@ class Feed(Credit):
         return send
 
     def delivered_since(self) -> datetime | None:
-        """From when on to read what another device has acknowledged, too [M]; None once that is too much."""
+        """From when on to read what another device has acknowledged (D-read-delivered); None once that is too much."""
         if self.delivered_replays >= DELIVERED_REPLAYS:
             return None
         margin = self.since - RESUME_MARGIN
         return max(margin, self.opened - FRESH_MARGIN) if self.fresh else margin
 
     def advance_since(self, caught_up: datetime | None) -> datetime:
-        """Move `since` to when the mailbox was last read to its end, while live; return it."""
+        """Move `since` to when the mailbox was last read to its end, while live (D-since-live); return it."""
         if caught_up is not None and caught_up > self.since and self.is_live:
             self.since = caught_up
         return self.since

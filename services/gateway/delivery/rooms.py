@@ -60,7 +60,8 @@ class Rooms:
     def push(self, items: Iterable[tuple[str, OutgoingItem]], caught_up: datetime | None) -> Iterator[list[Connection]]:
         """Give (user, item) pairs to their rooms, a few in a step; of each, the connections that have to catch up.
 
-        Several items for one user go in one frame, encoded once for all of the user's connections.
+        Whatever epoch they were routed for (D-push-all). Several items for one user go in one frame, encoded once for
+        all of the user's connections.
         """
         behind: list[Connection] = []
         for number, (user, offered) in enumerate(self._by_user(items).items(), 1):

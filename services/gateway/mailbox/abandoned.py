@@ -69,8 +69,8 @@ class AbandonedMailboxes:
         """As its next owner would: the next epoch, a fence, the sweep; and then it is given back.
 
         The owner may only be paused, or cut off from MongoDB: it finds the fence, or the epoch, and sends its clients
-        away, who come back to others [M]. If this gateway dies in between, the lease is stale once more, and another
-        one does it again.
+        away, who come back to others (D-owner-closes). If this gateway dies in between, the lease is stale once more,
+        and another one does it again.
         """
         leases = mailboxes.collection(self.stored)
         lease = await mailboxes.take(leases, seen, f"{self.held.owner} clears up")

@@ -1,7 +1,7 @@
 """Where the lanes end, so that a client's cursor beyond that is known to be of another lane than today's.
 
 A topic that was made anew, or another deployment under the same address, has cursors above everything that is to come:
-believed, they would drop what is live as repeats, and acknowledge what nobody has seen.
+believed, they would drop what is live as repeats, and acknowledge what nobody has seen (D-cursor-known).
 """
 
 import asyncio

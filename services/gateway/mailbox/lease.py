@@ -100,7 +100,9 @@ async def _try(
 
 
 async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None:
-    """To be awaited between the fence and the first client [M], and not before those who send have seen whose it is.
+    """Await this between the fence and the first client (D-lease-confirmed).
+
+    It ends once those who send have seen whose mailbox it is (D-lanes-know).
 
     Who slept before writing its fence may have been overtaken: then its fence stands behind the newer one, and it never
     reads that. Waits while MongoDB is away. Raises LeaseLost.
@@ -110,7 +112,10 @@ async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None
 
 
 async def keep(collection: Collection, lease: Lease) -> None:
-    """Renew for ever. Raises LeaseLost when somebody else has it; a MongoDB that is away closes nobody [M]."""
+    """Renew for ever. Raises LeaseLost when somebody else has it (D-owner-closes).
+
+    A MongoDB that is away closes nobody (D-outage-stays).
+    """
     while True:
         await asyncio.sleep(RENEW_EVERY_S)
         try:

@@ -8,8 +8,8 @@ class ReadProgress:
     """`until_ms` is None while that was never so. Times are milliseconds of any clock that only grows.
 
     A consumer asks for more only once it was answered. So an answer knows at least all that was there when the answer
-    before it came, however long it was on its way, and however long its reader slept. While no answers come, because
-    Kafka cannot be reached, nothing is known of what is new.
+    before it came, however long it was on its way, and however long its reader slept (D-since-answer). While no answers
+    come, because Kafka cannot be reached, nothing is known of what is new.
     """
 
     until_ms: int | None = None

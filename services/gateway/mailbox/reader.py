@@ -59,12 +59,12 @@ class MailboxReader:
         return "; ".join(filter(None, (waits.named(now) for waits in self.waits.values())))
 
     def caught_up(self) -> datetime | None:
-        """Until when both topics are known to have been read to their ends; None while that was never so."""
+        """Until when both topics are known to be read to their ends (D-since-read); None while that was never so."""
         return self._caught_up
 
     @asynccontextmanager
     async def positioned(self, settings: Settings, producer: Any) -> AsyncGenerator[list[Any]]:
-        """Write the fence and start reading after it [M]: whoever had the mailbox before finds that it is over."""
+        """Write the fence (D-fence), and yield consumers that stand behind it (D-position-first)."""
         consumers: list[Any] = []
         try:
             # a broker that is away just now ends no gateway; a fence may stand there more than once
@@ -82,7 +82,7 @@ class MailboxReader:
                 log.warning("a consumer did not stop in order", error=repr(error))
 
     async def read(self, consumer: Any) -> None:
-        """Read one topic for ever. Raises LeaseLost on a higher fence."""
+        """Read one topic for ever. Raises LeaseLost on a higher fence (D-owner-closes)."""
         (partition,) = consumer.assignment()
         while True:
             try:
@@ -100,7 +100,7 @@ class MailboxReader:
             self._caught_up = times.from_ms(min(known)) if len(known) == len(self._topics) else None
 
     async def _take(self, records: Sequence[Any]) -> None:
-        """Before what follows a record that is lost, everybody falls behind: a cursor could pass what it was."""
+        """Before what follows a lost record, everybody falls behind: a cursor could pass it (D-lost-record)."""
         pace = TimeSlice()
         lost: list[str] = []
         for record in records:
@@ -130,7 +130,7 @@ class MailboxReader:
         self._behind()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
-        """The position fell out of retention: first a new position, then everybody catches up [M]."""
+        """The position fell out of retention: first a new position, then everybody catches up (D-overrun-position)."""
         ends: Any = await retry(lambda: consumer.end_offsets([partition]), "kafka", *clients.SEND_ERRORS)
         end = ends[partition]
         consumer.seek(partition, end)
@@ -143,7 +143,7 @@ def _topics(names: Names) -> tuple[str, str]:
 
 
 async def write_fences(producer: Any, names: Names, lease: Lease) -> dict[str, int]:
-    """Tell whoever had the mailbox before that it is over [M]. Returns where each topic's fence stands.
+    """Tell whoever had the mailbox before that it is over (D-fence). Returns where each topic's fence stands.
 
     Raises one of `clients.SEND_ERRORS`.
     """

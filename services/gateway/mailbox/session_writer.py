@@ -1,6 +1,7 @@
 """Sessions: tells the stream who is here. Writes are batched: what comes while one is under way goes in the next.
 
-Once a batch is stored, and only then [M], what its users have waiting is asked for all of them at once.
+Once a batch is stored, and only then, what its users have waiting is asked for all of them at once
+(D-ask-after-session).
 """
 
 import asyncio
@@ -85,9 +86,10 @@ class SessionWriter:
         self._notes = SessionNotes(self.lease)
 
     def present(self, user: str, since: datetime | None) -> "asyncio.Future[ConnectLookup]":
-        """Done once the session is stored, or `SessionRefused`. Written even when a sibling connection is here [M].
+        """Done once the session is stored, or `SessionRefused`.
 
-        `since` is from when on it matters what was delivered to the user; None when it is not worth asking about.
+        It is written even when a sibling connection is here (D-session-each). `since` is from when on it matters what
+        was delivered to the user; None when it is not worth asking about.
         """
         self._note(user, True)
         arriving = self._arriving.get(user)

@@ -1,4 +1,7 @@
-"""Windows overlap, but in a partition each stage is first-in-first-out: `ord` becomes visible in order [M]."""
+"""Windows overlap, but in a partition each stage is first-in-first-out: `ord` becomes visible in order.
+
+See D-stage-order.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence

@@ -80,7 +80,7 @@ class LaneWork:
         return outcome
 
     async def route(self, outcome: Outcome) -> Mailboxes:
-        """After the store [M]: whoever connects later reads what is pending."""
+        """After the store (D-store-first): whoever connects later reads what is pending."""
         with self.stage("route"):
             users = list({item.recipient for item in outcome.items})
             online = sessions.collection(self.database)

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 class LiveMailboxes:
     """The mailboxes that had an owner when MongoDB was last asked; all of them if it never answered, or none had.
 
-    No gateway serves anybody before all had the time to ask since it came (`KNOWN_AFTER_S`).
+    No gateway serves anybody before all had the time to ask since it came (`KNOWN_AFTER_S`, D-lanes-know).
     """
 
     leases: Collection

@@ -1,7 +1,7 @@
 """What was retracted while its release was on its way to the lane.
 
 The lane stores, then looks for retractions; the receipts role notes a retraction where the notification was held, then
-in what is stored. Whatever the interleaving, one of the two sees the other.
+in what is stored. Whatever the interleaving, one of the two sees the other (D-retract-both).
 """
 
 from collections.abc import Sequence

@@ -3,10 +3,11 @@
 A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on, as in any lane:
 when MongoDB answers in the end, it is routed, emitted and acknowledged as usual. What cannot wait, because enough
 windows do, goes live as well and is shelved: its payload is let go, its offsets are not committed, and once those that
-wait are done, the lane reads them again and stores, routes and emits in full [M]. So an outage costs the memory of a
-few windows, however long it is, and a MongoDB that is only slow is never asked for the same twice.
+wait are done, the lane reads them again and stores, routes and emits in full (D-outage-again). So an outage costs the
+memory of a few windows, however long it is, and a MongoDB that is only slow is never asked for the same twice.
 
-What has gone live is remembered by offset, so that reading it again does not send it again.
+What has gone live is remembered by offset, so that reading it again does not send it again. So windows go live in the
+order of their offsets (D-early-order).
 """
 
 import asyncio

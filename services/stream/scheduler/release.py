@@ -1,4 +1,4 @@
-"""Lets go what is due: read it, produce it into its lane, then mark it.
+"""Lets go what is due: read it, produce it into its lane, then mark it (D-release-first).
 
 A crash between the two produces it again, and so does a worker that has lost its partitions and does not know it yet:
 its `_id` in the lane stops the second copy.

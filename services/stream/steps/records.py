@@ -37,7 +37,7 @@ def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailbox
 def late_records(
     names: Names, lane: Lane, late: Iterable[Routable], mailboxes: Mapping[str, Set[int]]
 ) -> Iterator[Sent]:
-    """Once more, and whatever the cursor: what became visible after its followers may have been passed by one."""
+    """Once more, whatever the cursor (D-late): one may have passed what became visible after its followers."""
     for item in late:
         early = Early(item.recipient, lane, item.id, Raw(deliveries.unstored_body(item.body)))
         value = deliveries.encode(Unstored([early]))

@@ -78,6 +78,7 @@ async def store(
             unseen = {e.id for e in foretold if not (known := before.get(e.id)) or not known.recipient}
             inserted = replace(inserted, refused={**inserted.refused, **refused}, late=inserted.late | unseen)
     # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
+    # (D-collapse-after)
     keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
     return settle(entries, inserted, before, collapsed, now)
@@ -88,7 +89,8 @@ async def _complete(
 ) -> dict[str, str]:
     """Make stubs whole, and insert what is none any more: it was purged meanwhile. Returns what can never be, and why.
 
-    To readers they come late: a cursor may have passed them. They are marked so in the same write.
+    See D-stub-completed. To readers they come late (D-late): a cursor may have passed them. They are marked so in the
+    same write.
     """
     late = [{**whole, "late": True} for whole in wholes]
     refused = await _retry(lambda: stubs.complete(stored, late, now))
@@ -124,7 +126,7 @@ def _completes(entry: Entry, known: Stored) -> bool:
 
 
 def _is_retracted(entry: Entry, known: Stored) -> bool:
-    """Whether its sender took it back before it was stored."""
+    """Whether its own sender (D-retract-own) took it back before it was stored (D-retracted-first)."""
     return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
@@ -183,6 +185,6 @@ async def _retry(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _is_due_again(known: Stored, now: datetime) -> bool:
-    """On a repeat the stored state and `ord` decide, not the record's."""
+    """On a repeat the stored state and `ord` decide, not the record's (D-emit-again)."""
     recent = known.delivered_at is not None and now - known.delivered_at < EMIT_AGAIN
     return known.state is State.PENDING or (known.state in (State.DELIVERED, State.READ) and recent)

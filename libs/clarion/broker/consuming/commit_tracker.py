@@ -1,7 +1,7 @@
 """Which offset may be committed: the end of the longest acknowledged prefix of what was taken, per partition.
 
-Pure: no Kafka, no clock. It replaces Faust's own arithmetic, which takes offsets between two record batches for
-gaps and loses data when acknowledgements come out of order.
+See D-commit-prefix. Pure: no Kafka, no clock. It replaces Faust's own arithmetic, which takes offsets between two
+record batches for gaps and loses data when acknowledgements come out of order.
 """
 
 from collections import deque

@@ -11,7 +11,7 @@ from clarion.broker.consuming.commit_tracker import CommitTracker
 
 @dataclass(slots=True)
 class Ownership:
-    """Of the epochs of one consumer's tracker. Once an epoch is given up, nothing of it is ever ours again."""
+    """Of the epochs of one consumer's tracker. Once an epoch is given up, nothing of it is ours again (D-given-up)."""
 
     tracker: CommitTracker
     session_s: float

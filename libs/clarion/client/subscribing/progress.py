@@ -1,7 +1,7 @@
 """What a subscriber has received, handed out and handled; what it may acknowledge and where it would resume. Pure.
 
 One queue in the order of arrival holds items and marks. A mark stands behind what it depends on, so that an
-acknowledgement, a cursor or a `since` moves only once everything before it is handled.
+acknowledgement, a cursor or a `since` moves only once everything before it is handled (D-handled-first).
 """
 
 from collections import OrderedDict, deque

@@ -58,7 +58,10 @@ class Early(msgspec.Struct, gc=False):
 
 
 class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
-    """Urgent items while MongoDB is slow or away. They move no cursor [M]: once stored, they come again as `Items`."""
+    """Urgent items while MongoDB is slow or away. They move no cursor: once stored, they come again as `Items`.
+
+    See D-early-no-cursor.
+    """
 
     items: list[Early]
     v: int = 1
@@ -75,7 +78,10 @@ class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
 
 
 class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
-    """The first record of a mailbox's new owner: whoever reads a fence above its own epoch has lost the lease [M]."""
+    """The first record of a mailbox's new owner (D-fence).
+
+    A gateway that reads a fence above its own epoch has lost its lease (D-owner-closes).
+    """
 
     epoch: int
     owner: str

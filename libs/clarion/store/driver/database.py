@@ -50,7 +50,8 @@ def connect(settings: Settings) -> Database:
     """Connect lazily; the first operation finds out whether the server is there.
 
     Majority and journalled writes, because what is acknowledged to Kafka must survive a failover; reads from the
-    primary, because "stored, then read who is connected" only holds there; one deadline for each operation.
+    primary, because "stored, then read who is connected" only holds there (D-majority). Each operation has one
+    deadline.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
         settings.mongodb, w="majority", journal=True, retryWrites=True, **_OPTIONS

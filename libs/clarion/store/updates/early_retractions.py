@@ -1,7 +1,7 @@
 """What its sender takes back before anybody has found it: it may be in Kafka, held, stored meanwhile, or nowhere.
 
 A retraction marks what is stored, or is noted in a stub, which the lane's insert meets; then it marks what is held. The
-scheduler holds, then looks for stubs. Whatever the interleaving, one of the two sees the other.
+scheduler holds, then looks for stubs. Whatever the interleaving, one of the two sees the other (D-retract-both).
 """
 
 from collections import defaultdict

@@ -75,7 +75,7 @@ def _read(at: datetime) -> tuple[Document, Any]:
 
 
 def _unread(at: datetime) -> tuple[Document, Any]:
-    # a stub becomes as it was made: it must not count as unread [M]
+    # a stub becomes as it was made: it must not count as unread (D-stub-unseen)
     return _mark([_IN_INBOX], {"unread": {"$cond": ["$stub", "$$REMOVE", True]}}, at, "marked_at")
 
 

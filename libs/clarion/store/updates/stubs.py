@@ -2,12 +2,13 @@
 
 Urgent notifications go out while MongoDB is slow or away. When it is back, their receipts may come before they do: the
 receipt makes a stub. And a sender may retract what is still on its way: that makes a stub, too
-(`early_retractions.py`). No read of a user sees one, since it has no lane, no `ord` and does not count as unread [M];
-the insert completes it [M]. Both know the other by `_id`, so either may come first, and both may come again.
+(`early_retractions.py`). No read of a user sees one, since it has no lane, no `ord` and does not count as unread
+(D-stub-unseen); the insert completes it (D-stub-completed). Both know the other by `_id`, so either may come first, and
+both may come again.
 
 A stub: `_id`, stub, state and purge_at; recipient and delivered_at once somebody has acknowledged it; retracted_by (the
-senders) and noted_at once it is retracted. It retracts only what is of one of these senders [M]: nobody loses a
-notification by what somebody else knew of its id.
+senders) and noted_at once it is retracted. It retracts only what is of one of these senders (D-retract-own): nobody
+loses a notification by what somebody else knew of its id.
 """
 
 from collections.abc import Sequence

@@ -71,7 +71,7 @@ class Deliveries(RuleBasedStateMachine):
         push = self.feed.offer_early(early)
         assert push == early[: len(push)]
         assert not (self.feed.paused and push)
-        assert (self.feed.next_read(), self.feed.is_live) == before, "they move no cursor and no mark [M]"
+        assert (self.feed.next_read(), self.feed.is_live) == before, "no cursor, no mark (D-early-no-cursor)"
         if push:
             self.feed.send(push)
             self.early += len(push)
@@ -211,7 +211,7 @@ def test_bulk_without_credit_leaves_urgent_live() -> None:
 
 
 def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live() -> None:
-    """[M]: the read may have been answered before that item was stored."""
+    """D-live-mark: the read may have been answered before that item was stored."""
     feed = Feed(opened=NOW, since=NOW)
     issued = feed.next_read()
     assert issued is not None
@@ -224,7 +224,7 @@ def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live
 
 
 def test_an_exhausted_read_passes_over_marks_of_what_was_retracted() -> None:
-    """[M]: else the connection would wait for ever for what does not come."""
+    """D-mark-passed: else the connection would wait for ever for what does not come."""
     feed = Feed(opened=NOW, since=NOW)
     push(feed, item(Lane.URGENT, 5))
     issued = feed.next_read()

@@ -49,7 +49,7 @@ async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earlie
     written: list[int] = []
 
     async def look_up(wanted: Mapping[str, datetime | None]) -> dict[str, ConnectLookup]:
-        assert written, "not before the sessions are stored [M]"
+        assert written, "not before the sessions are stored (D-ask-after-session)"
         asked.append(wanted)
         return {user: ConnectLookup(frozenset(), {}, None) for user in wanted}
 

@@ -81,7 +81,7 @@ class World:
             turn.check()
             for entry in sorted(decoded.entries.values(), key=lambda entry: entry.record.offset):
                 stored = self.stored[entry.partition.number]
-                assert entry.record.offset in stored or set(range(entry.record.offset)) <= stored, "`ord` in order [M]"
+                assert entry.record.offset in stored or set(range(entry.record.offset)) <= stored, "D-stage-order"
                 stored.add(entry.record.offset)
         finally:
             self.inside -= 1
