@@ -155,6 +155,9 @@ class Stack:
         await asyncio.gather(*self._runs.values())
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Raises `StackError` when there is no process of that name."""
+        if name not in self.children:
+            raise StackError(f"no process is called {name}", f"name one of {', '.join(sorted(self.children))}")
         self.children[name].signal(number)
 
     async def wait_ready(self, name: str) -> None:

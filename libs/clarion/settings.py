@@ -102,11 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return split(self.gateway_url)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str] = os.environ, *, knows_users: bool = True) -> "Settings":
         """Read and check the environment.
 
-        Raises `SettingsError` that names the variable. Production starts with a signing secret or a key set only: a
-        service that cannot tell its users apart must not run.
+        Raises `SettingsError` that names the variable. In production what `knows_users` starts with a signing secret
+        or a key set only: a service that cannot tell its users apart must not run.
         """
         values = {name: _value(environ, name) for name in cls.__struct_fields__}
         try:
@@ -118,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 getattr(settings, read)
             except ValueError as error:
                 raise SettingsError(f"{_PREFIX}{name}: {error}") from error
-        if not settings.dev and not settings.jwt_secret and not settings.jwks_url:
+        if knows_users and not settings.dev and not settings.jwt_secret and not settings.jwks_url:
             raise SettingsError(
                 "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "
                 "CLARION_ENV=dev is for trying"

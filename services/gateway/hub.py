@@ -73,19 +73,19 @@ class Hub:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
         return self.connection_limits.refusal(address, shows_token=shows_token)
 
-    def on_open(self, wire: Transport, address: str) -> Connection:
+    def on_open(self, transport: Transport, address: str) -> Connection:
         now = times.now()
         self.connection_limits.enter(address)
-        connection = Connection(wire, Feed(opened=now, since=now), address)
+        connection = Connection(transport, Feed(opened=now, since=now), address)
         self._clients.add(connection)
         metrics.connections.labels("open").set(len(self._clients))
         return connection
 
-    def on_stream_open(self, wire: Transport, address: str) -> Connection:
+    def on_stream_open(self, transport: Transport, address: str) -> Connection:
         """As `on_open`, of a client that only listens: what it has to say comes by POST, to any gateway."""
         assert self.held.reader is not None  # or it was refused
         lease = self.held.reader.lease
-        connection = self.on_open(wire, address)
+        connection = self.on_open(transport, address)
         connection.by_post = True
         connection.session = streams.new_session(lease.mailbox, lease.epoch)
         self._streams[connection.session] = connection

@@ -69,7 +69,7 @@ async def main(process: Process) -> None:
         timeout_graceful_shutdown=DRAIN_S,
     )
     async with asyncio.TaskGroup() as tasks:
-        accepting = tasks.create_task(producer.run(), name="acceptor")
+        accepting = tasks.create_task(producer.run(), name="producer")
         watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
         learning = tasks.create_task(learn(known), name="revocations")
         counting = tasks.create_task(files.watch(), name="descriptors")

@@ -106,11 +106,11 @@ async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, checkpo
 async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> None:
     """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
     places = process.settings.windows_in_flight
-    reach = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
-    work = UrgentWork(lane, places, reach.mailboxes)
+    live = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
+    work = UrgentWork(lane, places, live.mailboxes)
     pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * places)
     async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(reach.run())
+        looking = tasks.create_task(live.run())
         await consume(process, pipeline, source)
         looking.cancel()
 
@@ -171,23 +171,23 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
     known = await unless_stopping(process, source.checkpoints.settle())
     settling = retry(lambda: scheduled.settle(held, known.partitions), "mongodb", *database.TRANSIENT)
     await unless_stopping(process, settling)
-    releasing = ReleaseLoop(names, stored, producer, lambda: {p.number for p in source.assigned()})
-    work = HoldWork(known.began, known.partitions, names, stored, producer, releasing.came)
+    release = ReleaseLoop(names, stored, producer, lambda: {p.number for p in source.assigned()})
+    work = HoldWork(known.began, known.partitions, names, stored, producer, release.came)
     pipeline = _pipeline(process, "scheduler", SCHEDULER_POLICY, work, source)
-    endings = ExpireLoop(names, stored, producer)
+    expire = ExpireLoop(names, stored, producer)
     limit = RateLimit(settings.recipient_rate, settings.recipient_burst) if settings.recipient_rate > 0 else None
-    deferring = ShowThrottledLoop(names, stored, producer, releasing.owned, known.partitions, limit)
+    show_throttled = ShowThrottledLoop(names, stored, producer, release.owned, known.partitions, limit)
     async with asyncio.TaskGroup() as tasks:
         beside = [
-            tasks.create_task(releasing.run(), name="releasing"),
-            tasks.create_task(endings.run(), name="endings"),
-            tasks.create_task(deferring.run(), name="deferring"),
+            tasks.create_task(release.run(), name="release"),
+            tasks.create_task(expire.run(), name="expire"),
+            tasks.create_task(show_throttled.run(), name="show throttled"),
         ]
         try:
             with (
-                fails_when(process, releasing.stuck),
-                fails_when(process, endings.stuck),
-                fails_when(process, deferring.stuck),
+                fails_when(process, release.stuck),
+                fails_when(process, expire.stuck),
+                fails_when(process, show_throttled.stuck),
             ):
                 await consume(process, pipeline, source)
         finally:

@@ -75,8 +75,7 @@ export type Change =
   /** Whether it was delivered before or not. */
   | "expired"
   | "collapsed"
-  | "throttled"
-  | "dead";
+  | "throttled";
 
 /** Another device, or this one, changed something. `delivered` may have no ids: only the count is news. */
 export interface Sync {

@@ -22,7 +22,7 @@ async def send_keyed(
         partitions = len(await through.partitions_for(topic))
         batches: dict[int, Any] = {}  # being filled, one a partition
         sent: list[Any] = []
-        pace = TimeSlice()
+        time_slice = TimeSlice()
         for key, value in records:
             number = partition_of(key, partitions)
             if number not in batches:
@@ -31,8 +31,8 @@ async def send_keyed(
                 sent.append(await _send(through, topic, number, batches[number]))
                 batches[number] = through.create_batch()
                 batches[number].append(timestamp=None, key=key.encode(), value=value)
-            if pace.is_over():
-                await pace.give_way()
+            if time_slice.is_over():
+                await time_slice.give_way()
         for number, batch in batches.items():  # at once, so that one request takes them
             sent.append(await _send(through, topic, number, batch))
         await asyncio.gather(*sent)

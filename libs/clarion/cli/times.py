@@ -30,8 +30,14 @@ def moment(at: str | None, within: str | None, now: datetime) -> datetime | None
         raise typer.BadParameter("either --deliver-at or --in, not both")
     try:
         if within is not None:
-            return now + timedelta(seconds=seconds(within))
+            return _after(now, within)
         return None if at is None else msgspec.convert(at, Moment).astimezone(UTC)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
-        name = "--deliver-at" if within is None else "--in"
-        raise typer.BadParameter(f"{name}: {error}; {_FORM}") from error
+        raise typer.BadParameter(f"--deliver-at: {error}; {_FORM}") from error
+
+
+def _after(now: datetime, within: str) -> datetime:
+    try:
+        return now + timedelta(seconds=seconds(within))
+    except OverflowError as error:
+        raise typer.BadParameter(f"--in {within} ends after the year 9999: give less") from error

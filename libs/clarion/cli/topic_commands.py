@@ -23,7 +23,7 @@ def apply() -> None:
     """Create the topics that are missing, then check all; exit 1 with what differs."""
     from clarion.broker import topics as broker_topics
 
-    settings = Settings.from_env()
+    settings = Settings.from_env(knows_users=False)
     for name in _ask_broker(broker_topics.apply(settings), settings):
         typer.echo(f"created {name}")
     # by how many partitions recipients are placed is MongoDB's to tell, and not needed to start
@@ -39,7 +39,7 @@ def check() -> None:
     """
     from clarion.broker import topics as broker_topics
 
-    settings = Settings.from_env()
+    settings = Settings.from_env(knows_users=False)
     differences, grown = _ask_broker(broker_topics.check(settings), settings)
     not_placed = asyncio.run(_not_placed(settings, grown)) if grown else {}
     for name, partitions in grown.items():
@@ -67,7 +67,7 @@ def grow(
     """
     from clarion.broker import topics as broker_topics
 
-    settings, seconds = Settings.from_env(), times.seconds(within)
+    settings, seconds = Settings.from_env(knows_users=False), times.seconds(within)
     declared = [one.name.removeprefix(settings.prefix) for one in broker_topics.declared(settings)]
     if topic not in declared:
         raise typer.BadParameter(f"{topic} is none of {', '.join(declared)}")

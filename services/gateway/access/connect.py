@@ -207,7 +207,7 @@ class Connector:
 def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
     """A frame before hello: True when it was the `resume` that is waited for. Raises ProtocolViolation."""
     if not isinstance(frame, frames.Resume):
-        raise ProtocolViolation("say resume, or wait for hello")
+        raise ProtocolViolation("the first frame is `resume`; wait for `hello` before any other")
     if connection.decided:
         return False
     _decide(connection, frame)

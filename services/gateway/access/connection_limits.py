@@ -40,7 +40,7 @@ class ConnectionLimits:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._most: Final = settings.connections
-        self._crowds: Final = AddressCounter(settings.connections_per_ip)
+        self._addresses: Final = AddressCounter(settings.connections_per_ip)
         rate, per_address = settings.upgrades_per_s, settings.upgrades_per_s_per_ip
         burst = max(settings.connections_per_ip, math.ceil(per_address))
         is_limited = per_address and settings.connections_per_ip
@@ -64,7 +64,7 @@ class ConnectionLimits:
     def _refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         if 0 < self._most <= self._inside:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full", LATER_S)
-        if self._crowds.is_full(address):
+        if self._addresses.is_full(address):
             return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from this address", LATER_S)
         now = self._now()
         if self._rate_of is not None and (wait_s := self._rate_of.take(address, now)):
@@ -72,13 +72,13 @@ class ConnectionLimits:
         if shows_token and self._rate is not None and self._rate.take(_ANYBODY, now):
             self._line_ends = min(max(now, self._line_ends) + self._turn_s, now + LONGEST_LINE_S)
             retry_after_s = math.ceil(self._line_ends - now)
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "many connect just now", retry_after_s)
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect right now", retry_after_s)
         return None
 
     def enter(self, address: str) -> None:
         self._inside += 1
-        self._crowds.enter(address)
+        self._addresses.enter(address)
 
     def leave(self, address: str) -> None:
         self._inside -= 1
-        self._crowds.leave(address)
+        self._addresses.leave(address)

@@ -59,7 +59,7 @@ class Heartbeats:
         pinged = self._judged(now, caught_up)
         for connection in self._wheel.turn(now):
             if not connection.is_open:
-                connection.wire.abort()
+                connection.transport.abort()
                 continue
             if _expires_in(connection, today) <= 0:
                 self._close(connection, Close.TOKEN, "token expired or revoked")
@@ -68,7 +68,7 @@ class Heartbeats:
                 connection.beat_at = now + limits.PING_S
                 if not connection.pong_due:  # else it is asked already
                     connection.pong_due = True
-                    connection.wire.write(_ping(connection.feed.advance_since(caught_up)))
+                    connection.transport.write(_ping(connection.feed.advance_since(caught_up)))
                     pinged.append(connection)
             self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection, today)))
         if pinged:

@@ -35,7 +35,7 @@ class Transport(Protocol):
 class Connection:
     """`ConnectionLimits` counts it for `address`. Small when idle: what only an arrival needs is dropped then."""
 
-    wire: Transport
+    transport: Transport
     feed: Feed
     address: str = ""
     session: str = field(default_factory=new_id)
@@ -66,12 +66,12 @@ class Connection:
         return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
 
     def send(self, frame: ServerFrame) -> None:
-        self.wire.write(frames.encode(frame))
+        self.transport.write(frames.encode(frame))
 
     def send_items(self, items: Sequence[OutgoingItem], caught_up: datetime | None) -> None:
         """Write items as batch frames and note them in the feed."""
         for run in split(items):
-            self.wire.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
+            self.transport.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
 
     def refuse(self, code: str, detail: str) -> None:
         """Say that something asked for was not done. Whoever asks and reads no answers must not gather them here."""
@@ -89,4 +89,4 @@ class Connection:
         elif code >= Close.PROTOCOL:
             self.send(frames.Error(code.name.lower(), reason))
         self.advance(_CLOSING)
-        self.wire.shut(code, reason)
+        self.transport.shut(code, reason)

@@ -108,7 +108,7 @@ class Rooms:
                 self._pushed[item.lane].n += 1
             if len(push) == len(run):
                 joined = joined or join(run)
-                connection.wire.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
+                connection.transport.write(batch_frame(feed.send(run), joined, feed.advance_since(caught_up)))
                 continue
             connection.send_items(push, caught_up)
             if len(push) + repeats < len(run):
@@ -126,7 +126,7 @@ class Rooms:
             if connection.feed.paused or connection.state < _GREETED:
                 connection.resync_owed = True
             else:
-                connection.wire.write(text)
+                connection.transport.write(text)
 
     def settle(self, connection: Connection) -> None:
         """The connection can take more again, or has its `hello`."""

@@ -39,7 +39,7 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: InboxL
         user = await asker(request)
         asked = request.query_params
         for name in set(asked) - _PARAMETERS:
-            raise _invalid(name, "unknown_parameter", "there is none of that name", ", ".join(sorted(_PARAMETERS)))
+            raise _invalid(name, "unknown_parameter", "no such parameter", ", ".join(sorted(_PARAMETERS)))
         limit, after = _limit(asked), _after(asked)
         unread_only, archived = _truth(asked, "unread"), _truth(asked, "archived")
         if unread_only and archived:

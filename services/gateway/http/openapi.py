@@ -32,7 +32,7 @@ _DISCONNECTING: Final = _ALWAYS | {403: "The token's scope lacks `operate`.", 42
 _LISTENING: Final = {
     403: "The origin is not in CLARION_ORIGINS.",
     429: "Too many connections from this address. See `Retry-After`.",
-    503: "The gateway is full, drains, or many connect just now. See `Retry-After`.",
+    503: "The gateway is full, drains, or too many clients connect right now. See `Retry-After`.",
 }
 _ACKNOWLEDGING: Final = _MARKING | {
     404: "There is no such stream: begin a new one.",

@@ -101,7 +101,7 @@ class MailboxReader:
 
     async def _take(self, records: Sequence[Any]) -> None:
         """Before what follows a lost record, everybody falls behind: a cursor could pass it (D-lost-record)."""
-        pace = TimeSlice()
+        time_slice = TimeSlice()
         lost: list[str] = []
         for record in records:
             try:
@@ -116,10 +116,10 @@ class MailboxReader:
             if lost:
                 self._lose(lost)
             for _ in self._handle(delivery):
-                if pace.is_over():
-                    await pace.give_way()
-            if pace.is_over():
-                await pace.give_way()
+                if time_slice.is_over():
+                    await time_slice.give_way()
+            if time_slice.is_over():
+                await time_slice.give_way()
         if lost:
             self._lose(lost)
 

@@ -115,10 +115,10 @@ class ReceiptSender:
 
     async def _take(self) -> list[Receipt]:
         batch: list[Receipt] = []
-        pace = TimeSlice()
+        time_slice = TimeSlice()
         while self._queue and len(batch) < BATCH:
             batch += self._queue.take(_AT_ONCE)
-            await pace.give_way()
+            await time_slice.give_way()
         return batch
 
     async def _deliver(self, batch: list[Receipt]) -> bool:

@@ -58,7 +58,7 @@ class Pipeline:
         self._epoch = -1  # of the latest batch
         self._refused = -1  # batches of epochs up to this one are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
-        self._turns: Final = StageOrder()
+        self._order: Final = StageOrder()
         self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
         self._idle: Final = asyncio.Event()
         self._idle.set()
@@ -91,14 +91,14 @@ class Pipeline:
                 window, acks = await self._gather()
                 self._begun += 1
                 flight = self._in_flight[window] = _Flight(self._begun, time.monotonic())
-                turn = self._turns.join(window.partitions, partial(self._check, window, flight), self._changed.set)
+                ticket = self._order.join(window.partitions, partial(self._check, window, flight), self._changed.set)
                 self._windows.set(len(self._in_flight))
                 self._window_items.observe(window.records)
-                tasks.create_task(self._do(window, turn, acks, tasks))
+                tasks.create_task(self._do(window, ticket, acks, tasks))
 
-    async def _do(self, window: Window, turn: Ticket, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
+    async def _do(self, window: Window, ticket: Ticket, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
         try:
-            await self._work(window, turn)
+            await self._work(window, ticket)
         except WindowShelved as reason:
             log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
             self._postponed.inc()
@@ -111,7 +111,7 @@ class Pipeline:
         else:
             for ack in acks:
                 ack()
-        turn.leave()
+        ticket.leave()
         del self._in_flight[window]
         self._windows.set(len(self._in_flight))
         self._buffered.dec(window.size)
@@ -164,7 +164,7 @@ class Pipeline:
                 return window, acks
             wait_s = window.wait_s(time.monotonic()) if window else None
             if window and not wait_s:
-                if self._turns.are_free(window.partitions, Stage.STORE):
+                if self._order.are_free(window.partitions, Stage.STORE):
                     return window, acks
                 wait_s = None
             self._changed.clear()

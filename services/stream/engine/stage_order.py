@@ -95,10 +95,10 @@ class StageOrder:
     ) -> Ticket:
         """Queue a window up behind the latest ones of `partitions`."""
         queues = set(partitions)
-        turn = Ticket(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
-        self._latest.update(dict.fromkeys(queues, turn))
-        return turn
+        ticket = Ticket(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
+        self._latest.update(dict.fromkeys(queues, ticket))
+        return ticket
 
     def are_free(self, partitions: Iterable[Partition], stage: Stage) -> bool:
         """Whether a window of `partitions` gains nothing by waiting for the one before it to leave `stage`."""
-        return not any(turn.is_worth_waiting_for(stage) for p in partitions if (turn := self._latest.get(p)))
+        return not any(ticket.is_worth_waiting_for(stage) for p in partitions if (ticket := self._latest.get(p)))

@@ -22,7 +22,7 @@ from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.lanes.retractions import withdraw
-from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_letters import report
 from services.stream.steps.dead_receipts import dead_receipts
 from services.stream.steps.decode import Decoded, decode_window
 from services.stream.steps.pack import pack
@@ -54,11 +54,11 @@ class LaneWork:
     confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
     began: int | None = None  # the generation in which its topic was made, if that is not the present one
 
-    async def __call__(self, window: Window, turn: Ticket) -> None:
+    async def __call__(self, window: Window, ticket: Ticket) -> None:
         decoded = self.decode(window)
-        async with turn.at(Stage.STORE):
-            outcome = await self.store(decoded, turn)
-        await self.emit(decoded, outcome, await self.route(outcome), turn)
+        async with ticket.at(Stage.STORE):
+            outcome = await self.store(decoded, ticket)
+        await self.emit(decoded, outcome, await self.route(outcome), ticket)
 
     def decode(self, window: Window) -> Decoded:
         with self.stage("decode"):
@@ -68,13 +68,13 @@ class LaneWork:
                 self.throttling.apply(decoded, max(batch.epoch for batch in window.batches), now.timestamp())
         return decoded
 
-    async def store(self, decoded: Decoded, turn: Ticket) -> Outcome:
+    async def store(self, decoded: Decoded, ticket: Ticket) -> Outcome:
         """To be awaited while the window holds its turn in `Stage.STORE`."""
         if self.confirmed:
             await self.confirmed()
         with self.stage("store"):
             stored = notifications.collection(self.database)
-            outcome = await store(stored, self.lane, list(decoded.entries.values()), turn, self.gate, times.now())
+            outcome = await store(stored, self.lane, list(decoded.entries.values()), ticket, self.gate, times.now())
             if decoded.planned:
                 await withdraw(self.database, decoded.planned, outcome)
         return outcome
@@ -86,9 +86,9 @@ class LaneWork:
             online = sessions.collection(self.database)
             return await retry(lambda: sessions.route(online, users), "mongodb", *database.TRANSIENT)
 
-    async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, turn: Ticket) -> None:
+    async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, ticket: Ticket) -> None:
         letters = [*decoded.dead, *outcome.dead]
-        async with turn.at(Stage.EMIT):
+        async with ticket.at(Stage.EMIT):
             if gone := decoded.gone(times.now()):  # a long wait for MongoDB may lie behind
                 outcome.items = [item for item in outcome.items if item.id not in gone]
             packed = list(pack(outcome.items, self.lane, mailboxes))
@@ -104,7 +104,7 @@ class LaneWork:
                 await self.send(records)
         metrics.emitted.labels(self.lane).inc(sum(len(record.items) for _, record in packed))
         self._count(decoded, outcome)
-        say_dead(letters)
+        report(letters)
 
     async def send(self, records: Sequence[Sent]) -> None:
         await produce(self.producer, self.names, records)

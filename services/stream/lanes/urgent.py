@@ -45,58 +45,58 @@ class UrgentWork:
     _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
     _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
 
-    async def __call__(self, window: Window, turn: Ticket) -> None:
+    async def __call__(self, window: Window, ticket: Ticket) -> None:
         decoded = self.lane.decode(window)
-        await self._enter(turn, decoded)
-        self._unsent[turn] = decoded
+        await self._enter(ticket, decoded)
+        self._unsent[ticket] = decoded
         try:
-            outcome, mailboxes = await self._stored_and_routed(turn, decoded)
-            await self.lane.emit(decoded, outcome, mailboxes, turn)
+            outcome, mailboxes = await self._stored_and_routed(ticket, decoded)
+            await self.lane.emit(decoded, outcome, mailboxes, ticket)
         finally:
-            del self._unsent[turn]
+            del self._unsent[ticket]
 
-    async def _stored_and_routed(self, turn: Ticket, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
+    async def _stored_and_routed(self, ticket: Ticket, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
         """In a place, which is left then."""
         try:
             if self._slow:
-                turn.is_slow()
+                ticket.is_slow()
                 await self._go_live([decoded])
-            async with turn.at(Stage.STORE):
-                outcome = await self._patiently(self.lane.store(decoded, turn))
+            async with ticket.at(Stage.STORE):
+                outcome = await self._patiently(self.lane.store(decoded, ticket))
             return outcome, await self._patiently(self.lane.route(outcome))
         finally:
-            self._inside.remove(turn)
+            self._inside.remove(ticket)
             self._moved.set()
 
-    async def _enter(self, turn: Ticket, decoded: Decoded) -> None:
+    async def _enter(self, ticket: Ticket, decoded: Decoded) -> None:
         """Wait for a place. Raises `WindowShelved` when what waits has gone live instead."""
         try:
-            await self._take_place(turn, decoded)
+            await self._take_place(ticket, decoded)
         except WindowShelved:
             await self._go_live([decoded])
             raise
 
-    async def _take_place(self, turn: Ticket, decoded: Decoded) -> None:
-        self._line[turn] = decoded
+    async def _take_place(self, ticket: Ticket, decoded: Decoded) -> None:
+        self._line[ticket] = decoded
         try:
-            while not self._may_enter(turn, decoded):
+            while not self._may_enter(ticket, decoded):
                 await self._next_move()
-            self._inside.add(turn)
+            self._inside.add(ticket)
         finally:
-            del self._line[turn]
+            del self._line[ticket]
             self._moved.set()
 
-    def _may_enter(self, turn: Ticket, decoded: Decoded) -> bool:
-        turn.check()
-        if next(iter(self._line)) is turn and len(self._inside) < self.places:
+    def _may_enter(self, ticket: Ticket, decoded: Decoded) -> bool:
+        ticket.check()
+        if next(iter(self._line)) is ticket and len(self._inside) < self.places:
             return True
-        if self._slow and self._unseen(decoded) and not self._is_behind_unseen(turn):
+        if self._slow and self._unseen(decoded) and not self._is_behind_unseen(ticket):
             raise WindowShelved("as many windows wait for MongoDB as may")
         return False
 
-    def _is_behind_unseen(self, turn: Ticket) -> bool:
+    def _is_behind_unseen(self, ticket: Ticket) -> bool:
         """Whether an earlier window in the line has still to go live: once a later one has, it would count as seen."""
-        earlier = takewhile(lambda one: one is not turn, self._line)
+        earlier = takewhile(lambda one: one is not ticket, self._line)
         return any(self._unseen(self._line[one]) for one in earlier)
 
     async def _next_move(self) -> None:
@@ -119,8 +119,8 @@ class UrgentWork:
     async def _outwait(self, asking: "asyncio.Future[T]") -> None:
         self._slow += 1
         try:
-            for turn in self._unsent:
-                turn.is_slow()
+            for ticket in self._unsent:
+                ticket.is_slow()
             await self._go_live(list(self._unsent.values()))
             self._moved.set()
             await asyncio.wait([asking])

@@ -28,7 +28,7 @@ from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.receipts.fold import Folded, fold
-from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_letters import report
 from services.stream.steps.decode import dead_letter, empty, refused, unreadable_letters
 from services.stream.steps.produce import produce
 from services.stream.steps.records import dead_letter_records, receipt_records, sync_records
@@ -42,7 +42,7 @@ class ReceiptsWork:
     database: Database
     producer: AIOKafkaProducer
 
-    async def __call__(self, window: Window, turn: Ticket) -> None:
+    async def __call__(self, window: Window, ticket: Ticket) -> None:
         found, dead = decode_receipts(window.batches, times.now())
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
@@ -50,7 +50,7 @@ class ReceiptsWork:
         retracted = early_retractions.retractions(folded.unfound)
 
         async def store() -> tuple[list[Refused], list[Receipt]]:
-            turn.check()
+            ticket.check()
             refused: list[Refused] = []
             for change in folded.changes:
                 if change.op is Op.RETRACTED and change.user is not None:
@@ -63,7 +63,7 @@ class ReceiptsWork:
             refused += await receipt_updates.fold(stored, folded.changes)
             return refused, await early_retractions.retract(self.database, retracted, times.now())
 
-        async with turn.at(Stage.STORE):  # a user's receipts are folded in their order
+        async with ticket.at(Stage.STORE):  # a user's receipts are folded in their order
             refused, met = await retry(store, "mongodb", *database.TRANSIENT)
         dead += _unfoldable(found, refused)
         for change in folded.changes:
@@ -74,9 +74,9 @@ class ReceiptsWork:
             *receipt_records(self.names, met),
             *dead_letter_records(self.names, dead),
         ]
-        async with turn.at(Stage.EMIT):
+        async with ticket.at(Stage.EMIT):
             await produce(self.producer, self.names, records)
-        say_dead(dead)
+        report(dead)
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
         """What to tell whom: only users who are connected, with the server's count as it is after the fold."""

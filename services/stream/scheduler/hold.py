@@ -18,7 +18,7 @@ from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.scheduler.decode import DecodedToHold, decode_plans
-from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_letters import report
 from services.stream.steps.dead_receipts import dead_receipts
 from services.stream.steps.decode import conflict, dead_letter
 from services.stream.steps.produce import produce
@@ -35,11 +35,11 @@ class HoldWork:
     producer: AIOKafkaProducer
     came: Callable[[datetime], None]  # told when the first of a window is due
 
-    async def __call__(self, window: Window, turn: Ticket) -> None:
+    async def __call__(self, window: Window, ticket: Ticket) -> None:
         now = times.now()
         plans = decode_plans(window.batches, self.began, self.partitions, now)
-        async with turn.at(Stage.STORE):
-            dead, fresh = await self._hold(plans, turn, now)
+        async with ticket.at(Stage.STORE):
+            dead, fresh = await self._hold(plans, ticket, now)
             retracted = await retry(lambda: self._take_back(list(plans.by_id), now), "mongodb", *database.TRANSIENT)
         letters = [*plans.dead, *dead]
         records = [
@@ -48,16 +48,16 @@ class HoldWork:
             *receipt_records(self.names, dead_receipts(letters, now)),
             *receipt_records(self.names, early_retractions.receipts_of(retracted, now)),
         ]
-        async with turn.at(Stage.EMIT):
+        async with ticket.at(Stage.EMIT):
             await produce(self.producer, self.names, records)
         metrics.scheduled.inc(fresh)
-        say_dead(letters)
+        report(letters)
 
-    async def _hold(self, plans: DecodedToHold, turn: Ticket, now: datetime) -> tuple[list[DeadLetter], int]:
+    async def _hold(self, plans: DecodedToHold, ticket: Ticket, now: datetime) -> tuple[list[DeadLetter], int]:
         """What can never be held, and how many were not held before. Raises `OwnershipLost`."""
         held = scheduled.collection(self.database)
         documents = [plan.document(now) for plan in plans.by_id.values()]
-        inserted = await insert_all(held, documents, turn, None)
+        inserted = await insert_all(held, documents, ticket, None)
         before: dict[str, bytes] = {}
         if inserted.repeats:
             before = await retry(lambda: scheduled.digests(held, inserted.repeats), "mongodb", *database.TRANSIENT)

@@ -10,7 +10,7 @@ from clarion.telemetry import metrics
 log = structlog.get_logger()
 
 
-def say_dead(letters: Iterable[DeadLetter]) -> None:
+def report(letters: Iterable[DeadLetter]) -> None:
     for letter in letters:
         metrics.dead_lettered.labels(letter.reason).inc()
         log.warning(

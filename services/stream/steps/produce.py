@@ -13,7 +13,7 @@ from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
 from clarion.resilience.retry import retry
 from clarion.telemetry import metrics
-from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_letters import report
 from services.stream.steps.records import Sent, dead_letter_records
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ async def produce(producer: AIOKafkaProducer, names: Names, records: Iterable[Se
         return
     letters = [_letter(one) for one in refused if one.record["topic"] in _of_notifications(names)]
     refused += await _send(producer, list(dead_letter_records(names, letters)))
-    say_dead(letters)
+    report(letters)
     for one in refused:
         metrics.records_refused.labels(one.record["topic"].removeprefix(names.prefix)).inc()
     first = refused[0]

@@ -53,7 +53,7 @@ class Outcome:
 
 
 async def store(
-    stored: Collection, lane: Lane, entries: Sequence[Entry], turn: Ticket, gate: Gate | None, now: datetime
+    stored: Collection, lane: Lane, entries: Sequence[Entry], ticket: Ticket, gate: Gate | None, now: datetime
 ) -> Outcome:
     """Store what is new, look up what was there, and collapse.
 
@@ -64,7 +64,7 @@ async def store(
     # neighbours in the indexes that begin with the recipient, so that MongoDB finds their pages in its caches: a sixth
     # less of its CPU. Sorting is stable: a recipient's keep their order.
     by_recipient = sorted(entries, key=attrgetter("recipient"))
-    inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), turn, gate)
+    inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), ticket, gate)
     if late := list(inserted.late):
         await _retry(lambda: notifications.come_late(stored, late))
     before: dict[str, Stored] = {}
@@ -73,7 +73,7 @@ async def store(
         repeats = [entry for entry in entries if entry.id in inserted.repeats]
         if foretold := [e for e in repeats if not (known := before.get(e.id)) or _completes(e, known)]:
             wholes = raw_documents.encode(foretold, lane, now, keep_until)
-            refused = await _complete(stored, wholes, turn, gate, now)
+            refused = await _complete(stored, wholes, ticket, gate, now)
             # not visible when what follows it was, and seen by nobody
             unseen = {e.id for e in foretold if not (known := before.get(e.id)) or not known.recipient}
             inserted = replace(inserted, refused={**inserted.refused, **refused}, late=inserted.late | unseen)
@@ -85,7 +85,7 @@ async def store(
 
 
 async def _complete(
-    stored: Collection, wholes: Sequence[Fields], turn: Ticket, gate: Gate | None, now: datetime
+    stored: Collection, wholes: Sequence[Fields], ticket: Ticket, gate: Gate | None, now: datetime
 ) -> dict[str, str]:
     """Make stubs whole, and insert what is none any more: it was purged meanwhile. Returns what can never be, and why.
 
@@ -94,7 +94,7 @@ async def _complete(
     """
     late = [{**whole, "late": True} for whole in wholes]
     refused = await _retry(lambda: stubs.complete(stored, late, now))
-    purged = await insert_all(stored, late, turn, gate)
+    purged = await insert_all(stored, late, ticket, gate)
     return {**refused, **purged.refused}
 
 
@@ -130,7 +130,7 @@ def _is_retracted(entry: Entry, known: Stored) -> bool:
     return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
-async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Ticket, gate: Gate | None) -> Inserted:
+async def insert_all(stored: Collection, documents: Sequence[Fields], ticket: Ticket, gate: Gate | None) -> Inserted:
     """Insert all; try what is refused again, alone, POISON_TRIES times in all.
 
     What fails for a reason that passes by itself is tried alone for as long as that takes: a full disk makes no dead
@@ -139,10 +139,10 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], turn: Tick
 
     async def insert(batch: Sequence[Fields]) -> Inserted:
         if gate is None:
-            turn.check()
+            ticket.check()
             return await notifications.insert(stored, batch)
         async with gate.passed():
-            turn.check()
+            ticket.check()
             started = time.perf_counter()
             inserted = await notifications.insert(stored, batch)
             if len(batch) >= _TELLING:

@@ -10,7 +10,7 @@ from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.telemetry import metrics
 from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
 from clarion.telemetry.logs import logging_to
-from services.stream.steps.dead_letters import say_dead
+from services.stream.steps.dead_letters import report
 from tests.unit.clarion.contracts.test_dead_letters import NOW
 
 FLOOD = 10_000
@@ -29,8 +29,8 @@ def test_a_flood_of_dead_letters_is_a_few_lines_with_the_number_of_the_rest_and_
     stream = io.StringIO()
     before: float = counted()
     with logging_to(stream, service="low", level="info"):
-        say_dead(letter(n) for n in range(FLOOD))
-        say_dead([letter(1, "receipts")])
+        report(letter(n) for n in range(FLOOD))
+        report([letter(1, "receipts")])
         structlog.get_logger().info("something else")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == FEW + 3

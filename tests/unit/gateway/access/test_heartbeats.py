@@ -54,11 +54,11 @@ class Clock:
             self.beats.turn(self.now)
 
     def connect(self, *, token_s: float = 3_600) -> tuple[Connection, Wire]:
-        wire = Wire()
+        transport = Wire()
         claims = Claims("ann", frozenset(), self.time() + token_s, self.time())
-        connection = Connection(wire, Feed(opened=NOW, since=NOW), claims=claims)
+        connection = Connection(transport, Feed(opened=NOW, since=NOW), claims=claims)
         self.beats.watch(connection)
-        return connection, wire
+        return connection, transport
 
 
 @pytest.fixture
@@ -68,92 +68,92 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def pings(wire: Wire) -> int:
-    return sum(isinstance(frame, frames.Ping) for frame in wire.said)
+def pings(transport: Wire) -> int:
+    return sum(isinstance(frame, frames.Ping) for frame in transport.said)
 
 
-def until_pinged(clock: Clock, wire: Wire) -> None:
+def until_pinged(clock: Clock, transport: Wire) -> None:
     for _ in range(int(PING_S) + 2):
-        if not pings(wire):
+        if not pings(transport):
             clock.run(1)
-    assert pings(wire) == 1
+    assert pings(transport) == 1
 
 
 def test_a_ping_comes_every_ping_time_while_it_is_answered(clock: Clock) -> None:
-    connection, wire = clock.connect()
+    connection, transport = clock.connect()
     answered = 0
     for _ in range(int(10 * PING_S)):
         clock.run(1)
-        if pings(wire) > answered:
-            answered = pings(wire)
+        if pings(transport) > answered:
+            answered = pings(transport)
             connection.pong_due = False
     assert 9 <= answered <= 10
-    assert wire.codes == []
+    assert transport.codes == []
 
 
 def test_whoever_does_not_answer_is_closed_in_time_and_then_cut_off(clock: Clock) -> None:
-    _, wire = clock.connect()
-    until_pinged(clock, wire)
+    _, transport = clock.connect()
+    until_pinged(clock, transport)
     clock.run(PONG_S - 1)
-    assert wire.codes == []
+    assert transport.codes == []
     clock.run(3)
-    assert wire.codes == [4408]
+    assert transport.codes == [4408]
     clock.run(CLOSE_WITHIN_S - 3)
-    assert not wire.is_aborted
+    assert not transport.is_aborted
     clock.run(3)
-    assert wire.is_aborted
+    assert transport.is_aborted
 
 
 def test_whoever_answers_by_post_is_not_closed_while_its_answer_may_be_on_its_way(clock: Clock) -> None:
-    connection, wire = clock.connect()
+    connection, transport = clock.connect()
     connection.by_post = True
-    until_pinged(clock, wire)
+    until_pinged(clock, transport)
     clock.run(3 * PONG_S)  # Kafka is away: nobody knows what was posted elsewhere
-    assert wire.codes == []
+    assert transport.codes == []
     clock.caught_up = times.now() - timedelta(seconds=PONG_S)
     clock.run(2 * PONG_S)
-    assert wire.codes == []
+    assert transport.codes == []
     clock.caught_up = times.now()
     clock.run(PONG_S + 3)
-    assert wire.codes == [4408]
+    assert transport.codes == [4408]
 
 
 @pytest.mark.parametrize("token_s", [3.0, PING_S * 2 + 5])
 def test_a_token_ends_its_connection_within_two_seconds_whatever_else_is_due(clock: Clock, token_s: float) -> None:
-    connection, wire = clock.connect(token_s=token_s)
+    connection, transport = clock.connect(token_s=token_s)
     for _ in range(int(token_s) - 1):
         clock.run(1)
         connection.pong_due = False
-    assert wire.codes == []
+    assert transport.codes == []
     clock.run(3)
-    assert wire.codes == [4401]
+    assert transport.codes == [4401]
 
 
 def test_a_new_token_keeps_it_and_asks_for_no_answer_before_its_time(clock: Clock) -> None:
-    connection, wire = clock.connect()
-    until_pinged(clock, wire)
+    connection, transport = clock.connect()
+    until_pinged(clock, transport)
     assert connection.claims is not None
     connection.claims = Claims("ann", frozenset(), clock.time() + 1, clock.time())
     clock.beats.renew(connection)
     connection.claims = Claims("ann", frozenset(), clock.time() + 3_600, clock.time())
     clock.run(PONG_S - 2)
-    assert wire.codes == [], "the wheel turned for a token that was replaced, not for the ping"
+    assert transport.codes == [], "the wheel turned for a token that was replaced, not for the ping"
     connection.pong_due = False
     clock.run(2 * PONG_S)
-    assert wire.codes == []
+    assert transport.codes == []
 
 
 def test_a_token_that_is_good_for_less_long_ends_it_then(clock: Clock) -> None:
-    connection, wire = clock.connect()
+    connection, transport = clock.connect()
     connection.claims = Claims("ann", frozenset(), clock.time() + 2, clock.time())
     clock.beats.renew(connection)
     clock.run(4)
-    assert wire.codes == [4401]
+    assert transport.codes == [4401]
 
 
 def test_a_connection_that_is_gone_is_forgotten(clock: Clock) -> None:
-    connection, wire = clock.connect(token_s=2)
+    connection, transport = clock.connect(token_s=2)
     clock.beats.forget(connection)
     clock.run(100)
-    assert wire.said == []
-    assert wire.codes == []
+    assert transport.said == []
+    assert transport.codes == []

@@ -40,12 +40,12 @@ def offered(n: int, size: int = 20) -> OutgoingItem:
 
 
 def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[frames.ServerFrame]]:
-    wire = Written()
+    transport = Written()
     feed = Feed(opened=NOW, since=NOW)
     while live and (issued := feed.next_read()):
         feed.read(issued, [])
     claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(wire, feed, claims=claims, state=ConnectionState.VERIFIED), wire.frames
+    return Connection(transport, feed, claims=claims, state=ConnectionState.VERIFIED), transport.frames
 
 
 def bodies(frame: frames.ServerFrame) -> list[bytes]:

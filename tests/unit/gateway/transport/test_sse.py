@@ -40,8 +40,8 @@ class FakeTransport(sockets.FakeTransport):
 
 
 class Gateway(sockets.Gateway):
-    def on_stream_open(self, wire: Any, address: str) -> Any:
-        return self.on_open(wire, address)
+    def on_stream_open(self, transport: Any, address: str) -> Any:
+        return self.on_open(transport, address)
 
 
 async def _no_app(scope: Any, receive: Any, send: Any) -> None:

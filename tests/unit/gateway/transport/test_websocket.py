@@ -80,12 +80,12 @@ class Gateway:
         self.shown.append(shows_token)
         return self.refuses
 
-    def on_open(self, wire: Transport, address: str) -> Connection:
+    def on_open(self, transport: Transport, address: str) -> Connection:
         self.address = address
         now = times.now()
-        return Connection(wire, Feed(opened=now, since=now), address)
+        return Connection(transport, Feed(opened=now, since=now), address)
 
-    def on_stream_open(self, wire: Transport, address: str) -> Connection:
+    def on_stream_open(self, transport: Transport, address: str) -> Connection:
         raise AssertionError("a socket speaks")
 
     def on_token(self, connection: Connection, token: str) -> None:
