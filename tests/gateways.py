@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
@@ -53,15 +53,15 @@ class Own:
         return after
 
     async def figures(self) -> dict[str, Any]:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
             return (await http.get(f"http://127.0.0.1:{self.settings.admin_port}/health/metrics")).json()
 
     async def unready(self) -> list[str]:
         """Why it is not ready; empty when it is."""
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+            async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
                 return (await http.get(f"http://127.0.0.1:{self.settings.admin_port}/healthz/ready")).json()["reasons"]
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return ["no answer"]
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 
 from tests import schema_checks
 
@@ -17,7 +17,7 @@ WITHIN_S = 20
 class Listener:
     """What comes on one stream, and acknowledgements for it, to any gateway."""
 
-    def __init__(self, response: httpx.Response, http: httpx.AsyncClient) -> None:
+    def __init__(self, response: httpx2.Response, http: httpx2.AsyncClient) -> None:
         self.response = response
         self.session = ""
         self.token = response.request.headers["Authorization"].removeprefix("Bearer ")
@@ -56,7 +56,7 @@ class Listener:
                     return json.loads(data)["code"]
         raise AssertionError("the stream ended without saying why")
 
-    async def post(self, url: str, tag: int, *, token: str = "", session: str = "") -> httpx.Response:
+    async def post(self, url: str, tag: int, *, token: str = "", session: str = "") -> httpx2.Response:
         """Acknowledge, by the stream's own token and session unless others are given."""
         headers = {"Authorization": f"Bearer {token or self.token}"}
         said = {"session": session or self.session, "tag": tag}
@@ -83,7 +83,7 @@ async def listening(
         query = urlencode({"resume": json.dumps({"op": "resume", **resume})})
     headers |= {"Authorization": f"Bearer {token}"}
     async with (
-        httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=WITHIN_S) as http,
         http.stream("GET", f"{url}/v1/stream?{query}", headers=headers) as response,
     ):
         yield Listener(response, http)

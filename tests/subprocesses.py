@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final, NamedTuple
 
-import httpx
+import httpx2
 import psutil
 
 from clarion.settings import Settings
@@ -60,14 +60,14 @@ def free_port() -> int:
 
 async def health_of(admin_port: int) -> dict[str, Any]:
     """What a process says of itself, with its reasons."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False) as http:
         answer: dict[str, Any] = (await http.get(f"http://127.0.0.1:{admin_port}/health")).json()
     return answer
 
 
 async def figures_of(admin_port: int) -> dict[str, float]:
     """The samples of a process's /metrics, by name and labels as they stand there."""
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
         text = (await http.get(f"http://127.0.0.1:{admin_port}/metrics")).text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
@@ -85,7 +85,7 @@ async def net_of(admin_port: int) -> Net:
     """All 0 of a gateway that does not answer."""
     try:
         figures = await figures_of(admin_port)
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return Net()  # it was killed, or paused, or is starting
     return Net(
         figures.get('clarion_safety_net_looks_total{how="done"}', 0),

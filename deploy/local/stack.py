@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from deploy.local import processes, state
 from deploy.local.child import Child
@@ -119,9 +119,9 @@ class Stack:
         if not spec.has_admin:
             return self.children[spec.name].pid is not None
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+            async with httpx2.AsyncClient(trust_env=False, timeout=2) as http:
                 return (await http.get(f"http://{ports.HOST}:{self.ports[spec.admin]}/healthz/ready")).is_success
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     async def _launch(

@@ -3,7 +3,7 @@
 import os
 import time
 
-import httpx
+import httpx2
 from rich.table import Table
 
 from deploy.local import state
@@ -31,8 +31,8 @@ def _row(folder: state.Folder, known: state.StackState, name: str, noted: state.
 
 def _is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://{HOST}:{port}/healthz/ready", timeout=2, trust_env=False).is_success
-    except httpx.TransportError:
+        return httpx2.get(f"http://{HOST}:{port}/healthz/ready", timeout=2, trust_env=False).is_success
+    except httpx2.TransportError:
         return False
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import httpx
+import httpx2
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -84,7 +84,7 @@ async def by_stream(url: str, token: str, first: Frame) -> AsyncGenerator[Line]:
 
 
 async def mark(url: str, token: str, verb: str, ids: list[str]) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=STEP_S) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=STEP_S) as http:
         answer = await http.post(
             f"{url}/v1/inbox/{verb}", json={"ids": ids}, headers={"Authorization": f"Bearer {token}"}
         )

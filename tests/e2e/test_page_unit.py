@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import jwt
 import msgspec
 import pytest
@@ -26,12 +26,12 @@ class Sent(list[str]):
         self.append(recipient)
 
 
-def client(env: str = "dev", sent: Sent | None = None) -> httpx.AsyncClient:
+def client(env: str = "dev", sent: Sent | None = None) -> httpx2.AsyncClient:
     settings = msgspec.convert({"env": env, "jwt_secret": SECRET}, Settings)
     publish = (Sent() if sent is None else sent).publish
     routes = page_routes(assets_path(), settings, publish, ["ada", "bob"], Budget())
-    transport = httpx.ASGITransport(app=Starlette(routes=routes, exception_handlers=HANDLERS))
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes, exception_handlers=HANDLERS))
+    return httpx2.AsyncClient(transport=transport, base_url="http://gateway")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-import httpx
+import httpx2
 import pytest
 
 from clarion.client import Lane, Publisher, Submission, Subscriber
@@ -45,7 +45,7 @@ async def test_ingest_answers_503_while_the_broker_is_stopped_and_recovers_by_it
     headers = {"Authorization": f"Bearer {mint(live, sub='tests', scope=PUBLISH)}"}
     body = {"recipient": user, "type": "t", "message": "hello"}
 
-    async with httpx.AsyncClient(base_url=live.ingest_url, headers=headers, timeout=15, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=live.ingest_url, headers=headers, timeout=15, trust_env=False) as http:
         assert (await http.post("/v1/notifications", json=body)).status_code == 202
         await stack.stop_child("kafka")
         try:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import httpx
+import httpx2
 import msgspec
 
 from clarion.client.errors import Refused, Unavailable
@@ -20,7 +20,7 @@ from clarion.resilience.backoff import Backoff
 log = logging.getLogger(__name__)
 
 BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
-REQUESTS: Final = 16  # of one client under way at once; httpx's own pool works through all that wait for each of them
+REQUESTS: Final = 16  # of one client under way at once; httpx2's own pool works through all that wait for each of them
 _REQUEST_S: Final = 10.0
 _OWN_LIMIT: Final = (
     f"{REQUESTS} requests of this client are under way, which is a limit of the SDK: ask for less at once"
@@ -40,7 +40,7 @@ class Http:
         urls: Sequence[str],
         tokens: TokenSource,
         deadline_s: float,
-        through: httpx.AsyncBaseTransport | None = None,
+        through: httpx2.AsyncBaseTransport | None = None,
         *,
         what: str,
     ) -> None:
@@ -48,7 +48,7 @@ class Http:
         self._tokens = tokens
         self._deadline_s = deadline_s
         self._through = through
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
         self._free = asyncio.Semaphore(REQUESTS)
         self._life = Life(what)
         self.trouble = ""
@@ -82,7 +82,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Ask until there is a verdict. Raises `Refused`, `Unavailable` after the deadline, or `NotOpen`."""
         self.check()
         failures, refreshed = 0, False
@@ -96,7 +96,7 @@ class Http:
                     response = await self._open().request(
                         method, url + path, content=body, headers=authorised, params=params
                     )
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 self.trouble = f"{type(error).__name__}: {str(error) or f'no answer within {_REQUEST_S:g} s'}"
             else:
                 if response.is_success:
@@ -134,23 +134,23 @@ class Http:
         finally:
             self._free.release()
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open(self) -> httpx2.AsyncClient:
         """Only when it is needed: it costs milliseconds to make. It never waits for a connection of its own pool."""
         self.check()  # it may have been closed while this one waited for its turn
         if self._client is None:
-            few = httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
-            timeout = httpx.Timeout(_REQUEST_S, pool=None)
-            self._client = httpx.AsyncClient(timeout=timeout, limits=few, trust_env=False, transport=self._through)
+            few = httpx2.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
+            timeout = httpx2.Timeout(_REQUEST_S, pool=None)
+            self._client = httpx2.AsyncClient(timeout=timeout, limits=few, trust_env=False, transport=self._through)
         return self._client
 
 
-def retry_after(response: httpx.Response) -> float:
+def retry_after(response: httpx2.Response) -> float:
     """Seconds; the other form of the header, a date, is not what Clarion sends."""
     text = response.headers.get("retry-after", "")
     return float(text) if text.isdigit() else 0.0
 
 
-def _problem(response: httpx.Response) -> Problem:
+def _problem(response: httpx2.Response) -> Problem:
     """What the server says, or, when a proxy in between answered, what can be told from the status."""
     try:
         return msgspec.json.decode(response.content, type=Problem)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
+import httpx2
 import msgspec
 
 from clarion.client.http import Http
@@ -33,7 +33,7 @@ class Inbox:
         get_token: GetToken | None = None,
         tokens: TokenSource | None = None,
         deadline_s: float = 30.0,
-        through: httpx.AsyncBaseTransport | None = None,
+        through: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """`url`: a gateway's, or several. `tokens`: instead of the two before it, shared. `through`: for tests."""
         urls = [_inbox_url(one) for one in ([url] if isinstance(url, str) else url)]

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeGuard, cast
 
-import httpx
+import httpx2
 import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -107,7 +107,7 @@ class KeySet:
     async def _refresh(self) -> None:
         try:
             self._keys = usable(await _read(self._url))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
             wait_s = 1.0 + _RETRY.delay(self._failures)
             self._failures += 1
             self._ask_at = self._now() + wait_s
@@ -169,9 +169,9 @@ def _is_strong(key: object) -> TypeGuard[PublicKey]:
 
 
 async def _read(url: str) -> bytes:
-    """Raises httpx.HTTPError, httpx.InvalidURL, TimeoutError, or ValueError for what is too large."""
+    """Raises httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, or ValueError for what is too large."""
     body = bytearray()
-    async with asyncio.timeout(FETCH_S), httpx.AsyncClient(timeout=FETCH_S) as http, http.stream("GET", url) as answer:
+    async with asyncio.timeout(FETCH_S), httpx2.AsyncClient(timeout=FETCH_S) as http, http.stream("GET", url) as answer:
         answer.raise_for_status()
         async for chunk in answer.aiter_bytes():
             body += chunk

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import httpx
+import httpx2
 import psutil
 
 from clarion.settings import Settings
@@ -137,7 +137,7 @@ async def _mailbox(process: psutil.Process, port: int, admin: int) -> int:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
                 found = plain.MAILBOX
-        except (OSError, httpx.TransportError):
+        except (OSError, httpx2.TransportError):
             continue
         if found is not None:
             return int(found)
@@ -145,5 +145,5 @@ async def _mailbox(process: psutil.Process, port: int, admin: int) -> int:
 
 
 async def _figures(admin: int) -> dict[str, Any]:
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
         return (await http.get(f"http://127.0.0.1:{admin}/health/metrics")).json()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 import psutil
 
 from tests.faults.stream.workers import END_S, LOGS, START_S
@@ -51,17 +51,17 @@ class Gateway:
 
     async def ready(self) -> None:
         """Wait until it serves."""
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as http, asyncio.timeout(START_S):
+        async with httpx2.AsyncClient(trust_env=False, timeout=2) as http, asyncio.timeout(START_S):
             while not await self._is_ready(http):
                 if not self.is_alive:
                     raise RuntimeError(f"the gateway at {self.port} has ended by itself: see {self.log}")
                 await asyncio.sleep(_POLL_S)
 
-    async def _is_ready(self, http: httpx.AsyncClient) -> bool:
+    async def _is_ready(self, http: httpx2.AsyncClient) -> bool:
         """It serves a mailbox: one without is ready as well while what it needs is down."""
         try:
             figures = await http.get(f"http://127.0.0.1:{self.admin}/health/metrics")
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False  # not listening yet, or paused
         return figures.json()["mailbox"] is not None
 

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 import psutil
 from rich.console import Console
 
@@ -166,7 +166,7 @@ async def _watching(at: World, failing: list[str]) -> AsyncGenerator[None]:
         try:
             service.look()
             status, reasons = await service.status()
-        except (httpx.TransportError, psutil.NoSuchProcess) as error:
+        except (httpx2.TransportError, psutil.NoSuchProcess) as error:
             if service.is_alive():
                 failing.append(f"{service.name} does not tell its health: {error!r}")
         else:

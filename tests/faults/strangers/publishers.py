@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from typing import Final
 
-import httpx
+import httpx2
 
 from clarion.client import Publisher
 from clarion.contracts.ids import new_id
@@ -41,7 +41,7 @@ async def crowd(doors: Doors, chance: random.Random, sent: Sent) -> None:
 async def reused_keys(doors: Doors, chance: random.Random, sent: Sent) -> None:
     """The first use of each key is accepted, a repeat has the same id, and another message is refused as such."""
     headers = {"authorization": f"Bearer {_token(doors.settings)}"}
-    async with httpx.AsyncClient(trust_env=False, timeout=_ANSWER_S, headers=headers, base_url=_url(doors)) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=_ANSWER_S, headers=headers, base_url=_url(doors)) as http:
         for _ in range(10):
             key = f"key-{new_id()}"
             bodies = [_body(chance) for _ in range(_USES)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 import psutil
 
 from clarion.contracts.lanes import LANES
@@ -46,7 +46,7 @@ class Service:
 
     async def status(self) -> tuple[str, list[str]]:
         """What /health says: a word, and reasons."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
             said = (await http.get(f"http://127.0.0.1:{self.admin}/health")).json()
         return said["status"], said["reasons"]
 
@@ -107,13 +107,13 @@ def _commands() -> dict[str, tuple[str, ...]]:
 
 
 async def _ready(service: Service) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=2) as http:
         while True:
             if not service.is_alive():
                 raise RuntimeError(f"{service.name} has ended by itself: {os.linesep.join(service.lines()[-5:])}")
             try:
                 if (await http.get(f"http://127.0.0.1:{service.admin}/healthz/ready")).is_success:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass  # not listening yet
             await asyncio.sleep(0.1)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from clarion.client.subscribing.connection import Connection, Ended
 from clarion.client.subscribing.cursor_store import Position
@@ -42,7 +42,7 @@ class StreamSession(Connection):
 
     async def run(self) -> Ended:
         headers = {"Authorization": f"Bearer {self._token}"}
-        async with httpx.AsyncClient(trust_env=False, timeout=_ANSWER_S, headers=headers) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=_ANSWER_S, headers=headers) as http:
             works = {asyncio.create_task(self._listen(http)), asyncio.create_task(self._acknowledge(http))}
             try:
                 done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
@@ -59,9 +59,9 @@ class StreamSession(Connection):
         self._due.set()
         return True
 
-    async def _listen(self, http: httpx.AsyncClient) -> Ended:
+    async def _listen(self, http: httpx2.AsyncClient) -> Ended:
         resume = frames.encode(Resume(self._position.cursors, self._position.since)).decode()
-        quiet: Any = httpx.Timeout(_ANSWER_S, read=None)  # how long it may be silent is judged by frames
+        quiet: Any = httpx2.Timeout(_ANSWER_S, read=None)  # how long it may be silent is judged by frames
         try:
             async with http.stream("GET", self._stream_url, params={"resume": resume}, timeout=quiet) as answer:
                 if answer.status_code != HTTPStatus.OK:
@@ -70,7 +70,7 @@ class StreamSession(Connection):
                 return await self._read(lambda: _data(coming))
         except _Closed as closed:
             return Ended(closed.code, closed.reason, self._retry_s)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             return Ended(1006, repr(error), self._retry_s)
 
     def _hear(self, frame: ServerFrame) -> None:
@@ -78,13 +78,13 @@ class StreamSession(Connection):
             self._session = frame.session
         self._tell(frame)
 
-    async def _acknowledge(self, http: httpx.AsyncClient) -> Ended:
+    async def _acknowledge(self, http: httpx2.AsyncClient) -> Ended:
         """Until this stream is known to be none any more."""
         while True:
             await self._due.wait()
             self._due.clear()
             status = 0
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx2.TransportError):
                 said = {"session": self._session, "tag": self._tag}
                 status = (await http.post(random.choice(self._ack_urls), json=said)).status_code
             if status == HTTPStatus.NOT_FOUND:

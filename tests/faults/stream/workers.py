@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from clarion.contracts.lanes import Lane
 from tests.subprocesses import free_port
@@ -32,18 +32,18 @@ class Worker:
 
     async def first_window(self) -> bool:
         """Wait until it has begun a window; False when it ended before."""
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as http, asyncio.timeout(START_S):
+        async with httpx2.AsyncClient(trust_env=False, timeout=2) as http, asyncio.timeout(START_S):
             while self.is_alive:
                 if await self._windows(http) > 0:
                     return True
                 await asyncio.sleep(_POLL_S)
         return False
 
-    async def _windows(self, http: httpx.AsyncClient) -> float:
+    async def _windows(self, http: httpx2.AsyncClient) -> float:
         name = f'clarion_window_items_count{{lane="{self.lane}"}} '
         try:
             text = (await http.get(f"http://127.0.0.1:{self.port}/metrics")).text
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return 0.0  # not listening yet, or paused
         return next((float(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)), 0.0)
 

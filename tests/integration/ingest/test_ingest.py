@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -74,9 +74,9 @@ async def kafka_is_up(process: Process) -> None:
     await until(lambda: process.health.dependency("kafka").up)
 
 
-def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx.AsyncClient:
+def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx2.AsyncClient:
     token = mint(settings, sub="svc", scope=scope, ttl_s=ttl_s)
-    return httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False)
+    return httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False)
 
 
 async def records(settings: Settings, lane: Lane = Lane.NORMAL) -> dict[str, tuple[int, Notification]]:
@@ -107,7 +107,7 @@ async def test_each_error_is_told_and_its_neighbours_are_accepted(settings: Sett
     async with running(settings) as (url, process), publisher(url, settings) as good:
         await kafka_is_up(process)
         expired = publisher(url, settings, ttl_s=-60)
-        nobody = httpx.AsyncClient(base_url=url, trust_env=False)
+        nobody = httpx2.AsyncClient(base_url=url, trust_env=False)
         async with expired, nobody:
             cases = [
                 (400, good.post(ONE, content=b'{"type":', headers={"Content-Type": "application/json"})),
@@ -166,7 +166,7 @@ async def test_a_broker_that_stops_is_503_at_once_and_nothing_acknowledged_is_lo
     statuses: set[int] = set()
     refused_fast = asyncio.Event()
 
-    async def upstream(c: httpx.AsyncClient, name: str, stop: asyncio.Event) -> None:
+    async def upstream(c: httpx2.AsyncClient, name: str, stop: asyncio.Event) -> None:
         number = 0
         while not stop.is_set():
             number += 1
@@ -305,13 +305,13 @@ async def test_a_process_told_to_stop_finishes_what_is_in_flight(settings: Setti
     accepted: set[str] = set()
     gone = asyncio.Event()
 
-    async def upstream(c: httpx.AsyncClient, name: str) -> None:
+    async def upstream(c: httpx2.AsyncClient, name: str) -> None:
         number = 0
         while not gone.is_set():
             number += 1
             try:
                 answer = await c.post(ONE, json=GOOD | {"recipient": f"{name}-{number}"})
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 if accepted:  # it listened before, and does no more
                     return
                 await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -141,7 +141,7 @@ async def test_ingest_accepts_again_after_a_refusal_and_names_it_in_its_health(s
     body = {"type": "t", "message": "x" * 200, "recipient": "ann"}
     async with (
         child(("-m", "clarion.cli", "ingest"), env),
-        httpx.AsyncClient(trust_env=False, timeout=15, headers=headers) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=15, headers=headers) as http,
     ):
 
         async def post() -> int:
@@ -150,7 +150,7 @@ async def test_ingest_accepts_again_after_a_refusal_and_names_it_in_its_health(s
         async def is_up() -> bool:
             try:
                 return await post() == 202
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 return False
 
         await until(is_up)

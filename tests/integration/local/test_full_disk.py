@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -158,7 +158,7 @@ class Cli:
 class Sender:
     """Publishes lane after lane and keeps what was accepted. A refusal has to be a problem that tells a cause."""
 
-    def __init__(self, http: httpx.AsyncClient, settings: Settings) -> None:
+    def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
         self.accepted: set[str] = set()
         self.refused: list[str] = []
         self._http = http
@@ -227,7 +227,7 @@ async def fill_and_free(place: Path, folder: Folder, cli: Cli) -> None:
     settings = Settings.from_env(known.env)
     services = {name: port for name, port in known.ports.items() if name.endswith("-admin")}
     receiver = Receiver()
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
+    async with httpx2.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
         sender = Sender(http, settings)
         reading = [tasks.create_task(receiver.read(settings, "ann"))]
         for _ in range(8):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from pymongo import MongoClient
@@ -145,9 +145,9 @@ def _serve_something(address: str) -> "subprocess.Popen[bytes]":
 
 async def _answers(address: str) -> bool:
     try:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False) as http:
             return (await http.get(f"http://{address}/")).status_code > 0
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 

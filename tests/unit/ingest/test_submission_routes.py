@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -90,18 +90,18 @@ def client(
     limit: SenderLimit | None = None,
     store: Store | None = None,
     sub: str = "svc",
-) -> httpx.AsyncClient:
+) -> httpx2.AsyncClient:
     producer: Any = broker or Broker()
-    transport = httpx.ASGITransport(
+    transport = httpx2.ASGITransport(
         make_app(Verifier(SETTINGS), producer, (store or Store()).find, budget or Budget(), limit or SenderLimit(0, 1)),
         raise_app_exceptions=False,
     )
     token = mint(SETTINGS, sub=sub, scope=scope)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    return httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers)
+    return httpx2.AsyncClient(transport=transport, base_url="http://ingest", headers=headers)
 
 
-def is_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+def is_problem(response: httpx2.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     found = response.json()

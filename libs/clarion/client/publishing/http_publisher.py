@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import msgspec
 
 from clarion.client.errors import Refused, Unavailable
@@ -38,7 +38,7 @@ class _Accepted(msgspec.Struct):
 
 class HttpTransport:
     def __init__(
-        self, url: str, tokens: TokenSource, deadline_s: float, through: httpx.AsyncBaseTransport | None = None
+        self, url: str, tokens: TokenSource, deadline_s: float, through: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         url = f"{url.rstrip('/')}/v1/notifications"
         self._http = Http([url], tokens, deadline_s, through, what="publisher")

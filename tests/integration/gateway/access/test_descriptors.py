@@ -5,7 +5,7 @@ import resource
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -17,8 +17,8 @@ LIMIT = 256
 HALF_OPEN = 400
 
 
-async def asked(admin_port: int, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+async def asked(admin_port: int, path: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
         return await http.get(f"http://127.0.0.1:{admin_port}{path}")
 
 
@@ -32,7 +32,7 @@ async def test_the_admin_port_keeps_descriptors_of_its_own(service: str, setting
         async def ready() -> bool:
             try:
                 return (await asked(own.admin_port, "/healthz/ready")).status_code == 200
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 return False
 
         await until(ready, within_s=90)
@@ -47,10 +47,10 @@ async def test_the_admin_port_keeps_descriptors_of_its_own(service: str, setting
             writer.close()
 
         async def served() -> bool:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+            async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
                 try:
                     return (await http.get(f"http://127.0.0.1:{own.port}/openapi.json")).status_code == 200
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return False
 
         await until(served)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from aiokafka import TopicPartition
@@ -38,13 +38,13 @@ from tests.proxy import mongodb_at, proxied
 CLOSED_WITHIN_S = 30.0
 
 
-async def disconnect(url: str, user: str, token: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+async def disconnect(url: str, user: str, token: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
         return await http.post(f"/v1/users/{user}/disconnect", headers={"Authorization": f"Bearer {token}"})
 
 
 async def inbox_status(url: str, token: str) -> int:
-    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
         return (await http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"})).status_code
 
 
@@ -126,7 +126,7 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
 
 async def publish_status(url: str, token: str) -> int:
     body = {"type": "t", "message": "x", "recipient": "nobody"}
-    async with httpx.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
         return (
             await http.post("/v1/notifications", json=body, headers={"Authorization": f"Bearer {token}"})
         ).status_code
@@ -163,7 +163,7 @@ async def test_only_an_operator_may_and_its_token_is_looked_at_as_any_other(live
         answer = await disconnect(url, nobody, operator)
         assert answer.status_code == 422, nobody
         assert answer.json()["errors"][0]["code"] == "name"
-    async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=url) as http:
         headers = {"Authorization": f"Bearer {operator}"}
         answer = await http.post(f"/v1/users/{user}/disconnect?token={operator}", headers=headers)
         assert (answer.status_code, "address" in answer.json()["detail"]) == (401, True)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -208,7 +208,7 @@ async def test_no_log_has_a_token_wherever_it_was_shown(settings: Settings, tmp_
             async with raw(own, "127.0.0.1") as (reader, writer):
                 writer.write(lines.encode())
                 assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 4")
-        async with httpx.AsyncClient(trust_env=False, base_url=own.url) as http:
+        async with httpx2.AsyncClient(trust_env=False, base_url=own.url) as http:
             for path in (f"/v1/{token()}", f"/?token={token()}", f"/dev/token?jwt={token()}"):
                 await http.get(path, headers={"Authorization": f"Bearer {token()}", "Cookie": f"session={token()}"})
             for path in ("/v1/inbox", f"/v1/inbox?cursor={token()}", f"/v1/users/{token()}/disconnect"):

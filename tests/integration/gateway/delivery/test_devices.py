@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 
 from clarion.client import HttpPublisher, Lane, Subscriber
@@ -178,7 +178,7 @@ async def test_the_count_never_drifts_whatever_is_done_where(
     def some() -> list[str]:
         return chance.sample(known, min(len(known), chance.randint(1, 4)))
 
-    async def act(devices: list[Device], https: list[httpx.AsyncClient]) -> None:
+    async def act(devices: list[Device], https: list[httpx2.AsyncClient]) -> None:
         kind = chance.random()
         if kind < 0.35 or not known:
             await publish()

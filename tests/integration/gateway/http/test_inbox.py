@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -33,10 +33,10 @@ NOW = times.now()
 @asynccontextmanager
 async def asking(
     live: Settings, user: str, *, scope: str = SUBSCRIBE, gateway_number: int = 0
-) -> AsyncGenerator[httpx.AsyncClient]:
+) -> AsyncGenerator[httpx2.AsyncClient]:
     headers = {"Authorization": f"Bearer {mint(live, sub=user, scope=scope)}"}
     url = live.gateway_urls[gateway_number]
-    async with httpx.AsyncClient(base_url=f"{url}/v1", headers=headers, timeout=15, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=f"{url}/v1", headers=headers, timeout=15, trust_env=False) as http:
         yield http
 
 
@@ -53,7 +53,7 @@ async def store(stored: Database, *documents: dict[str, Any]) -> list[str]:
     return [one["_id"] for one in documents]
 
 
-async def pages(http: httpx.AsyncClient, **asked: object) -> list[list[dict[str, Any]]]:
+async def pages(http: httpx2.AsyncClient, **asked: object) -> list[list[dict[str, Any]]]:
     found: list[list[dict[str, Any]]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -139,7 +139,7 @@ async def test_a_wrong_parameter_is_named_with_its_limit_and_cure(
     assert error.get("limit") == limit
 
 
-def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+def is_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     return answer.json()
 
@@ -251,7 +251,7 @@ async def test_a_user_marks_no_faster_than_over_a_socket_and_slows_nobody_else(
     """Each mark is a write. Many more than a socket may send frames in a second, over few connections."""
     under_way = asyncio.Semaphore(20)
 
-    async def mark(http: httpx.AsyncClient) -> httpx.Response:
+    async def mark(http: httpx2.AsyncClient) -> httpx2.Response:
         async with under_way:
             return await http.post("/inbox/read", json={"ids": [new_id()]})
 
@@ -270,7 +270,7 @@ async def test_a_user_marks_no_faster_than_over_a_socket_and_slows_nobody_else(
 
 
 def ask_for_a_page_and_read_nothing(live: Settings, token: str) -> socket.socket:
-    url = httpx.URL(live.gateway_urls[0])
+    url = httpx2.URL(live.gateway_urls[0])
     asking = socket.socket()
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     asking.connect((url.host, url.port))
@@ -286,7 +286,7 @@ async def test_pages_that_a_user_does_not_read_are_few_and_free_once_their_reade
     token = mint(live, sub=user, scope=SUBSCRIBE)
 
     async with asking(live, user) as http:
-        answers: list[httpx.Response] = []
+        answers: list[httpx2.Response] = []
 
         async def is_refused() -> bool:
             answers.append(await http.get("/inbox", params={"limit": 1}))
@@ -335,7 +335,7 @@ async def test_while_mongodb_is_away_it_says_when_to_come_back(
 
 
 async def test_the_documents_that_describe_it_are_served(live: Settings) -> None:
-    async with httpx.AsyncClient(base_url=live.gateway_urls[0], trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=live.gateway_urls[0], trust_env=False) as http:
         found = (await http.get("/openapi.json")).json()
         assert (await http.get("/asyncapi.json")).json() == msgspec.to_builtins(asyncapi.document())
     assert found["openapi"] == "3.1.0"

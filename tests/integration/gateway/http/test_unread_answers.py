@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -113,7 +113,7 @@ async def test_pages_that_an_address_does_not_read_are_few_and_go(settings: Sett
 
 async def _page_is_read(url: str, settings: Settings, user: str) -> None:
     token = {"Authorization": f"Bearer {mint(settings, sub=user, scope=SUBSCRIBE)}"}
-    async with httpx.AsyncClient(base_url=url, trust_env=False, headers=token) as http:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, headers=token) as http:
         assert len((await http.get("/v1/inbox", params={"limit": 200})).json()["items"]) > 1
 
 
@@ -169,6 +169,6 @@ async def test_answers_of_ingest_that_an_address_does_not_read_are_few(settings:
             assert queued(own.port) < unread.OF_ADDRESS * KEPT
             url = f"http://127.0.0.1:{own.port}"
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
-            async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=30) as http:
+            async with httpx2.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=30) as http:
                 answer = await http.post("/v1/notifications/batch", content=lines)
             assert len(answer.text.splitlines()) == limits.BATCH_LINES  # whoever reads has it

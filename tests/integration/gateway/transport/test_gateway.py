@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -265,7 +265,7 @@ async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_anot
 
 
 async def _mailbox_of(stack: Stack, name: str) -> int | None:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False) as http:
         answer = await http.get(f"http://127.0.0.1:{stack.ports[f'{name}-admin']}/health/metrics")
     return answer.json()["mailbox"]
 

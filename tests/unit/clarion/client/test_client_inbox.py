@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -15,7 +15,7 @@ _TEXTS = dict.fromkeys(("id", "type", "message", "sender", "created_at"), "x")
 ITEM: dict[str, Any] = {**_TEXTS, "data": {}, "lane": "low", "ord": [0, 7]}
 IDS = [f"01a20b84-19b1-735f-abad-{number:012x}" for number in range(limits.IDS_PER_FRAME + 1)]
 
-Answer = Callable[[httpx.Request], httpx.Response]
+Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
 class Gateway:
@@ -23,15 +23,15 @@ class Gateway:
 
     def __init__(self, *answers: tuple[int, object]) -> None:
         self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return httpx.Response(status, json=body, headers={"Retry-After": "0"})
+        return httpx2.Response(status, json=body, headers={"Retry-After": "0"})
 
     def inbox(self, deadline_s: float = 30.0) -> Inbox:
-        return Inbox(["ws://gateway/v1/ws"], token="t0", deadline_s=deadline_s, through=httpx.MockTransport(self))
+        return Inbox(["ws://gateway/v1/ws"], token="t0", deadline_s=deadline_s, through=httpx2.MockTransport(self))
 
     def asked(self) -> list[str]:
         return [f"{request.method} {request.url}" for request in self.requests]
@@ -104,7 +104,7 @@ async def test_what_is_refused_names_its_field_and_is_not_tried_again() -> None:
 async def test_a_refused_token_is_fetched_anew_once() -> None:
     tokens = iter(["old", "new"])
     gateway = Gateway(problem(401), (200, {"unread": 3}), problem(401))
-    inbox = Inbox("https://gateway", get_token=lambda: next(tokens), through=httpx.MockTransport(gateway))
+    inbox = Inbox("https://gateway", get_token=lambda: next(tokens), through=httpx2.MockTransport(gateway))
     async with inbox:
         assert await inbox.unread_count() == 3
     assert [request.headers["authorization"] for request in gateway.requests] == ["Bearer old", "Bearer new"]

@@ -2,13 +2,13 @@
 
 import asyncio
 
-import httpx
+import httpx2
 
 from clarion.client import Inbox
 from clarion.client.tokens import TokenSource
 
-REFUSED = httpx.Response(401, json={"title": "t", "status": 401, "detail": "expired"})
-COUNT = httpx.Response(200, json={"unread": 3})
+REFUSED = httpx2.Response(401, json={"title": "t", "status": 401, "detail": "expired"})
+COUNT = httpx2.Response(200, json={"unread": 3})
 
 
 class Issuer:
@@ -26,7 +26,7 @@ class Issuer:
         await asyncio.sleep(0.01)
         return f"t{number}"
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         shown = request.headers["authorization"].removeprefix("Bearer ")
         self.shown.append(shown)
         is_good = int(shown[1:]) >= self.good_from
@@ -36,7 +36,7 @@ class Issuer:
 
     def inbox(self) -> Inbox:
         tokens = TokenSource(None, self.get_token)
-        return Inbox("http://gateway", tokens=tokens, through=httpx.MockTransport(self))
+        return Inbox("http://gateway", tokens=tokens, through=httpx2.MockTransport(self))
 
 
 async def test_whoever_needs_a_token_at_once_waits_for_one_fetch() -> None:

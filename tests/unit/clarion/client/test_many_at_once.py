@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -114,11 +114,13 @@ async def test_one_that_is_refused_harms_none_that_is_sent_with_it() -> None:
 
 
 def hanging(deadline_s: float) -> HttpPublisher:
-    async def never(request: httpx.Request) -> httpx.Response:
+    async def never(request: httpx2.Request) -> httpx2.Response:
         await asyncio.Event().wait()
         raise AssertionError
 
-    return HttpPublisher(HttpTransport("http://ingest", TokenSource("t", None), deadline_s, httpx.MockTransport(never)))
+    return HttpPublisher(
+        HttpTransport("http://ingest", TokenSource("t", None), deadline_s, httpx2.MockTransport(never))
+    )
 
 
 async def test_an_error_says_whose_limit_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -11,23 +11,23 @@ from clarion.client.publishing.http_publisher import HttpTransport
 from clarion.client.tokens import TokenSource
 from clarion.contracts import limits
 
-Answer = Callable[[httpx.Request], httpx.Response]
+Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
 class Ingest:
     """Answers from a script, the last answer for ever, and remembers what was asked."""
 
-    def __init__(self, *answers: Answer | httpx.Response | Exception) -> None:
+    def __init__(self, *answers: Answer | httpx2.Response | Exception) -> None:
         self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        if isinstance(answer, httpx.Response):
-            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        if isinstance(answer, httpx2.Response):
+            return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
         return answer(request)
 
     def keys(self) -> list[str]:
@@ -35,16 +35,16 @@ class Ingest:
 
     def publisher(self, deadline_s: float = 30.0, tokens: TokenSource | None = None) -> HttpPublisher:
         found = tokens or TokenSource("t0", None)
-        return HttpPublisher(HttpTransport("http://ingest/", found, deadline_s, httpx.MockTransport(self)))
+        return HttpPublisher(HttpTransport("http://ingest/", found, deadline_s, httpx2.MockTransport(self)))
 
 
-def accepted(id_: str = "1") -> httpx.Response:
-    return httpx.Response(202, json={"id": id_})
+def accepted(id_: str = "1") -> httpx2.Response:
+    return httpx2.Response(202, json={"id": id_})
 
 
-def problem(status: int, **headers: str) -> httpx.Response:
+def problem(status: int, **headers: str) -> httpx2.Response:
     body = {"title": "t", "status": status, "detail": "no", "errors": [{"pointer": "/a", "code": "c", "detail": "d"}]}
-    return httpx.Response(status, json=body, headers=headers)
+    return httpx2.Response(status, json=body, headers=headers)
 
 
 async def publish(
@@ -69,8 +69,8 @@ async def test_a_notification_is_posted_with_token_and_key() -> None:
 
 
 async def test_transient_failures_are_tried_again_under_one_key() -> None:
-    lost = httpx.ReadTimeout("lost")
-    ingest = Ingest(httpx.ConnectError("down"), lost, problem(503), problem(429), httpx.Response(502), accepted())
+    lost = httpx2.ReadTimeout("lost")
+    ingest = Ingest(httpx2.ConnectError("down"), lost, problem(503), problem(429), httpx2.Response(502), accepted())
     assert await publish(ingest) == "1"
     assert len(ingest.requests) == 6
     assert len(set(ingest.keys())) == 1
@@ -92,7 +92,7 @@ async def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 
 
 async def test_after_the_deadline_it_is_unavailable() -> None:
-    ingest = Ingest(httpx.ConnectError("down"))
+    ingest = Ingest(httpx2.ConnectError("down"))
     with pytest.raises(Unavailable, match="ConnectError: down"):
         await publish(ingest, deadline_s=0.0)
 
@@ -108,7 +108,7 @@ async def test_a_refusal_comes_out_with_its_fields_and_is_not_tried_again(status
 
 async def test_a_refusal_by_something_in_between_is_a_refusal_too() -> None:
     with pytest.raises(Refused, match="404"):
-        await publish(Ingest(httpx.Response(404, text="<html>")))
+        await publish(Ingest(httpx2.Response(404, text="<html>")))
 
 
 async def test_a_refused_token_is_refreshed_once() -> None:
@@ -123,8 +123,8 @@ async def test_a_refused_token_is_refreshed_once() -> None:
 
 
 def verdicts(
-    request: httpx.Request, *, lost: Collection[int] = (), bad: Collection[int] = (), silent: Collection[int] = ()
-) -> httpx.Response:
+    request: httpx2.Request, *, lost: Collection[int] = (), bad: Collection[int] = (), silent: Collection[int] = ()
+) -> httpx2.Response:
     """What ingest answers to a batch: `lost`, `bad` and `silent` are line numbers."""
     lines: list[dict[str, object]] = []
     for number, line in enumerate(request.content.split(b"\n"), 1):
@@ -137,7 +137,7 @@ def verdicts(
             lines.append({"line": number, "status": 422, "errors": errors})
         else:
             lines.append({"line": number, "status": 202, "id": msgspec.json.decode(line)["recipient"]})
-    return httpx.Response(200, content=b"\n".join(map(msgspec.json.encode, lines)))
+    return httpx2.Response(200, content=b"\n".join(map(msgspec.json.encode, lines)))
 
 
 def many(count: int, message: str = "hi") -> list[Submission]:
@@ -157,7 +157,7 @@ async def test_only_lost_lines_are_sent_again_with_their_numbers_and_key() -> No
 async def test_each_line_waits_as_long_as_it_was_told_itself() -> None:
     """The header is the longest of them: with that of the first alone, neither would be sent again in time."""
     late = [{"line": 1, "status": 503, "retry_after": 60}, {"line": 2, "status": 429, "retry_after": 0}]
-    first = httpx.Response(200, headers={"Retry-After": "60"}, content=b"\n".join(map(msgspec.json.encode, late)))
+    first = httpx2.Response(200, headers={"Retry-After": "60"}, content=b"\n".join(map(msgspec.json.encode, late)))
     ingest = Ingest(first, verdicts)
     async with ingest.publisher() as p:
         results = await p.publish_many(many(2))
@@ -197,7 +197,7 @@ async def test_one_that_is_too_large_harms_no_other() -> None:
 
 
 async def test_when_ingest_is_down_each_of_many_says_so() -> None:
-    ingest = Ingest(httpx.ConnectError("down"))
+    ingest = Ingest(httpx2.ConnectError("down"))
     async with ingest.publisher(deadline_s=0.0) as p:
         assert [r.status for r in await p.publish_many(many(2))] == [503, 503]
 
@@ -217,7 +217,7 @@ def test_a_publisher_has_one_source_of_tokens() -> None:
 async def test_a_sender_asks_and_takes_back_and_waits_as_told() -> None:
     seen = {"id": "7", "recipient": "bob", "sender": "svc", "type": "a", "priority": "low", "state": "scheduled"}
     seen |= {"created_at": "2026-11-24T01:02:03Z", "deliver_at": "2026-12-24T18:00:00Z"}
-    ingest = Ingest(problem(503, **{"Retry-After": "0"}), httpx.Response(200, json=seen), accepted("7"))
+    ingest = Ingest(problem(503, **{"Retry-After": "0"}), httpx2.Response(200, json=seen), accepted("7"))
     async with ingest.publisher() as p:
         status = await p.status("7/../x")
         assert isinstance(status, Status)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 from starlette.applications import Starlette
@@ -85,9 +85,9 @@ class Marked:
 async def test_the_inbox_marks_it() -> None:
     inbox: Any = Marked()
     shares = InboxLimits(50, (), by_address=True)
-    transport = httpx.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget(), shares)))
+    transport = httpx2.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget(), shares)))
     headers = {"Authorization": f"Bearer {mint(SETTINGS, sub='ann', scope='subscribe')}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as http:
         assert (await http.post("/v1/inbox/read", json={"ids": [ID.upper()]})).status_code == 200
     assert inbox.ids == [ID]
 

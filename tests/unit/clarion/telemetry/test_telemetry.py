@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 
-import httpx
+import httpx2
 import structlog
 from prometheus_client import REGISTRY
 
@@ -16,9 +16,9 @@ from clarion.telemetry.logs import logging_to
 from clarion.web.admin import admin_app
 
 
-async def get(health: Health, path: str) -> httpx.Response:
-    transport = httpx.ASGITransport(admin_app(health))
-    async with httpx.AsyncClient(transport=transport, base_url="http://admin") as http:
+async def get(health: Health, path: str) -> httpx2.Response:
+    transport = httpx2.ASGITransport(admin_app(health))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as http:
         return await http.get(path)
 
 

@@ -1,6 +1,6 @@
 """Every answer of the gateway's application, errors too, may be read by pages of the origins it serves."""
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,8 +25,8 @@ async def fail(request: Request) -> Response:
 @pytest.mark.parametrize("path", ["/429", "/500", "/503", "/nothing/404"])
 async def test_an_error_is_a_problem_and_its_page_may_read_it(path: str) -> None:
     app = make_app(Settings(env="dev", jwt_secret="s" * 32, origins=ORIGIN), [Route("/{how}", fail)])
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
         answer = await http.get(path, headers={"Origin": ORIGIN})
         foreign = await http.get(path, headers={"Origin": "https://evil.example"})
     assert str(answer.status_code) == path[-3:]
@@ -39,7 +39,7 @@ async def test_an_error_is_a_problem_and_its_page_may_read_it(path: str) -> None
 async def test_a_preflight_that_is_refused_is_a_problem_too() -> None:
     app = make_app(Settings(env="dev", jwt_secret="s" * 32, origins=ORIGIN), [Route("/{how}", fail)])
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         answer = await http.options("/429", headers=asked)
         fine = await http.options("/429", headers=asked | {"Access-Control-Request-Method": "POST"})
     assert (answer.status_code, fine.status_code) == (400, 200)
