@@ -17,7 +17,7 @@ _QUEUE_RECORDS: Final = 10_000
 _REPEAT_AFTER_S: Final = 5.0
 _END_WITHIN_S: Final = 5.0
 # Told of at most their warnings: at `debug` they write down what went over the wire, tokens included.
-_LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx2", "httpcore", "pymongo", "websockets")
+_LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx2", "httpcore2", "pymongo", "websockets")
 
 
 class _OncePerPlace(logging.Filter):

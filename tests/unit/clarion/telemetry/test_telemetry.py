@@ -7,13 +7,18 @@ import logging
 import threading
 
 import httpx2
+import pytest
 import structlog
 from prometheus_client import REGISTRY
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Health, watch
 from clarion.telemetry.logs import logging_to
 from clarion.web.admin import admin_app
+
+TOKEN = "ey.secret.token"
 
 
 async def get(health: Health, path: str) -> httpx2.Response:
@@ -89,6 +94,27 @@ def test_logs_are_json_lines_with_the_service_and_a_librarys_complaint_comes_onc
     assert [line["event"] for line in lines] == ["hello", "cannot connect", "line 0", "line 1", "line 2"]
     assert lines[0]["n"] == 1
     assert {line["service"] for line in lines} == {"test"}
+
+
+async def test_at_debug_no_library_writes_down_what_went_over_the_wire() -> None:
+    """Tokens would be in the log. A library that comes under a new name is found by this, too."""
+    out, sent = io.StringIO(), list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with logging_to(out, service="test", level="debug"):
+            logging.getLogger("clarion.x").debug("at this level")
+            async with httpx2.AsyncClient(trust_env=False) as http:
+                await http.get(f"http://{address}", headers={"Authorization": f"Bearer {TOKEN}"})
+            with pytest.raises(InvalidStatus):
+                await connect(f"ws://{address}", additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
+    assert len(sent) == sum(TOKEN.encode() in request for request in sent) == 2
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["at this level"]
 
 
 def test_a_full_log_queue_drops_and_counts_and_never_blocks() -> None:
