@@ -1,1 +1,1 @@
-"""Who may connect, how a connection is greeted, and how long it may live."""
+"""Decides who may connect, greets clients, and ends connections whose time is over."""

@@ -1,4 +1,4 @@
-"""From an open socket to a greeted client: token, resume, room, session, hello, then the store (D-session-first)."""
+"""Takes a client from its token to `hello`: token, resume, room, session, hello, then the store (D-session-first)."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -35,12 +35,14 @@ from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
-STORE_WITHIN_S: Final = 2.0
-RESUME_ACKS: Final = 10_000
+STORE_WITHIN_S: Final = 2.0  # for the session and the unread count; then a client is greeted without them
+RESUME_ACKS: Final = 10_000  # notifications that one `resume` acknowledges, at most
 
 
 @dataclass(slots=True)
 class Connector:
+    """Takes clients from their token to `hello`. `beyond` says which cursors are above the ends of lanes."""
+
     revocations: Revocations
     stored: Collection
     rooms: Rooms
@@ -51,6 +53,10 @@ class Connector:
     beyond: Beyond
 
     async def admit(self, connection: Connection, token: str) -> None:
+        """Verify the token, take over what the client resumes, store its session, greet it, and have it catch up.
+
+        A client that cannot be admitted is closed with the code that says why.
+        """
         claims = await self._verified(connection, self.revocations.verifier.verify(token))
         if claims is None or not connection.is_open:
             return
@@ -58,12 +64,13 @@ class Connector:
         connection.advance(ConnectionState.VERIFIED)
         resume = await self._trusted(connection, await _first_frame(connection))
         session_writer = self.held.session_writer
-        if session_writer is None:  # the lease went meanwhile
+        if session_writer is None:  # the lease was lost meanwhile
             connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
         if session_writer is None or not connection.is_open:
             return
-        # in the room before the session is stored (D-room-first): what comes from now on is marked and read afterwards,
-        # and what is said of its user, such as that a token is revoked, is said to it
+        # The connection is in the room before its session is stored (D-room-first): what comes from now on is marked
+        # and read afterwards, and what this gateway is told of the user, such as a revoked token, reaches its
+        # connection.
         if not self.rooms.join(connection):
             connection.close(Close.LIMIT, f"at most {self.rooms.per_user} connections a user")
             return
@@ -93,7 +100,11 @@ class Connector:
             self.catch_up.want(connection)
 
     async def _arrived(self, connection: Connection, arriving: "asyncio.Future[ConnectLookup]") -> ConnectLookup:
-        """Once the session is stored; whether its token is still good was asked after that: nothing falls between."""
+        """Return what the connect lookup found, once the session is stored; close if the token is revoked.
+
+        The lookup asks for revocations after the session is stored. An earlier one is found then, and a later one
+        reaches this gateway, where the connection is in its room: none falls between.
+        """
         arrival = await asyncio.shield(arriving)
         if arrival.tokens_from is not None:
             self.revocations.note(connection.user, arrival.tokens_from)
@@ -101,16 +112,17 @@ class Connector:
         return arrival
 
     def _is_revoked(self, connection: Connection) -> bool:
-        """Whether it is known that its token was revoked; then it is closed."""
+        """Close the connection if its token is known to be revoked; return whether it is."""
         is_revoked = connection.claims is not None and self.revocations.refuses(connection.claims)
         if is_revoked:
             connection.close(Close.TOKEN, REVOKED)
         return is_revoked
 
     async def resume_late(self, connection: Connection, frame: frames.Resume) -> None:
-        """Over a slow network `resume` came after the client was taken for a fresh one.
+        """Take over a `resume` that came after its client was taken for a fresh one, as happens over a slow network.
 
-        Its cursors may have gone past what other devices acknowledged while it was away: the inbox has that.
+        The connection's cursors may have passed what other devices acknowledged while the client was away. The client
+        is told to read its inbox, which has that.
         """
         resume = await self._trusted(connection, frame)
         cursors, _ = take_over(connection.feed, resume.frame)
@@ -121,14 +133,17 @@ class Connector:
         self.catch_up.want(connection)
 
     async def _trusted(self, connection: Connection, frame: frames.Resume) -> Trusted:
-        """In most cases nothing is waited for."""
+        """Return what counts of a `resume`; mostly that is known without asking Kafka."""
         resume = await trust(frame, connection.user, self.held.deployment, self.beyond)
         if resume.forget or resume.is_foreign:
             metrics.resumes_ignored.labels("foreign" if resume.is_foreign else "beyond").inc()
         return resume
 
     async def refresh(self, connection: Connection, token: str) -> None:
-        """`auth`: a new token for the same user. While the key set is away the old one is still good."""
+        """Take a new token for the same user (frame `auth`).
+
+        While it cannot be verified, because the key set or MongoDB is away, the old token stays good until it expires.
+        """
         claims = await self._verified(connection, self.revocations.verify(token))
         if claims is None:
             return
@@ -140,7 +155,10 @@ class Connector:
             self.heartbeats.renew(connection)
 
     async def _verified(self, connection: Connection, verifying: Awaitable[Claims]) -> Claims | None:
-        """Accepted first and closed then: a browser sees a refused upgrade as 1006."""
+        """Return the token's claims. None when the token is not good: then the connection is closed.
+
+        The upgrade is accepted before the token is verified, since a browser sees a refused upgrade as 1006.
+        """
         try:
             claims = await verifying
         except TokenError as error:
@@ -157,9 +175,10 @@ class Connector:
         return None
 
     async def _greet(self, connection: Connection, arriving: "asyncio.Future[ConnectLookup]", *, resumed: bool) -> None:
-        """Hello when the session is stored; without MongoDB the client is greeted too, as degraded, and waits on.
+        """Send `hello` once the session is stored. Without MongoDB, send it after STORE_WITHIN_S, as `degraded`.
 
-        Unless it cannot be told then whether its token was revoked: whoever was sent away must not hear what is urgent.
+        A client is closed instead while nobody can tell whether its token was revoked: a user whom an operator has
+        disconnected must not get what is urgent.
         """
         unread: int | None = None
         try:
@@ -192,7 +211,10 @@ class Connector:
         connection.resync_owed |= unread is None
 
     async def _acknowledge_resumed(self, connection: Connection, cursors: Mapping[Lane, int]) -> None:
-        """What is pending at or below a client's cursors was handled: its acknowledgement was lost on the way."""
+        """Make receipts for what is pending at or below the client's cursors.
+
+        The client has handled that, and its acknowledgement was lost on the way.
+        """
         if not cursors:
             return
         handled = await retry(
@@ -205,7 +227,11 @@ class Connector:
 
 
 def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
-    """A frame before hello: True when it was the `resume` that is waited for. Raises ProtocolViolation."""
+    """Take a frame that came before `hello`; return whether it is the `resume` that is awaited.
+
+    Returns False for a `resume` of a client that was taken for a fresh one already. Raises ProtocolViolation for any
+    other frame.
+    """
     if not isinstance(frame, frames.Resume):
         raise ProtocolViolation("the first frame is `resume`; wait for `hello` before any other")
     if connection.decided:
@@ -215,7 +241,10 @@ def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
 
 
 async def _first_frame(connection: Connection) -> frames.Resume:
-    """The `resume` that has come, or comes soon; without one the client is taken for fresh."""
+    """Return the `resume` that has come, or comes within RESUME_GRACE_S; else an empty one.
+
+    Without one the client is taken for a fresh one.
+    """
     loop = asyncio.get_running_loop()
     first = connection.first = connection.first or loop.create_future()
     late = loop.call_later(limits.RESUME_GRACE_S, _decide, connection, frames.Resume())
@@ -227,8 +256,9 @@ async def _first_frame(connection: Connection) -> frames.Resume:
 
 
 def _decide(connection: Connection, frame: frames.Resume) -> None:
+    """Settle that the client resumes by `frame`, which is empty for a fresh client."""
     connection.decided = True
-    if connection.first is None:  # it came before its token was verified
+    if connection.first is None:  # `resume` came before the token was verified
         connection.first = asyncio.get_running_loop().create_future()
     if not connection.first.done():
         connection.first.set_result(frame)

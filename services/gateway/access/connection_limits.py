@@ -1,4 +1,7 @@
-"""Who comes in: refused before the upgrade, a client costs a line of text and no connection."""
+"""Limits who may connect now.
+
+A client that is refused before the upgrade costs a short response, and no connection.
+"""
 
 import math
 import time
@@ -12,30 +15,33 @@ from clarion.security.address_counter import AddressCounter
 from clarion.settings import Settings
 from clarion.telemetry import metrics
 
-SOON_S: Final = 2  # for a client that is refused for a reason that passes
-LATER_S: Final = 10  # for one whose address, or this gateway, has too many connections
-LONGEST_LINE_S: Final = 30
-_BURST_S: Final = 0.1  # of the rate, at once: a loop that was busy for a moment finds that many waiting
-_ANYBODY: Final = ""
-_ADDRESSES: Final = 20_000  # whose rate is known; more of them are held up by the common rate
+SOON_S: Final = 2  # Retry-After when the reason passes soon
+LATER_S: Final = 10  # Retry-After when an address or this gateway has too many connections
+LONGEST_LINE_S: Final = 30  # the longest Retry-After for the common rate
+_BURST_S: Final = 0.1  # so much of the rate may come at once: as many wait when the event loop was busy for a moment
+_ANYBODY: Final = ""  # the key of the common rate
+_ADDRESSES: Final = 20_000  # whose rates are kept; beyond that, only the common rate holds them up
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
+    """Why a client may not connect: the answer's status and detail, and its Retry-After in seconds."""
+
     status: HTTPStatus
     detail: str
     retry_after_s: int | None = None
 
 
 class ConnectionLimits:
-    """Limits of connections and of upgrades a second, at this gateway and from an address; 0 is no limit.
+    """Limits connections and upgrades a second, of this gateway and of each network address; 0 is no limit.
 
-    An address has its own rate before the common one, so that none takes the turns of all; as many as it may have
-    connections may come at once. Without a limit of these it has no rate either: then an address may be everybody's.
-    A client that shows no token is sent away, without a turn of the common rate.
+    An address has a rate of its own before the common one, so that none of them uses up the common rate. As many of its
+    upgrades may come at once as it may have connections. Where connections of an address are not limited, its rate is
+    not limited either: then all clients may share one address. A client that shows no token does not count against the
+    common rate, since it is sent away.
 
-    Whoever is refused for the common rate is told when its turn would come if all who were refused stood in a line, so
-    that they do not come back together.
+    A client that is refused for the common rate is told when it would be its turn if all who were refused stood in a
+    line, so that they do not come back together.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
@@ -55,7 +61,10 @@ class ConnectionLimits:
         return self._inside
 
     def refusal(self, address: str, *, shows_token: bool = True) -> Refusal | None:
-        """Why a client at `address` may not come in now. One that may has taken its part of the rate."""
+        """Return why a client at `address` may not connect now, or None.
+
+        When it returns None, the upgrade is counted against the rates.
+        """
         refusal = self._refusal(address, shows_token=shows_token)
         if refusal is not None:
             metrics.upgrades_refused.labels(refusal.status.value).inc()
@@ -76,9 +85,11 @@ class ConnectionLimits:
         return None
 
     def enter(self, address: str) -> None:
+        """Count a connection from `address`."""
         self._inside += 1
         self._addresses.enter(address)
 
     def leave(self, address: str) -> None:
+        """Stop counting a connection from `address`."""
         self._inside -= 1
         self._addresses.leave(address)

@@ -1,6 +1,6 @@
-"""Heartbeats, token expiry and close deadlines of all connections: one wheel and one task, no timer a connection.
+"""Keeps the heartbeats, token expiry and close deadlines of all connections with one timing wheel and one task.
 
-Pings are messages, since a browser's script cannot see ping frames.
+Pings are messages of the protocol, since a script in a browser cannot see a WebSocket's ping frames.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from clarion.contracts.api.frames import Ping, encode
 from services.gateway.access.timing_wheel import TimingWheel
 from services.gateway.client.connection import Connection
 
-CLOSE_WITHIN_S: Final = 10.0
+CLOSE_WITHIN_S: Final = 10.0  # for a client to end its connection after the last frame
 
 
 def _wheel() -> TimingWheel[Connection]:
@@ -28,9 +28,11 @@ def _wheel() -> TimingWheel[Connection]:
 
 @dataclass(slots=True)
 class Heartbeats:
-    """Bounded by the connections: each is in the wheel at most once, for whatever is due first, and may be pinged once.
+    """Pings clients, and ends connections that do not answer, whose token expires, or that do not finish closing.
 
-    Nearly all answer a ping: who was pinged in a turn waits in one list, and is no business of the wheel.
+    Its size is bounded by the connections: each is in the wheel at most once, for what is due first, and awaits at most
+    one pong. Nearly all clients answer, so the connections that are pinged together wait for their pongs in one list,
+    and not in the wheel. `caught_up` returns the time up to which the mailbox was read to its end.
     """
 
     caught_up: Callable[[], datetime | None]
@@ -38,23 +40,28 @@ class Heartbeats:
     _pinged: deque[tuple[float, list[Connection]]] = field(default_factory=deque[tuple[float, list[Connection]]])
 
     def watch(self, connection: Connection) -> None:
-        """From its greeting on. The first ping comes at a random time, so that a storm of connects has no echo."""
+        """Begin to watch a connection that was greeted.
+
+        Its first ping comes at a random time, so that pings after many clients have connected at once are spread out.
+        """
         now = time.monotonic()
         connection.beat_at = now + random.uniform(limits.PING_S / 2, limits.PING_S)  # noqa: S311 - spreads load
         self._wait(connection, now)
 
     def renew(self, connection: Connection) -> None:
-        """Its token is a new one, or good for less long than it was."""
+        """Note that a connection's token ends at another time than before."""
         self._wait(connection, time.monotonic())
 
     def closing(self, connection: Connection) -> None:
-        """A close frame went out: the other side has a while to answer it."""
+        """Give a connection CLOSE_WITHIN_S to end, since its last frame was sent or received."""
         self._wheel.put(connection, time.monotonic() + CLOSE_WITHIN_S)
 
     def forget(self, connection: Connection) -> None:
+        """Stop watching a connection."""
         self._wheel.discard(connection)
 
     def turn(self, now: float) -> None:
+        """Do what is due at `now`, in monotonic seconds."""
         caught_up, today = self.caught_up(), time.time()
         pinged = self._judged(now, caught_up)
         for connection in self._wheel.turn(now):
@@ -66,7 +73,7 @@ class Heartbeats:
                 continue
             if connection.beat_at <= now:
                 connection.beat_at = now + limits.PING_S
-                if not connection.pong_due:  # else it is asked already
+                if not connection.pong_due:  # else the earlier ping still waits for its pong
                     connection.pong_due = True
                     connection.transport.write(_ping(connection.feed.advance_since(caught_up)))
                     pinged.append(connection)
@@ -75,7 +82,10 @@ class Heartbeats:
             self._pinged.append((now + limits.PONG_S, pinged))
 
     def _judged(self, now: float, caught_up: datetime | None) -> list[Connection]:
-        """Close whoever has not answered in time; who has as long again, since its answer may be on its way."""
+        """Close connections that missed the pong deadline; return those that are given one more period.
+
+        Those answer by POST, at any gateway, and their answers may not have come here while Kafka is away.
+        """
         spared: list[Connection] = []
         while self._pinged and self._pinged[0][0] <= now:
             for connection in self._pinged.popleft()[1]:
@@ -88,29 +98,34 @@ class Heartbeats:
         return spared
 
     def _close(self, connection: Connection, code: Close, reason: str) -> None:
+        """Close a connection, and cut it off in CLOSE_WITHIN_S unless it ends before."""
         connection.close(code, reason)
-        self.closing(connection)  # also when its socket was closing before, and cannot get rid of what it holds
+        # a transport that was closing before reports nothing, and may be unable to send what it holds: cut it off, too
+        self.closing(connection)
 
     async def run(self) -> None:
+        """Do what is due, each second, until cancelled."""
         while True:
             await asyncio.sleep(1)
             self.turn(time.monotonic())
 
     def _wait(self, connection: Connection, now: float) -> None:
+        """Put a connection into the wheel for what is due first: its next ping, or the end of its token."""
         self._wheel.put(connection, min(connection.beat_at, now + _expires_in(connection, time.time())))
 
 
 def _is_deaf(caught_up: datetime | None) -> bool:
-    """Whether an answer that was posted to another gateway may not have come here, as without Kafka."""
+    """Return whether an answer posted to another gateway may not have come here, as while Kafka is away."""
     return caught_up is None or (times.now() - caught_up).total_seconds() > limits.PONG_S / 2
 
 
 @lru_cache(16)
 def _ping(since: datetime) -> bytes:
-    """The same for all who are live."""
+    """Return a `ping` frame. All live connections are told the same `since`, so it is encoded once."""
     return encode(Ping(times.rfc3339(since)))
 
 
 def _expires_in(connection: Connection, today: float) -> float:
+    """Return in how many seconds the connection's token expires; `today` is Unix time."""
     assert connection.claims is not None
     return connection.claims.expires - today

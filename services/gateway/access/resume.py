@@ -1,7 +1,7 @@
-"""What a client's `resume` is worth: how far it has handled each lane, and since when others may know more.
+"""Judges what a client's `resume` is worth: how far it has handled each lane, and until when it missed nothing. Pure.
 
-It was kept on a device for as long as that was away, so none of it needs to be sound. What cannot be told from it costs
-a longer look back, and the client is told to read its inbox: never silence. Pure.
+A device has kept this for as long as it was away, so none of it needs to be right. What it does not tell costs a longer
+look back, and the client is told to read its inbox, so that it never misses something without knowing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,13 +18,15 @@ from services.gateway.client.feed import RESUME_MARGIN, Feed
 
 Beyond = Callable[[str, Mapping[Lane, int]], Awaitable[set[Lane] | None]]
 
-OLDEST_SINCE: Final = timedelta(days=1)  # the store is read that far back for a client, and no further
+OLDEST_SINCE: Final = timedelta(days=1)  # how far the store is read back for a client, at most
 
 
 class Trusted(NamedTuple):
-    """The part of a `resume` that counts. `acknowledges`: it is certain that its cursors are of today's lanes.
+    """The part of a `resume` that counts.
 
-    `forget`: the lanes whose cursors do not count. `is_foreign`: nothing of it does.
+    `acknowledges` says that its cursors are certain to be of today's lanes, so they acknowledge what is pending at or
+    below them. `forget` has the lanes whose cursors do not count. `is_foreign` says that nothing of the `resume`
+    counts.
     """
 
     frame: Resume
@@ -36,8 +38,8 @@ class Trusted(NamedTuple):
 async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Trusted:
     """Leave out what was kept for another user or deployment, or of a lane that is not there any more (D-cursor-known).
 
-    While nobody can tell where the lanes end, cursors are believed for what is live, since nothing is then; but nothing
-    that is pending is acknowledged by them: the safety net sends it.
+    While nobody can tell where the lanes end, cursors are believed, since nothing comes live then that they could drop.
+    But they acknowledge nothing: what is pending below them stays pending, and the safety net sends it.
     """
     if frame.user not in (UNSET, user) or frame.deployment not in (UNSET, deployment):
         return Trusted(Resume(), acknowledges=False, forget=sorted(frame.cursors), is_foreign=True)
@@ -51,27 +53,33 @@ async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Tr
 
 
 class Resumed(NamedTuple):
-    """`is_short`: what other devices have acknowledged may be missing from what the client gets."""
+    """What a feed has taken over.
+
+    `is_short` says that what other devices have acknowledged may be missing from what the client gets.
+    """
 
     cursors: dict[Lane, int]
     is_short: bool
 
 
 def take_over(feed: Feed, frame: Resume) -> Resumed:
-    """Have the feed begin where the client was. Whoever brings nothing is fresh, and is owed what is pending."""
+    """Have the feed begin where the client was.
+
+    A client that brings nothing is fresh, and is owed what is pending.
+    """
     cursors = {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()}
     if not cursors and frame.since is None:
         feed.resume({}, None)
         return Resumed({}, is_short=False)
     since, oldest = _read(frame.since), feed.opened - OLDEST_SINCE
-    # told by a gateway whose clock is ahead it may lie a little in the future; further it was never told
+    # a gateway whose clock is ahead may have told a `since` that lies a little in the future, but never further
     is_known = since is not None and oldest <= since <= feed.opened + RESUME_MARGIN
     feed.resume(cursors, since if is_known else oldest)
     return Resumed(cursors, is_short=not is_known)
 
 
 def _read(since: str | None) -> datetime | None:
-    """None for what no gateway has told: each tells its time with a zone."""
+    """Return a `since` as a moment; None for what no gateway has told, such as a time without a zone."""
     try:
         moment = datetime.fromisoformat(since or "")
         return moment.astimezone(UTC) if moment.tzinfo else None

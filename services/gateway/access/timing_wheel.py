@@ -1,4 +1,4 @@
-"""A timing wheel: what is due in which second. One for all connections, instead of a timer each. Pure."""
+"""Tells what is due in which second: one timing wheel for all connections, instead of a timer each. Pure."""
 
 import math
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class TimingWheel(Generic[T]):
-    """Each item is due once; putting it again moves it. Seconds are of any clock that only grows."""
+    """Holds items that are due once each. Seconds are of any clock that never goes back."""
 
     def __init__(self) -> None:
         self._due: dict[int, set[T]] = {}
@@ -18,13 +18,14 @@ class TimingWheel(Generic[T]):
         return len(self._second_of)
 
     def put(self, item: T, at_s: float) -> None:
-        """Due in the second after `at_s`, never before it."""
+        """Make an item due in the second after `at_s`, never before it; an item that is in the wheel moves."""
         self.discard(item)
         second = math.floor(at_s) + 1
         self._second_of[item] = second
         self._due.setdefault(second, set()).add(item)
 
     def discard(self, item: T) -> None:
+        """Take an item out of the wheel, if it is in there."""
         second = self._second_of.pop(item, None)
         if second is not None:
             bucket = self._due[second]
@@ -33,7 +34,7 @@ class TimingWheel(Generic[T]):
                 del self._due[second]
 
     def turn(self, now_s: float) -> list[T]:
-        """Everything due up to now, once, the longest due first."""
+        """Take out everything that is due by now, and return it, the longest due first."""
         due: list[T] = []
         for second in sorted(second for second in self._due if second <= now_s):
             due.extend(self._due.pop(second))

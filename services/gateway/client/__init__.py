@@ -1,1 +1,1 @@
-"""One connected client: what it has been sent and may be sent, and its way to its socket."""
+"""Keeps what one connected client was sent and may be sent, and writes to it."""

@@ -1,4 +1,4 @@
-"""One client: who it is, its feed, and a way to write to its socket. The socket itself is in `transport`."""
+"""Holds one client: its user, its state, its feed, and the interface through which it is written to."""
 
 import asyncio
 import math
@@ -20,68 +20,92 @@ from services.gateway.client.credit import OutgoingItem
 from services.gateway.client.feed import Feed
 
 _CLOSING: Final = ConnectionState.CLOSING
-RETRY_MS: Final = 2_000  # the hint for when to come back, at most
+RETRY_MS: Final = 2_000  # the longest hint for when to come back
 
 
 class Transport(Protocol):
-    """`write` sends a text frame, `shut` starts the close handshake, `abort` ends it; none does anything twice."""
+    """Carries a connection's bytes.
 
-    def write(self, text: bytes) -> None: ...
-    def shut(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
+    A method that is called too late, on a connection that is closing or gone, does nothing.
+    """
+
+    def write(self, text: bytes) -> None:
+        """Send a text frame."""
+        ...
+
+    def shut(self, code: int, reason: str) -> None:
+        """Send the last frame, with the close code and its reason; then the connection ends in order."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once; what is not sent yet is dropped."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """`ConnectionLimits` counts it for `address`. Small when idle: what only an arrival needs is dropped then."""
+    """One client at this gateway. `ConnectionLimits` counts it for its network address, `address`.
+
+    Idle connections are many and must stay small: what only connecting needs (`first`) is dropped afterwards.
+    """
 
     transport: Transport
     feed: Feed
     address: str = ""
     session: str = field(default_factory=new_id)
-    by_post: bool = False  # what its client says comes by POST, perhaps through Kafka
+    by_post: bool = False  # its client sends by POST, perhaps through another gateway and Kafka
     claims: Claims | None = None
     state: ConnectionState = ConnectionState.OPENED
-    heard: bool = False  # a frame has come
-    beat_at: float = math.inf  # when a ping is due
-    pong_due: bool = False
-    resync_owed: bool = False
-    decided: bool = False  # resumed, or taken for fresh
-    first: "asyncio.Future[Resume] | None" = None  # while `resume` is waited for
+    heard: bool = False  # whether a frame has come
+    beat_at: float = math.inf  # when a ping is due, in monotonic seconds
+    pong_due: bool = False  # pinged, and not answered yet
+    resync_owed: bool = False  # a `resync` is to be sent once the client can take it
+    decided: bool = False  # whether it resumes, or is taken for a fresh client
+    first: "asyncio.Future[Resume] | None" = None  # set while `resume` is awaited
 
     @property
     def user(self) -> str:
+        """The user that the verified token names."""
         assert self.claims is not None
         return self.claims.subject
 
     @property
     def is_open(self) -> bool:
+        """Whether neither side has begun to close the connection."""
         return self.state < _CLOSING
 
     def advance(self, to: ConnectionState) -> None:
-        """Go to the next state. Raises `UnexpectedState` when that is not `to`."""
+        """Go to the next state. Raises `UnexpectedState` when `to` may not follow."""
         self.state = advanced(self.state, to)
 
     def receipt(self, op: Op, ids: Sequence[str], *, unstored: bool = False) -> Receipt:
+        """Return a receipt of this connection's user for `ids`, with the current time."""
         return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
 
     def send(self, frame: ServerFrame) -> None:
+        """Write one frame."""
         self.transport.write(frames.encode(frame))
 
     def send_items(self, items: Sequence[OutgoingItem], caught_up: datetime | None) -> None:
-        """Write items as batch frames and note them in the feed."""
+        """Write items as `batch` frames, and note them in the feed."""
         for run in split(items):
             self.transport.write(batch_frame(self.feed.send(run), join(run), self.feed.advance_since(caught_up)))
 
     def refuse(self, code: str, detail: str) -> None:
-        """Say that something asked for was not done. Whoever asks and reads no answers must not gather them here."""
+        """Tell the client that something it asked for was not done.
+
+        A client that asks and reads no answers is closed, so that answers do not gather here.
+        """
         if self.feed.paused:
             self.close(Close.TRY_AGAIN, detail, retry_ms=RETRY_MS)
         else:
             self.send(frames.Error(code, detail))
 
     def close(self, code: Close, reason: str, retry_ms: int | None = None) -> None:
-        """Say why and close. `retry_ms` is a hint for when to come back."""
+        """Say why and close; a connection that is closing already stays as it is.
+
+        `retry_ms` is a hint for when to come back, in milliseconds.
+        """
         if self.state >= _CLOSING:
             return
         if retry_ms is not None:

@@ -1,4 +1,4 @@
-"""Credit: how much a connection may be sent before it acknowledges, and what it has not acknowledged yet. Pure."""
+"""Counts credit: what a connection was sent and has not acknowledged, and how much more it may be sent. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,15 @@ import msgspec
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS, ITEMS_PER_RECORD
 
-URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as the rest of a check of credit
-KEEP_BODY_BYTES: Final = 1_024  # on average of a frame: smaller bodies cost less to keep than to take out
+URGENT: Final = Lane.URGENT  # looking a member up in its enum takes as long as the rest of a credit check
+KEEP_BODY_BYTES: Final = 1_024  # a frame's average: smaller bodies cost less to keep than to remove
 
 
 class OutgoingItem(msgspec.Struct, frozen=True, gc=False):
-    """An item on its way to a connection; `body` is its encoded JSON. One that is not `stored` has no `ord`."""
+    """An item on its way to a connection.
+
+    `body` is its encoded JSON. An item that is not `stored` has no `ord`; it carries `feed.START` instead.
+    """
 
     id: str
     lane: Lane
@@ -24,18 +27,24 @@ class OutgoingItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Sent(msgspec.Struct, frozen=True, gc=False):
+    """A frame that is not acknowledged yet. `size` is the sum of its bodies in bytes."""
+
     tag: int
     items: Sequence[OutgoingItem]
     size: int
 
 
 class ProtocolViolation(Exception):
-    """The client said what cannot be."""
+    """The client has sent a frame that the protocol does not allow; the connection is closed with 4400."""
 
 
 @dataclass(slots=True)
 class Credit:
-    """A feed is one by inheritance: an object of its own for each connection would cost memory and a step a check."""
+    """Counts the credit of one connection. `tag` is the tag of the latest frame.
+
+    `Feed` inherits from this class: a second object for each connection would cost memory, and each credit check one
+    more attribute access.
+    """
 
     tag: int = field(default=0, init=False)
     _sent: list[_Sent] = field(default_factory=list[_Sent], init=False)
@@ -43,7 +52,10 @@ class Credit:
     _bytes: int = field(default=0, init=False)
 
     def send(self, items: Sequence[OutgoingItem]) -> int:
-        """Note a frame with these items; return its tag. Large bodies are let go of: an acknowledgement needs none."""
+        """Note a frame with these items, and return its tag.
+
+        Large bodies are dropped, since an acknowledgement does not need them.
+        """
         self.tag += 1
         size = 0
         for item in items:
@@ -56,30 +68,34 @@ class Credit:
         return self.tag
 
     def ack(self, tag: int) -> list[OutgoingItem]:
-        """Everything up to `tag` is handled; return what that acknowledges. Raises ProtocolViolation (D-ack-sent)."""
+        """Return the items that `tag` acknowledges: all that was sent up to it is handled.
+
+        Raises ProtocolViolation when that tag was never sent (D-ack-sent).
+        """
         if tag > self.tag:
             raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
         handled: list[OutgoingItem] = []
         while self._sent and self._sent[0].tag <= tag:
-            sent = self._sent.pop(0)  # there are never many
+            sent = self._sent.pop(0)  # a list is fast enough: credit keeps it short
             self._items -= len(sent.items)
             self._bytes -= sent.size
             handled += sent.items
         return handled
 
     def in_flight(self) -> tuple[int, int]:
-        """Items and bytes sent and not acknowledged."""
+        """Return how many items and bytes are sent and not acknowledged."""
         return self._items, self._bytes
 
     def _credit_items(self, lane: Lane) -> int:
+        """Return how many more items of `lane` there is credit for; a part of the credit is for urgent items only."""
         reserved = 0 if lane is URGENT else CREDIT_URGENT_ITEMS
         return CREDIT_ITEMS - reserved - self._items
 
     def _room(self, lane: Lane) -> int:
-        """Items to send next of a lane that catches up: a frame of them, once half of the credit is there.
+        """Return how many items a lane that catches up sends next: at most a frame, once half of the credit is there.
 
-        Else a frame goes out for each few that are acknowledged, and costs as much as a full one: the silly window of
-        RFC 813. What is urgent does not wait.
+        Otherwise each few acknowledged items would send out a small frame, which costs as much as a full one: the silly
+        window syndrome (RFC 813). Urgent items do not wait.
         """
         credit = self._credit_items(lane)
         if lane is URGENT:

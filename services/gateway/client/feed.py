@@ -1,11 +1,12 @@
-"""What one connection has been sent and may be sent: its cursors, and what it reads from the store. Pure.
+"""Decides what one connection is sent: it keeps the cursors, and says what to read from the store. Pure.
 
-Each lane is either live (items are pushed as they come) or catching up (items are read from the store, in order; live
-ones are dropped and the highest marked). A lane falls back to catching up when credit runs out, so no connection ever
-has a queue: what it cannot take now stays in the store. Of what a read found the rest may be kept `ahead` for a moment,
-so that credit that returns at once needs no read; it may be let go of at any time, and is read again then.
+Each lane is either live or catching up. In a live lane, items are pushed as they come. In a lane that catches up, items
+are read from the store in order; live items are dropped, and the highest `ord` among them is kept as the high-water
+mark. A lane falls back to catching up when credit runs out, so a connection never has a queue: what it cannot take now
+stays in the store. What a read found beyond credit may be kept `ahead` for a moment, so that credit that returns at
+once needs no other read. It may be dropped at any time; then it is read again.
 
-Ids like D-live-mark name the rules of delivery, see `docs/delivery.md`.
+Ids such as D-live-mark name the rules of delivery, see `docs/delivery.md`.
 """
 
 from bisect import bisect_right
@@ -21,16 +22,20 @@ from clarion.contracts.limits import CREDIT_BYTES, CREDIT_ITEMS, CREDIT_URGENT_I
 from services.gateway.client.credit import URGENT, Credit, OutgoingItem
 
 START: Final = -1  # below the first ord
-FRESH_MARGIN: Final = timedelta(seconds=5)
-RESUME_MARGIN: Final = timedelta(minutes=15)
-LOOK_BACK_MOST: Final = timedelta(minutes=30)  # of many at once: beyond that each reads for itself
-DELIVERED_REPLAYS: Final = 1_000  # items of other devices read again before it is live again; beyond that `resync`
-AHEAD_BYTES: Final = CREDIT_BYTES  # of what one read found, at most so much is kept until there is credit for it
+# Reads look back by a margin, since clocks differ and receipts wait to be folded.
+FRESH_MARGIN: Final = timedelta(seconds=5)  # before a fresh connection opened
+RESUME_MARGIN: Final = timedelta(minutes=15)  # before the `since` of a client that resumes
+LOOK_BACK_MOST: Final = timedelta(minutes=30)  # in a lookup for many users; one that needs more reads alone
+DELIVERED_REPLAYS: Final = 1_000  # items that other devices acknowledged, until it is live again; then `resync`
+AHEAD_BYTES: Final = CREDIT_BYTES  # what is kept of one read until there is credit for it
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A catch-up read that was issued: what of the lane after `after`, and the mark that stood then."""
+    """A catch-up read that was issued, for at most `limit` items of `lane` after the cursor `after`.
+
+    `mark` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
+    """
 
     lane: Lane
     after: int
@@ -40,7 +45,10 @@ class Read:
 
 
 class Found(NamedTuple):
-    """What a read found, in order, or the rest of it; `delivered`: where there is what other devices acknowledged."""
+    """What a read found, in order, or the part of it that is not sent yet.
+
+    `delivered` has the `ord` of each item that another device has acknowledged.
+    """
 
     issued: Read
     items: Sequence[OutgoingItem]
@@ -49,13 +57,18 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LookBack:
-    """How far back a connection that arrives has to look: since when, and how often it had fallen behind then."""
+    """How far back the connect lookup has to look for a connection: to `since`.
+
+    `falls` is the value of `Feed.falls` when this was decided.
+    """
 
     since: datetime
     falls: int
 
 
 class _Lane(msgspec.Struct, gc=False):
+    """One lane of a connection: its cursor, its high-water mark, and whether it is live."""
+
     cursor: int = START
     mark: int = START
     live: bool = False
@@ -63,21 +76,27 @@ class _Lane(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Feed(Credit):
+    """Decides what one connection is sent, and remembers what it was sent.
+
+    `opened` is when the connection opened, and `since` the time up to which its client has missed nothing. `fresh` says
+    that the client resumes nothing.
+    """
+
     opened: datetime
     since: datetime
     fresh: bool = True
     paused: bool = False  # the transport's write buffer is full
-    delivered_replays: int = 0
+    delivered_replays: int = 0  # counted against DELIVERED_REPLAYS
     falls: int = 0  # how often something may have been missed
-    is_live: bool = False  # every lane is
+    is_live: bool = False  # whether every lane is live
     ahead: Found | None = None
     _lanes: dict[Lane, _Lane] = field(default_factory=lambda: {lane: _Lane() for lane in LANES})
 
     # ---- resume
 
     def resume(self, cursors: dict[Lane, int], since: datetime | None) -> None:
-        """Take over how far the client had handled each lane; it catches up from there."""
-        self.ahead = None  # it may have to look back further
+        """Take over how far the client has handled each lane; the lanes in `cursors` catch up from there."""
+        self.ahead = None  # the client may have to look back further than that read did
         for lane, cursor in cursors.items():
             state = self._lanes[lane]
             state.cursor = max(state.cursor, cursor)
@@ -88,7 +107,10 @@ class Feed(Credit):
     # ---- live
 
     def offer(self, items: Iterable[OutgoingItem]) -> tuple[list[OutgoingItem], int]:
-        """The items to push now, and how many were repeats. The rest is marked, to be read when there is credit."""
+        """Return the items to push now, and how many were repeats.
+
+        All others raise their lane's high-water mark, and are read from the store once there is credit.
+        """
         push: list[OutgoingItem] = []
         repeats, left, left_bytes = 0, CREDIT_ITEMS - self._items, CREDIT_BYTES - self._bytes
         for item in items:
@@ -107,10 +129,11 @@ class Feed(Credit):
         return push, repeats
 
     def offer_early(self, items: Iterable[OutgoingItem]) -> list[OutgoingItem]:
-        """What to push of items that are not stored yet: in any state (D-early-any-state), moving no cursor.
+        """Return which items to push of those that are not stored yet.
 
-        See D-early-no-cursor. The rest is dropped: once it is stored, it comes again. A client that takes nothing, or
-        acknowledges nothing, gets no more of them, so that what is sent to it stays bounded.
+        They are pushed in any state of the lane (D-early-any-state) and move no cursor (D-early-no-cursor). The rest is
+        dropped, and comes again once it is stored. A client that takes nothing, or acknowledges nothing, gets no more
+        of them, so that what is sent and not acknowledged stays bounded.
         """
         push: list[OutgoingItem] = []
         size = self._bytes
@@ -123,9 +146,9 @@ class Feed(Credit):
         return push
 
     def fall_behind(self) -> None:
-        """What came may have been missed (a position outside retention): every lane reads on from its cursor.
+        """Have every lane read on from its cursor, since records of the mailbox may have been missed (D-overrun-reads).
 
-        See D-overrun-reads. Reads and lookups that are under way do not count (D-gap-read, D-gap-ask).
+        Reads and lookups that are under way make no lane live then (D-gap-read, D-gap-ask).
         """
         self.falls += 1
         for lane in self._lanes.values():
@@ -134,28 +157,32 @@ class Feed(Credit):
     # ---- catching up
 
     def look_back(self) -> LookBack | None:
-        """What to ask on its behalf when many arrive at once; None when that is too much to ask about."""
+        """Return what the connect lookup has to ask for this connection.
+
+        None when that reaches too far back to ask for many users at once.
+        """
         since = self.delivered_since()
         return LookBack(since, self.falls) if since and self.opened - since <= LOOK_BACK_MOST else None
 
     def nothing_pending(self, asked: LookBack, pending: Set[Lane], delivered: Mapping[Lane, int]) -> None:
-        """Go live in each lane but those with something `pending`, if what was `delivered`, up to there, was handled.
+        """Go live in each lane that is not `pending`, if the client has handled all that was `delivered` in it.
 
-        The session was stored before that was asked (D-ask-after-session). As with a read, whatever came in the
-        meantime is marked, and a lane with a mark above its cursor has to read (D-live-at-once).
+        The session was stored before that was asked (D-ask-after-session). What came in the meantime is marked, as
+        during a read, and a lane with a mark above its cursor has to read (D-live-at-once). `delivered` has the highest
+        `ord` a lane.
         """
         since = self.delivered_since()
         if asked.falls != self.falls or since is None or since < asked.since:
-            return  # something may have been missed meanwhile (D-gap-ask), or `resume` came late and looks back further
+            return  # records may have been missed since (D-gap-ask), or a late `resume` has to look back further
         for name, lane in self._lanes.items():
             if name not in pending:
                 lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
         self.is_live = all(lane.live for lane in self._lanes.values())
 
     def next_read(self, most: int = 0) -> Read | None:
-        """The next read to issue, urgent first; None when every lane is live or there is no credit.
+        """Return the next read to issue, urgent first; None when every lane is live or there is no credit.
 
-        Of as many items as credit takes, or `most`, if that is more: then what is found may be kept ahead.
+        It asks for as many items as credit takes, or for `most` if that is more: the rest may then be kept ahead.
         """
         for name, lane in self._lanes.items():
             if lane.live:
@@ -166,7 +193,11 @@ class Feed(Credit):
         return None
 
     def found(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
-        """As `read`, of a read that is just answered. Of large items, or many of other devices', some are left out."""
+        """Take over what a read has just found, and return the items to send, as `read` does.
+
+        Items beyond AHEAD_BYTES are left to another read. Items that other devices acknowledged are left out beyond
+        DELIVERED_REPLAYS: `CatchUp` then tells the client to read its inbox.
+        """
         replays = max(1, DELIVERED_REPLAYS - self.delivered_replays)
         last = delivered[replays - 1] if len(delivered) > replays else None
         size = 0
@@ -179,16 +210,19 @@ class Feed(Credit):
         return self.read(issued, items, delivered)
 
     def more(self) -> list[OutgoingItem] | None:
-        """The items to send of what was kept ahead; None without credit, or when something has to be read first."""
+        """Return the items to send of what was kept ahead.
+
+        None when there is no credit, or when something has to be read from the store first.
+        """
         issued = self.next_read()
         if issued is None or self.ahead is None or self.ahead.issued.lane is not issued.lane:
             return None
         return self.read(*self.ahead)
 
     def read(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
-        """The items to send of what a read found; what there is no credit for is kept ahead.
+        """Return the items to send of what a read found; what there is no credit for is kept ahead.
 
-        When it found the last ones the lane may go live.
+        When the read found the last items of the lane, the lane may go live.
         """
         lane = self._lanes[issued.lane]
         self.ahead = None
@@ -208,28 +242,34 @@ class Feed(Credit):
             send.append(item)
         self.delivered_replays += len(delivered)
         if len(items) < issued.limit and issued.falls == self.falls:
-            # what was marked when the read was issued is sent, or was retracted or expired since (D-mark-passed)
+            # what was marked when the read was issued is sent by now, or was retracted or has expired (D-mark-passed)
             lane.cursor = max(lane.cursor, issued.mark)
-            # live in the same step as the last of it is sent: nothing can come between (D-live-sent, D-live-mark)
+            # the lane goes live in the step that sends its last item: nothing comes between (D-live-sent, D-live-mark)
             lane.live = lane.mark <= lane.cursor
             self.is_live = all(lane.live for lane in self._lanes.values())
             if self.is_live:
-                self.delivered_replays = 0  # falling behind once more is another matter
+                self.delivered_replays = 0  # the limit is of each time that it catches up
         return send
 
     def delivered_since(self) -> datetime | None:
-        """From when on to read what another device has acknowledged (D-read-delivered); None once that is too much."""
+        """Return since when to read what other devices have acknowledged (D-read-delivered).
+
+        None once as many of those items were sent as DELIVERED_REPLAYS allows.
+        """
         if self.delivered_replays >= DELIVERED_REPLAYS:
             return None
         margin = self.since - RESUME_MARGIN
         return max(margin, self.opened - FRESH_MARGIN) if self.fresh else margin
 
     def advance_since(self, caught_up: datetime | None) -> datetime:
-        """Move `since` to when the mailbox was last read to its end, while live (D-since-live); return it."""
+        """Move `since` to when the mailbox was last read to its end, and return it.
+
+        It moves only while every lane is live (D-since-live).
+        """
         if caught_up is not None and caught_up > self.since and self.is_live:
             self.since = caught_up
         return self.since
 
     def _coming_bytes(self, lane: Lane) -> int:
-        """Of what comes next in a lane, at least."""
+        """Return the size of the next item to send in a lane, as far as it is known; else 1."""
         return len(self.ahead.items[0].body) if self.ahead and self.ahead.issued.lane is lane else 1

@@ -1,1 +1,1 @@
-"""The bytes of a client's connection: WebSocket, and an event stream where that is not possible."""
+"""Carries the bytes of a client's connection: by WebSocket, or by Server-Sent Events where that is not possible."""

@@ -1,7 +1,8 @@
-"""The wire of a client that cannot use WebSocket: the frames of a socket, each an event of one answer without an end.
+"""Carries a connection as Server-Sent Events: each frame is an event of one response that has no end.
 
-Like a socket it has no task, queue or timer. It is read by fetch, since an EventSource sets no header, and a token
-stands in no address. What its client has to say comes by POST (`sse_acks`); `resume` comes with the request.
+An event stream is for clients that cannot use WebSocket; like a socket it has no task, queue or timer. Browsers read it
+with fetch: an EventSource cannot set headers, and a token must not stand in an address. The client sends by POST
+(`sse_acks`); only its `resume` comes with the request.
 """
 
 from http import HTTPStatus
@@ -22,38 +23,47 @@ _FRESH: Final = frames.encode(frames.Resume())
 
 
 class SseRequest(NamedTuple):
-    """A request for a stream; names of headers are in lower case."""
+    """A request for an event stream. Names of headers are in lower case."""
 
     query: bytes
     headers: list[tuple[bytes, bytes]]
 
     def all(self, name: bytes) -> list[str]:
+        """Return every value of a header."""
         return [value.decode("latin-1") for found, value in self.headers if found == name]
 
     def first(self, name: bytes) -> str | None:
+        """Return the first value of a header, or None."""
         return next(iter(self.all(name)), None)
 
 
 class SseTransport(ClientTransport):
+    """Writes the event stream of one client, on a socket that `SseHttp` has handed over."""
+
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
-        """Whoever asked for this listens; what is no request's end would be read for nothing."""
+        """Cut the client off: after its request it only receives, and all that it sends would be read for nothing."""
         self.abort()
 
     def write(self, text: bytes) -> None:
+        """Send a frame as an event. Nothing happens once the stream is closing: the event `close` was the last."""
         if self._state is TransportState.OPEN and self._transport is not None:
             self._transport.write(streams.event(text))
 
     def shut(self, code: int, reason: str) -> None:
+        """Send the event `close`, with the code and the reason, and close the socket."""
         if self._state is TransportState.OPEN and self._transport is not None:
             self._transport.write(streams.close_event(code, reason))
             self._state = TransportState.CLOSING
-            self._transport.close()  # once all is written; heartbeats cut off who does not take it
+            self._transport.close()  # once all is sent; `Heartbeats` aborts it if that takes too long
             self._tell_closing(code)
 
     def answer(self, asked: SseRequest) -> None:
-        """Begin the stream, or refuse it. As with a socket, what concerns token or user is said after the beginning."""
+        """Begin the event stream, or refuse it.
+
+        As on a socket, what is wrong with the token or the user is said after the beginning, by the last events.
+        """
         assert self._transport is not None
         gateway, origin = self._context.handler, asked.first(b"origin")
         address = self._context.address(self._transport, asked.all(b"forwarded"), asked.all(b"x-forwarded-for"))
@@ -77,19 +87,22 @@ class SseTransport(ClientTransport):
 
 
 def _resume(query: bytes) -> bytes:
-    """The frame in the parameter of that name; a client that sends none is a fresh one."""
+    """Return the frame in the query's parameter `resume`; without one, the `resume` of a fresh client."""
     found = parse_qs(query.decode("latin-1")).get("resume")
     return found[0].encode() if found else _FRESH
 
 
 def _beginning(origin: str | None) -> bytes:
-    # no-transform, and nginx's own header: a proxy that gathers the answer to compress it would hold every event back
+    """Return the head of the response that is the event stream."""
+    # A proxy that gathers the answer to compress it would hold every event back. `no-transform` forbids that, and
+    # nginx has a header of its own for it.
     return _head(
         HTTPStatus.OK, streams.MEDIA_TYPE, origin, "cache-control: no-store, no-transform", "x-accel-buffering: no"
     )
 
 
 def _refused(refusal: Refusal, origin: str | None) -> bytes:
+    """Return the whole response that refuses a stream, as problem details (RFC 9457)."""
     body = msgspec.json.encode(problem_of(refusal.status, refusal.detail))
     more = [f"content-length: {len(body)}"]
     if refusal.retry_after_s is not None:
@@ -98,7 +111,7 @@ def _refused(refusal: Refusal, origin: str | None) -> bytes:
 
 
 def _head(status: HTTPStatus, media_type: str, origin: str | None, *more: str) -> bytes:
-    """The answer ends with its connection."""
+    """Return the head of a response that ends with its connection."""
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         f"content-type: {media_type}",

@@ -1,4 +1,4 @@
-"""The gateway's HTTP on a socket: a request for the event stream takes the socket out of uvicorn's hands."""
+"""Serves the gateway's HTTP on a socket, and takes the socket of an event stream out of uvicorn's hands."""
 
 from typing import Any, Final
 
@@ -12,11 +12,14 @@ _PATH: Final = streams.PATH.encode()
 
 
 class _TooMuch(Exception):
-    """Inside the parser's callbacks; the parser turns it into an error of its own."""
+    """Raised within the parser's callbacks, for bytes after a request for an event stream; the parser wraps it."""
 
 
 class SseHttp(GuardedHttp):
-    """A stream through the application would cost a task, a queue and the request for as long as it lasts."""
+    """A uvicorn `http=` class that hands a request for the event stream to an `SseTransport`.
+
+    An event stream through the application would cost a task, a queue and the request, for as long as it lasts.
+    """
 
     def __init__(self, *args: Any, context: TransportContext, addresses: AddressCounter, **kwargs: Any) -> None:
         super().__init__(*args, addresses=addresses, trusted=context.trusted, **kwargs)
@@ -24,6 +27,7 @@ class SseHttp(GuardedHttp):
         self._asked: SseRequest | None = None
 
     def data_received(self, data: bytes) -> None:
+        """Parse what came, and hand the socket over when it is a request for the event stream."""
         super().data_received(data)
         if self._asked is not None and not self.is_over():
             asked, self._asked = self._asked, None
@@ -32,10 +36,12 @@ class SseHttp(GuardedHttp):
             stream.answer(asked)
 
     def on_message_begin(self) -> None:
+        """Begin a request, which may not follow one for the event stream."""
         self._refuse_more()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Keep a request for the event stream; any other goes to uvicorn."""
         parser: Any = self.parser
         path, _, query = self.url.partition(b"?")
         if (
@@ -50,15 +56,20 @@ class SseHttp(GuardedHttp):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """Take a part of a body; a request for the event stream has none."""
         self._refuse_more()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """End a request, unless it is one for the event stream, which uvicorn does not know."""
         if self._asked is None:
             super().on_message_complete()
 
     def _refuse_more(self) -> None:
-        """Nothing may follow in the same breath."""
+        """Raise `_TooMuch` when an event stream was asked for: nothing may follow in the same read.
+
+        The stream is not begun then, and the parser's error is answered with 400.
+        """
         if self._asked is not None:
             self._asked = None
             raise _TooMuch

@@ -1,7 +1,7 @@
-"""The wire: a uvicorn WebSocket protocol class (RFC 6455). No task, queue or timer per connection.
+"""The WebSocket: a uvicorn `ws=` protocol class (RFC 6455) without a task, queue or timer per connection.
 
-uvicorn hands over the upgrade request already read. What a connection keeps is small: bytes of a frame that is not all
-there, and a message in fragments, only while there are any.
+uvicorn hands over the upgrade request that it has read. A connection keeps little: the bytes of a frame that has not
+come as a whole, and a message in fragments, and both only while there are any.
 """
 
 from http import HTTPStatus
@@ -19,14 +19,16 @@ from services.gateway.transport.base import ClientTransport, TransportContext, T
 from services.gateway.transport.ws_frames import Fragments, FrameError
 
 PATH: Final = "/v1/ws"
-# Looking members up in their enum takes a tenth of an acknowledgement's time.
+# Looking these members up in their enum would take a tenth of the time that an acknowledgement takes.
 _CONNECTING: Final = TransportState.CONNECTING
 _OPEN: Final = TransportState.OPEN
 _ENDED: Final = TransportState.ENDED
-_FRAMES_AFTER_CLOSE: Final = 64  # of one read: acknowledgements that were under way, and the client's own close
+_FRAMES_AFTER_CLOSE: Final = 64  # in one read: acknowledgements under way, and the client's close
 
 
 class WebSocketTransport(ClientTransport):
+    """Reads and writes the WebSocket of one client."""
+
     __slots__ = ("_buffer", "_fragments", "_pong_owed")
 
     def __init__(self, context: TransportContext, config: Any, server_state: Any, app_state: Any) -> None:
@@ -38,6 +40,7 @@ class WebSocketTransport(ClientTransport):
     # ---- asyncio
 
     def data_received(self, data: bytes) -> None:
+        """Answer the upgrade request, which comes first; after that, handle frames."""
         if self._state is _CONNECTING:
             self._answer(data)
         elif self._state is not _ENDED:
@@ -47,6 +50,7 @@ class WebSocketTransport(ClientTransport):
                 self._fail(violation)
 
     def resume_writing(self) -> None:
+        """Send the pong that is owed, and tell the gateway that the write buffer has room again."""
         self._is_paused = False
         if self._pong_owed is not None:
             self._pong(self._pong_owed)
@@ -61,6 +65,7 @@ class WebSocketTransport(ClientTransport):
             self._transport.write(ws_frames.make(ws_frames.TEXT, text))
 
     def shut(self, code: int, reason: str) -> None:
+        """Send a close frame; `Heartbeats` cuts the client off if it does not answer in time."""
         if self._state is _OPEN and self._transport is not None:
             self._transport.write(ws_frames.make_close(code, reason))
             self._state = TransportState.CLOSING
@@ -69,6 +74,10 @@ class WebSocketTransport(ClientTransport):
     # ---- the upgrade
 
     def _answer(self, request: bytes) -> None:
+        """Accept or refuse the upgrade.
+
+        What is wrong with the token is said after an accepted upgrade (4401): a browser sees a refused upgrade as 1006.
+        """
         transport = self._transport
         assert transport is not None
         address = ""
@@ -94,6 +103,7 @@ class WebSocketTransport(ClientTransport):
             self._context.handler.on_token(self._connection, answer.token)
 
     def _refusal(self, request: Request, address: str, token: str | TokenError) -> Refusal | None:
+        """Return why this upgrade is refused, or None."""
         path, _, _ = request.path.partition("?")
         if path.removesuffix("/") != PATH:
             return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
@@ -105,7 +115,7 @@ class WebSocketTransport(ClientTransport):
     # ---- frames
 
     def _read(self, data: bytes | bytearray) -> None:
-        """Handle every frame that is all there; keep what is left."""
+        """Handle every frame that has come as a whole, and keep the rest. Raises FrameError."""
         if self._buffer is not None:
             self._buffer += data
             data, self._buffer = self._buffer, None
@@ -124,7 +134,8 @@ class WebSocketTransport(ClientTransport):
                 return
             opcode, is_final, payload, at = frame
             if opcode == ws_frames.TEXT and is_final and self._fragments is None:
-                # not only while open: an acknowledgement and the client's close may come in one segment
+                # While closing, a message is skipped and what follows it is read: the client's close frame may come in
+                # the same segment as an acknowledgement.
                 if self._state is _OPEN and self._connection is not None:
                     if not payload.isascii():
                         ws_frames.check_utf8(payload)
@@ -133,7 +144,7 @@ class WebSocketTransport(ClientTransport):
                 self._handle(opcode, payload, is_final=is_final)
 
     def _handle(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
-        """What is rarer than a message in one frame; each of them counts."""
+        """Handle a frame that is not a whole text message; each is counted against the limit of frames."""
         if self._state is _OPEN and self._connection is not None:
             self._context.handler.on_control_frame(self._connection)
         if opcode <= ws_frames.BINARY:
@@ -144,7 +155,7 @@ class WebSocketTransport(ClientTransport):
             self._close(payload)
 
     def _gather(self, opcode: int, payload: bytes, *, is_final: bool) -> None:
-        """A message in fragments."""
+        """Gather a message in fragments, and refuse a binary one. Raises FrameError."""
         if self._state is not _OPEN:
             return
         if (opcode == ws_frames.CONTINUATION) == (self._fragments is None):
@@ -161,14 +172,17 @@ class WebSocketTransport(ClientTransport):
                 self._context.handler.on_message(self._connection, text)
 
     def _pong(self, payload: bytes) -> None:
-        """To whoever reads nothing the latest is owed, and no more than that (RFC 6455, 5.5.3)."""
+        """Answer a ping. A client that reads nothing is owed the answer to its latest ping only (RFC 6455, 5.5.3)."""
         if self._is_paused:
             self._pong_owed = payload
         elif self._state is _OPEN and self._transport is not None:
             self._transport.write(ws_frames.make(ws_frames.PONG, payload))
 
     def _close(self, payload: bytes) -> None:
-        """Theirs: echoed unless it is the answer to ours; then it is the server that closes (RFC 6455, 7.1.1)."""
+        """Handle the client's close frame: echo it unless it answers ours, and close the socket (RFC 6455, 7.1.1).
+
+        Raises FrameError.
+        """
         ws_frames.check_close(payload)
         if self._fragments is not None:
             raise FrameError(Close.NOT_RFC_6455, "an incomplete message")
@@ -179,7 +193,10 @@ class WebSocketTransport(ClientTransport):
         self._left()
 
     def _fail(self, violation: FrameError) -> None:
-        """Say why, and no more: the other side closes, or is cut off when its time is over."""
+        """Say why in a close frame, and ignore what comes after that.
+
+        `Heartbeats` cuts the client off if it does not close in time.
+        """
         self.shut(violation.code, str(violation))
         self._state = _ENDED
         if self._transport is not None and self._transport.can_write_eof():

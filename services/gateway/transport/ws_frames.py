@@ -1,6 +1,6 @@
-"""RFC 6455 frames: a client's are read, ours are made. Pure, and without anything that a connection would have to keep.
+"""Reads a client's RFC 6455 frames, and makes the server's. Pure; nothing is kept for a connection.
 
-websockets' sans-IO `Protocol` does the same, but keeps 1.3 KB for each connection and takes most of the time of an
+websockets' sans-IO `Protocol` does the same, but it keeps 1.3 KB for each connection, and takes most of the time of an
 acknowledgement. A test feeds both with the same bytes.
 """
 
@@ -8,7 +8,7 @@ import codecs
 from typing import Final
 
 from websockets.exceptions import ProtocolError
-from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - C, or Python without it
+from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - in C, else in Python
 
 from clarion.contracts.api.close_codes import Close as Code
 
@@ -29,21 +29,22 @@ CONTROL_BYTES: Final = 125
 
 
 class FrameError(Exception):
-    """The client broke the protocol: `code` is what the connection is closed with."""
+    """The client broke RFC 6455 or a limit; its connection is closed with `code`."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
 
 
-# opcode, whether it is final, payload, where the next one begins: a plain tuple, as each acknowledgement makes one
+# The opcode, whether the frame is final, the payload, and where the next frame begins. It is a plain tuple, since
+# that takes the least time to make, and each acknowledgement makes one.
 Frame = tuple[int, bool, bytes, int]
 
 
 def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
-    """The client's frame at `at`; None while some of it is missing.
+    """Return the client's frame that begins at `at`; None while a part of it is missing.
 
-    `room` is how large a payload of data may be. Raises FrameError, as soon as the header shows it.
+    `room` is how many bytes a payload of data may have. Raises FrameError as soon as the frame's header breaks a rule.
     """
     here = len(data) - at
     if here < 2:
@@ -73,7 +74,7 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
 
 
 def make(opcode: int, payload: bytes) -> bytes:
-    """A whole frame of ours."""
+    """Return a whole frame, as a server sends it."""
     size = len(payload)
     if size < _SIZE_16:
         return b"%c%c%b" % (_FINAL | opcode, size, payload)
@@ -83,13 +84,16 @@ def make(opcode: int, payload: bytes) -> bytes:
 
 
 def make_close(code: int, reason: str) -> bytes:
-    """As much of the reason as a control frame takes. It must be UTF-8: a cut leaves no part of a character."""
+    """Return a close frame with as much of the reason as a control frame can hold.
+
+    The reason must be UTF-8, so it is not cut within a character.
+    """
     fits = reason.encode()[: CONTROL_BYTES - 2].decode(errors="ignore")
     return make(CLOSE, code.to_bytes(2) + fits.encode())
 
 
 def check_close(payload: bytes) -> None:
-    """Raises FrameError when a client's close frame says what it may not say."""
+    """Check a client's close frame. Raises FrameError when its code or its reason is not allowed."""
     try:
         Close.parse(payload)
     except ProtocolError as error:
@@ -99,12 +103,12 @@ def check_close(payload: bytes) -> None:
 
 
 def check_utf8(payload: bytes) -> None:
-    """Raises FrameError unless it is."""
+    """Check a text message that came in one frame. Raises FrameError unless it is UTF-8."""
     Fragments().add(payload, is_final=True)
 
 
 class Fragments:
-    """The text message that is under way in several frames; there is one only while that is so."""
+    """A text message in several frames; an object exists only while such a message is under way."""
 
     __slots__ = ("_text", "_utf8")
 
@@ -116,7 +120,10 @@ class Fragments:
         return len(self._text)
 
     def add(self, payload: bytes, *, is_final: bool) -> bytes:
-        """What there is up to here. Raises FrameError as soon as it cannot become UTF-8."""
+        """Add a fragment. Return the whole message with the final one, and nothing before.
+
+        Raises FrameError as soon as the text cannot become UTF-8.
+        """
         try:
             self._utf8.decode(payload, final=is_final)
         except UnicodeDecodeError as error:

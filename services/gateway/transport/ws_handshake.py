@@ -1,4 +1,7 @@
-"""The upgrade, by websockets' sans-IO `ServerProtocol`. It is used for this and dropped: it would pin the request."""
+"""Answers the upgrade by websockets' sans-IO `ServerProtocol`.
+
+That object is dropped afterwards: kept, it would keep the request in memory.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
@@ -18,7 +21,11 @@ from services.gateway.access.connection_limits import Refusal
 
 
 class Answer(NamedTuple):
-    """`token` is None unless the upgrade was accepted; an error, to be said after it, when it shows none."""
+    """The bytes to send, and the client's token.
+
+    `token` is None when the upgrade was refused. It is an error when it was accepted without a token; the client is
+    told of that after the upgrade.
+    """
 
     response: bytes
     token: str | TokenError | None
@@ -27,9 +34,10 @@ class Answer(NamedTuple):
 def answer(
     data: bytes, refusal: Callable[[Request, str | TokenError], Refusal | None], origins: Collection[str]
 ) -> Answer:
-    """Answer an upgrade request, which is all there, unless `refusal` has a reason not to.
+    """Answer a whole upgrade request: accept it, unless it is not a valid one or `refusal` returns why not.
 
-    Why not may be read by pages of `origins`; a browser tells its page nothing of it, other clients in one do.
+    Pages of `origins` may read a refusal. A browser shows its page nothing of one for a WebSocket, but other clients
+    that run in a browser do.
     """
     protocol, request = _Upgrade(), read(data)
     try:
@@ -41,14 +49,14 @@ def answer(
         protocol.send_response(response)
         return Answer(b"".join(protocol.data_to_send()), token if is_upgraded else None)
     finally:
-        protocol.parser.close()  # it holds its protocol, with the token in it, until the garbage collector comes
+        protocol.parser.close()  # else it keeps the protocol and the token until the garbage collector runs
 
 
 def read(data: bytes) -> Request:
-    """What uvicorn has put together of a request that llhttp has read, so that its form is known to be good.
+    """Return the request that uvicorn has put together from what llhttp has read: its form is known to be good.
 
-    websockets' own parser reads lines of 8 KiB and 128 headers; here as much may come as in any request of ours, which
-    `GuardedHttp` has measured.
+    websockets' own parser takes lines of at most 8 KiB and 128 headers. Here as much may come as in any other request,
+    which `GuardedHttp` has measured.
     """
     line, *fields = data.removesuffix(b"\r\n\r\n").decode("latin-1").split("\r\n")
     method, path, version = line.split(" ")
@@ -60,7 +68,7 @@ def read(data: bytes) -> Request:
 
 
 def _unfit(request: Request) -> Refusal | None:
-    """An upgrade has no body: what follows it is the first frame."""
+    """Refuse an upgrade with a body: the bytes after an upgrade are the first frame."""
     headers = request.headers
     if "Transfer-Encoding" in headers or not set(headers.get_all("Content-Length")) <= {"0"}:
         return Refusal(HTTPStatus.BAD_REQUEST, "an upgrade has no body")
@@ -68,6 +76,7 @@ def _unfit(request: Request) -> Refusal | None:
 
 
 def _response(protocol: ServerProtocol, request: Request, refused: Refusal | None) -> Response:
+    """Return the response that accepts the upgrade, or refuses it."""
     if refused is None:
         return protocol.accept(request)
     response = protocol.reject(refused.status, f"{refused.detail}\n")
@@ -77,7 +86,7 @@ def _response(protocol: ServerProtocol, request: Request, refused: Refusal | Non
 
 
 def _as_problem(response: Response, pages: Sequence[str], origins: Collection[str]) -> None:
-    """A refusal, ours or of websockets, whose own is text."""
+    """Make a refusal problem details (RFC 9457); what websockets refuses itself is text."""
     detail = (response.body or b"").decode(errors="replace").strip()
     response.body = msgspec.json.encode(problem_of(response.status_code, detail))
     for name, value in (("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(response.body)))):
@@ -91,14 +100,16 @@ def _as_problem(response: Response, pages: Sequence[str], origins: Collection[st
 
 
 class _Upgrade(ServerProtocol):
-    # a method, not the argument of that name, which would bind it to itself: one more thing to collect
+    # This is a method, since websockets binds the constructor's argument of that name to the object itself: a cycle
+    # that only the garbage collector frees.
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        """Header-only clients may offer none; then none is selected."""
+        """Select `clarion.v1` if it is offered, else none: a client that sends its token in a header may offer none."""
         return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
 
 
 def _token(request: Request) -> str | TokenError:
+    """Return the token that the request shows, or the error that says why there is none."""
     headers = request.headers
     _, _, query = request.path.partition("?")
-    authorization = next(iter(headers.get_all("Authorization")), "")  # a second one is a reason to refuse
+    authorization = next(iter(headers.get_all("Authorization")), "")  # a second one is refused elsewhere
     return shown(authorization, headers.get_all("Sec-WebSocket-Protocol"), query)
