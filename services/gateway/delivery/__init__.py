@@ -1,1 +1,1 @@
-"""From a user's items to the user's connections: live, caught up from the store, and the safety net."""
+"""Brings items from the mailbox and from the store to a user's connections, and has the safety net."""

@@ -1,4 +1,7 @@
-"""Feeds connections from the store: after connecting, and whenever credit returns. A few are read for at once."""
+"""Feeds connections from the store: after connecting, and whenever credit returns.
+
+Only a few connections are read for at the same time.
+"""
 
 import asyncio
 import time
@@ -32,9 +35,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class CatchUp:
-    """The connections that are behind: each at most once in one of the two queues, or in work.
+    """Keeps the connections that are behind; each is at most once in one of the two queues, or being worked on.
 
-    `feed` is one task, which sends what was read ahead; each `read` is one reader of the store.
+    `feed` runs as one task and sends what was read ahead. `read` runs as several tasks, each a reader of the store.
+    `waiting` is the collection to read from; `caught_up` returns the time up to which the mailbox was read to its end.
     """
 
     waiting: LoopCollection
@@ -45,9 +49,10 @@ class CatchUp:
     _to_feed: deque[Connection] = field(default_factory=deque[Connection])
     _feeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    _urgent: asyncio.Event = field(default_factory=asyncio.Event)  # somebody is behind in that lane
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)  # set when a connection is behind in the urgent lane
 
     def want(self, connection: Connection) -> None:
+        """Queue a connection that is behind, if it may be read for and is not queued yet."""
         if connection.state is _PRESENT and connection not in self._queued:
             self._queued.add(connection)
             self._to_feed.append(connection)
@@ -57,7 +62,10 @@ class CatchUp:
         return len(self._queued)
 
     async def feed(self) -> None:
-        """One connection a turn of the loop: what is live goes between."""
+        """Send what was read ahead until cancelled, and pass on connections for which something has to be read.
+
+        It handles one connection in each turn of the event loop, so that live items go out in between.
+        """
         while True:
             await self._feeds.acquire()
             connection = self._to_feed.popleft()
@@ -73,6 +81,10 @@ class CatchUp:
             await asyncio.sleep(0)
 
     async def read(self) -> None:
+        """Read the store for one connection after another until cancelled.
+
+        While MongoDB is away, the read is tried again with growing waits.
+        """
         failures = 0
         while True:
             await self._readers.acquire()
@@ -89,7 +101,10 @@ class CatchUp:
                 await self._rest(self.reads.rest_s(items, time.monotonic()))
 
     async def _rest(self, seconds: float) -> None:
-        """Leave room for what is live. Who is behind in the urgent lane does not wait for that."""
+        """Wait for `seconds`, to leave room for live items.
+
+        The wait ends early for a connection that is behind in the urgent lane.
+        """
         if not seconds:
             await asyncio.sleep(0)
             return
@@ -100,7 +115,10 @@ class CatchUp:
                     await self._urgent.wait()
 
     async def _read_for(self, connection: Connection) -> int:
-        """Read and send, urgent first, until every lane is live or credit is used up; how many items were read."""
+        """Read and send, urgent first, until every lane is live or credit is used up.
+
+        Returns how many items were read. Raises one of `database.TRANSIENT`.
+        """
         feed, items = connection.feed, 0
         try:
             while connection.state is _PRESENT:
@@ -112,31 +130,34 @@ class CatchUp:
                 items += len(found.items)
                 self._send(connection, partial(feed.found, *found))
         finally:
-            # from here on an acknowledgement queues it again; nothing was awaited since the last read
+            # From here on an acknowledgement queues the connection again. None was missed, since nothing was awaited
+            # after `next_read` had returned None.
             self._queued.discard(connection)
             self.ahead.settle(connection, time.monotonic())
         return items
 
     def _feed(self, connection: Connection) -> Read | None:
-        """Send what was read ahead; what has to be read then."""
+        """Send what was read ahead, and return the read that has to be issued then, or None."""
         while self._send(connection, connection.feed.more):
             pass
         return connection.feed.next_read() if connection.state is _PRESENT else None
 
     def _send(self, connection: Connection, take: Callable[[], Sequence[OutgoingItem] | None]) -> bool:
-        """False when there was nothing."""
+        """Send the items that `take` returns; return whether there were any."""
         feed = connection.feed
         was_short = feed.delivered_since() is None
         send = take()
         if send:
             connection.send_items(send, self.caught_up())
             _PUSHED[send[0].lane].n += len(send)
-        # what is left out from here on is in the inbox; and so is what came until it is live again
+        # The client reads its inbox when the limit of delivered items is reached, since more of them are left out from
+        # here on, and again when it is live, for those that were left out until then.
         if feed.is_live if was_short else feed.delivered_since() is None:
             connection.send(Resync())
         return bool(send)
 
     async def _read(self, connection: Connection, issued: Read) -> Found:
+        """Return what the store has for a read. Raises one of `database.TRANSIENT`."""
         since = connection.feed.delivered_since()
         found = await notifications.catch_up(
             self.waiting,

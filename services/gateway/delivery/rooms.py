@@ -1,4 +1,4 @@
-"""One room a user, over all of the user's connections here."""
+"""Keeps one room a user: all of the user's connections at this gateway."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import OutgoingItem
 
 _GREETED: Final = ConnectionState.GREETED
-ROOMS_A_STEP: Final = 4  # some 50 µs of work; to ask after each whether to go on costs as much as a notification's copy
+ROOMS_A_STEP: Final = 4  # some 50 µs of work; a yield after each room would cost as much as copying a notification
 
 
 class Rooms:
-    """At most `per_user` connections in a room, which ends with its last one."""
+    """Keeps all rooms. A room has at most `per_user` connections, and ends with its last one."""
 
     def __init__(self, per_user: int) -> None:
         self.per_user: Final = per_user
@@ -33,10 +33,11 @@ class Rooms:
         return (connection for room in self._rooms.values() for connection in room)
 
     def of(self, user: str) -> Sequence[Connection]:
+        """Return the connections of a user; none for a user who is not here."""
         return self._rooms.get(user, ())
 
     def join(self, connection: Connection) -> bool:
-        """False when the user has as many connections as allowed."""
+        """Add a connection to its user's room; return False when the room is full."""
         room = self._rooms.get(connection.user, ())
         if len(room) >= self.per_user:
             return False
@@ -46,7 +47,10 @@ class Rooms:
         return True
 
     def leave(self, connection: Connection) -> bool:
-        """True when that was the user's last connection here. One that is in no room changes nothing."""
+        """Remove a connection from its room, if it is in one.
+
+        Returns True when it was the user's last connection here.
+        """
         if connection.claims is None or connection not in self.of(connection.user):
             return False
         room = tuple(other for other in self.of(connection.user) if other is not connection)
@@ -58,10 +62,11 @@ class Rooms:
         return True
 
     def push(self, items: Iterable[tuple[str, OutgoingItem]], caught_up: datetime | None) -> Iterator[list[Connection]]:
-        """Give (user, item) pairs to their rooms, a few in a step; of each, the connections that have to catch up.
+        """Push items to the rooms of their users, a few rooms a step; yield the connections that have to catch up.
 
-        Whatever epoch they were routed for (D-push-all). Several items for one user go in one frame, encoded once for
-        all of the user's connections.
+        Items are pushed whatever epoch they were routed for (D-push-all). Several items for one user go in one frame,
+        which is encoded once for all of the user's connections. `caught_up` is the time up to which the mailbox was
+        read to its end.
         """
         behind: list[Connection] = []
         for number, (user, offered) in enumerate(self._by_user(items).items(), 1):
@@ -73,7 +78,7 @@ class Rooms:
         yield behind
 
     def push_early(self, items: Iterable[tuple[str, OutgoingItem]], caught_up: datetime | None) -> set[str]:
-        """Give items that are not stored yet to whoever can take them now; the ids that somebody took."""
+        """Push items that are not stored yet to connections that can take them; return the ids that some took."""
         pushed: set[str] = set()
         for user, offered in self._by_user(items).items():
             for connection in self._rooms[user]:
@@ -86,7 +91,7 @@ class Rooms:
         return pushed
 
     def _by_user(self, items: Iterable[tuple[str, OutgoingItem]]) -> Mapping[str, list[OutgoingItem]]:
-        """Of the users who are here."""
+        """Group items by user, and leave out users who are not here."""
         by_user: defaultdict[str, list[OutgoingItem]] = defaultdict(list)
         for user, item in items:
             if user in self._rooms:
@@ -100,6 +105,7 @@ class Rooms:
         caught_up: datetime | None,
         behind: list[Connection],
     ) -> None:
+        """Push a frame's items to the connections of one room; add those that have to catch up to `behind`."""
         joined: bytes | None = None
         for connection in room:
             feed = connection.feed
@@ -117,9 +123,10 @@ class Rooms:
                 self._repeats[run[0].lane].inc(repeats)
 
     def sync(self, user: str, frame: ServerSync) -> None:
-        """Tell a user's connections. One that cannot take more is owed a single `resync`, however many there were.
+        """Send `sync` to a user's connections.
 
-        So is one that has no `hello` yet: the count in that may have been read before this one.
+        A connection that cannot take more is owed a single `resync` instead, however many `sync` it misses. So is one
+        without its `hello`, since the count in `hello` may have been read before this one.
         """
         text = encode(frame)
         for connection in self._rooms.get(user, ()):
@@ -129,7 +136,7 @@ class Rooms:
                 connection.transport.write(text)
 
     def settle(self, connection: Connection) -> None:
-        """The connection can take more again, or has its `hello`."""
+        """Send the `resync` that a connection is owed, if it has its `hello` and can take it."""
         if connection.resync_owed and connection.state >= _GREETED and not connection.feed.paused:
             connection.resync_owed = False
             connection.send(Resync())

@@ -1,12 +1,13 @@
-"""The safety net: what is pending although every other way to deliver it is behind it is pushed, and counted.
+"""Pushes and counts what is pending although every other way to deliver it has passed it: the safety net.
 
-By the rules of the protocol there is no such thing, so the count is 0; a fault that nobody thought of becomes a delay
-of a minute or two, and is seen. What is looked at, and in which order, leaves out whatever is merely on its way:
+By the rules of the protocol there is no such thing, so the count is 0. The net turns a fault that nobody has thought of
+into a delay of a minute or two, and shows it. It leaves out whatever is merely on its way, since it pushes an item only
+when all of this is true, looked at in this order:
 
-1. below the lanes' committed offsets: it was emitted;
-2. the mailbox was read to its end after that: what was for here has come;
-3. of users whose connections are all live and have acknowledged all they were sent;
-4. whose receipts have been sent, and folded by the receipts role: what they acknowledged is not pending any more.
+1. The item is below its lane's committed offset: it was emitted.
+2. The mailbox was read to its end after that: what was emitted for this gateway has come.
+3. All of the user's connections are live, and have acknowledged all that they were sent.
+4. Their receipts were sent, and folded by the receipts role: what they acknowledged is not pending any more.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
-USERS: Final = 500  # asked about at once
+USERS: Final = 500  # users that one query asks about
 _POLL_S: Final = 0.2
 
 Room = Sequence[Connection]
@@ -54,6 +55,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class SafetyNet:
+    """Looks every `settings.safety_net_s` seconds.
+
+    `caught_up` returns the time up to which the mailbox was read to its end.
+    """
+
     settings: Settings
     stored: Collection
     topics: Collection
@@ -62,7 +68,10 @@ class SafetyNet:
     caught_up: Callable[[], datetime | None]
 
     async def run(self) -> None:
-        """Look for ever. A look that does not come to its end within its period, as without Kafka, is left out."""
+        """Look until cancelled.
+
+        A look that does not end within its period, as while Kafka is away, is given up and counted as `missed`.
+        """
         every_s = self.settings.safety_net_s
         while True:
             await asyncio.sleep(every_s)
@@ -74,10 +83,14 @@ class SafetyNet:
             except (*SEND_ERRORS, *database.TRANSIENT) as error:
                 log.warning("the safety net could not look", error=repr(error))
             except Exception:
-                log.exception("the safety net failed")  # what is only a net must not end the gateway
+                log.exception("the safety net failed")  # a fault of the net must not end the gateway
             metrics.safety_net_looks.labels(how).inc()
 
     async def look(self, stored_before: datetime) -> None:
+        """Push what was stored before `stored_before` and every other way has passed.
+
+        Raises one of `clients.SEND_ERRORS` or of `database.TRANSIENT`.
+        """
         names = Names(self.settings.prefix)
         async with group_offsets.asking(self.settings) as admin:
             emitted = await group_offsets.committed(admin, [names.group(lane) for lane in LANES])
@@ -95,20 +108,20 @@ class SafetyNet:
                 self._push(missed, quiet)
 
     async def _quiet(self) -> dict[str, Room]:
-        """The users of whom nothing is on its way."""
+        """Return the users for whom nothing is on its way, with their rooms."""
         quiet: dict[str, Room] = {}
         for some in _some(list(self.rooms)):
             for connection in some:
                 if connection.state is ConnectionState.PRESENT and _is_quiet(room := self.rooms.of(connection.user)):
                     quiet[connection.user] = room
-            await asyncio.sleep(0)  # urgent first
+            await asyncio.sleep(0)  # let urgent items go first
         return quiet
 
     async def _folded(self, admin: AIOKafkaAdminClient, names: Names) -> None:
-        """Wait until every receipt that is on Kafka by now is folded."""
+        """Wait until every receipt that Kafka has by now is folded."""
         numbers = await self.receipt_sender.producer.partitions_for(
             names.receipts
-        )  # by which it has placed its receipts
+        )  # the partitions among which the producer has placed its receipts
         partitions = [Partition(names.receipts, number) for number in numbers]
         ends = {p: end for p, end in (await group_offsets.ends(self.settings, partitions)).items() if end}
 
@@ -120,7 +133,10 @@ class SafetyNet:
             await asyncio.sleep(_POLL_S)
 
     def _push(self, found: Sequence[Undelivered], quiet: Mapping[str, Room]) -> None:
-        """Whatever the cursors, so as `unstored`: it moves none. Whose room has changed meanwhile is asked again."""
+        """Push what was found, whatever the cursors; it is sent as `unstored`, so it moves none.
+
+        Users whose room has changed meanwhile are left to the next look.
+        """
         by_user: defaultdict[str, list[Undelivered]] = defaultdict(list)
         for one in found:
             by_user[one.recipient].append(one)
@@ -140,7 +156,7 @@ class SafetyNet:
 
 
 def _is_quiet(room: Room) -> bool:
-    """Whether all have been sent what there was, and have handled it."""
+    """Return whether all connections of a room were sent all there was, and have handled it."""
     return all(
         connection.state is ConnectionState.PRESENT
         and not connection.feed.paused
@@ -153,7 +169,11 @@ def _is_quiet(room: Room) -> bool:
 def _is_below(
     one: Undelivered, emitted: Mapping[Partition, Commit], placings: Mapping[str, Placing], settings: Settings
 ) -> bool:
-    """By the generation in which it was committed: the topic may have grown since, and what follows is not emitted."""
+    """Return whether an item is below its lane's committed offset, and so was emitted.
+
+    The offset counts in the generation in which it was committed. The topic may have grown since, and what is of the
+    later generation need not be emitted yet.
+    """
     topic = Names(settings.prefix).notifications(one.lane)
     placing = placings.get(topic, Placing(settings.generation, settings.partitions_lane))
     done = emitted.get(Partition(topic, partition_of(one.recipient, placing.partitions)), Commit(0))
@@ -161,9 +181,11 @@ def _is_below(
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait until `is_so` returns True."""
     while not is_so():
         await asyncio.sleep(_POLL_S)
 
 
 def _some(them: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split a sequence into parts of at most USERS."""
     return (them[start : start + USERS] for start in range(0, len(them), USERS))

@@ -1,1 +1,1 @@
-"""The mailbox a gateway leases, reads, and is found by."""
+"""Leases and reads the gateway's mailbox, and writes the sessions by which the stream finds its users."""

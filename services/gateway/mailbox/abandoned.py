@@ -1,8 +1,8 @@
-"""Mailboxes of gateways that died: their sessions go, and they are free again, without waiting for a new gateway.
+"""Frees the mailboxes of gateways that died, and removes their sessions, without waiting for a new gateway.
 
 A killed gateway leaves its users' sessions behind, and every notification of those users costs a record that nobody
-reads. So each serving gateway looks for leases that nobody renews, and takes one over only to give it back. No lease is
-held for the looking: of several gateways that find the same one, a single one gets it.
+reads. So each serving gateway looks for leases that nobody renews, takes such a mailbox over, and gives it back at
+once. Looking needs no lease: when several gateways find the same mailbox, only one of them gets it.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from services.gateway.mailbox.reader import write_fences
 
 log = structlog.get_logger()
 
-# A killed gateway's sessions are gone within two looks and the lease time, 32 s. Give or take a half, so that gateways
-# that started together do not look together.
+# Each wait is between half of this and one and a half times this, so that gateways that started together do not look
+# together. A killed gateway's sessions are gone within two such waits and the lease time, which is 32 s.
 LOOK_EVERY_S: Final = 4.0
-SWEEP_EVERY_S: Final = 60.0  # a session written that late costs its user's records for so long, and no longer
+SWEEP_EVERY_S: Final = 60.0  # a session that is written after a sweep costs records for at most this long
 
 
 @dataclass(slots=True)
 class AbandonedMailboxes:
-    """`held` is this gateway's own lease; `count` is how many mailboxes there are."""
+    """Looks for abandoned mailboxes among `count`. `held` is this gateway's own lease."""
 
     held: Lease
     count: int
@@ -46,7 +46,7 @@ class AbandonedMailboxes:
     _sweeps_at: float = 0.0
 
     async def run(self) -> None:
-        """Look for ever. What a look leaves undone, this gateway or another one finds again."""
+        """Look until cancelled. What a look leaves undone, this gateway or another one finds again."""
         while True:
             await asyncio.sleep(random.uniform(0.5, 1.5) * LOOK_EVERY_S)  # noqa: S311 - spreads load
             try:
@@ -55,7 +55,10 @@ class AbandonedMailboxes:
                 log.warning("abandoned mailboxes are looked for again later", error=repr(error))
 
     async def look(self, now: float) -> None:
-        """`now` is this gateway's own clock."""
+        """Clear the mailboxes that are abandoned at `now`, in seconds of this gateway's own monotonic clock.
+
+        Raises one of `database.TRANSIENT` or of `clients.SEND_ERRORS`.
+        """
         leases = await mailboxes.read_all(mailboxes.collection(self.stored))
         self._observed.look(leases, now)
         stale = [number for number in self._observed.stale(self.count, now) if number != self.held.mailbox]
@@ -66,11 +69,11 @@ class AbandonedMailboxes:
             self._sweeps_at = now + SWEEP_EVERY_S
 
     async def clear(self, seen: Lease) -> None:
-        """As its next owner would: the next epoch, a fence, the sweep; and then it is given back.
+        """Take a mailbox as its next owner would (next epoch, fence, sweep), and give it back.
 
-        The owner may only be paused, or cut off from MongoDB: it finds the fence, or the epoch, and sends its clients
-        away, who come back to others (D-owner-closes). If this gateway dies in between, the lease is stale once more,
-        and another one does it again.
+        Its owner may only be paused, or cut off from MongoDB. It then finds the fence or the epoch, and closes its
+        clients, which come back to other gateways (D-owner-closes). If this gateway dies in between, it does not renew
+        the lease, and another gateway clears the mailbox.
         """
         leases = mailboxes.collection(self.stored)
         lease = await mailboxes.take(leases, seen, f"{self.held.owner} clears up")
@@ -83,10 +86,10 @@ class AbandonedMailboxes:
         log.warning("an abandoned mailbox is free again", mailbox=lease.mailbox, owner=seen.owner, swept=swept)
 
     async def sweep_again(self, leases: Mapping[int, Lease]) -> None:
-        """Remove what was written after a sweep, by an owner that slept, or by a write that had timed out.
+        """Remove sessions that were written after a sweep: by an owner that slept, or by a write that had timed out.
 
-        That is what has an earlier epoch than stands now; of a mailbox that nobody has, that one too: whoever takes it
-        gets a higher one.
+        These are the sessions of an earlier epoch than the current one. In a mailbox without an owner, those of the
+        current epoch go as well, since the next owner gets a higher one.
         """
         first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
         if swept := await sessions.sweep_all(sessions.collection(self.stored), first):

@@ -1,4 +1,4 @@
-"""What is asked about users who arrive, all at once, after their sessions are stored."""
+"""Asks what users who have just connected have waiting, for all of them at once, after their sessions are stored."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from clarion.store.queries import pending_summary
 
 @dataclass(frozen=True, slots=True)
 class ConnectLookup:
-    """What was found of one user.
+    """What was found about one user.
 
-    `pending`: the lanes in which there is anything to read; None when that was not asked. `delivered`: the highest
-    `ord` of each lane that was delivered lately. `tokens_from`: earlier tokens are refused; None when none is.
+    `pending` has the lanes in which there is something to read; it is None when that was not asked. `delivered` has the
+    highest `ord` of each lane that was delivered lately. Tokens issued before `tokens_from` are refused; that is None
+    when none is revoked.
     """
 
     pending: Set[Lane] | None
@@ -25,9 +26,10 @@ class ConnectLookup:
 
 
 async def look_up(stored: Database, wanted: Mapping[str, datetime | None]) -> dict[str, ConnectLookup]:
-    """Of each user; the value is since when it matters what was delivered, None for what each has to read by itself.
+    """Return what each user in `wanted` has waiting, and whether tokens of the user are revoked.
 
-    Raises one of `database.TRANSIENT`.
+    The value of a user is since when it matters what was delivered. It is None for a user whose connection has to read
+    by itself: then only revocations are asked for. Raises one of `database.TRANSIENT`.
     """
     asked = {user: since for user, since in wanted.items() if since is not None}
     earliest = min(asked.values(), default=times.now())

@@ -1,4 +1,4 @@
-"""What the lease that is held now gives to the rest of the gateway. It is empty while there is none."""
+"""Holds what the current lease gives to the rest of the gateway; it is empty while there is no lease."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,9 +11,10 @@ from services.gateway.mailbox.session_writer import SessionWriter
 
 @dataclass(slots=True)
 class HeldMailbox:
-    """`reader` reads the mailbox, `session_writer` tells the stream who is here: both, or neither.
+    """Holds the reader of the mailbox and the session writer: both, or neither.
 
-    `deployment` is the id of the deployment that the store belongs to: a client's positions are of no other one.
+    `deployment` is the id of the deployment that the store belongs to; positions that a client kept for another one do
+    not count.
     """
 
     reader: MailboxReader | None = None
@@ -22,7 +23,7 @@ class HeldMailbox:
 
     @contextmanager
     def by(self, reader: MailboxReader, session_writer: SessionWriter, deployment: str) -> Generator[None]:
-        """Hold it for as long as the block runs. Without it sockets are refused."""
+        """Hold them for as long as the block runs. While nothing is held, clients are refused."""
         self.reader, self.session_writer, self.deployment = reader, session_writer, deployment
         try:
             yield
@@ -30,9 +31,12 @@ class HeldMailbox:
             self.reader = self.session_writer = None
 
     def caught_up(self) -> datetime | None:
-        """Return until when all that was sent to the mailbox has been read; None when that is not known."""
+        """Return the time up to which the mailbox was read to its end.
+
+        None while no mailbox is held, and until that is known for the first time.
+        """
         return self.reader.caught_up() if self.reader else None
 
     def waiting(self) -> str:
-        """Return for whose open transaction the mailbox waits; empty while for nobody's."""
+        """Return which open transaction the mailbox waits for; empty when it waits for none."""
         return self.reader.waiting() if self.reader else ""

@@ -1,7 +1,8 @@
-"""Where the lanes end, so that a client's cursor beyond that is known to be of another lane than today's.
+"""Knows where the lanes end: a client's cursor beyond that end is from another lane than today's.
 
-A topic that was made anew, or another deployment under the same address, has cursors above everything that is to come:
-believed, they would drop what is live as repeats, and acknowledge what nobody has seen (D-cursor-known).
+After a topic was made anew, or with another deployment under the same address, cursors are above everything that is to
+come. If they were believed, live items would be dropped as repeats, and what nobody has seen would be acknowledged
+(D-cursor-known).
 """
 
 import asyncio
@@ -26,27 +27,30 @@ from clarion.store.topics import Placing
 
 log = structlog.get_logger()
 
-WITHIN_S: Final = 2.0
-GATHER_S: Final = 0.05  # of a crowd that comes back, most share a question
+WITHIN_S: Final = 2.0  # for Kafka and MongoDB to answer
+GATHER_S: Final = 0.05  # before asking: most clients that come back together share a question
 
 
 @dataclass(slots=True)
 class LaneEnds:
-    """Asked of Kafka when a cursor is above what is known; all who wait meanwhile share one question."""
+    """Asks Kafka when a cursor is above the known end; clients that wait meanwhile share one question."""
 
     settings: Settings
     topics: Collection
-    _ends: Mapping[Partition, int] = field(default_factory=dict[Partition, int])  # packed, with the generation
-    _partitions: Mapping[str, int] = field(default_factory=dict[str, int])  # that recipients of a topic are placed by
+    _ends: Mapping[Partition, int] = field(default_factory=dict[Partition, int])  # as `ord`: with the generation
+    _partitions: Mapping[str, int] = field(default_factory=dict[str, int])  # by how many recipients are placed
     _asking: "asyncio.Task[None] | None" = None
 
     async def beyond(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane] | None:
-        """The lanes whose cursor is at or above the end of the user's partition; None when nobody can tell now."""
+        """Return the lanes whose cursor is at or above the end of the user's partition.
+
+        None when nobody can tell now.
+        """
         if not (above := self._above(user, cursors)):
             return above
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask(), name="lane ends")
-            self._asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # seen, even if late
+            self._asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # else asyncio logs it
         try:
             async with asyncio.timeout(WITHIN_S):
                 await asyncio.shield(self._asking)
@@ -56,14 +60,17 @@ class LaneEnds:
         return self._above(user, cursors)
 
     def _above(self, user: str, cursors: Mapping[Lane, int]) -> set[Lane]:
+        """Return the lanes whose cursor is at or above the end as it is known; an unknown end is 0."""
         names = Names(self.settings.prefix)
         return {lane for lane, cursor in cursors.items() if cursor >= self._end(user, names.notifications(lane))}
 
     def _end(self, user: str, topic: str) -> int:
+        """Return the known end of the user's partition, as an `ord`; 0 when it is unknown."""
         partitions = self._partitions.get(topic)
         return self._ends[Partition(topic, partition_of(user, partitions))] if partitions else 0
 
     async def _ask(self) -> None:
+        """Ask where all lanes end. Raises one of `clients.SEND_ERRORS` or of `database.TRANSIENT`."""
         await asyncio.sleep(GATHER_S)
         names = [Names(self.settings.prefix).notifications(lane) for lane in LANES]
         as_declared = Placing(self.settings.generation, self.settings.partitions_lane)

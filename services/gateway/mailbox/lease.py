@@ -1,4 +1,7 @@
-"""Which mailbox to lease, and keeping it. The choice is pure; time is seconds of the gateway's own monotonic clock."""
+"""Chooses a mailbox, leases it, and keeps the lease.
+
+The choice is pure. Times are seconds of the gateway's own monotonic clock.
+"""
 
 import asyncio
 import math
@@ -19,19 +22,21 @@ from clarion.telemetry import metrics
 
 log = structlog.get_logger()
 
-POLL_S: Final = 1.0
-LOOKED_AWAY_S: Final = 2 * RENEW_EVERY_S  # an owner that renews has done so since
+POLL_S: Final = 1.0  # between two tries to take a mailbox
+LOOKED_AWAY_S: Final = 2 * RENEW_EVERY_S  # an owner that lives has renewed within it
 
 
 class LeaseLost(Exception):
-    """Another gateway owns the mailbox: every client here must go, and a new lease must be taken."""
+    """Another gateway owns the mailbox: all clients must be closed, and another lease taken."""
 
 
 @dataclass(slots=True)
 class ObservedLeases:
-    """Since when each lease has been seen as it is.
+    """Remembers since when each lease has been unchanged.
 
-    Who has looked away for longer than `lapse_s` knows nothing: while MongoDB is away, nobody can renew.
+    All of that is forgotten after `lapse_s` without a look: while MongoDB is away nobody can renew, so a lease that has
+    not changed meanwhile says nothing about its owner. `seen` has each lease and since when, `looked` the time of the
+    last look.
     """
 
     lapse_s: float = math.inf
@@ -39,6 +44,7 @@ class ObservedLeases:
     looked: float = -math.inf
 
     def look(self, leases: Mapping[int, Lease], now: float) -> None:
+        """Note which leases have changed since the last look."""
         if now - self.looked > self.lapse_s:
             self.seen.clear()
         self.looked = now
@@ -48,12 +54,15 @@ class ObservedLeases:
                 self.seen[number] = (lease, now)
 
     def candidates(self, count: int, leases: Mapping[int, Lease], now: float) -> list[int]:
-        """Mailboxes to try for: those nobody has, then those whose owner has been silent for the lease time."""
+        """Return the mailboxes to try: those without an owner.
+
+        When there are none, those whose owner has not renewed for the lease time.
+        """
         free = [n for n in range(count) if n not in leases or not leases[n].owner]
         return free or self.stale(count, now)
 
     def stale(self, count: int, now: float) -> list[int]:
-        """Mailboxes whose owner has been silent for the lease time."""
+        """Return the mailboxes whose owner has not renewed for the lease time."""
         seen = self.seen.items()
         return [n for n, (lease, since) in seen if n < count and lease.owner and now - since >= TAKE_AFTER_S]
 
@@ -64,7 +73,10 @@ async def acquire(
     owner: str,
     shuffle: Callable[[Sequence[int]], list[int]] = lambda candidates: random.sample(candidates, len(candidates)),
 ) -> Lease:
-    """Wait for a mailbox and take it. In random order, so that gateways that start together do not collide."""
+    """Wait for a mailbox, and take it.
+
+    Mailboxes are tried in random order, so that gateways that start together do not collide.
+    """
     observed = ObservedLeases(LOOKED_AWAY_S)
     while True:
         lease = await retry(lambda: _try(collection, count, owner, observed, shuffle), "mongodb", *database.TRANSIENT)
@@ -82,7 +94,10 @@ async def _try(
     observed: ObservedLeases,
     shuffle: Callable[[Sequence[int]], list[int]],
 ) -> Lease | None:
-    """Take what can be taken, or what an earlier try has taken whose answer was lost."""
+    """Take a mailbox that can be taken; return None when there is none.
+
+    An earlier try may have taken one whose answer was lost: that one is returned.
+    """
     leases = await mailboxes.read_all(collection)
     if mine := next((lease for lease in leases.values() if lease.owner == owner), None):
         return mine
@@ -100,21 +115,21 @@ async def _try(
 
 
 async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None:
-    """Await this between the fence and the first client (D-lease-confirmed).
+    """Check that the lease is still this gateway's; to be awaited between fence and first client (D-lease-confirmed).
 
-    It ends once those who send have seen whose mailbox it is (D-lanes-know).
+    It returns only once every urgent lane has had the time to see that the mailbox has an owner (D-lanes-know).
 
-    Who slept before writing its fence may have been overtaken: then its fence stands behind the newer one, and it never
-    reads that. Waits while MongoDB is away. Raises LeaseLost.
+    A gateway that slept before writing its fence may have been overtaken. Its fence then stands behind the newer
+    owner's, which it never reads, so it has to ask. Waits while MongoDB is away. Raises LeaseLost.
     """
     await asyncio.sleep(taken_at + KNOWN_AFTER_S - time.monotonic())
     _check(await retry(lambda: mailboxes.renew(collection, lease), "mongodb", *database.TRANSIENT), lease)
 
 
 async def keep(collection: Collection, lease: Lease) -> None:
-    """Renew for ever. Raises LeaseLost when somebody else has it (D-owner-closes).
+    """Renew the lease until cancelled. Raises LeaseLost when another gateway has the mailbox (D-owner-closes).
 
-    A MongoDB that is away closes nobody (D-outage-stays).
+    While MongoDB is away, the lease is kept and nobody is closed (D-outage-stays).
     """
     while True:
         await asyncio.sleep(RENEW_EVERY_S)
@@ -127,5 +142,6 @@ async def keep(collection: Collection, lease: Lease) -> None:
 
 
 def _check(renewed: Lease | None, lease: Lease) -> None:
+    """Raise LeaseLost when a lease was not renewed, since another gateway has the mailbox."""
     if renewed is None:
         raise LeaseLost(f"mailbox {lease.mailbox} has another owner")

@@ -1,4 +1,4 @@
-"""Reads one mailbox: partition n of both delivery topics, urgent by a consumer and a task of its own."""
+"""Reads one mailbox: partition n of both delivery topics, each by a consumer and a task of its own."""
 
 import asyncio
 import time
@@ -31,16 +31,17 @@ from services.gateway.mailbox.read_progress import ReadProgress
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 1_000  # it is known within two answers and a poll that a mailbox was read to its end
+POLL_MS: Final = 1_000  # two answers and a poll later it is known that a mailbox was read to its end
 
 Handle = Callable[[Delivery], Iterable[object]]
 Behind = Callable[[], None]
 
 
 class MailboxReader:
-    """`handle` gets decoded records in order, and works on one in pieces: what is urgent may go between any two.
+    """Reads the mailbox of `lease`.
 
-    `behind` is called when records may have been missed.
+    `handle` gets decoded records in order, and yields while it works on one, so that urgent records go in between.
+    `behind` is called when records may have been missed. `waits` has the open transactions that each topic waits for.
     """
 
     def __init__(self, lease: Lease, names: Names, handle: Handle, behind: Behind) -> None:
@@ -54,12 +55,15 @@ class MailboxReader:
         self.waits: Final = {topic: OpenTransactions() for topic in self._topics}
 
     def waiting(self) -> str:
-        """For whose open transaction; empty while for nobody's."""
+        """Return which open transaction the mailbox waits for; empty when it waits for none."""
         now = time.monotonic()
         return "; ".join(filter(None, (waits.named(now) for waits in self.waits.values())))
 
     def caught_up(self) -> datetime | None:
-        """Until when both topics are known to be read to their ends (D-since-read); None while that was never so."""
+        """Return the time up to which both topics were read to their ends (D-since-read).
+
+        None until that is known for the first time.
+        """
         return self._caught_up
 
     @asynccontextmanager
@@ -67,7 +71,7 @@ class MailboxReader:
         """Write the fence (D-fence), and yield consumers that stand behind it (D-position-first)."""
         consumers: list[Any] = []
         try:
-            # a broker that is away just now ends no gateway; a fence may stand there more than once
+            # Writing is tried again: a broker that is away just now ends no gateway, and a second fence does no harm.
             fences = await retry(lambda: write_fences(producer, self._names, self.lease), "kafka", *clients.SEND_ERRORS)
             for topic, offset in fences.items():
                 consumer = await retry(lambda: _started(settings), "kafka", *clients.SEND_ERRORS)
@@ -78,11 +82,11 @@ class MailboxReader:
             yield consumers
         finally:
             stopped = await asyncio.gather(*map(clients.stop, consumers), return_exceptions=True)
-            for error in filter(None, stopped):  # why this owner ends must come out, not these
+            for error in filter(None, stopped):  # raised, they would hide why this owner ends
                 log.warning("a consumer did not stop in order", error=repr(error))
 
     async def read(self, consumer: Any) -> None:
-        """Read one topic for ever. Raises LeaseLost on a higher fence (D-owner-closes)."""
+        """Read one topic until cancelled. Raises LeaseLost on a higher fence (D-owner-closes)."""
         (partition,) = consumer.assignment()
         while True:
             try:
@@ -100,7 +104,11 @@ class MailboxReader:
             self._caught_up = times.from_ms(min(known)) if len(known) == len(self._topics) else None
 
     async def _take(self, records: Sequence[Any]) -> None:
-        """Before what follows a lost record, everybody falls behind: a cursor could pass it (D-lost-record)."""
+        """Handle records. Raises LeaseLost on a higher fence.
+
+        Before a record that follows a lost one is handled, all connections read the store: otherwise a cursor could
+        pass what was in the lost record (D-lost-record).
+        """
         time_slice = TimeSlice()
         lost: list[str] = []
         for record in records:
@@ -124,13 +132,17 @@ class MailboxReader:
             self._lose(lost)
 
     def _lose(self, lost: list[str]) -> None:
+        """Log and count lost records, and have all connections read the store."""
         log.warning("records of the mailbox are lost: everybody reads the store", records=len(lost), first=lost[0])
         metrics.mailbox_lost.inc(len(lost))
         lost.clear()
         self._behind()
 
     async def _skip(self, consumer: Any, partition: TopicPartition) -> None:
-        """The position fell out of retention: first a new position, then everybody catches up (D-overrun-position)."""
+        """Go to the end of the partition, since the position in it fell out of retention.
+
+        The new position comes first; then all connections read the store (D-overrun-position).
+        """
         ends: Any = await retry(lambda: consumer.end_offsets([partition]), "kafka", *clients.SEND_ERRORS)
         end = ends[partition]
         consumer.seek(partition, end)
@@ -139,13 +151,14 @@ class MailboxReader:
 
 
 def _topics(names: Names) -> tuple[str, str]:
+    """Return both delivery topics, urgent first."""
     return names.deliveries(Lane.URGENT), names.deliveries_bulk
 
 
 async def write_fences(producer: Any, names: Names, lease: Lease) -> dict[str, int]:
-    """Tell whoever had the mailbox before that it is over (D-fence). Returns where each topic's fence stands.
+    """Tell the mailbox's earlier owner that its lease has ended (D-fence).
 
-    Raises one of `clients.SEND_ERRORS`.
+    Returns the offset of the fence in each topic. Raises one of `clients.SEND_ERRORS`.
     """
     value = deliveries.encode(Fence(lease.epoch, lease.owner))
     offsets: dict[str, int] = {}
@@ -157,6 +170,7 @@ async def write_fences(producer: Any, names: Names, lease: Lease) -> dict[str, i
 
 
 async def _started(settings: Settings) -> Any:
+    """Return a consumer that is started; one that does not start is stopped before the error is raised."""
     consumer = clients.mailbox_consumer(settings)
     try:
         await clients.start(consumer)
@@ -166,11 +180,12 @@ async def _started(settings: Settings) -> Any:
     return consumer
 
 
-class _Lost(Exception):
+class _Lost(Exception):  # a record that cannot be read
     pass
 
 
 def _value(record: Any) -> bytes:
+    """Return the value of a record. Raises `_Lost` when the record cannot be read."""
     if isinstance(record, Unreadable):
         raise _Lost(record.error)
     return record.value

@@ -1,6 +1,6 @@
-"""Sessions: tells the stream who is here. Writes are batched: what comes while one is under way goes in the next.
+"""Writes sessions, which tell the stream who is here, in batches: what comes during a write goes into the next one.
 
-Once a batch is stored, and only then, what its users have waiting is asked for all of them at once
+Once a batch is stored, and not before, what its users have waiting is asked for all of them at once
 (D-ask-after-session).
 """
 
@@ -22,56 +22,63 @@ from services.gateway.mailbox.connect_lookup import ConnectLookup
 
 log = structlog.get_logger()
 
-BATCH: Final = 500
+BATCH: Final = 500  # sessions in one write
 
 LookUp = Callable[[Mapping[str, datetime | None]], Awaitable[Mapping[str, ConnectLookup]]]
 
 
 @dataclass(slots=True)
 class SessionNotes:
-    """What one lease's sessions shall say, not written yet; a later note for a user replaces an earlier one. Pure."""
+    """What is still to be written of one lease's sessions; a later note for a user replaces an earlier one. Pure.
+
+    `wanted` says for each user whether there shall be a session.
+    """
 
     lease: Lease
     sequence: int = 0  # of the latest write
-    wanted: dict[str, bool] = field(default_factory=dict[str, bool])  # in the order in which they were wanted
+    wanted: dict[str, bool] = field(default_factory=dict[str, bool])  # in the order of the notes
 
     def note(self, user: str, is_present: bool) -> None:
+        """Note that a user has a connection here, or has none any more."""
         self.wanted.pop(user, None)
         self.wanted[user] = is_present
 
     def take(self) -> tuple[list[str], list[UpdateOne | DeleteOne]]:
-        """The users whose notes are to be written next, and the writes."""
+        """Take out the notes to write next; return their users and the writes, in the same order."""
         users = list(self.wanted)[:BATCH]
         return users, [self._change(user, self.wanted.pop(user)) for user in users]
 
     def _change(self, user: str, is_present: bool) -> UpdateOne | DeleteOne:
+        """Return the write of one session, with the next sequence number."""
         self.sequence += 1
         write = sessions.present if is_present else sessions.absent
         return write(user, self.lease.mailbox, self.lease.epoch, self.sequence)
 
 
 class SessionRefused(Exception):
-    """A user's session can never be stored: who connects as this user cannot be served, and all others can."""
+    """A user's session can never be stored: clients of this user cannot be served, and all others can."""
 
 
 @dataclass(slots=True)
 class _Arriving:
-    """`since`: see `SessionWriter.present`."""
+    """A user who has just connected. For `since`, see `SessionWriter.present`."""
 
     since: datetime | None
     known: "asyncio.Future[ConnectLookup]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def refuse(self, error: str) -> None:
+        """Have `SessionRefused` raised wherever the session is awaited."""
         if not self.known.done():
             self.known.set_exception(SessionRefused(error))
-            self.known.exception()  # seen: nobody may wait any more, and then asyncio would complain
+            self.known.exception()  # retrieved, or asyncio logs it when nobody waits any more
 
 
 @dataclass(slots=True)
 class SessionWriter:
-    """One lease's sessions. `run` writes; `present` and `absent` only note what to write.
+    """Writes one lease's sessions. `present` and `absent` only note what to write; `run` writes.
 
-    Bounded by the users here: a later note for a user replaces an earlier one that is not yet written.
+    Its size is bounded by the users here, since a later note for a user replaces an earlier one that is not written
+    yet. `look_up` asks what users have waiting.
     """
 
     collection: Collection
@@ -86,10 +93,12 @@ class SessionWriter:
         self._notes = SessionNotes(self.lease)
 
     def present(self, user: str, since: datetime | None) -> "asyncio.Future[ConnectLookup]":
-        """Done once the session is stored, or `SessionRefused`.
+        """Note that a user has connected; return a future for what the user has waiting.
 
-        It is written even when a sibling connection is here (D-session-each). `since` is from when on it matters what
-        was delivered to the user; None when it is not worth asking about.
+        Its result is set once the session is stored and the lookup has answered; it raises `SessionRefused` when the
+        session can never be stored. The session is written even when another connection of the user is here
+        (D-session-each). `since` is the time from which on it matters what was delivered to the user, and None when the
+        connection reads that by itself.
         """
         self._note(user, True)
         arriving = self._arriving.get(user)
@@ -102,6 +111,7 @@ class SessionWriter:
         return arriving.known
 
     def absent(self, user: str) -> None:
+        """Note that the last connection of a user has left."""
         self._note(user, False)
 
     def _note(self, user: str, is_present: bool) -> None:
@@ -110,6 +120,7 @@ class SessionWriter:
         self._work.set()
 
     async def run(self) -> None:
+        """Write what is noted, until cancelled."""
         while True:
             await self._work.wait()
             await self.flush()
@@ -120,15 +131,15 @@ class SessionWriter:
                 self._settled.set()
 
     async def settled(self) -> None:
-        """Wait until nothing is noted that is not written."""
+        """Wait until everything that was noted is written."""
         if self._work.is_set():
             await self._settled.wait()
 
     async def flush(self) -> None:
-        """Write what is noted, until nothing is."""
+        """Write what is noted until nothing is left; for users who have connected, ask what they have waiting."""
         while self._notes.wanted:
             users, changes = self._notes.take()
-            # whoever waited for a `present` that an `absent` has replaced is gone, and must not wait for ever
+            # an `absent` may have replaced a `present` whose session is awaited: that wait must end as well
             arriving = {user: one for user in users if (one := self._arriving.pop(user, None))}
             refused = await retry(
                 lambda changes=changes: sessions.write(self.collection, changes), "mongodb", *database.TRANSIENT

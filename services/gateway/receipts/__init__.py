@@ -1,1 +1,1 @@
-"""What clients have acknowledged and read, on its way to Kafka."""
+"""Sends to Kafka what clients have acknowledged and read."""

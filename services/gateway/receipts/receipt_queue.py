@@ -1,4 +1,7 @@
-"""Receipts that wait to be sent: bounded, in order for each user, what can be one receipt is one. Pure."""
+"""Holds receipts that wait to be sent. Pure.
+
+Their number is bounded, each user's receipts stay in order, and those that can be one receipt become one.
+"""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,11 +11,14 @@ from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.records.receipts import Op, Receipt
 
 CAPACITY: Final = 10_000  # receipts
-CAPACITY_IDS: Final = 100_000  # in all of them
+CAPACITY_IDS: Final = 100_000  # in all receipts together
 
 
 class ReceiptQueue:
-    """The longer it is, the more falls together: what is like its user's last receipt that waits joins that."""
+    """A queue in which a receipt joins its user's last one, if both have the same op, session and `unstored`.
+
+    So the longer receipts wait, the fewer they become.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Receipt] = deque()
@@ -23,7 +29,10 @@ class ReceiptQueue:
         return len(self._waiting)
 
     def join(self, user: str, op: Op, ids: Sequence[str], session: str | None, unstored: bool) -> bool:
-        """Add `ids` to the user's last receipt that waits, if that is alike: to make a receipt costs more than this."""
+        """Add `ids` to the user's last receipt, if that is alike and has room; return whether they were added.
+
+        Making a receipt costs more than this, so it is tried first.
+        """
         last = self._last_of.get(user)
         if (
             last is None
@@ -39,7 +48,7 @@ class ReceiptQueue:
         return True
 
     def put(self, receipt: Receipt) -> bool:
-        """False when there is no room."""
+        """Add a receipt; return False when there is no room."""
         if self.join(receipt.user, receipt.op, receipt.ids, receipt.session, receipt.unstored):
             return True
         if len(self._waiting) >= CAPACITY or self._ids + len(receipt.ids) > CAPACITY_IDS:
@@ -50,7 +59,7 @@ class ReceiptQueue:
         return True
 
     def take(self, most: int) -> list[Receipt]:
-        """The first ones. Nothing joins them any more."""
+        """Take out the first receipts, at most `most`; nothing joins them any more."""
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         for receipt in taken:
             self._ids -= len(receipt.ids)
@@ -59,6 +68,6 @@ class ReceiptQueue:
         return taken
 
     def give_back(self, taken: Sequence[Receipt]) -> None:
-        """They were not sent, and are the first again."""
+        """Put receipts that were taken and not sent back to the front."""
         self._ids += sum(len(receipt.ids) for receipt in taken)
         self._waiting.extendleft(reversed(taken))

@@ -1,4 +1,4 @@
-"""Receipts on their way to Kafka: while a batch is sent, the next one gathers."""
+"""Sends receipts to Kafka in batches: while one batch is sent, the next one gathers."""
 
 import asyncio
 from collections import deque
@@ -31,34 +31,42 @@ from services.gateway.receipts.receipt_queue import CAPACITY, ReceiptQueue
 
 log = structlog.get_logger()
 
-BATCH: Final = CAPACITY // 2  # receipts: a smaller one is full before many have fallen together
-GATHER_S: Final = 0.02  # a request of few receipts costs as much as one of many
-GATHER_MOST: Final = 5  # times that: nobody waits for `delivered`, and the more wait, the more fall together
-_AT_ONCE: Final = 100  # receipts taken: some 50 µs of work
+BATCH: Final = CAPACITY // 2  # receipts; a smaller batch is full before many have joined
+GATHER_S: Final = 0.02  # a request with few receipts costs as much as one with many
+GATHER_MOST: Final = 5  # times GATHER_S: nobody waits for `delivered`, and the more wait, the more join
+_AT_ONCE: Final = 100  # receipts taken in one step, some 50 µs of work
 _DELIVERED: Final = Op.DELIVERED
-SEND_S: Final = 5.0
+SEND_S: Final = 5.0  # for Kafka to take a batch
 
 
 @dataclass(slots=True)
 class ReceiptSender:
+    """Sends a gateway's receipts. `stored` is where they are folded directly while Kafka is away.
+
+    `put` and `delivered` only note a receipt; `run` sends.
+    """
+
     producer: AIOKafkaProducer
     names: Names
     stored: Collection
     kafka: Dependency
     _queue: ReceiptQueue = field(default_factory=ReceiptQueue)
-    _untold: deque[Receipt] = field(default_factory=deque[Receipt])  # folded directly: devices do not know of it yet
+    _untold: deque[Receipt] = field(default_factory=deque[Receipt])  # folded directly; devices do not know yet
     _untold_users: set[str] = field(default_factory=set[str])
     _work: asyncio.Event = field(default_factory=asyncio.Event)
-    _puts: int = 0
-    _sent: int = 0  # of these
-    _awaited: bool = False  # by a flush, or by the user's other devices, which show what was read
+    _puts: int = 0  # receipts that were put
+    _sent: int = 0  # how many of them are done with
+    _awaited: bool = False  # by `flush`, or by the user's other devices, which show what was read
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         metrics.receipts_buffered.set_function(self.__len__)
 
     def put(self, receipt: Receipt) -> bool:
-        """Take a receipt; False when there is no room. A `delivered` that is lost only means a repeat."""
+        """Take a receipt; return False when there is no room.
+
+        A `delivered` receipt that is lost only causes a repeat.
+        """
         if not self._queue.put(receipt):
             metrics.receipts_dropped.inc()
             return False
@@ -68,16 +76,17 @@ class ReceiptSender:
         return True
 
     def delivered(self, connection: Connection, ids: Sequence[str], *, unstored: bool = False) -> None:
-        """As `put`, of what has just been acknowledged: mostly the user's earlier ones wait still."""
+        """Take a receipt for what was just acknowledged; mostly it joins an earlier one of the user that waits."""
         if self._queue.join(connection.user, _DELIVERED, ids, connection.session, unstored):
             self._puts += 1
         else:
             self.put(connection.receipt(_DELIVERED, ids, unstored=unstored))
 
     async def run(self) -> None:
-        """Send for ever. What does not go out within SEND_S, or at all while Kafka is away, is folded directly.
+        """Send receipts until cancelled.
 
-        When it is back, that is sent, too: as folded, so that the users' devices are told.
+        A batch that Kafka does not take within SEND_S, or that comes while Kafka is away, is folded directly. Once
+        Kafka is back, its receipts are sent as `folded`, so that the users' devices are told.
         """
         failures = 0
         while True:
@@ -91,7 +100,7 @@ class ReceiptSender:
             try:
                 failures = 0 if await self._deliver(batch) else failures + 1
             except database.TRANSIENT as error:
-                # both are away: keep them, in order, and try again
+                # Kafka and MongoDB are both away: keep the receipts, in order, and try again
                 self._queue.give_back(batch)
                 log.warning("receipts wait: neither Kafka nor MongoDB takes them", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
@@ -102,18 +111,20 @@ class ReceiptSender:
                     self._moved.set()
 
     async def _wait(self, failures: int) -> None:
-        """Wait for work; while something is untold, not for longer than Kafka may be worth another try."""
+        """Wait for work; while devices are still to be told of something, only until Kafka may be tried again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY.delay(failures) if self._untold else None):
                 await self._work.wait()
 
     async def _gather(self) -> None:
+        """Let receipts gather, until a batch is full or somebody waits for one of them."""
         for _ in range(GATHER_MOST):
             await asyncio.sleep(GATHER_S)
             if self._awaited or len(self._queue) >= BATCH:
                 return
 
     async def _take(self) -> list[Receipt]:
+        """Take a batch out of the queue, and give way to other tasks while doing so."""
         batch: list[Receipt] = []
         time_slice = TimeSlice()
         while self._queue and len(batch) < BATCH:
@@ -122,7 +133,7 @@ class ReceiptSender:
         return batch
 
     async def _deliver(self, batch: list[Receipt]) -> bool:
-        """Whether Kafka took it."""
+        """Send a batch, or fold it directly; return whether Kafka took it. Raises one of `database.TRANSIENT`."""
         if self.kafka.up is not False and await self._send(batch):
             return True
         refused = await receipt_updates.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
@@ -133,6 +144,7 @@ class ReceiptSender:
         return False
 
     async def _send(self, batch: list[Receipt]) -> bool:
+        """Send a batch, after the receipts that are still to be told; return whether Kafka took it."""
         untold = list(islice(self._untold, BATCH))
         try:
             await self._send_records([(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)])
@@ -144,7 +156,10 @@ class ReceiptSender:
         return True
 
     async def _send_records(self, records: Sequence[tuple[str, bytes]]) -> None:
-        """Together; or, when that is too large for the topic, each by itself, without those that still are."""
+        """Send records together; if that is too large for the topic, send each alone and drop those that still are.
+
+        Raises one of `clients.SEND_ERRORS`.
+        """
         topic = self.names.receipts
         try:
             await send_keyed(self.producer, topic, records, within_s=SEND_S)
@@ -154,8 +169,9 @@ class ReceiptSender:
             metrics.receipts_dropped.inc(len(refused))
 
     def _tell_later(self, batch: list[Receipt]) -> None:
+        """Keep a batch that was folded directly, to be sent as `folded` once Kafka is back."""
         for receipt in batch:
-            is_count = receipt.op is Op.DELIVERED  # of which only the count is told, once a user
+            is_count = receipt.op is Op.DELIVERED  # devices are told the count only, so one for each user does
             if is_count and receipt.user in self._untold_users:
                 continue
             if len(self._untold) >= CAPACITY:
@@ -166,7 +182,7 @@ class ReceiptSender:
             self._untold_users.add(receipt.user)
 
     async def flush(self) -> None:
-        """Wait until everything that is there now is sent, whatever comes meanwhile."""
+        """Wait until everything that waits now is sent or folded, whatever comes meanwhile."""
         self._awaited, until = True, self._puts
         while self._sent < until:
             self._moved.clear()
@@ -177,4 +193,5 @@ class ReceiptSender:
 
 
 def _change(receipt: Receipt) -> Change:
+    """Return what a receipt changes in the store."""
     return Change(Op(receipt.op), tuple(receipt.ids), receipt.at, receipt.user, receipt.unstored)
