@@ -1,1 +1,1 @@
-"""Mailbox → WebSocket: delivers to connected users, replays to returning ones."""
+"""Delivers what the gateway's mailbox brings to connected users, and replays what returning users have missed."""

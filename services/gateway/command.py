@@ -1,4 +1,4 @@
-"""`clarion gateway`."""
+"""The command `clarion gateway`."""
 
 from clarion.process import run
 from clarion.settings import Settings

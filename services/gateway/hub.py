@@ -1,4 +1,4 @@
-"""What clients do: connect, say something, acknowledge, leave. What the mailbox brings is routed in `router.py`."""
+"""Handles what clients do: connect, send frames, acknowledge, leave. `router.py` routes what the mailbox brings."""
 
 import asyncio
 import random
@@ -40,12 +40,15 @@ log = structlog.get_logger()
 
 GREETED: Final = ConnectionState.GREETED
 CLOSING: Final = ConnectionState.CLOSING
-SENT_AWAY_EVERY_S: Final = 0.02  # at least
+SENT_AWAY_EVERY_S: Final = 0.02  # a connection is closed at least this often
 
 
 @dataclass(slots=True)
 class Hub:
-    """The connections of this gateway. While it holds no mailbox, sockets are refused."""
+    """Keeps the connections of this gateway, and handles what transports tell of them (see `base.ConnectionHandler`).
+
+    Clients are refused while the gateway holds no mailbox (`held` is empty), and while it is draining.
+    """
 
     held: HeldMailbox
     connection_limits: ConnectionLimits
@@ -58,7 +61,7 @@ class Hub:
     draining: bool = False
     _clients: set[Connection] = field(default_factory=set[Connection])
     _streams: dict[str, Connection] = field(default_factory=dict[str, Connection])  # by session
-    _spoken: Counter[Connection] = field(default_factory=Counter[Connection])  # frames in this second
+    _spoken: Counter[Connection] = field(default_factory=Counter[Connection])  # limited frames of this second
     _working: dict[Connection, set["asyncio.Task[None]"]] = field(
         default_factory=dict[Connection, set["asyncio.Task[None]"]]
     )
@@ -66,14 +69,19 @@ class Hub:
     def __len__(self) -> int:
         return len(self._clients)
 
-    # ---- sockets and streams (see `base.ConnectionHandler`)
+    # ---- sockets and event streams (see `base.ConnectionHandler`)
 
     def refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
+        """Return why a client at `address` may not connect now, or None.
+
+        When it returns None, the upgrade is counted against the rates.
+        """
         if self.draining or self.held.reader is None:
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
         return self.connection_limits.refusal(address, shows_token=shows_token)
 
     def on_open(self, transport: Transport, address: str) -> Connection:
+        """Count a client whose transport is open, and return its connection."""
         now = times.now()
         self.connection_limits.enter(address)
         connection = Connection(transport, Feed(opened=now, since=now), address)
@@ -82,8 +90,12 @@ class Hub:
         return connection
 
     def on_stream_open(self, transport: Transport, address: str) -> Connection:
-        """As `on_open`, of a client that only listens: what it has to say comes by POST, to any gateway."""
-        assert self.held.reader is not None  # or it was refused
+        """Count a client of an event stream, and return its connection.
+
+        The client only receives here: it sends by POST, to any gateway. The session therefore names this gateway's
+        mailbox and epoch, so that another gateway can forward what it gets.
+        """
+        assert self.held.reader is not None  # else `refusal` has refused the client
         lease = self.held.reader.lease
         connection = self.on_open(transport, address)
         connection.by_post = True
@@ -93,34 +105,45 @@ class Hub:
         return connection
 
     def on_token(self, connection: Connection, token: str) -> None:
+        """Start to verify the token and to greet the client."""
         self._start(connection, self.connector.admit(connection, token))
 
     def on_message(self, connection: Connection, text: bytes) -> None:
+        """Handle a message; close the connection with 4400 when it breaks the protocol."""
         try:
             self._answer(connection, frames.decode_client(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ProtocolViolation) as error:
             connection.close(Close.PROTOCOL, str(error)[:100])
 
     def on_writable(self, connection: Connection, is_writable: bool) -> None:
+        """Note whether the client takes more.
+
+        Once it does again, send the `resync` that it is owed, and have it catch up.
+        """
         connection.feed.paused = not is_writable
         if is_writable:
             self.rooms.settle(connection)
             self._feed_again(connection)
 
     def on_control_frame(self, connection: Connection) -> None:
-        """In a frame that is no whole message: a ping, or a part."""
+        """Count a frame that is not a whole message, such as a ping or a fragment, against the limit of frames."""
         self._count(connection)
 
     def on_closing(self, connection: Connection, code: int | None) -> None:
-        """The last word is said: ours, or with no code of ours the client's."""
+        """Take a connection out of its room once its last frame is sent or received.
+
+        `code` is the close code that this gateway sent, and None when the client closed first. The client then has
+        `CLOSE_WITHIN_S` of `heartbeats.py` to end the connection.
+        """
         if code is not None:
             metrics.closed.labels(str(code)).inc()
-        if connection.is_open:  # else it was this side that ended it
+        if connection.is_open:  # else `Connection.close` has changed the state already
             connection.advance(ConnectionState.CLOSING)
         self._leave(connection)
         self.heartbeats.closing(connection)
 
     def on_closed(self, connection: Connection) -> None:
+        """Forget a connection whose socket is gone, and cancel its tasks."""
         self._clients.discard(connection)
         self.connection_limits.leave(connection.address)
         connection.advance(ConnectionState.CLOSED)
@@ -136,7 +159,10 @@ class Hub:
     # ---- frames
 
     def on_posted_ack(self, user: str, session: str, tag: int) -> bool:
-        """An acknowledgement by POST, perhaps to another gateway. False when `user` has no such stream here."""
+        """Handle an acknowledgement by POST, which may have come to another gateway and been forwarded.
+
+        Returns False when `user` has no such event stream here.
+        """
         connection = self._streams.get(session)
         if connection is None or not GREETED <= connection.state < CLOSING or connection.user != user:
             return False
@@ -147,6 +173,7 @@ class Hub:
         return True
 
     def _answer(self, connection: Connection, frame: frames.ClientFrame) -> None:
+        """Do what a frame asks for. Raises ProtocolViolation when the client may not send it now."""
         was_pong_due, connection.pong_due = connection.pong_due, False
         is_first, connection.heard = not connection.heard, True
         if connection.state < GREETED and take_first(connection, frame):
@@ -168,17 +195,21 @@ class Hub:
             case frames.Auth():
                 self._start(connection, self.connector.refresh(connection, frame.token))
             case frames.Pong():
-                if was_pong_due or connection.by_post:  # those have their limit where they are posted
+                if was_pong_due or connection.by_post:  # POSTs have a limit of their own, in `SseAcks`
                     return
         self._count(connection)
 
     def _count(self, connection: Connection) -> None:
-        """Acknowledgements of what was sent and answers to pings are free; the rest is limited."""
+        """Count a frame; close the connection with 4429 when there are too many in a second.
+
+        Acknowledgements of what was sent and answers to pings are not counted.
+        """
         self._spoken[connection] += 1
         if self._spoken[connection] > self.frames_per_s:
             connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")
 
     def _acknowledge(self, connection: Connection, handled: Sequence[OutgoingItem]) -> None:
+        """Make receipts for items that a client has handled, and send more with the credit that returned."""
         stored: list[str] = []
         early: list[str] = []
         for item in handled:
@@ -191,16 +222,21 @@ class Hub:
         self._feed_again(connection)
 
     def _feed_again(self, connection: Connection) -> None:
+        """Have a connection catch up, unless every lane is live."""
         if not connection.feed.is_live:
             self.catch_up.want(connection)
 
     def _start(self, connection: Connection, work: Coroutine[Any, Any, None]) -> None:
-        """Something short for one connection, which ends with it. None lasts: what is idle has no task."""
+        """Start a short task for one connection; it is cancelled when the connection's socket is gone.
+
+        Each such task is short, so an idle connection has none, and costs no memory for one.
+        """
         task = asyncio.create_task(work)
         self._working.setdefault(connection, set()).add(task)
         task.add_done_callback(partial(self._done, connection))
 
     def _done(self, connection: Connection, task: "asyncio.Task[None]") -> None:
+        """Forget a task that has ended, and close its connection when the task failed."""
         tasks = self._working[connection]
         tasks.discard(task)
         if not tasks:
@@ -210,7 +246,7 @@ class Hub:
             connection.close(Close.INTERNAL, "internal error", retry_ms=RETRY_MS)
 
     async def each_second(self) -> None:
-        """It has its own frames, and what is read ahead is not kept for longer."""
+        """Each second, begin counting frames anew and drop what was read ahead for too long, until cancelled."""
         while True:
             await asyncio.sleep(1)
             self._spoken.clear()
@@ -219,11 +255,15 @@ class Hub:
     # ---- the end
 
     def _leave(self, connection: Connection) -> None:
+        """Take a connection out of its room; note that its user is gone when it was the user's last one here."""
         if self.rooms.leave(connection) and self.held.session_writer is not None:
             self.held.session_writer.absent(connection.user)
 
     async def close_all(self, reason: str, within_s: float) -> None:
-        """Send everybody away, spread over a while, so that not all come back at once; a few are gone sooner."""
+        """Close every connection with 1012, spread over at most `within_s` seconds.
+
+        All at once, clients would also come back all at once. When there are few, this ends sooner.
+        """
         clients = list(self._clients)
         random.shuffle(clients)
         pause = min(within_s / max(len(clients), 1), SENT_AWAY_EVERY_S)
@@ -242,6 +282,7 @@ def make(
     beyond: Beyond,
     held: HeldMailbox,
 ) -> Hub:
+    """Make the hub and the parts that it drives."""
     rooms = Rooms(settings.connections_per_user)
     catch_up = CatchUp(waiting, held.caught_up, ReadScheduler(settings.replay_per_s))
     heartbeats = Heartbeats(held.caught_up)

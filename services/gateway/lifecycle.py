@@ -1,4 +1,4 @@
-"""One lease after the other: what lives as long as one, and how the gateway leaves it."""
+"""Serves one mailbox lease after another: what runs as long as a lease, and how the gateway gives it up."""
 
 import asyncio
 import os
@@ -33,15 +33,15 @@ from services.gateway.router import Router
 
 log = structlog.get_logger()
 
-LEAVE_WITHIN_S: Final = 4.0  # each step after clients are sent away
+LEAVE_WITHIN_S: Final = 4.0  # for each step of the shutdown after clients are sent away
 
 
 async def serve_leases(
     process: Process, router: Router, stored: Database, producer: AIOKafkaProducer, names: Names, deployment_id: str
 ) -> None:
-    """Serve one mailbox after another, until told to stop.
+    """Serve one mailbox after another, until the process is told to stop.
 
-    A lost lease closes all clients, and a new one is taken (D-owner-closes).
+    A lost lease closes all clients, and the gateway takes a new lease (D-owner-closes).
     """
     owner = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
     leases = mailboxes.collection(stored)
@@ -53,7 +53,7 @@ async def serve_leases(
                 await process.stopping.wait()
                 await _leave(process, router.hub, stored, held)
         except* LeaseLost as lost:
-            # nobody can connect any more: a client that did would be in nobody's sessions
+            # the gateway holds no mailbox by now, so nobody can connect: such a client would have no session
             log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
             await router.hub.close_all("mailbox moved", within_s=1)
         finally:
@@ -70,7 +70,10 @@ async def _serving(
     held: Lease,
     deployment_id: str,
 ) -> AsyncGenerator[None]:
-    """Everything that lives as long as one lease. Positions are known before anybody connects (D-position-first)."""
+    """Run everything that lives as long as one lease, and yield while clients may connect.
+
+    The positions in the mailbox are known before anybody connects (D-position-first).
+    """
     taken_at, hub = time.monotonic(), router.hub
     mailbox = MailboxReader(held, names, router.deliver, router.behind)
     session_writer = SessionWriter(sessions.collection(stored), held, partial(look_up, stored))
@@ -96,7 +99,8 @@ async def _serving(
                 tasks.create_task(net.run(), name="safety net"),
                 tasks.create_task(abandoned.run(), name="abandoned mailboxes"),
             ]
-            # not waited for: clients may come already, and without MongoDB they are still to be sent away at the end
+            # The sweep is not awaited: clients may connect meanwhile, and while MongoDB is away the gateway must still
+            # be able to send them away at the end.
             running.append(tasks.create_task(_sweep(session_writer.collection, held), name="sweep"))
             log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
             with hub.held.by(mailbox, session_writer, deployment_id):
@@ -106,20 +110,23 @@ async def _serving(
 
 
 async def _sweep(collection: Collection, held: Lease) -> None:
-    """Remove the sessions of those who held the mailbox before."""
+    """Remove the sessions of the mailbox's earlier owners."""
     swept = await retry(lambda: sessions.sweep(collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT)
     log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
 
 
 async def _leave(process: Process, hub: Hub, stored: Database, held: Lease) -> None:
-    """Not ready any more: send clients away at a pace, say that nobody is here, give the mailbox back."""
+    """Send clients away at a pace, remove this gateway's sessions, and release the lease.
+
+    From its first step on the gateway refuses new clients.
+    """
     hub.draining = True
     log.info("leaving", connections=len(hub))
     await hub.close_all("restart", within_s=process.settings.drain_s)
 
     async def put_away() -> None:
         if hub.held.session_writer is not None:
-            await hub.held.session_writer.settled()  # or a write still under way would come after the sweep
+            await hub.held.session_writer.settled()  # else a write that is under way would come after the sweep
         await sessions.sweep(sessions.collection(stored), held.mailbox, held.epoch + 1)
         await mailboxes.release(mailboxes.collection(stored), held)
 

@@ -1,4 +1,4 @@
-"""The gateway's process: what runs in it, in which order it starts, and how it leaves."""
+"""Runs the gateway's process: what is in it, in which order it starts, and how it ends."""
 
 import asyncio
 from typing import Final
@@ -24,10 +24,14 @@ from services.gateway.receipts.sender import SEND_S, ReceiptSender
 from services.gateway.router import Router
 from services.gateway.server import serve_clients
 
-FLUSH_WITHIN_S: Final = SEND_S + 3.0  # a batch that Kafka does not take, and then the rest directly
+FLUSH_WITHIN_S: Final = SEND_S + 3.0  # time for a batch that Kafka does not take, and for folding the rest
 
 
 async def main(process: Process) -> None:
+    """Run the gateway until the process is told to stop.
+
+    The server starts first and refuses clients with 503 until a mailbox is leased.
+    """
     settings, health = process.settings, process.health
     stored, reads, producer = database.connect(settings), database.connect_reads(settings), clients.producer(settings)
     names = Names(settings.prefix)
@@ -39,10 +43,12 @@ async def main(process: Process) -> None:
     held = HeldMailbox()
     hub = make(settings, check, documents, notifications.waiting(reads), receipt_sender, ends.beyond, held)
     router = Router(hub, check)
-    good_for_s = settings.token_life_s + 2 * settings.token_leeway_s  # issued ahead of our clock, and ended behind it
+    # one leeway for an issuer whose clock is ahead of ours, and one since a token is accepted so long after it expires
+    good_for_s = settings.token_life_s + 2 * settings.token_leeway_s
     disconnect = Disconnect(router.revoked, stored, producer, kafka, names, good_for_s)
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, receipt_sender)
-    # a gateway without a mailbox is not ready, unless what it needs for one is down: then it must answer with 503
+    # A gateway without a mailbox is not ready. While Kafka or MongoDB is down it stays ready all the same, since
+    # otherwise nobody would answer clients with 503 and Retry-After.
     health.blockers.append(lambda: "" if held.reader or health.down() else "no mailbox")
     health.troubles.append(producer.refused)
     health.troubles.append(held.waiting)
@@ -88,6 +94,7 @@ async def main(process: Process) -> None:
 
 
 def _figures(hub: Hub) -> dict[str, object]:
+    """Return the figures of this gateway for `/health/metrics`."""
     held = hub.held.reader.lease if hub.held.reader else None
     return {
         "connections": len(hub),

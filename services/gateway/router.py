@@ -1,4 +1,4 @@
-"""From the mailbox to connections: deliveries, and what operators and other gateways tell this one."""
+"""Routes what the mailbox brings to connections: deliveries, and what operators and other gateways say."""
 
 import time
 from collections.abc import Iterator
@@ -15,18 +15,20 @@ from services.gateway.client.feed import START
 from services.gateway.delivery import latency
 from services.gateway.hub import Hub
 
-CLOCKS_APART: Final = timedelta(minutes=1)  # of gateways, at most: a wild moment must not shut a user out for longer
+CLOCKS_APART: Final = timedelta(minutes=1)  # between gateways; a moment further ahead shuts no user out for longer
 
 
 @dataclass(slots=True)
 class Router:
+    """Delivers the records of the mailbox to the connections of `hub`."""
+
     hub: Hub
     revocations: Revocations
 
     def deliver(self, record: Delivery) -> Iterator[None]:
-        """Deliver one record of the mailbox, a user's part at a time: the caller may yield to others between them.
+        """Deliver one record of the mailbox; yield after the items of every few users, so that other tasks may run.
 
-        A fence is the mailbox reader's own business.
+        A fence is ignored here, since `MailboxReader` has handled it.
         """
         hub = self.hub
         match record:
@@ -51,15 +53,17 @@ class Router:
                 pass
 
     def _control(self, record: Control) -> None:
+        """Do what an operator or another gateway tells this gateway."""
         if record.op == "disconnect" and record.before is not None:
             self.revoked(record.user, min(record.before, times.now() + CLOCKS_APART))
         elif record.op == "ack" and record.session is not None:
             self.hub.on_posted_ack(record.user, record.session, record.tag)
 
     def revoked(self, user: str, tokens_from: datetime) -> None:
-        """Refuse earlier tokens of `user`; a connection that came with one ends in the second after `tokens_from`.
+        """Refuse the tokens of `user` issued before `tokens_from`, and end the connections that came with one.
 
-        Not sooner: a client comes back with a new token, and one of the same second would be refused as well.
+        Such a connection ends in the second after `tokens_from` and not sooner: its client comes back with a new token,
+        and a token that was issued in the same second would be refused as well.
         """
         self.revocations.note(user, tokens_from)
         for connection in self.hub.rooms.of(user):
@@ -69,7 +73,7 @@ class Router:
                 self.hub.heartbeats.renew(connection)
 
     def behind(self) -> None:
-        """Have every connection read the store: records may have been missed."""
+        """Have every connection read the store, since records of the mailbox may have been missed."""
         for connection in list(self.hub.rooms):
             connection.feed.fall_behind()
             self.hub.catch_up.want(connection)

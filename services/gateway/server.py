@@ -1,4 +1,4 @@
-"""The gateway's server: uvicorn with our transports, and all routes."""
+"""Serves clients: uvicorn with the gateway's transports, and all routes."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -45,6 +45,11 @@ async def serve_clients(
     routes: Sequence[BaseRoute],
     files: Descriptors,
 ) -> None:
+    """Serve sockets, event streams, HTTP routes and the demo page until cancelled.
+
+    `routes` are served beside those made here. `files` says whether file descriptors are left for one more connection.
+    """
+
     async def publish(user: str) -> None:
         try:
             await clients.send_all(inbox.producer, _one_of_each(inbox.names, user))
@@ -62,7 +67,7 @@ async def serve_clients(
     app = make_app(settings, [*inbox_routes(check, inbox, budget, shares), *stream_routes, *routes, *page])
 
     addresses = AddressCounter(settings.connections_per_ip)
-    of_address = OF_ADDRESS if settings.connections_per_ip else 0  # as sockets: 0 is an address that all have
+    of_address = OF_ADDRESS if settings.connections_per_ip else 0  # 0: no limit, since all may share an address
     unread = Readers(of_address, metrics.answers_reset.inc)
     context = TransportContext(hub, settings.origin_list, settings.trusted_networks)
 
@@ -89,7 +94,7 @@ async def serve_clients(
 
 
 def _one_of_each(names: Names, user: str) -> list[dict[str, Any]]:
-    """For the page's button, in development."""
+    """Return a record for each lane, which the demo page's button publishes in development."""
     return [
         {
             "topic": names.notifications(lane),

@@ -1,1 +1,1 @@
-"""The gateway's HTTP: the inbox, acknowledgements by POST, disconnecting, the page, and what describes them."""
+"""Serves the gateway's HTTP: inbox, acknowledgements by POST, disconnecting, the demo page, and API descriptions."""

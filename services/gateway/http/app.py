@@ -1,4 +1,4 @@
-"""The gateway's HTTP: its routes, what describes them, errors as problems, and whose pages may ask."""
+"""Puts the gateway's HTTP together: its routes, their descriptions, errors as problem details, and CORS."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -18,8 +18,10 @@ from services.gateway.http import asyncapi, openapi
 
 
 class _Cors(CORSMiddleware):
+    """Starlette's CORS, with refusals as problem details."""
+
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What Starlette refuses as text is a problem, as everything else."""
+        """Answer a preflight request; a refusal, which Starlette sends as text, becomes problem details."""
         response = super().preflight_response(request_headers)
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
@@ -28,10 +30,13 @@ class _Cors(CORSMiddleware):
 
 
 def make_app(settings: Settings, routes: Sequence[BaseRoute]) -> ASGIApp:
-    """Pages of the origins that may open a socket may ask from a browser, too; no cookie is ever looked at."""
+    """Make the application.
+
+    The pages that may open a socket may also use its routes from a browser. No cookie is ever looked at.
+    """
     described = [served("/openapi.json", openapi.document()), served("/asyncapi.json", asyncapi.document())]
     app = without_redirects(Starlette(routes=[*described, *routes], exception_handlers=HANDLERS))
-    return _Cors(  # around all of it: Starlette answers what is unexpected outside of its own middleware
+    return _Cors(  # around all of it, since Starlette answers unexpected errors outside its own middleware
         app,
         allow_origins=settings.origin_list,
         allow_methods=["GET", "POST"],

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the client protocol, built from the structs of its frames."""
+"""Makes the AsyncAPI 3.0 document of the client protocol from the structs of its frames."""
 
 import typing
 from typing import Any, Final
@@ -23,12 +23,13 @@ Closed with: """
 
 
 def document() -> dict[str, Any]:
+    """Return the document, to be encoded as JSON."""
     from_clients, to_clients = typing.get_args(frames.ClientFrame), typing.get_args(frames.ServerFrame)
     kinds = [*from_clients, *to_clients]
     (*references, item), schemas = msgspec.json.schema_components(
         [*kinds, frames.Received], ref_template="#/components/schemas/{name}", schema_hook=schema_of_any
     )
-    # what msgspec does not tell: items travel as bytes, encoded long before, and it has no schema for a mapping's keys
+    # msgspec cannot tell these two: items travel as bytes that a lane has encoded, and keys of a mapping have no schema
     schemas["Batch"]["properties"]["items"]["items"] = item
     schemas["Resume"]["properties"]["cursors"]["propertyNames"] = {"$ref": "#/components/schemas/Lane"}
     messages = {_op(kind): _message(kind, payload) for kind, payload in zip(kinds, references, strict=True)}
@@ -74,6 +75,7 @@ def document() -> dict[str, Any]:
 
 
 def _op(kind: type[msgspec.Struct]) -> str:
+    """Return the `op` of a frame."""
     return str(kind.__struct_config__.tag)
 
 
@@ -87,5 +89,6 @@ def _operation(action: str, text: str, kinds: tuple[type[msgspec.Struct], ...]) 
 
 
 def _verdict(code: Close) -> str:
+    """Return a close code with its name, and whether a client returns after it."""
     after = "return" if code in RETURN_ON else "return with a fresh token" if code in REFRESH_ON else "do not return"
     return f"{code.value} {code.name.lower().replace('_', ' ')} ({after})"

@@ -1,4 +1,4 @@
-"""The page to watch notifications on, the browser SDK it uses, and, in dev only, the routes that make trying easy."""
+"""Serves the demo page, the browser SDK that it uses, and, in development only, the routes to try it with."""
 
 import asyncio
 import importlib.resources
@@ -24,7 +24,7 @@ from clarion.web.problem_responses import Unavailable
 
 Publish = Callable[[str], Awaitable[None]]
 
-_BODY_BYTES: Final = 4 * limits.KIB  # 128 characters, each at its longest escape, and room to spare
+_BODY_BYTES: Final = 4 * limits.KIB  # a name of 128 characters at their longest escape, and room to spare
 _PUBLISH_S: Final = 10.0
 _LATE: Final = f"not published: no answer within {_PUBLISH_S:g} s"
 _TOKEN_TTL_S: Final = 3600
@@ -39,9 +39,9 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-cache",  # kept, but asked for again: ETag answers 304
+    "cache-control": "no-cache",  # kept, but checked each time: an ETag that is the same gets 304
 }
-# not from the machine's table of types: some call .js text/plain, which nosniff then refuses to run
+# Not the machine's own table of types: in some, .js is text/plain, and with `nosniff` a browser does not run that.
 _MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -74,10 +74,10 @@ def assets_path() -> Path:
 def page_routes(
     assets: Path, settings: Settings, publish: Publish, users: Sequence[str], budget: Budget
 ) -> list[BaseRoute]:
-    """`/`, `/page/…`, `/sdk/…`; in dev also `/dev/config`, `/dev/token`, `/dev/send`.
+    """Return the routes `/`, `/page/…` and `/sdk/…`; in development also `/dev/config`, `/dev/token` and `/dev/send`.
 
-    `publish(recipient)` sends one notification of each priority; it raises OSError when that cannot be done now.
-    `users` are those the page offers in dev. Errors come out as exceptions of `clarion.web`.
+    `publish(recipient)` sends one notification of each priority, and raises OSError when that cannot be done now. The
+    page offers `users` in development. Errors come out as exceptions of `clarion.web`.
     """
     page = _Assets(directory=assets / "page")
 
@@ -93,7 +93,10 @@ def page_routes(
 
 
 class _Assets(StaticFiles):
+    """Static files with the headers and the media types of this module."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file with `_HEADERS`."""
         response = await super().get_response(path, scope)
         response.headers.update(_HEADERS)
         return response
@@ -101,6 +104,7 @@ class _Assets(StaticFiles):
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
+        """Return a file with its type from `_MEDIA_TYPES`."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         if (media_type := _MEDIA_TYPES.get(Path(full_path).suffix)) and "content-type" in response.headers:
             response.headers["content-type"] = media_type
@@ -108,11 +112,13 @@ class _Assets(StaticFiles):
 
 
 def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budget: Budget) -> list[BaseRoute]:
+    """Return the routes that there are in development only."""
+
     async def config(_: Request) -> Response:
         return JSONResponse({"dev": True, "users": list(users)}, headers={"cache-control": "no-store"})
 
     async def token(request: Request) -> Response:
-        # only JSON is taken: a form of another site can be sent without asking, JSON cannot
+        # Only JSON is taken: a browser sends another site's form without a preflight request, but not JSON.
         user = (await json_of(request, _User, _BODY_BYTES, budget)).user
         try:
             made = tokens.mint(settings, sub=user, scope=tokens.SUBSCRIBE, ttl_s=_TOKEN_TTL_S)

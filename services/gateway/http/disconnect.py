@@ -1,7 +1,8 @@
-"""`POST /v1/users/{id}/disconnect`: a user's tokens issued until now are refused, at every gateway.
+"""`POST /v1/users/{id}/disconnect`: every gateway refuses the user's tokens that were issued until now.
 
-First it is stored, since whoever connects is looked up there. This gateway refuses them from then on; the others are
-told. One that does not hear of it, as without Kafka, finds it by itself (`revocations.follow`).
+The revocation is stored first, since clients that connect are looked up there. This gateway refuses the tokens from
+then on, and the other gateways are told. One that is not told, as while Kafka is away, finds it by itself
+(`revocations.follow`).
 """
 
 from collections.abc import Callable
@@ -33,8 +34,8 @@ from clarion.web.revocations import seconds_after
 
 log = structlog.get_logger()
 
-TOLD_WITHIN_S: Final = 5.0
-_CLOCKS: Final = timedelta(minutes=1)
+TOLD_WITHIN_S: Final = 5.0  # for Kafka to take what the other gateways are told
+_CLOCKS: Final = timedelta(minutes=1)  # how far clocks may differ
 
 
 class Disconnected(msgspec.Struct):
@@ -45,7 +46,10 @@ class Disconnected(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """`heard` is told what was stored; `token_life_s`: for how long a token that was issued by now may be good."""
+    """Disconnects users. `heard` is called with what was stored, so that this gateway knows at once.
+
+    `token_life_s` is for how many seconds a token that was issued by now may still be good.
+    """
 
     heard: Callable[[str, datetime], None]
     stored: Database
@@ -55,17 +59,21 @@ class Disconnect:
     token_life_s: float
 
     async def __call__(self, user: str) -> datetime:
-        """From when on tokens of `user` are good again. Raises one of `database.TRANSIENT`; then try again."""
+        """Revoke a user's tokens; return the time from which on a new token is good.
+
+        Raises one of `database.TRANSIENT`: then it may be done or not, and can be tried again.
+        """
         tokens_from = seconds_after(times.now())
         keep_until = tokens_from + timedelta(seconds=self.token_life_s) + _CLOCKS
         await revocations.revoke(revocations.collection(self.stored), user, tokens_from, keep_until)
-        # whoever is answered that it is done must not find it undone here until this gateway's own record comes back
+        # This gateway must know before the operator has the answer; its own record comes back through Kafka only later.
         self.heard(user, tokens_from)
         leases = await mailboxes.read_all(mailboxes.collection(self.stored))
         await self._tell(user, tokens_from, [number for number, lease in leases.items() if lease.owner])
         return tokens_from
 
     async def _tell(self, user: str, tokens_from: datetime, owned: list[int]) -> None:
+        """Tell the gateways of the mailboxes `owned`. A failure is only logged, since they find it by themselves."""
         value = deliveries.encode(Control("disconnect", user, tokens_from))
         records = [{"topic": self.names.deliveries_urgent, "partition": number, "value": value} for number in owned]
         try:
@@ -77,6 +85,8 @@ class Disconnect:
 
 
 def disconnect_routes(check: TokenCheck, disconnect: Disconnect) -> list[Route]:
+    """Return the route; `check` verifies the operator's token."""
+
     async def answer(request: Request) -> Response:
         operator = await caller(request, check, OPERATE)
         user: str = request.path_params["user"]

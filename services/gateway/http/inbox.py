@@ -1,7 +1,7 @@
-"""The inbox: pages, the unread count, and marks over HTTP.
+"""The inbox over HTTP: pages, the unread count, and marks.
 
-A mark is stored first, then told on `receipts`: the receipts role alone tells a user's devices, one change after the
-other, so that none of them is left with a count that was true before the last one.
+A mark is stored first and then told on `receipts`. Only the receipts role tells a user's devices, one change after the
+other, so that no device is left with a count from before the last change.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,16 @@ from services.gateway.receipts.sender import ReceiptSender
 
 log = structlog.get_logger()
 
-TELL_S = 2.0
+TELL_S = 2.0  # for Kafka to take a receipt while its caller waits
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """Raises `Unavailable` wherever MongoDB does not answer; without Kafka it works, and devices hear of it later."""
+    """Answers what callers ask of their inbox.
+
+    Every method raises `Unavailable` when MongoDB does not answer. While Kafka is away the inbox works, and other
+    devices are told of marks later.
+    """
 
     stored: Collection
     mongodb: Dependency
@@ -47,6 +51,7 @@ class Inbox:
     async def page(
         self, user: str, *, unread_only: bool, archived: bool, after: Place | None, limit: int
     ) -> EncodedPage:
+        """Return a page of a user's inbox, newest first, from `after` on; a page of large items may be shorter."""
         with asking(self.mongodb):
             page = await inbox.page(
                 self.stored,
@@ -62,17 +67,21 @@ class Inbox:
         return EncodedPage(items, encode_cursor(page.items[-1].place) if page.has_more else None)
 
     async def unread(self, user: str) -> Unread:
+        """Return a user's unread count."""
         with asking(self.mongodb):
             return Unread(await notifications.unread(self.stored, user))
 
     async def mark(self, user: str, op: Op, ids: Sequence[str]) -> Unread:
-        """Mark what of `ids` is in the user's inbox. To be repeated without harm."""
+        """Mark those of `ids` that are in the user's inbox, and return the new count. Repeating it does no harm."""
         with asking(self.mongodb):
             await self._store(user, op, ids)
         return await self.unread(user)
 
     async def read_all(self, user: str) -> ReadAll:
-        """Read what is unread, the newest first, in bounded batches, and a bounded number of them."""
+        """Mark what is unread as read, the newest first, and return the new count.
+
+        It does a bounded number of bounded batches; the answer says whether there is more.
+        """
         more = False
         with asking(self.mongodb):
             for _ in range(limits.READ_ALL_BATCHES):
@@ -85,11 +94,12 @@ class Inbox:
         return ReadAll((await self.unread(user)).unread, more)
 
     async def _store(self, user: str, op: Op, ids: Sequence[str]) -> None:
+        """Store a mark, and have the user's devices told. Raises `Refused` (422) when it can never be stored."""
         now = times.now()
         try:
             refused = await receipt_updates.fold(self.stored, [Change(op, tuple(ids), now, user)])
         except database.TRANSIENT:
-            # it may be stored or not: whoever reads `receipts` makes sure of it, and tells the devices
+            # The mark may be stored or not: the receipts role stores it from this receipt, and tells the devices.
             self.receipt_sender.put(Receipt(user, op, list(ids), now))
             raise
         if refused:
@@ -98,7 +108,10 @@ class Inbox:
         await self._tell(Receipt(user, op, list(ids), now, folded=True))
 
     async def _tell(self, receipt: Receipt) -> None:
-        """Before the caller is answered, so that what it was told is told to others even when this process dies."""
+        """Send a receipt to Kafka before the caller is answered, or leave it to the receipt sender.
+
+        Sent before, it reaches the user's other devices even if this process dies after its answer.
+        """
         if self.kafka.up:
             record = {"topic": self.names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}
             try:

@@ -1,6 +1,7 @@
-"""A user's and an address's share of the inbox: how often it is asked, and how many pages may wait for their reader.
+"""Limits a user's and an address's share of the inbox: requests a second, and pages that wait for their reader.
 
-A page has up to 1 MiB. Whoever asks for many and reads none must not leave them here, nor in the system's buffers.
+A page has up to 1 MiB. A client that asks for many and reads none must not leave them in this process, nor in the
+system's buffers.
 """
 
 import math
@@ -17,14 +18,14 @@ from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import Networks, client_address
 from clarion.web.problem_responses import Refused
 
-PAGES_OF_USER: Final = 4  # under way at once
-PAGES_OF_ADDRESS: Final = 16
-_PIECE_BYTES: Final = 64 * KIB
-_AGAIN_S: Final = 2
+PAGES_OF_USER: Final = 4  # under way at the same time
+PAGES_OF_ADDRESS: Final = 16  # likewise
+_PIECE_BYTES: Final = 64 * KIB  # of a page that is sent in pieces
+_AGAIN_S: Final = 2  # Retry-After when too many pages are under way
 
 
 class PageSlot:
-    """A page that is under way, until it is taken or its reader is gone."""
+    """Counts a page for its user and its address, until it is sent or its reader is gone."""
 
     def __init__(self, places: list[tuple[AddressCounter, str]]) -> None:
         self._places: Final = places
@@ -32,15 +33,17 @@ class PageSlot:
             counter.enter(name)
 
     def leave(self) -> None:
+        """Stop counting the page; nothing happens the second time."""
         while self._places:
             counter, name = self._places.pop()
             counter.leave(name)
 
 
 class InboxLimits:
-    """`per_s`: requests of a user to the inbox, and as many at once, as of frames on a socket. Bounded by who asks.
+    """Limits the inbox. A user may make `per_s` requests a second, as many as frames on a socket.
 
-    Without `by_address` an address may be everybody's.
+    Its size is bounded by the users and addresses that ask. Without `by_address`, pages of an address are not limited,
+    since all clients may share one address.
     """
 
     def __init__(self, per_s: int, trusted: Networks, *, by_address: bool) -> None:
@@ -50,12 +53,12 @@ class InboxLimits:
         self._addresses: Final = AddressCounter(PAGES_OF_ADDRESS if by_address else 0)
 
     def take_turn(self, user: str) -> None:
-        """Raises `Refused` (429)."""
+        """Count a request of a user. Raises `Refused` (429) when there are too many in a second."""
         if wait_s := self._rate.take(user, time.monotonic()):
             raise _too_many(f"at most {self._rate.burst} requests to the inbox a second", math.ceil(wait_s))
 
     def enter(self, user: str, request: Request) -> PageSlot:
-        """Raises `Refused` (429)."""
+        """Count a page that is asked for. Raises `Refused` (429) when too many are under way."""
         headers, peer = request.headers, request.client.host if request.client else ""
         forwarded, x_forwarded_for = headers.getlist("forwarded"), headers.getlist("x-forwarded-for")
         address = client_address(peer, forwarded, x_forwarded_for, self._trusted)
@@ -69,13 +72,17 @@ class InboxLimits:
 
 
 class SlotResponse(Response):
-    """Sent in pieces, each when the one before is on its way: its share is free again when its reader has it."""
+    """A response that is sent in pieces, each once the one before is on its way.
+
+    So a page counts as under way until its reader has it, or is gone.
+    """
 
     def __init__(self, share: PageSlot, content: bytes, *, headers: dict[str, str], media_type: str) -> None:
         super().__init__(content, headers=headers, media_type=media_type)
         self._share: Final = share
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response; then, or when its reader is gone, stop counting the page."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             body = memoryview(self.body)
@@ -87,4 +94,5 @@ class SlotResponse(Response):
 
 
 def _too_many(detail: str, retry_after_s: int) -> Refused:
+    """Return a refusal (429) with Retry-After."""
     return Refused(429, detail, headers={"Retry-After": str(retry_after_s)})

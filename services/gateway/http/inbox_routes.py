@@ -1,4 +1,4 @@
-"""`/v1/inbox…`: who asks, is there room, what is asked for; `inbox.py` answers."""
+"""The routes `/v1/inbox…`: who asks, is there room, and what is asked for. `inbox.py` has the answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -30,6 +30,8 @@ _TRUTH: Final = {"true": True, "false": False}
 
 
 def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: InboxLimits) -> list[Route]:
+    """Return the routes of the inbox; `shares` limits how much each user and address may ask."""
+
     async def asker(request: Request) -> str:
         claims = await caller(request, check, SUBSCRIBE)
         shares.take_turn(claims.subject)
@@ -85,6 +87,7 @@ def _answer(found: msgspec.Struct) -> Response:
 
 
 def _limit(asked: Mapping[str, str]) -> int:
+    """Return the parameter `limit`. Raises `Refused` (422)."""
     text = asked.get("limit", str(limits.INBOX_PAGE))
     if not (text.isdecimal() and len(text) < 5 and 1 <= int(text) <= limits.INBOX_PAGE_MOST):
         most = limits.INBOX_PAGE_MOST
@@ -93,6 +96,7 @@ def _limit(asked: Mapping[str, str]) -> int:
 
 
 def _after(asked: Mapping[str, str]) -> Place | None:
+    """Return the place after which the page begins; None for the newest. Raises `Refused` (422)."""
     if "cursor" not in asked:
         return None
     try:
@@ -103,6 +107,7 @@ def _after(asked: Mapping[str, str]) -> Place | None:
 
 
 def _truth(asked: Mapping[str, str], name: str) -> bool:
+    """Return a parameter that is true or false; False when it is missing. Raises `Refused` (422)."""
     text = asked.get(name, "false")
     if text not in _TRUTH:
         raise _invalid(name, "unknown_value", "it is true or false", "true|false")
@@ -110,5 +115,6 @@ def _truth(asked: Mapping[str, str], name: str) -> bool:
 
 
 def _invalid(name: str, code: str, cure: str, limit: int | str | None = None) -> Refused:
+    """Return a refusal (422) that names the parameter and says how to mend it."""
     error = FieldError("", code, f"the parameter `{name[:50]}`: {cure}", limit)
     return Refused(422, "a parameter is invalid: see errors", errors=[error])

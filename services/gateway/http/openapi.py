@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the gateway's HTTP, built from the structs that it decodes and encodes."""
+"""Makes the OpenAPI 3.1 document of the gateway's HTTP from the structs that it decodes and encodes."""
 
 from typing import Any, Final
 
@@ -53,6 +53,7 @@ _SUMMARIES: Final = {
 
 
 def document() -> dict[str, Any]:
+    """Return the document, to be encoded as JSON."""
     references, schemas = msgspec.json.schema_components(
         [InboxPage, Unread, Marked, ReadAll, Disconnected, StreamAck, StreamClose, Problem],
         ref_template="#/components/schemas/{name}",

@@ -1,8 +1,9 @@
-"""`POST /v1/stream/ack`: what the client of an event stream has handled, and that it is there.
+"""`POST /v1/stream/ack`: tells what the client of an event stream has handled, and that it is still there.
 
-Nothing ties a client's requests to one gateway. The session names the mailbox and epoch of the gateway that has the
-stream: what comes to another one is sent on as a control record in that mailbox. The stream's own gateway judges it, so
-the answer is the same wherever it came, and whoever acknowledges what was never sent hears so on the stream.
+A client's requests may come to any gateway. The session names the mailbox and the epoch of the gateway that has the
+stream; another gateway sends the acknowledgement on, as a control record in that mailbox. The stream's own gateway
+judges it, so the answer is the same wherever it came, and a client that acknowledges what was never sent is told on its
+stream.
 """
 
 import math
@@ -31,12 +32,12 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.problem_responses import Refused, Unavailable
 from services.gateway.hub import Hub
 
-SENT_ON_WITHIN_S: Final = 5.0
+SENT_ON_WITHIN_S: Final = 5.0  # for Kafka to take an acknowledgement
 
 
 @dataclass(frozen=True, slots=True)
 class SseAcks:
-    """`mailboxes`: how many there are. `rate`: of a user's acknowledgements here."""
+    """Takes acknowledgements. `mailboxes` is how many there are; `rate` limits a user's acknowledgements here."""
 
     hub: Hub
     producer: AIOKafkaProducer
@@ -46,7 +47,11 @@ class SseAcks:
     rate: RateLimit
 
     async def __call__(self, user: str, said: StreamAck) -> None:
-        """Raises `Refused` when the stream is known to be none of the user's, `Unavailable` when it is not reached."""
+        """Handle an acknowledgement here, or send it on to the gateway that has the stream.
+
+        Raises `Refused` when there are too many (429), or when the stream is known not to be the user's (404), and
+        `Unavailable` when its gateway cannot be told.
+        """
         if wait_s := self.rate.take(user, time.monotonic()):
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -66,6 +71,7 @@ class SseAcks:
             await self._send_on(mailbox, Control("ack", user, session=said.session, tag=said.tag))
 
     async def _send_on(self, mailbox: int, record: Control) -> None:
+        """Send a control record to another gateway's mailbox. Raises `Unavailable`."""
         value = deliveries.encode(record)
         try:
             if self.kafka.up is False:
@@ -84,6 +90,8 @@ def _no_stream() -> Refused:
 
 
 def stream_ack_routes(check: TokenCheck, acknowledge: SseAcks, budget: Budget) -> list[Route]:
+    """Return the route; `check` verifies the caller's token."""
+
     async def answer(request: Request) -> Response:
         claims = await caller(request, check, SUBSCRIBE)
         with budget.request():
