@@ -1,0 +1,1 @@
+"""The services: `ingest`, `stream` and `gateway`. They import `clarion`, and never each other."""

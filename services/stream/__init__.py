@@ -1,1 +1,1 @@
-"""Kafka → MongoDB → mailboxes: the lanes, the receipts role and the scheduler role."""
+"""The service between Kafka, MongoDB and mailboxes: the lanes, the receipts role and the scheduler role."""

@@ -1,4 +1,4 @@
-"""`clarion stream --role lane --lane urgent`, `--role receipts`, `--role scheduler`."""
+"""Define the command `clarion stream`: `--role lane --lane urgent`, `--role receipts`, `--role scheduler`."""
 
 from enum import StrEnum
 from functools import partial
@@ -13,6 +13,8 @@ from services.stream.main import run_lane, run_receipts, run_scheduler
 
 
 class Role(StrEnum):
+    """What a stream process does."""
+
     LANE = "lane"
     RECEIPTS = "receipts"
     SCHEDULER = "scheduler"

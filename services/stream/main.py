@@ -1,4 +1,4 @@
-"""A stream process of one role: its connections, its work, its Faust app, and the order in which they end."""
+"""Run a stream process of one role: its connections, its work and its Faust app, started and ended in order."""
 
 import asyncio
 import os
@@ -40,18 +40,23 @@ from services.stream.steps.throttle import RecipientThrottle
 
 log = structlog.get_logger()
 
-_URGENT_WAITS_S: Final = 3.0  # for MongoDB, at its start
-# Where lanes share a machine's cores, the scheduler keeps their order of importance, too.
+_URGENT_WAITS_S: Final = 3.0  # how long the urgent lane waits for MongoDB when it starts
+# Niceness of each lane's process: where lanes share a machine's cores, the more important lane runs first.
 _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
 
 async def run_lane(process: Process, lane: Lane) -> None:
+    """Run the process of a lane until it is told to stop.
+
+    The urgent lane starts without MongoDB, since it delivers without it.
+    """
     async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
         os.nice(_NICE[lane])
         await again_when_grown(lambda: _run_lane(process, lane, stored, producer))
 
 
 async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AIOKafkaProducer) -> None:
+    """Run the lane with its topic as it is now. Raise `Grown` when the topic has grown."""
     settings, names = process.settings, Names(process.settings.prefix)
     topic = names.notifications(lane)
     found = await _check_partitions(process, producer, topic, settings.partitions_lane)
@@ -79,13 +84,18 @@ async def _run_lane(process: Process, lane: Lane, stored: Database, producer: AI
 def _source(
     process: Process, stored: Database, producer: AIOKafkaProducer, topic: str, role: str, *, ordered: bool = False
 ) -> FaustSource:
+    """Return the source of the role's batches. `ordered` topics keep each recipient's order when they grow."""
     settings, group = process.settings, Names(process.settings.prefix).group(role)
     checkpoints = Checkpoints(settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
     return FaustSource(settings, group, topic, checkpoints)
 
 
 async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]", guess: Known) -> Known:
-    """The topic. Urgent does not wait long for it: what goes live without MongoDB needs no generation."""
+    """Return what is known of the topic, once `settling` is done.
+
+    The urgent lane waits at most _URGENT_WAITS_S, then goes by `guess`: what it pushes without MongoDB needs no
+    generation.
+    """
     if lane is Lane.URGENT:
         await unless_stopping(process, asyncio.wait([settling], timeout=_URGENT_WAITS_S))
         return settling.result() if settling.done() else guess
@@ -93,7 +103,10 @@ async def _known(process: Process, lane: Lane, settling: "asyncio.Future[Known]"
 
 
 async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, checkpoints: Checkpoints) -> None:
-    """Before anything is stored. Raises `Outdated` when a lane that began without MongoDB guessed wrong."""
+    """Wait until the topic is known and the store has confirmed it. Await this before anything is stored.
+
+    Raise `Outdated` when a lane that began without MongoDB has guessed the topic's generation or partitions wrong.
+    """
     known = await asyncio.shield(settling)
     guesses = [(one.generation, one.partitions, one.began) for one in (known, began_with)]
     if guesses[0] != guesses[1]:
@@ -104,7 +117,10 @@ async def _confirm(settling: "asyncio.Future[Known]", began_with: Known, checkpo
 
 
 async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> None:
-    """Twice the windows of another lane: as many as wait for MongoDB may go live meanwhile."""
+    """Run the urgent lane, with twice the windows of another lane in flight.
+
+    While one half of them waits for MongoDB, the other half can go live.
+    """
     places = process.settings.windows_in_flight
     live = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
     work = UrgentWork(lane, places, live.mailboxes)
@@ -116,9 +132,10 @@ async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> 
 
 
 async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic: str, declared: int) -> int:
-    """How many the topic has. Raises `SettingsError` when they are fewer than declared.
+    """Return how many partitions the topic has. Raise `SettingsError` when they are fewer than declared.
 
-    So it is of a topic that the broker made by itself: one partition serves one worker. More are fine: it has grown.
+    A topic that the broker created by itself has one partition, which serves one worker only. More partitions than
+    declared are fine: the topic has grown.
     """
     found = len(await unless_stopping(process, _partitions(producer, topic)))
     if found < declared:
@@ -131,7 +148,10 @@ async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic:
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
-    """Waits until the topic is there: Faust would wait, too, and say nothing of which one is missing."""
+    """Return the topic's partitions. While the topic does not exist, wait and log a warning.
+
+    Faust would wait as well, but would not say which topic is missing.
+    """
 
     async def ask() -> set[int]:
         try:
@@ -144,6 +164,7 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
 
 
 async def run_receipts(process: Process) -> None:
+    """Run the process of the receipts role until it is told to stop."""
     names = Names(process.settings.prefix)
 
     async def run() -> None:
@@ -158,7 +179,10 @@ async def run_receipts(process: Process) -> None:
 
 
 async def run_scheduler(process: Process) -> None:
-    """Hold what is not due yet, release it when it is, and tell what ended without its user."""
+    """Run the process of the scheduler role until it is told to stop.
+
+    It holds what is not due yet, releases it when it is due, expires notifications, and shows throttled ones late.
+    """
     settings, names = process.settings, Names(process.settings.prefix)
     async with _connected(process) as (stored, producer):
         await _check_partitions(process, producer, names.scheduled, settings.partitions_lane)
@@ -166,6 +190,7 @@ async def run_scheduler(process: Process) -> None:
 
 
 async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaProducer) -> None:
+    """Run the scheduler role with its topic as it is now. Raise `Grown` when the topic has grown."""
     settings, names, held = process.settings, Names(process.settings.prefix), scheduled.collection(stored)
     source = _source(process, stored, producer, names.scheduled, "scheduler")
     known = await unless_stopping(process, source.checkpoints.settle())
@@ -199,7 +224,11 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
 async def _connected(
     process: Process, *, wait_for_mongodb: bool = True
 ) -> AsyncGenerator[tuple[Database, AIOKafkaProducer]]:
-    """MongoDB with its indexes and a started producer; waits for both servers, and watches them while it is open."""
+    """Yield MongoDB and a started producer, and probe both servers while the block runs.
+
+    Wait until Kafka answers and, with `wait_for_mongodb`, until MongoDB has its indexes. Without it, the indexes are
+    made as soon as MongoDB answers.
+    """
     settings, health = process.settings, process.health
     stored = database.connect(settings)
     producer = clients.producer(settings)

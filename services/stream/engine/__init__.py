@@ -1,1 +1,1 @@
-"""From Kafka to windows of records and back to a commit: Faust, the pipeline, topics that grow or are made anew."""
+"""The way from Kafka to windows of records and back to a commit, for every role; topics that grow or are made anew."""

@@ -1,11 +1,13 @@
-"""Keeps the store and the group's commits together, and ends the process when they are not of one topic any more.
+"""Keep the store and the group's commits together, and end the process when they are no longer of one topic.
 
-The store is told first, then Kafka. Where a process resumes, the lower of the two counts. So after a topic was made
-anew, or MongoDB was restored from an older backup, everything that Kafka retains and the store lacks is read again:
-repeats are known by their ids. Resetting positions in place would need Faust's consent at the wrong moments, so a
-process that finds a difference ends, and its successor resumes in the right place. So it does when the topic has grown:
-whoever has joined the group with the new count knows that nobody stores by the old one any more, since each member asks
-the store at each assignment, before anything is stored.
+An offset is written to the store first and committed to Kafka after that, and a process resumes from the lower of the
+two. So after a topic was made anew, or MongoDB was restored from an older backup, everything that Kafka retains and the
+store lacks is read again; repeats are known by their ids. Faust does not let positions be reset at just any moment, so
+a process that finds a difference ends, and its successor resumes at the right place.
+
+When the topic has grown, a process leaves its group and joins it anew. A worker that has joined with the new count
+knows that no other worker stores by the old count any more, since each member asks the store at each assignment, before
+it stores anything.
 """
 
 import asyncio
@@ -32,22 +34,23 @@ from services.stream.engine.topic_identity import judge, places_to_resume
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S: Final = 2.0  # two questions, each about one topic; a topic that has grown is told so soon
+LOOK_EVERY_S: Final = 2.0  # asks broker and store about one topic; health shows within it that a topic has grown
 _AGAIN_S: Final = 1.0
 
 
 class Outdated(Exception):
-    """The topic, or the store, is not the one that this process began to read with: its successor finds its place."""
+    """The topic or the store is not the one that this process began with. Its successor resumes at the right place."""
 
 
 class Grown(Outdated):
-    """The topic has more partitions than this process places recipients by. What is in hand may be finished."""
+    """The topic has more partitions than this process places recipients by. The windows in hand may be finished."""
 
 
 class Checkpoints:
-    """Of one topic and one consumer group. `client` is a connected aiokafka client.
+    """The checkpoints of one topic and one consumer group. `client` is a connected aiokafka client.
 
-    `ordered` topics keep each recipient's order when they grow. In others new partitions are read at once.
+    An `ordered` topic keeps each recipient's order when it grows (`topic_growth.py`). New partitions of other topics
+    are read at once.
     """
 
     def __init__(
@@ -61,17 +64,21 @@ class Checkpoints:
         self._ordered: Final = ordered
         self._known: Known | None = None
         self._growth: TopicGrowth | None = None
-        self._confirmed = True  # by the store, since the latest assignment
-        self._noted: dict[int, int] = {}  # what the store has said it has, or has been told
+        self._confirmed = True  # whether the store has confirmed the topic since the latest assignment
+        self._noted: dict[int, int] = {}  # by partition, what the store has said that it has, or was told
         self._outdated: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
 
     async def settle(self) -> Known:
-        """Agree with the other processes on the topic's generation. Waits while MongoDB or Kafka is away."""
+        """Agree with the other processes on what is known of the topic, and return that.
+
+        Wait while MongoDB or Kafka is away.
+        """
         self._known = await retry(self._settle, "mongodb", *database.TRANSIENT, *SEND_ERRORS)
         self._count_waiting(0)
         return self._known
 
     async def _settle(self) -> Known:
+        """Judge which topic of its name this is, and write that to the store where it differs."""
         while True:
             known = await topics.find(self._documents, self._topic)
             found = await topic_ids.describe(self._client, self._topic)
@@ -91,7 +98,7 @@ class Checkpoints:
             if judged is not None and known is not None and await topics.replace(self._documents, known, judged):
                 self._tell(known, judged)
                 return judged
-            await asyncio.sleep(_AGAIN_S)  # another process was faster, or the broker has not heard of the topic yet
+            await asyncio.sleep(_AGAIN_S)  # another process was faster, or the broker does not know this topic yet
 
     def _tell(self, before: Known, after: Known) -> None:
         if before.topic_id == after.topic_id:
@@ -107,18 +114,21 @@ class Checkpoints:
         )
 
     def mark(self) -> str:
-        """The metadata of this process's commits: empty while the generation is not known."""
+        """Return the metadata of this process's commits; empty while the generation is not known."""
         return group_offsets.marked(self._known.generation) if self._known else ""
 
     async def resume(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Partitions whose commits are ahead of the store, with where to read on from: asked at each assignment."""
+        """Return where to read on, for partitions whose commits are ahead of the store.
+
+        The consumer asks for this at each assignment.
+        """
         offsets = {partition.number: offset for partition, offset in committed.items()}
         self._confirmed = False
         try:
             await self._look()
             known = await topics.find(self._documents, self._topic)
         except (*database.TRANSIENT, *SEND_ERRORS) as error:
-            # `note` finds out later: it demands what Kafka says now, before anything is committed on top of it
+            # `note` finds a store that is behind later: it commits nothing unless the store has what Kafka says now
             log.warning("resuming from the commits alone", topic=self._topic, error=repr(error))
             self._noted |= offsets
             return {}
@@ -134,9 +144,10 @@ class Checkpoints:
         return {Partition(self._topic, number): offset for number, offset in places.items()}
 
     async def confirm(self) -> None:
-        """To be awaited before anything is stored. Waits while the store cannot be asked.
+        """Wait until the store confirms that the topic is as this process knows it.
 
-        Raises `OwnershipLost` when whoever has joined the group since may store in another generation.
+        Await this before anything is stored. Raise `OwnershipLost` when the topic has changed: a worker that has joined
+        the group since then may store in another generation.
         """
         if self._confirmed:
             return
@@ -146,20 +157,23 @@ class Checkpoints:
             raise OwnershipLost("the topic is not the one any more that this process began to read with")
 
     def placed_by(self) -> int | None:
-        """How many partitions recipients are placed in; None: all. Others are not read yet (`topic_growth.py`)."""
+        """Return by how many partitions recipients are placed; None when every partition is read.
+
+        Partitions beyond that number are not read yet (`topic_growth.py`).
+        """
         return self._known.partitions if self._known and self._ordered else None
 
     def growing(self) -> str:
-        """That the topic has partitions which are not read yet, in words; mostly empty."""
+        """Return, in words, that the topic has partitions which are not read yet; empty when it has none."""
         known, growth = self._known, self._growth
         return growth.told(self._topic, known.partitions) if known and growth else ""
 
     def waiting(self, partitions: Iterable[Partition]) -> int:
-        """How many records there are in those of `partitions` that are not read yet."""
+        """Return how many records wait in those of `partitions` that are not read yet."""
         return sum(self._growth.new.get(partition.number, 0) for partition in partitions) if self._growth else 0
 
     async def note(self, offsets: Mapping[Partition, int]) -> bool:
-        """Tell the store what it has, before Kafka is told. False when Kafka must not be told now."""
+        """Tell the store the offsets that it has, before Kafka is told. Return whether Kafka may be told now."""
         if self._known is None:
             return False
         numbers = {partition.number: offset for partition, offset in offsets.items()}
@@ -176,7 +190,10 @@ class Checkpoints:
         return noted
 
     async def watch(self) -> None:
-        """Look now and then, for what no commit would show. Raises `Outdated`."""
+        """Look at the topic and the store every LOOK_EVERY_S, until cancelled, for what no commit would show.
+
+        Raise `Outdated` when one of them has changed.
+        """
         while True:
             await asyncio.wait([self._outdated], timeout=LOOK_EVERY_S)
             if self._outdated.done():
@@ -188,6 +205,7 @@ class Checkpoints:
                 log.debug("could not look at the topic", topic=self._topic, error=repr(error))
 
     async def _look(self) -> None:
+        """Compare the broker's topic with what this process knows of it."""
         found = await topic_ids.describe(self._client, self._topic)
         known = self._known
         if found and known and found.id != known.topic_id and found.id not in known.past:
@@ -207,6 +225,7 @@ class Checkpoints:
         metrics.partitions_waiting.labels(self._topic.removeprefix(self._settings.prefix)).set(partitions)
 
     async def _look_at_store(self) -> None:
+        """Compare what the store has with what it had before, and take in new partitions."""
         if self._known is None:
             return
         noted = dict(self._noted)
@@ -217,7 +236,7 @@ class Checkpoints:
             await self._take_in(known, self._growth)
 
     def _compare(self, known: Known) -> bool:
-        """Whether the store knows the topic as this process does; if not, this process ends."""
+        """Return whether the store knows the topic as this process does. If not, have the process end."""
         mine = self._known
         if mine is None or known.topic_id != mine.topic_id:
             self._end(f"{self._topic} was made anew")
@@ -230,7 +249,10 @@ class Checkpoints:
         return False
 
     async def _take_in(self, known: Known, growth: TopicGrowth) -> None:
-        """Place recipients by all partitions, once that is possible. Of several processes that can, one does it."""
+        """Have recipients placed by all partitions, once that is possible.
+
+        Of several processes that find it possible, one changes the store.
+        """
         asked_at = time.monotonic()
         ends = await group_offsets.ends(self._settings, [Partition(self._topic, n) for n in range(growth.partitions)])
         grown = growth.look({partition.number: end for partition, end in ends.items()}, known, asked_at)
@@ -239,5 +261,6 @@ class Checkpoints:
             self._compare(grown)
 
     def _end(self, reason: str, why: type[Outdated] = Outdated) -> None:
+        """Have `watch` raise `why`. Only the first reason counts."""
         if not self._outdated.done():
             self._outdated.set_exception(why(reason))

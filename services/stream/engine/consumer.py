@@ -1,4 +1,4 @@
-"""A role's Faust app and its pipeline: from their start to an orderly end, and once more when the topic has grown."""
+"""Run a role's Faust app and its pipeline from start to an orderly end, and again when the topic has grown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 
 async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
-    """Run a role, with the topic as it is then. A process that is started anew would take seconds longer."""
+    """Run a role, and run it again in this process each time its topic has grown.
+
+    A process that is started anew would take seconds longer.
+    """
     while True:
         try:
             return await run()
@@ -29,9 +32,9 @@ async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> None:
-    """Run the role's app until told to stop, then finish what is in hand and commit it.
+    """Run the role's app until the process is told to stop, then finish what is in hand and commit it.
 
-    Raises `Grown` after such an end, too; and what else fails at once.
+    When the topic has grown, end in the same way and raise `Grown`. Raise any other failure at once.
     """
     app = source.open(pipeline)
     working = asyncio.create_task(pipeline.run(), name="pipeline")
@@ -52,7 +55,7 @@ async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> 
             grown = watching.exception() if watching.done() else None
             if grown and not isinstance(grown, Grown):
                 raise grown
-            # not by stopping the flow: that makes Faust seek, and a seek forgets what is about to be acknowledged
+            # The flow is not stopped: Faust would seek, and a seek forgets what is about to be acknowledged.
             pipeline.close()
             await pipeline.drain()
     finally:
@@ -66,7 +69,11 @@ async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> 
 
 @contextmanager
 def fails_when(process: Process, stuck: Callable[[], str]) -> Generator[None]:
-    """A restart mends what is stuck, unless it waits for a server that is away, or that refuses what it is sent."""
+    """Report what `stuck` returns as a failure of the process while the block runs.
+
+    A failure has the process restarted, so nothing is reported while a server is away or refuses what it is sent: the
+    process waits for that server, and a restart would mend nothing.
+    """
     health = process.health
     with _among(health.failures, lambda: "" if health.down() or health.troubled() else stuck()):
         yield
@@ -74,6 +81,7 @@ def fails_when(process: Process, stuck: Callable[[], str]) -> Generator[None]:
 
 @contextmanager
 def _told(process: Process, pipeline: Pipeline, source: FaustSource) -> Generator[None]:
+    """Add the pipeline's and the source's state to the health report while the block runs."""
     health = process.health
     with (
         _among(health.figures, pipeline.figures),
@@ -85,6 +93,7 @@ def _told(process: Process, pipeline: Pipeline, source: FaustSource) -> Generato
 
 @contextmanager
 def _among(them: list[T], one: T) -> Generator[None]:
+    """Keep `one` in the list `them` while the block runs."""
     them.append(one)
     try:
         yield

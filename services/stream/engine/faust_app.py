@@ -1,4 +1,4 @@
-"""The Faust app of one role: each setting with its reason. Faust keeps the app, the agent and the group membership."""
+"""Make the Faust app of a role, each setting with its reason. Faust runs the agent and keeps the group membership."""
 
 import time
 from typing import Any, Final
@@ -17,19 +17,20 @@ from clarion.telemetry import metrics
 from services.stream.engine.checkpoints import Checkpoints
 from services.stream.engine.pipeline import Pipeline
 
-_COMMIT_EVERY_S: Final = 0.2  # what is finished and not committed is done again after a crash
+_COMMIT_EVERY_S: Final = 0.2  # what is finished and not yet committed is done again after a crash
 _REBALANCE_S: Final = 30.0
-# A database that is away for hours must not cost the membership: aiokafka would not come back without a fetch.
+# While the database is away nothing is fetched, maybe for hours. That must not cost the group membership, since
+# aiokafka does not join again without a fetch.
 _MAX_POLL_S: Final = 7 * 86_400.0
 
 
 class _App(faust.App):
     def _create_directories(self) -> None:
-        """None: they would hold tables, and here are none. Those of all stacks of a machine would be the same ones."""
+        """Create none: they would hold tables, which are not used, and all stacks of a machine would share them."""
 
 
 class FaustSource:
-    """A `BatchSource`: the consumer of a Faust app for one topic. Until `open` nothing is assigned."""
+    """A `BatchSource`: the consumer of a Faust app for one topic. It has no partitions before `open`."""
 
     def __init__(self, settings: Settings, group: str, topic: str, checkpoints: Checkpoints) -> None:
         self.topic: Final = topic
@@ -39,7 +40,10 @@ class FaustSource:
         self._app: Any = None
 
     def open(self, pipeline: Pipeline) -> Any:
-        """Make the app, not started yet: it hands what is fetched to `pipeline`, and commits what that acknowledges."""
+        """Make the app and return it; it is not started yet.
+
+        The app hands what is fetched to `pipeline`, and commits what the pipeline acknowledges.
+        """
         app = self._app = _make_app(self._settings, self._group, pipeline.policy.max_records)
         app.transport = Transport(app.conf.broker_consumer, app, app.loop, self.checkpoints, pipeline.drain)
 
@@ -47,7 +51,7 @@ class FaustSource:
             # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
             async for event in stream.noack().events():
                 batch: RecordBatch = event.value
-                if self.owns(batch.epoch):  # else it was taken before the last rebalance or rewind, and is read again
+                if self.owns(batch.epoch):  # otherwise it is from before a rebalance or rewind, and is read again
                     await pipeline.hand(batch, event.ack)
 
         app.agent(app.topic(self.topic, schema=BatchSchema()), name=f"{self._group}.agent")(hand)
@@ -59,26 +63,32 @@ class FaustSource:
         return app
 
     def owns(self, epoch: int) -> bool:
+        """Return whether what was taken in `epoch` may still be worked on; if not, it is read again."""
         return (consumer := self._consumer()) is not None and consumer.owns(epoch)
 
     def rewind(self, epoch: int) -> None:
+        """Read again what was taken in `epoch` and is not acknowledged, if `epoch` is the present one."""
         if consumer := self._consumer():
             consumer.rewind(epoch)
 
     def shelve(self, batch: RecordBatch) -> None:
+        """Put `batch` off: it counts as neither acknowledged nor in flight, and comes again after a `rewind`."""
         if consumer := self._consumer():
             consumer.shelve(batch)
 
     def assigned(self) -> set[Partition]:
+        """Return the partitions that this process has now; none before the app is started."""
         try:
             return {Partition(*tp) for tp in self._app.consumer.assignment()} if self._app else set()
         except ConsumerNotStarted:
             return set()
 
     def waiting(self) -> str:
+        """Return, in words, which partition waits for an open transaction; empty when none has waited for long."""
         return consumer.waits.named(time.monotonic()) if (consumer := self._consumer()) else ""
 
     def readable(self) -> int:
+        """Return how many offsets could be taken now: those that no open transaction hides."""
         return sum(place.readable for place in self._places())
 
     def _longest_transaction_s(self) -> float:
@@ -98,9 +108,9 @@ def _make_app(settings: Settings, group: str, max_records: int) -> Any:
         broker=[f"kafka://{server}" for server in split(settings.kafka)],
         store="memory://",
         web_enabled=False,  # health and metrics have a port of their own
-        # else Faust's own assignor fills each worker to ceil(partitions / workers), and leaves some with none
+        # else Faust's assignor fills each worker to ceil(partitions / workers), and leaves some workers with none
         table_standby_replicas=0,
-        topic_disable_leader=True,  # no leader election: nothing here needs one, and it wants a topic of its own
+        topic_disable_leader=True,  # nothing here needs a leader, and its election needs a topic of its own
         topic_allow_declare=False,  # topics are declared once, by `clarion topics apply`
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=clients.PARTITION_FETCH_BYTES,
@@ -113,7 +123,7 @@ def _make_app(settings: Settings, group: str, max_records: int) -> Any:
         broker_commit_interval=_COMMIT_EVERY_S,
         producer_request_timeout=clients.REQUEST_S,  # the default is 20 minutes
         broker_max_poll_interval=_MAX_POLL_S,
-        stream_buffer_maxsize=BUFFER_BATCHES,  # never reached: the consumer bounds by bytes what it fetches
-        stream_wait_empty=False,  # has no deadline: the pipeline's own drain has one
+        stream_buffer_maxsize=BUFFER_BATCHES,  # never reached: the consumer limits in bytes what it fetches
+        stream_wait_empty=False,  # Faust's wait has no deadline; the pipeline's own drain has one
         agent_supervisor=CrashingSupervisor,  # a failure that nothing handled ends the process
     )

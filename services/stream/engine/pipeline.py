@@ -1,4 +1,4 @@
-"""From batches to windows to work: several windows in flight, each acknowledged when its work is done."""
+"""Gather batches into windows and work on several windows at once; acknowledge each when its work is done."""
 
 import asyncio
 import time
@@ -26,18 +26,18 @@ STUCK_S: Final = 120.0
 
 
 class _Flight(NamedTuple):
-    """A window that is being worked on: its number in the order they were begun, and since when."""
+    """A window in work: its `number` in the order in which windows are begun, and the time `since` then."""
 
     number: int
     since: float
 
 
 class Pipeline:
-    """Takes batches by `hand`, does `work` on windows of them in `run`. `name` labels metrics.
+    """Takes batches by `hand`, and does `work` on windows of them in `run`. `name` labels metrics.
 
-    What is handed over and not yet acknowledged is bounded by the consumer, in bytes; so nothing here needs a bound but
-    the windows in flight. Work may shelve a window (raise `WindowShelved`): it and all that are begun after it in its
-    epoch are put off, and read again once all that were begun before it are done.
+    The consumer limits, in bytes, what is handed over and not yet acknowledged, so only the windows in flight have a
+    limit here. Work may shelve a window by raising `WindowShelved`. That window and all of its epoch that are begun
+    after it are put off, and read again once all that were begun before it are done.
     """
 
     def __init__(
@@ -46,20 +46,20 @@ class Pipeline:
         self.name: Final = name
         self._source: Final = source
         self._shelved = -1  # the latest epoch of which a window was shelved
-        self._shelved_from = 0  # the number of the first of them
+        self._shelved_from = 0  # the number of the first window that was shelved in it
         self.policy: Final = policy
         self._work = work
         self._waiting: Final[dict[Partition, deque[tuple[RecordBatch, Ack]]]] = {}
         self._in_flight: Final[dict[Window, _Flight]] = {}
         self._begun = 0
-        self._ended: Final = asyncio.Event()  # some window
-        self._unfinished = 0  # batches handed over
+        self._ended: Final = asyncio.Event()  # set when a window has ended
+        self._unfinished = 0  # batches that were handed over and are not done
         self._handed_at = time.monotonic()
-        self._epoch = -1  # of the latest batch
-        self._refused = -1  # batches of epochs up to this one are not begun any more
+        self._epoch = -1  # the epoch of the latest batch
+        self._refused = -1  # batches of this epoch and earlier ones are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
         self._order: Final = StageOrder()
-        self._changed: Final = asyncio.Event()  # something came, or a partition's store is free again
+        self._changed: Final = asyncio.Event()  # set when a batch came, or a window became slow or ended
         self._idle: Final = asyncio.Event()
         self._idle.set()
         self._open: Final = asyncio.Event()
@@ -71,7 +71,10 @@ class Pipeline:
         self._lost = metrics.windows_lost.labels(name)
 
     async def hand(self, batch: RecordBatch, ack: Ack) -> None:
-        """Give a batch to work on. `ack` is called when its work is done."""
+        """Give a batch to work on. `ack` is called when its work is done.
+
+        A batch of an epoch that was drained is dropped: it is read again.
+        """
         await self._open.wait()
         if batch.epoch <= self._refused:
             return
@@ -84,7 +87,7 @@ class Pipeline:
         self._changed.set()
 
     async def run(self) -> None:
-        """Work for ever. A failure that `work` could not handle comes out and must end the process."""
+        """Work until cancelled. Raise what `work` could not handle; the process must end then."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._slots.acquire()
@@ -97,6 +100,7 @@ class Pipeline:
                 tasks.create_task(self._do(window, ticket, acks, tasks))
 
     async def _do(self, window: Window, ticket: Ticket, acks: list[Ack], tasks: asyncio.TaskGroup) -> None:
+        """Do the work on a window, then acknowledge it, put it off, or have it read again."""
         try:
             await self._work(window, ticket)
         except WindowShelved as reason:
@@ -123,11 +127,11 @@ class Pipeline:
             self._idle.set()
 
     def _check(self, window: Window, flight: "_Flight") -> None:
-        """Raises `OwnershipLost` when `window` must not be stored.
+        """Raise `OwnershipLost` when `window` must not be stored.
 
-        Another has its partitions, or what is before it comes later.
-
-        Each epoch is asked for, since a window may hold batches from before and after a rebalance.
+        That is when its partitions may be another worker's, or when a window before it was shelved and so comes later
+        (`WindowShelved`). Each epoch of the window is checked, since it may hold batches from before and after a
+        rebalance.
         """
         epochs = {batch.epoch for batch in window.batches}
         if not all(map(self._source.owns, epochs)):
@@ -136,6 +140,7 @@ class Pipeline:
             raise WindowShelved("what came before it was shelved")
 
     def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
+        """Shelve the window's batches, and have its epoch read again later."""
         for batch in window.batches:
             self._source.shelve(batch)
         epoch = max(batch.epoch for batch in window.batches)
@@ -146,14 +151,21 @@ class Pipeline:
             self._shelved_from = min(self._shelved_from, flight.number)
 
     async def _read_again(self, epoch: int) -> None:
-        """Once all that came before is done: the rewind costs nothing of it, and there is room for what follows."""
+        """Rewind `epoch` once all windows before the shelved ones are done.
+
+        Then the rewind repeats none of their work, and there is room for what follows.
+        """
         while any(flight.number < self._shelved_from for flight in self._in_flight.values()):
             self._ended.clear()
             await self._ended.wait()
         self._source.rewind(epoch)
 
     async def _gather(self) -> tuple[Window, list[Ack]]:
-        """A window that is not full stays open while its partitions' earlier one is being stored: waiting is free."""
+        """Return the next window, and the acknowledgements of its batches.
+
+        A window that is not full stays open while an earlier one of its partitions is being stored: it would have to
+        wait for that anyway.
+        """
         window: Window | None = None
         acks: list[Ack] = []
         while True:
@@ -177,7 +189,7 @@ class Pipeline:
     def _fill(self, window: Window, acks: list[Ack]) -> None:
         """Take all of one partition before the next: windows of different partitions can be stored side by side.
 
-        A partition with more than the window holds goes to the end of the line.
+        A partition that has more than the window can hold goes to the end of the line.
         """
         now = time.monotonic()
         for partition in list(self._waiting):
@@ -191,13 +203,13 @@ class Pipeline:
                 return
 
     def close(self) -> None:
-        """Take no more: what is handed from now on waits, until the app that hands it is stopped."""
+        """Take no more batches. `hand` waits from now on, until the app that calls it is stopped."""
         self._open.clear()
 
     async def drain(self) -> None:
-        """Finish the windows that are begun, within DRAIN_S; begin no other of this epoch.
+        """Finish the windows that are begun, within DRAIN_S, and begin no other of this epoch.
 
-        What is not finished is not acknowledged: whoever has the partitions next reads it.
+        What is not finished is not acknowledged: the next owner of the partitions reads it.
         """
         self._refused = self._epoch
         for queue in self._waiting.values():
@@ -210,7 +222,7 @@ class Pipeline:
         await self.finished()
 
     async def finished(self) -> None:
-        """Wait until everything handed over is done, at most DRAIN_S."""
+        """Wait until everything that was handed over is done, for at most DRAIN_S."""
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
@@ -218,6 +230,7 @@ class Pipeline:
             log.warning("not drained in time: its windows will be delivered again", lane=self.name)
 
     def figures(self) -> dict[str, object]:
+        """Return what `/health/metrics` shows of this pipeline."""
         return {
             "role": self.name,
             "batches_waiting": sum(map(len, self._waiting.values())),
@@ -226,13 +239,14 @@ class Pipeline:
         }
 
     def stuck(self) -> str:
-        """Why this pipeline makes no progress; empty while it does."""
+        """Return, in words, why this pipeline makes no progress; empty while it does."""
         if self._oldest_s() > STUCK_S:
             return f"a window has been in hand for more than {STUCK_S:g} s"
         if self._source.readable() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
-            # seen of Faust after broker outages: no error, and no record any more
+            # Faust was seen to do this after outages of a broker: it raised no error, and brought no more records
             return f"there is a backlog, and nothing was fetched for more than {STUCK_S:g} s"
         return ""
 
     def _oldest_s(self) -> float:
+        """Return for how many seconds the oldest window has been in work."""
         return time.monotonic() - min(f.since for f in self._in_flight.values()) if self._in_flight else 0.0

@@ -1,4 +1,4 @@
-"""Where a pipeline's batches come from, as far as a pipeline has to know it."""
+"""Say what a pipeline has to know of where its batches come from."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from clarion.broker.consuming.record_batch import RecordBatch
 class BatchSource(Protocol):
     """A consumer of one topic.
 
-    A batch carries the epoch in which it was taken; a rebalance or a rewind begins another.
+    A batch carries the epoch in which it was taken. A rebalance or a rewind begins another epoch.
     """
 
     def owns(self, epoch: int, /) -> bool:
@@ -29,7 +29,7 @@ class BatchSource(Protocol):
         ...
 
     def waiting(self) -> str:
-        """Return for whose open transaction a partition waits; empty while for nobody's."""
+        """Return, in words, which partition waits for an open transaction; empty when none has waited for long."""
         ...
 
     def readable(self) -> int:

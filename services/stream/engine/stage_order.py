@@ -1,4 +1,4 @@
-"""Windows overlap, but in a partition each stage is first-in-first-out: `ord` becomes visible in order.
+"""Keep each stage first-in-first-out in a partition while windows overlap, so that `ord` becomes visible in order.
 
 See D-stage-order.
 """
@@ -12,20 +12,26 @@ from clarion.broker.consuming.commit_tracker import Partition
 
 
 class OwnershipLost(Exception):
-    """A window's partitions may be another worker's by now: drop it, whoever has them reads it again."""
+    """A window's partitions may be another worker's by now. The window is dropped, and their owner reads it again."""
 
 
 class WindowShelved(OwnershipLost):
-    """A window is put off: it and all that follow it in its epoch are read again, once those before it are done."""
+    """A window is put off. It and all that follow it in its epoch are read again once those before it are done."""
 
 
 class Stage(Enum):
+    """A stage of a window's work that keeps the order of windows in each partition."""
+
     STORE = auto()
     EMIT = auto()
 
 
 class Ticket:
-    """A window's place in its partitions' queues."""
+    """A window's place in the queues of its partitions.
+
+    `check` raises `OwnershipLost` when the window must not be stored. `changed` is called once the next window need not
+    wait for this one.
+    """
 
     def __init__(
         self,
@@ -43,10 +49,10 @@ class Ticket:
     async def at(self, stage: Stage) -> AsyncGenerator[None]:
         """Wait until the earlier windows of the same partitions have left `stage`, then hold it for the block.
 
-        Raises `OwnershipLost` when the partitions were given up meanwhile.
+        Raise `OwnershipLost` when the partitions were given up meanwhile.
 
-        A window that was lost lets the later ones pass, which are lost, too. One that failed does not: storing what
-        comes after it would show `ord` out of order before the process ends.
+        A window that was lost lets the later ones pass, which are lost as well. A window that failed does not: storing
+        what comes after it would make `ord` visible out of order before the process ends.
         """
         while ahead := self.ahead(stage):
             await ahead._left[stage].wait()
@@ -59,30 +65,31 @@ class Ticket:
         self._left[stage].set()
 
     def ahead(self, stage: Stage) -> "Ticket | None":
-        """The first earlier window of the same partitions that has not left `stage`."""
+        """Return the first earlier window of the same partitions that has not left `stage`; None if all have."""
         return next((earlier for earlier in self._before if not earlier._left[stage].is_set()), None)
 
     def check(self) -> None:
-        """Raises `OwnershipLost` when the window is not ours to store any more: ask before each try to store it."""
+        """Raise `OwnershipLost` when the window is not ours to store any more. Call it before each try to store it."""
         self._check()
 
     def is_slow(self) -> None:
-        """Its stage takes long: the next window of its partitions shall not stay open for it."""
+        """Note that its stage takes long, so that the next window of its partitions does not stay open for it."""
         self._is_slow = True
         self._changed()
 
     def is_worth_waiting_for(self, stage: Stage) -> bool:
+        """Return whether the next window loses nothing by staying open until this one leaves `stage`."""
         return not (self._is_slow or self._left[stage].is_set())
 
     def leave(self) -> None:
-        """Out of every stage, also those it never came to. Lets go of what came before."""
+        """Leave every stage, also those that the window never reached, and forget the windows before it."""
         for left in self._left.values():
             left.set()
         self._before = ()
 
 
 class StageOrder:
-    """The latest window of each partition; bounded by the partitions there are."""
+    """The latest window of each partition."""
 
     def __init__(self) -> None:
         self._latest: dict[Partition, Ticket] = {}
@@ -93,12 +100,12 @@ class StageOrder:
         check: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
     ) -> Ticket:
-        """Queue a window up behind the latest ones of `partitions`."""
+        """Queue a window behind the latest ones of `partitions`, and return its ticket."""
         queues = set(partitions)
         ticket = Ticket(list({id(t): t for p in queues if (t := self._latest.get(p))}.values()), check, changed)
         self._latest.update(dict.fromkeys(queues, ticket))
         return ticket
 
     def are_free(self, partitions: Iterable[Partition], stage: Stage) -> bool:
-        """Whether a window of `partitions` gains nothing by waiting for the one before it to leave `stage`."""
+        """Return whether a window of `partitions` gains nothing by waiting for those before it to leave `stage`."""
         return not any(ticket.is_worth_waiting_for(stage) for p in partitions if (ticket := self._latest.get(p)))

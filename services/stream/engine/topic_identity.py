@@ -1,8 +1,8 @@
-"""Which topic of its name a role reads: judged from the broker's id, what the store knows, and the group's commits.
+"""Judge which topic of its name a role reads, from the broker's id, the store's knowledge and the group's commits.
 
 Pure. A topic that was made anew counts its offsets from 0 again, below every cursor. So its generation must rise, and
-what the store had reached is worth nothing. A store that was restored from an older backup, or is empty, is noticed
-because commits carry the generation: Kafka then knows of commits that the store does not.
+what the store had reached of the earlier topic counts no more. A store that was restored from an older backup, or is
+empty, is noticed because commits carry the generation: Kafka then has commits of which the store knows nothing.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ GENERATIONS: Final = 1 << 15  # `ord` has 15 bits for them
 def judge(
     topic: str, found: TopicState, known: Known | None, commits: Mapping[int, Commit], least: int
 ) -> Known | None:
-    """What the store should know from now on; None when the broker's answer is of a topic that is gone.
+    """Return what the store should know from now on; None when the broker's answer is of a topic that is gone.
 
-    `least` is the generation by the settings. Raises `SettingsError` when generations are used up.
+    `least` is the generation of the settings. Raise `SettingsError` when all generations are used up.
     """
     told = max((commit.generation for commit in commits.values() if commit.generation is not None), default=None)
     if known is None:
-        # Commits that carry a generation were made together with a store that is gone. Those that carry none are of
-        # an earlier version: everything below them is stored.
+        # Commits that carry a generation were made together with a store that is gone. Those that carry none were made
+        # by an earlier version of Clarion: everything below them is stored.
         reached = {number: commit.offset for number, commit in commits.items()} if told is None else {}
         generation = max(least, told or 0)
         judged = Known(topic, found.id, generation, found.partitions, reached, began=generation)
@@ -45,5 +45,5 @@ def judge(
 
 
 def places_to_resume(committed: Mapping[int, int], reached: Mapping[int, int]) -> dict[int, int]:
-    """Of the partitions that Kafka says are done further than the store has them: where to read on from."""
+    """Return where to read on, for partitions that Kafka says are done further than the store has them."""
     return {number: reached.get(number, 0) for number, offset in committed.items() if reached.get(number, 0) < offset}

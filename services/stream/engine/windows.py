@@ -1,4 +1,4 @@
-"""How much a lane takes at once. Pure: time is passed in, in seconds of a monotonic clock."""
+"""Say how much a lane takes at once. Pure: time is passed in, in seconds of a monotonic clock."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,9 +11,9 @@ from clarion.contracts.limits import KIB
 
 @dataclass(frozen=True, slots=True)
 class WindowPolicy:
-    """A window closes at `max_records`, at `max_bytes`, at `max_age_s`, or after `idle_s` without anything new.
+    """When a window closes: at `max_records`, `max_bytes` or `max_age_s`, or after `idle_s` without anything new.
 
-    `max_age_s` 0 means that a window takes what is there and waits for nothing.
+    With `max_age_s` 0 a window takes what has come and waits for nothing.
     """
 
     max_records: int
@@ -22,6 +22,7 @@ class WindowPolicy:
 
     @property
     def idle_s(self) -> float:
+        """Return after how many seconds without another batch a window closes."""
         return self.max_age_s / 4
 
 
@@ -29,7 +30,7 @@ POLICIES: Final = {
     Lane.URGENT: WindowPolicy(max_records=500, max_age_s=0),
     Lane.HIGH: WindowPolicy(max_records=200, max_age_s=0.020),
     Lane.NORMAL: WindowPolicy(max_records=500, max_age_s=0.100),
-    # 2,000 and not 1,000: what a window costs beside its records is then a fifth less CPU for each of them
+    # 2,000 instead of 1,000: the fixed cost of a window is spread over more records, a fifth less CPU for each
     Lane.LOW: WindowPolicy(max_records=2000, max_age_s=1.0, max_bytes=2 * 1024 * KIB),
 }
 RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)
@@ -38,7 +39,7 @@ SCHEDULER_POLICY: Final = WindowPolicy(max_records=500, max_age_s=0.100)
 
 @dataclass(slots=True, eq=False)
 class Window:
-    """Batches gathered so far. A batch is never split, so a window of a single batch may exceed its limits."""
+    """The batches gathered so far. A batch is never split, so a window of a single batch may exceed its limits."""
 
     policy: WindowPolicy
     opened: float
@@ -50,7 +51,10 @@ class Window:
     _no_room: bool = False
 
     def has_room_for(self, batch: RecordBatch) -> bool:
-        """Whether `batch` may be added; a window it does not fit in is full. An empty one takes anything."""
+        """Return whether `batch` may be added. An empty window takes any batch.
+
+        A window that has no room for `batch` counts as full from then on.
+        """
         room = not self.batches or (
             self.records + len(batch.records) <= self.policy.max_records
             and self.size + batch.size <= self.policy.max_bytes
@@ -59,6 +63,7 @@ class Window:
         return room
 
     def add(self, batch: RecordBatch, now: float) -> None:
+        """Add `batch`, which came at `now`."""
         self.batches.append(batch)
         self.records += len(batch.records)
         self.size += batch.size
@@ -66,10 +71,11 @@ class Window:
         self._latest = now
 
     def is_full(self) -> bool:
+        """Return whether the window takes no more batches."""
         return self._no_room or self.records >= self.policy.max_records or self.size >= self.policy.max_bytes
 
     def wait_s(self, now: float) -> float:
-        """How much longer to wait for another batch; 0 when the window is to be closed."""
+        """Return how many seconds to wait for another batch; 0 when the window is to be closed."""
         if self.is_full():
             return 0.0
         closes = min(self.opened + self.policy.max_age_s, self._latest + self.policy.idle_s)

@@ -1,1 +1,1 @@
-"""The lanes: ordinary ones, and urgent, which delivers without MongoDB."""
+"""The work of the lanes: the ordinary ones, and urgent, which delivers without MongoDB."""

@@ -1,6 +1,7 @@
-"""A lane's work on one window: decode → store → route → emit. Everything is awaited; only then is the window done.
+"""Do a lane's work on one window: decode → store → route → emit. All four are awaited before the window is done.
 
-Each step may be repeated after a crash or a failure: the insert by `_id`, the emission by the clients' cursors.
+Each step may be repeated after a crash or a failure: the insert goes by `_id`, and the emission by the clients'
+cursors.
 """
 
 import time
@@ -38,29 +39,33 @@ from services.stream.steps.records import (
 from services.stream.steps.store import Outcome, store
 from services.stream.steps.throttle import RecipientThrottle
 
-Mailboxes = Mapping[str, Set[int]]  # of each user who is connected
+Mailboxes = Mapping[str, Set[int]]  # by user, for those who are connected
 
 
 @dataclass(slots=True)
 class LaneWork:
+    """The work of one lane on its windows."""
+
     lane: Lane
     generation: int
-    partitions: int  # that its recipients are placed by
+    partitions: int  # by how many of them its recipients are placed
     names: Names
     database: Database
     producer: AIOKafkaProducer
-    gate: Gate | None  # for bulk lanes: urgent inserts stay fast while theirs are few
+    gate: Gate | None  # limits a bulk lane's inserts, so that urgent ones stay fast; None for urgent
     throttling: RecipientThrottle | None
     confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
     began: int | None = None  # the generation in which its topic was made, if that is not the present one
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
+        """Do all of the window's work, which is done when this returns."""
         decoded = self.decode(window)
         async with ticket.at(Stage.STORE):
             outcome = await self.store(decoded, ticket)
         await self.emit(decoded, outcome, await self.route(outcome), ticket)
 
     def decode(self, window: Window) -> Decoded:
+        """Decode the window's records, and mark what goes beyond a recipient's limit."""
         with self.stage("decode"):
             now = times.now()
             decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now, self.began)
@@ -69,7 +74,7 @@ class LaneWork:
         return decoded
 
     async def store(self, decoded: Decoded, ticket: Ticket) -> Outcome:
-        """To be awaited while the window holds its turn in `Stage.STORE`."""
+        """Store the window, and return what to emit. Await it while the window holds `Stage.STORE`."""
         if self.confirmed:
             await self.confirmed()
         with self.stage("store"):
@@ -80,16 +85,20 @@ class LaneWork:
         return outcome
 
     async def route(self, outcome: Outcome) -> Mailboxes:
-        """After the store (D-store-first): whoever connects later reads what is pending."""
+        """Return where the recipients of what is emitted are connected.
+
+        Await it after the store (D-store-first): a user who connects later reads what is pending.
+        """
         with self.stage("route"):
             users = list({item.recipient for item in outcome.items})
             online = sessions.collection(self.database)
             return await retry(lambda: sessions.route(online, users), "mongodb", *database.TRANSIENT)
 
     async def emit(self, decoded: Decoded, outcome: Outcome, mailboxes: Mailboxes, ticket: Ticket) -> None:
+        """Send what is to be emitted, once earlier windows have left `Stage.EMIT`, and wait until Kafka has it."""
         letters = [*decoded.dead, *outcome.dead]
         async with ticket.at(Stage.EMIT):
-            if gone := decoded.gone(times.now()):  # a long wait for MongoDB may lie behind
+            if gone := decoded.gone(times.now()):  # some may have expired during a long wait for MongoDB
                 outcome.items = [item for item in outcome.items if item.id not in gone]
             packed = list(pack(outcome.items, self.lane, mailboxes))
             records = [
@@ -107,6 +116,7 @@ class LaneWork:
         report(letters)
 
     async def send(self, records: Sequence[Sent]) -> None:
+        """Send records until Kafka has all of them."""
         await produce(self.producer, self.names, records)
 
     def _count(self, decoded: Decoded, outcome: Outcome) -> None:
@@ -122,6 +132,7 @@ class LaneWork:
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
+        """Measure how long the block takes, as the stage `name` of the lane."""
         started = time.perf_counter()
         yield
         metrics.stage_seconds.labels(self.lane, name).observe(time.perf_counter() - started)

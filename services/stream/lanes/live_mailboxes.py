@@ -1,4 +1,4 @@
-"""Which mailboxes somebody reads: for what goes to all of them while MongoDB cannot say who is where."""
+"""Know which mailboxes somebody reads: urgent goes to all of them while MongoDB cannot say who is where."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class LiveMailboxes:
-    """The mailboxes that had an owner when MongoDB was last asked; all of them if it never answered, or none had.
+    """The mailboxes that had an owner when MongoDB last answered; all if it never did, or none had an owner.
 
-    No gateway serves anybody before all had the time to ask since it came (`KNOWN_AFTER_S`, D-lanes-know).
+    A gateway that takes a mailbox serves nobody before every lane had the time to look (`KNOWN_AFTER_S`, D-lanes-know).
     """
 
     leases: Collection
@@ -25,10 +25,11 @@ class LiveMailboxes:
     _owned: Sequence[int] = field(default=())
 
     def mailboxes(self) -> Sequence[int]:
+        """Return the numbers of the mailboxes to send to."""
         return self._owned or range(self.count)
 
     async def run(self) -> None:
-        """Look for ever; while MongoDB is away, what was seen last stands."""
+        """Look every LOOK_EVERY_S until cancelled. While MongoDB is away, what was seen last stands."""
         while True:
             try:
                 leases = await mailboxes.read_all(self.leases)

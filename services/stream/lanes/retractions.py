@@ -1,7 +1,7 @@
-"""What was retracted while its release was on its way to the lane.
+"""Take out of a window what was retracted while its release was on its way to the lane.
 
-The lane stores, then looks for retractions; the receipts role notes a retraction where the notification was held, then
-in what is stored. Whatever the interleaving, one of the two sees the other (D-retract-both).
+The lane stores, then looks for retractions. The receipts role notes a retraction first where the notification was held,
+then in what is stored. Whatever the interleaving, one of the two sees the other (D-retract-both).
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ log = structlog.get_logger()
 
 
 async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -> None:
-    """Of the stored ids `planned`, turn the retracted ones into `retracted` and take them out of what is emitted."""
+    """Mark those of the stored ids `planned` that were retracted as such, and do not emit them."""
     held, documents = scheduled.collection(stored), notifications.collection(stored)
     gone = await retry(lambda: scheduled.retracted(held, planned), "mongodb", *database.TRANSIENT)
     if gone:
         change = Change(Op.RETRACTED, tuple(gone), times.now())
         refused = await retry(lambda: receipt_updates.fold(documents, [change]), "mongodb", *database.TRANSIENT)
-        if refused:  # they are taken out all the same: their sender has retracted them
+        if refused:  # these are not emitted either: their sender has retracted them
             log.error("retractions that MongoDB can never take", refused=len(refused), first=refused[0].error)
         outcome.items = [item for item in outcome.items if item.id not in gone]

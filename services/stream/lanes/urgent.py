@@ -1,13 +1,14 @@
-"""The urgent lane's work: as any lane's, and live without MongoDB while that is slow or away.
+"""Do the urgent lane's work: like any lane's, and live without MongoDB while that is slow or away.
 
-A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on, as in any lane:
-when MongoDB answers in the end, it is routed, emitted and acknowledged as usual. What cannot wait, because enough
-windows do, goes live as well and is shelved: its payload is let go, its offsets are not committed, and once those that
-wait are done, the lane reads them again and stores, routes and emits in full (D-outage-again). So an outage costs the
-memory of a few windows, however long it is, and a MongoDB that is only slow is never asked for the same twice.
+A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on, as in any lane.
+When MongoDB answers in the end, it is routed, emitted and acknowledged as usual. At most `places` windows wait so. The
+next ones go live as well and are shelved: their payload is let go, and their offsets are not committed. When those that
+wait are done, the lane reads the shelved ones again and stores, routes and emits them in full (D-outage-again). So an
+outage costs the memory of a few windows, however long it is, and a MongoDB that is only slow is never asked for the
+same twice.
 
-What has gone live is remembered by offset, so that reading it again does not send it again. So windows go live in the
-order of their offsets (D-early-order).
+The lane remembers by offset what has gone live, so that reading it again does not send it again. So windows have to go
+live in the order of their offsets (D-early-order).
 """
 
 import asyncio
@@ -33,19 +34,24 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class UrgentWork:
-    """At most `places` windows wait for MongoDB at once. `mailboxes` are those that somebody reads."""
+    """The work of the urgent lane on its windows.
+
+    At most `places` windows wait for MongoDB at once. `mailboxes` returns the mailboxes that somebody reads.
+    """
 
     lane: LaneWork
     places: int
     mailboxes: Callable[[], Sequence[int]]
-    _inside: set[Ticket] = field(default_factory=set[Ticket])  # who has a place
-    _line: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # before the places, in their order
-    _unsent: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # had a place, and is not emitted yet
-    _slow: int = 0  # calls that have taken too long, and take on
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)  # somebody left a place or the line, or became slow
+    _inside: set[Ticket] = field(default_factory=set[Ticket])  # windows that have a place
+    _line: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # windows waiting for a place, in order
+    # windows that have or had a place, and are not emitted yet
+    _unsent: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])
+    _slow: int = 0  # calls of MongoDB that have taken longer than SLOW_S and are not done
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)  # a window left its place or the line, or became slow
     _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
+        """Do all of the window's work. Raise `WindowShelved` when it has gone live and is put off."""
         decoded = self.lane.decode(window)
         await self._enter(ticket, decoded)
         self._unsent[ticket] = decoded
@@ -56,7 +62,7 @@ class UrgentWork:
             del self._unsent[ticket]
 
     async def _stored_and_routed(self, ticket: Ticket, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
-        """In a place, which is left then."""
+        """Store and route a window that has a place, and give the place up."""
         try:
             if self._slow:
                 ticket.is_slow()
@@ -69,7 +75,7 @@ class UrgentWork:
             self._moved.set()
 
     async def _enter(self, ticket: Ticket, decoded: Decoded) -> None:
-        """Wait for a place. Raises `WindowShelved` when what waits has gone live instead."""
+        """Wait for a place. Raise `WindowShelved` when the window has gone live instead."""
         try:
             await self._take_place(ticket, decoded)
         except WindowShelved:
@@ -77,6 +83,7 @@ class UrgentWork:
             raise
 
     async def _take_place(self, ticket: Ticket, decoded: Decoded) -> None:
+        """Wait in the line until the window may have a place, and take that."""
         self._line[ticket] = decoded
         try:
             while not self._may_enter(ticket, decoded):
@@ -87,6 +94,10 @@ class UrgentWork:
             self._moved.set()
 
     def _may_enter(self, ticket: Ticket, decoded: Decoded) -> bool:
+        """Return whether the window may take a place now.
+
+        Raise `WindowShelved` when it is to go live instead, and `OwnershipLost` when it is not ours any more.
+        """
         ticket.check()
         if next(iter(self._line)) is ticket and len(self._inside) < self.places:
             return True
@@ -95,7 +106,10 @@ class UrgentWork:
         return False
 
     def _is_behind_unseen(self, ticket: Ticket) -> bool:
-        """Whether an earlier window in the line has still to go live: once a later one has, it would count as seen."""
+        """Return whether an earlier window in the line has still to go live.
+
+        Once a later one has gone live, the earlier one would count as seen and would never be sent.
+        """
         earlier = takewhile(lambda one: one is not ticket, self._line)
         return any(self._unseen(self._line[one]) for one in earlier)
 
@@ -104,7 +118,10 @@ class UrgentWork:
         await self._moved.wait()
 
     async def _patiently(self, call: Awaitable[T]) -> T:
-        """Await what MongoDB answers, however long that takes; when it is long, all that is not sent yet goes live."""
+        """Await MongoDB's answer, however long it takes.
+
+        When it takes longer than SLOW_S, everything that is not emitted yet goes live.
+        """
         asking = asyncio.ensure_future(call)
         try:
             await asyncio.wait([asking], timeout=SLOW_S)
@@ -117,6 +134,7 @@ class UrgentWork:
                 await asyncio.wait([asking])
 
     async def _outwait(self, asking: "asyncio.Future[T]") -> None:
+        """Have what is not emitted yet go live, then wait until `asking` is done."""
         self._slow += 1
         try:
             for ticket in self._unsent:
@@ -128,7 +146,10 @@ class UrgentWork:
             self._slow -= 1
 
     async def _go_live(self, windows: Iterable[Decoded]) -> None:
-        """Send what has not gone live yet to every mailbox. Order is not promised for it, and nobody's cursor moves."""
+        """Send to every mailbox what has not gone live yet.
+
+        Its order is not promised, and no cursor moves.
+        """
         entries = [entry for decoded in windows for entry in self._unseen(decoded)]
         for entry in entries:
             self._live_up_to[entry.partition] = max(entry.record.offset, self._live_up_to.get(entry.partition, -1))
@@ -139,6 +160,7 @@ class UrgentWork:
         metrics.unstored.inc(len(entries))
 
     def _unseen(self, decoded: Decoded) -> list[Entry]:
+        """Return the entries of a window that are to be pushed, have not expired and have not gone live yet."""
         gone = decoded.gone(times.now())
         return [
             entry

@@ -1,4 +1,4 @@
-"""Receipts → as few updates as possible. Pure."""
+"""Merge receipts into as few updates as possible. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from clarion.contracts.records.receipts import Op, Receipt
 from clarion.store.updates.receipt_updates import CLOCKS_APART, FOLDABLE, Change
 
 IDS_PER_UPDATE: Final = 1_000
-# What ended by itself is folded already, but the user's devices show it, or count it: what to tell them.
+# What ended by itself is folded already, but the user's devices still show or count it. By op, what they are told.
 TOLD: Final = {
     Op.EXPIRED: Op.EXPIRED,
     Op.LAPSED: Op.EXPIRED,
@@ -20,7 +20,11 @@ TOLD: Final = {
 
 @dataclass(slots=True)
 class Folded:
-    """Changes in the order to apply them, and for each user and op the ids to tell the user's other devices."""
+    """The changes in the order to apply them, and, by user and op, the ids to tell the user's devices.
+
+    `dead` and `unfound` are the receipts that need more than an update: of dead letters, and of retractions of ids that
+    were not found.
+    """
 
     changes: list[Change] = field(default_factory=list[Change])
     touched: dict[tuple[str, Op], list[str]] = field(default_factory=dict[tuple[str, Op], list[str]])
@@ -31,9 +35,9 @@ class Folded:
 def fold(receipts: Iterable[Receipt]) -> Folded:
     """Merge receipts.
 
-    Deliveries come first and all at once: they only ever take `pending` further, so moving one forward changes nothing,
-    and their ids are what a gateway had sent, so they need no check of the user. The rest keeps its order for each user
-    and is held to that user's own notifications, since a client names those ids.
+    Deliveries come first and all at once. They only ever take `pending` further, so moving one forward changes nothing,
+    and their ids are what a gateway had sent, so they need no check of the user. The other receipts keep their order
+    for each user. They change only that user's own notifications, since a client names their ids.
     """
     delivered: dict[str, None] = {}
     latest: datetime | None = None
@@ -42,7 +46,7 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
     for receipt in receipts:
         if receipt.dead is not None and receipt.op is Op.DEAD and len(receipt.ids) == 1:
             folded.dead.append(receipt)
-        if receipt.unfound is not None:  # of nobody yet: who is to be told is not known
+        if receipt.unfound is not None:  # whose it is, and so whom to tell, is not known yet
             folded.unfound.append(receipt)
             continue
         if receipt.op not in FOLDABLE and receipt.op not in TOLD:
@@ -54,7 +58,7 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
             folded.changes.append(Change(Op.DELIVERED, tuple(receipt.ids), receipt.at, receipt.user, unstored=True))
         elif receipt.op is Op.DELIVERED:
             delivered.update(dict.fromkeys(receipt.ids))
-            # the later time is the safe one: catching up reads what was delivered since a moment
+            # the latest time is the safe one: catching up reads what was delivered since a moment
             latest = max(latest, receipt.at) if latest else receipt.at
         else:
             others.append(receipt)
@@ -65,7 +69,7 @@ def fold(receipts: Iterable[Receipt]) -> Folded:
 
 
 def _runs(receipts: Iterable[Receipt]) -> Iterator[Change]:
-    """One change for each run of the same user and op; not of a late one and what was said since."""
+    """Yield one change for each run of the same user and op. A late receipt is not merged with what came since."""
     run: list[Receipt] = []
     for receipt in receipts:
         if run and not _go_together(run[0], receipt):

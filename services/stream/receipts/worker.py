@@ -1,4 +1,4 @@
-"""The receipts role: folds what clients acknowledged and read into MongoDB in bulk, then tells the users' devices."""
+"""Do the receipts role's work: fold receipts into MongoDB in bulk, then tell the users' devices."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,11 +38,14 @@ _COUNTS_AT_ONCE: Final = 16
 
 @dataclass(slots=True)
 class ReceiptsWork:
+    """The work of the receipts role on its windows."""
+
     names: Names
     database: Database
     producer: AIOKafkaProducer
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
+        """Do all of the window's work, which is done when this returns."""
         found, dead = decode_receipts(window.batches, times.now())
         folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
@@ -54,7 +57,7 @@ class ReceiptsWork:
             refused: list[Refused] = []
             for change in folded.changes:
                 if change.op is Op.RETRACTED and change.user is not None:
-                    # before what is stored: a lane that is storing its release looks here afterwards
+                    # Mark it first where it is held: a lane that is storing its release looks there afterwards.
                     try:
                         await scheduled.retract(held, change.ids, change.user, change.at, times.now())
                     except database.Unacceptable as error:
@@ -79,7 +82,7 @@ class ReceiptsWork:
         report(dead)
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
-        """What to tell whom: only users who are connected, with the server's count as it is after the fold."""
+        """Return syncs with the server's count after the fold, and the mailboxes of their users who are connected."""
         users = list({user for user, _ in folded.touched})
         mailboxes = await sessions.route(sessions.collection(self.database), users)
         stored = notifications.collection(self.database)
@@ -107,7 +110,7 @@ def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mappi
 
 @dataclass(frozen=True, slots=True)
 class DecodedReceipt:
-    """A receipt, and the record that it came in."""
+    """A receipt, and the record in which it came."""
 
     receipt: Receipt
     record: Record
@@ -115,7 +118,7 @@ class DecodedReceipt:
 
 
 def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list[DecodedReceipt], list[DeadLetter]]:
-    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours."""
+    """Decode a window in one pass. A bad record becomes a dead letter and harms none of its neighbours."""
     found: list[DecodedReceipt] = []
     dead: list[DeadLetter] = []
     for batch in batches:
@@ -131,14 +134,14 @@ def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list
 
 
 def _unfoldable(found: Sequence[DecodedReceipt], refused: Sequence[Refused]) -> list[DeadLetter]:
-    """The records whose receipts MongoDB can never take; those folded together with them are not among these."""
+    """Return dead letters for records whose receipts MongoDB can never take, and not for those folded with them."""
     errors = {(one.change.op, one.change.user, one.change.ids[0]): one.error for one in refused}
     if not errors:
         return []
     dead: list[DeadLetter] = []
     for said in found:
         receipt = said.receipt
-        # what is delivered is folded for several users at once, then the change names none
+        # deliveries are folded for several users at once, so their change names no user
         keys = ((receipt.op, user, id_) for id_ in receipt.ids for user in (receipt.user, None))
         if error := next((errors[key] for key in keys if key in errors), None):
             dead.append(dead_letter(said.record, said.partition, Reason.UNSTORABLE, error, times.now()))

@@ -1,4 +1,4 @@
-"""Records of `notifications.scheduled` → what to hold, and until when. Pure."""
+"""Decode records of `notifications.scheduled` into what to hold, and until when. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from clarion.store.scheduled import Held
 from services.stream.steps import record_clock
 from services.stream.steps.decode import Misplaced, conflict, empty, refused, unreadable_letters
 
-# Of what ingest accepted by its own clock nothing may be refused here by another.
+# How far ingest's clock may be ahead of this one: what ingest has accepted must not be refused here.
 _CLOCKS: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
 class ToHold:
-    """A record that decoded: its notification (id and `created_at` set), and the digest of what it says."""
+    """A decoded record: its notification, with id and `created_at` set, and the digest of its content."""
 
     record: Record
     partition: Partition
@@ -31,6 +31,7 @@ class ToHold:
     digest: bytes
 
     def document(self, now: datetime) -> dict[str, Any]:
+        """Return the document that holds it. Without a `deliver_at` it is due `now`."""
         item = self.notification
         document = {
             "_id": self.id,
@@ -53,15 +54,17 @@ class ToHold:
 
 @dataclass(slots=True)
 class DecodedToHold:
+    """A decoded window: what to hold, by id, records of another partition, and dead letters."""
+
     by_id: dict[str, ToHold] = field(default_factory=dict[str, ToHold])
     moved: list[Misplaced] = field(default_factory=list[Misplaced])
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
 
 
 def decode_plans(batches: Iterable[RecordBatch], began: int, partitions: int, now: datetime) -> DecodedToHold:
-    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
+    """Decode a window in one pass. A bad record becomes a dead letter and harms none of its neighbours.
 
-    `partitions` is how many `notifications.scheduled` has, which was made in the generation `began`.
+    `partitions` is how many `notifications.scheduled` has. The topic was made in the generation `began`.
     """
     plans = DecodedToHold()
     for batch in batches:

@@ -1,6 +1,7 @@
-"""What ended by itself: what has expired leaves its user's inbox, and whoever reads `receipts` is told.
+"""End notifications that have expired: they leave their users' inboxes, and readers of `receipts` are told.
 
-Two steps, so that a crash between them loses no announcement: first the state, then the receipt, then the mark goes.
+First the state is changed and marked, then the receipt is sent, then the mark is removed. So a crash in between loses
+no announcement.
 """
 
 from collections import defaultdict
@@ -26,27 +27,30 @@ log = structlog.get_logger()
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 500
-# The TTL monitor runs once a minute; what is still pending must have been told expired well before it is purged.
+# MongoDB's TTL monitor runs once a minute. What is still pending must be announced as expired well before it is purged.
 BEFORE_PURGE: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class ExpireLoop:
+    """Expires notifications, and announces what has ended by itself."""
+
     names: Names
     database: Database
     producer: AIOKafkaProducer
     progress: Liveness = field(default_factory=Liveness)
 
     async def run(self) -> None:
+        """Expire and announce every EVERY_S, until cancelled."""
         await come_round(self.step, self.progress, EVERY_S)
 
     def stuck(self) -> str:
-        """Why nothing is told to have ended; empty while that goes on."""
+        """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
         return f"what expired was not told for {stuck_s:.0f} s" if stuck_s else ""
 
     async def step(self) -> bool:
-        """Expire and announce a bounded number; True when there may be more."""
+        """Expire and announce a bounded number. Return whether there may be more."""
         stored = notifications.collection(self.database)
         now = times.now()
         expired = await endings.expire(stored, now=now, purged_before=now + BEFORE_PURGE, limit=AT_ONCE)

@@ -1,4 +1,4 @@
-"""The scheduler's work on one window: decode → hold, as lanes store. `release.py` lets go of what it holds when due."""
+"""Do the scheduler's work on one window: decode → hold. `release.py` releases what is held when it is due."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,17 @@ from services.stream.steps.store import POISON_TRIES, insert_all
 
 @dataclass(slots=True)
 class HoldWork:
+    """The work of the scheduler role on its windows."""
+
     began: int  # the generation in which its topic was made
     partitions: int
     names: Names
     database: Database
     producer: AIOKafkaProducer
-    came: Callable[[datetime], None]  # told when the first of a window is due
+    came: Callable[[datetime], None]  # called with when the first of a window is due
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
+        """Do all of the window's work, which is done when this returns."""
         now = times.now()
         plans = decode_plans(window.batches, self.began, self.partitions, now)
         async with ticket.at(Stage.STORE):
@@ -54,7 +57,10 @@ class HoldWork:
         report(letters)
 
     async def _hold(self, plans: DecodedToHold, ticket: Ticket, now: datetime) -> tuple[list[DeadLetter], int]:
-        """What can never be held, and how many were not held before. Raises `OwnershipLost`."""
+        """Hold the window. Return what can never be held, and how many were not held before.
+
+        Raise `OwnershipLost` when the partitions are given up meanwhile.
+        """
         held = scheduled.collection(self.database)
         documents = [plan.document(now) for plan in plans.by_id.values()]
         inserted = await insert_all(held, documents, ticket, None)
@@ -74,10 +80,10 @@ class HoldWork:
         return dead, len(documents) - len(inserted.repeats) - len(inserted.refused)
 
     async def _take_back(self, ids: Sequence[str], now: datetime) -> dict[str, str]:
-        """What was retracted before it was held, and whom it was to be for.
+        """Take back what was retracted before it was held. Return its recipients by id.
 
-        Asked after holding it: `early_retractions.py` says why. A look at some ids in each window, beside what holding
-        costs.
+        Await it after the hold: `early_retractions.py` says why. For each window it looks for some ids, which is little
+        beside what holding costs.
         """
         noted = await stubs.retractions(notifications.collection(self.database), ids)
         return await scheduled.take_back(scheduled.collection(self.database), noted, now)

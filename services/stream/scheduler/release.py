@@ -1,7 +1,7 @@
-"""Lets go what is due: read it, produce it into its lane, then mark it (D-release-first).
+"""Release what is due: read it, produce it into its lane, then mark it (D-release-first).
 
-A crash between the two produces it again, and so does a worker that has lost its partitions and does not know it yet:
-its `_id` in the lane stops the second copy.
+A crash before the mark produces it again, and so does a worker that has lost its partitions and does not know it yet.
+The `_id` in the lane stops the second copy.
 """
 
 import asyncio
@@ -25,25 +25,28 @@ from services.stream.steps.produce import produce
 from services.stream.steps.records import released_records
 
 EVERY: Final = timedelta(seconds=1)
-AT_ONCE: Final = 200  # of at most RECORD_BYTES and HEADERS_BYTES each
+AT_ONCE: Final = 200  # records, each of at most RECORD_BYTES and HEADERS_BYTES
 
 
 @dataclass(slots=True)
 class ReleaseLoop:
+    """Releases what is due in the partitions of `notifications.scheduled` that this worker owns."""
+
     names: Names
     database: Database
     producer: AIOKafkaProducer
-    owned: Callable[[], Set[int]]  # the partitions of `notifications.scheduled` that are this worker's now
+    owned: Callable[[], Set[int]]  # returns this worker's partitions of `notifications.scheduled`
     progress: Liveness = field(default_factory=Liveness)
-    _due: int = 0  # when it last looked
+    _due: int = 0  # how many were due when it last looked, and are not released
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def came(self, due: datetime) -> None:
-        """Something is held that is due then: not to be slept over."""
+        """Wake the loop if what is now held is due within EVERY, so that it does not sleep over it."""
         if due <= times.now() + EVERY:
             self._came.set()
 
     async def run(self) -> None:
+        """Release what is due when it is due, until cancelled. Look at least once in EVERY."""
         while True:
             self._came.clear()
             wait_s = await retry(self.step, "scheduler", *database.TRANSIENT)
@@ -53,12 +56,12 @@ class ReleaseLoop:
                     await self._came.wait()
 
     def stuck(self) -> str:
-        """Why nothing is released; empty while that goes on."""
+        """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
         return f"nothing was released for {stuck_s:.0f} s, and at least {self._due} are due" if stuck_s else ""
 
     async def step(self) -> float:
-        """Release a bounded number of what is due; return in how many seconds to look again."""
+        """Release a bounded number of what is due. Return in how many seconds to look again."""
         held, mine = scheduled.collection(self.database), self.owned()
         if not mine:
             return EVERY.total_seconds()

@@ -1,8 +1,8 @@
-"""Shows the newest under a collapse key that its recipient's limit held back, once the flood of updates is over.
+"""Show the newest under a collapse key that its recipient's limit held back, once the flood of updates is over.
 
-As long as updates keep coming, each replaces the one before it within QUIET: so only the last one is shown, in one
-frame, with a token of the recipient's. Three steps, so that a crash between them loses nothing: first it is pending,
-then it is sent, then the mark goes.
+While updates keep coming, each replaces the one before it within QUIET. So only the last one is shown, in one frame,
+for one of its recipient's tokens. First it becomes pending, then it is sent, then its mark is removed, so that a crash
+in between loses nothing.
 """
 
 import time
@@ -35,9 +35,10 @@ QUIET: Final = timedelta(seconds=1)
 
 @dataclass(slots=True)
 class ShowThrottledLoop:
-    """`limit` is of as much as a lane's, and beside it: a recipient has so many keys shown late, and no more.
+    """Shows what a limit held back.
 
-    What is for a recipient whose partition of `notifications.scheduled` another worker owns is that one's.
+    `limit` is as large as a lane's limit and apart from it: a recipient has that many keys shown late, and no more.
+    Each worker shows what is for recipients whose partition of `notifications.scheduled` it owns.
     """
 
     names: Names
@@ -49,15 +50,16 @@ class ShowThrottledLoop:
     progress: Liveness = field(default_factory=Liveness)
 
     async def run(self) -> None:
+        """Look for what to show every EVERY_S, until cancelled."""
         await come_round(self.step, self.progress, EVERY_S)
 
     def stuck(self) -> str:
-        """Why nothing is shown late; empty while that goes on."""
+        """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
         return f"updates held back by a limit were not shown for {stuck_s:.0f} s" if stuck_s else ""
 
     async def step(self) -> bool:
-        """Show a bounded number; True when there may be more."""
+        """Show a bounded number. Return whether there may be more."""
         stored, mine = notifications.collection(self.database), self.owned()
         found = await deferred.waiting(stored, times.now() - QUIET, AT_ONCE)
         found = [item for item in found if partition_of(item.recipient, self.partitions) in mine]
@@ -77,7 +79,7 @@ class ShowThrottledLoop:
         return may
 
     async def _show(self, due: list[Deferred]) -> None:
-        """As what came late, whatever the cursors: they may have passed it."""
+        """Make them pending, and send them like what came late: cursors may have passed them."""
         pending = await deferred.show(notifications.collection(self.database), [item.id for item in due])
         online = await sessions.route(sessions.collection(self.database), list({item.recipient for item in due}))
         by_lane: defaultdict[Lane, list[Deferred]] = defaultdict(list)

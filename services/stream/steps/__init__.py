@@ -1,1 +1,1 @@
-"""The steps of a window's work: decode, store, route, emit, and what becomes of records that cannot be taken."""
+"""The steps of a window's work: decode, throttle, store, pack and produce, and what becomes of bad records."""

@@ -1,4 +1,4 @@
-"""Dead letters are counted and logged: somebody has to look at them."""
+"""Count and log dead letters, since somebody has to look at them."""
 
 from collections.abc import Iterable
 
@@ -11,6 +11,7 @@ log = structlog.get_logger()
 
 
 def report(letters: Iterable[DeadLetter]) -> None:
+    """Count `letters` in the metrics, and log a warning for each."""
     for letter in letters:
         metrics.dead_lettered.labels(letter.reason).inc()
         log.warning(

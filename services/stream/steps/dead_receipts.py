@@ -1,4 +1,4 @@
-"""Dead letters that name their notification → receipts `dead`, so that its sender hears of it. Pure."""
+"""Turn dead letters that name their notification into receipts `dead`, so that its sender hears of it. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from clarion.contracts.records.receipts import Dead, Op, Receipt
 
 
 class _Named(msgspec.Struct, gc=False):
-    """What must be readable of a record that may be wrong otherwise."""
+    """The fields of a record that a receipt needs. They must be readable, whatever else is wrong with it."""
 
     id: Id
     recipient: Name
@@ -28,7 +28,10 @@ _decoder: Final = msgspec.json.Decoder(_Named)
 
 
 def dead_receipts(letters: Iterable[DeadLetter], now: datetime) -> list[Receipt]:
-    """A receipt of each letter that says whose it is. Of an id made from a record's place its sender does not know."""
+    """Return a receipt for each letter that says whose notification it was.
+
+    A record without an id makes none: its id is made from its place in the topic, and its sender does not know that.
+    """
     found: list[Receipt] = []
     for letter in letters:
         try:

@@ -1,4 +1,4 @@
-"""A lane's records → what to store, and what can never be. Pure."""
+"""Decode a lane's records into what to store, what belongs elsewhere, and what can never be stored. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ from clarion.contracts.records.scheduling import RELEASED
 from services.stream.steps import fast_decode, record_clock
 
 
-class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dataclass takes twice as long
-    """A record that decoded: its place, what is stored of it beside the client's item, and that.
+class Entry(msgspec.Struct, gc=False):  # a lane makes one for each record, and a dataclass takes twice as long
+    """A decoded record: its place, the client's item (`body`), and what is stored beside that.
 
-    Not the whole notification: the less a window holds, the faster its next record is read.
+    It does not keep the whole notification: the less a window holds, the faster its next record is read.
     """
 
     record: Record
@@ -43,10 +43,11 @@ class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dat
 
     @property
     def is_pushed(self) -> bool:
+        """Return whether the notification is sent to clients at once: it is neither expired nor throttled."""
         return not (self.expired or self.throttled)
 
     def says_the_same(self, recipient: str, collapse_key: str | None, deliver_at: datetime | None, body: bytes) -> bool:
-        """Whether another use of the id has the same content, whenever it was created."""
+        """Return whether another use of the id has the same content, whenever it was created."""
         mine = (self.recipient, self.collapse_key, self.deliver_at and times.truncate(self.deliver_at))
         return mine == (recipient, collapse_key, deliver_at and times.truncate(deliver_at)) and (
             self.body == body or deliveries.content(self.body) == deliveries.content(body)
@@ -55,27 +56,29 @@ class Entry(msgspec.Struct, gc=False):  # a lane makes one of each record: a dat
 
 @dataclass(frozen=True, slots=True)
 class Misplaced:
-    """A record in the wrong place. In the wrong partition for its recipient, it would split the recipient's order."""
+    """A record that belongs elsewhere. In the wrong partition it would split its recipient's order."""
 
-    notification: Notification  # its id and `created_at` set, so that the copy is the same
-    partition: int | None  # the right one for its recipient; None for where the producer places its key
+    notification: Notification  # with its id and `created_at` set, so that the copy has the same
+    partition: int | None  # the right one for its recipient; None lets the producer place it by key
     headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(slots=True)
 class Decoded:
+    """A decoded window: entries by id, records that belong elsewhere, dead letters, and counts."""
+
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: list[Misplaced] = field(default_factory=list[Misplaced])
-    planned: list[str] = field(default_factory=list[str])  # of the entries, those that may have been held before
-    expiring: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when which of the entries expire
-    early: list[Misplaced] = field(default_factory=list[Misplaced])  # not due yet: to be held until then
+    planned: list[str] = field(default_factory=list[str])  # the entries that the scheduler may have held
+    expiring: dict[str, datetime] = field(default_factory=dict[str, datetime])  # by id, when entries expire
+    early: list[Misplaced] = field(default_factory=list[Misplaced])  # not due yet: the scheduler holds them
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
-    repeats: int = 0  # within this window
+    repeats: int = 0  # repeated ids within this window
     expired: int = 0
     throttled: int = 0
 
     def gone(self, now: datetime) -> set[str]:
-        """The entries that have expired by now, whether they had when they were decoded or not."""
+        """Return the ids of entries that have expired by `now`, whether or not they had when they were decoded."""
         return {id_ for id_, at in self.expiring.items() if at <= now}
 
 
@@ -87,10 +90,10 @@ def decode_window(
     now: datetime,
     began: int | None = None,
 ) -> Decoded:
-    """Decode a window in one pass. One bad record becomes a dead letter and harms none of its neighbours.
+    """Decode a window in one pass. A bad record becomes a dead letter and harms none of its neighbours.
 
-    `partitions` is how many the lane's recipients are placed by. The topic was made in the generation `began`; None if
-    that is the present one.
+    `partitions` is the number by which the lane's recipients are placed. The topic was made in the generation `began`;
+    None if that is the present one.
     """
     began = generation if began is None else began
     decoded = Decoded()
@@ -124,7 +127,7 @@ def _notification(record: Record, partition: Partition, began: int, now: datetim
 
 
 def _is_early(item: Notification, due: datetime, record: Record, now: datetime) -> bool:
-    """Whether it is to be held until it is due: by this clock it is not, and no scheduler says that it is."""
+    """Return whether to hold it: by this clock it is not due, and no header says that it was released."""
     return due > now and not _has_expired(item, now) and all(name != RELEASED for name, _ in record.headers)
 
 
@@ -158,7 +161,7 @@ def _entry(
 
 
 def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
-    """To the entries, unless its id is among them: then it is a repeat, or a dead letter."""
+    """Add `entry`, unless its id is there already: then it is a repeat, or a dead letter if its content differs."""
     first = decoded.entries.setdefault(entry.id, entry)
     if first is entry:
         decoded.expired += entry.expired
@@ -173,7 +176,10 @@ def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
 
 
 def unreadable_letters(batch: RecordBatch, now: datetime) -> list[DeadLetter]:
-    """One for each run of records that cannot be read, at the offset of the first, with the bytes the broker has."""
+    """Return a dead letter for each run of records that cannot be read.
+
+    It has the offset of the first of them, and the bytes that the broker has.
+    """
     return [
         dead_letter(
             lost, batch.partition, Reason.UNREADABLE, f"offsets {lost.offset} to {lost.last}: {lost.error}", now
@@ -185,6 +191,7 @@ def unreadable_letters(batch: RecordBatch, now: datetime) -> list[DeadLetter]:
 def dead_letter(
     record: Record | Unreadable, partition: Partition, reason: Reason, error: str, now: datetime, *, attempts: int = 1
 ) -> DeadLetter:
+    """Return the dead letter of a record that was tried `attempts` times."""
     return DeadLetter(
         value=record.value or b"",
         key=record.key,
@@ -201,7 +208,7 @@ def dead_letter(
 
 
 def empty(record: Record) -> bytes:
-    """The value of a record that has none in it. Raises `Invalid` for a tombstone: here it deletes nothing."""
+    """Return the value of a record whose value is empty. Raise `Invalid` for a tombstone: here it deletes nothing."""
     if record.value is None:
         detail = "a tombstone: the record has no value, which deletes nothing here; retract by DELETE at ingest"
         raise Invalid("", "undecodable", None, detail)
@@ -209,11 +216,14 @@ def empty(record: Record) -> bytes:
 
 
 def refused(record: Record, partition: Partition, error: Invalid, now: datetime) -> DeadLetter:
-    """What its contract refuses."""
+    """Return the dead letter of a record that its contract refuses."""
     reason = Reason.UNDECODABLE if error.code == "undecodable" else Reason.INVALID
     return dead_letter(record, partition, reason, str(error), now)
 
 
 def conflict(record: Record, partition: Partition, id_: str, now: datetime) -> DeadLetter:
-    """The same id with other content: keeping either silently would lose the other."""
+    """Return the dead letter of a record whose id was used before with other content.
+
+    Keeping one of the two and dropping the other silently would lose a notification.
+    """
     return dead_letter(record, partition, Reason.ID_CONFLICT, f"id {id_} was used before with other content", now)

@@ -1,7 +1,7 @@
-"""One record → its notification. What is plainly good is told at a third of what `notification.decode` costs.
+"""Decode one record into its notification; if it is plainly good, at a third of what `notification.decode` costs.
 
-Plainly good is less than valid: whatever this is not sure of is left to `notification.decode`, which also says what is
-wrong. So both accept the same.
+"Plainly good" is narrower than "valid". Every doubt is left to `notification.decode`, which also says what is wrong, so
+both accept the same records.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ _is_type: Final = lru_cache(1024)(pattern(limits.TYPE_PATTERN).search)
 
 
 class _Unmatched(Notification, kw_only=True, omit_defaults=True, gc=False):
-    """Without the two patterns: their regular expressions take two thirds of decoding."""
+    """A notification whose `type` and `id` have no patterns: matching those takes two thirds of decoding."""
 
     type: str
     id: str | None = None
@@ -29,13 +29,13 @@ _decoder: Final = msgspec.json.Decoder(_Unmatched)
 
 
 def read(value: bytes) -> Notification:
-    """As `notification.decode`: raises `Invalid`, and nothing else."""
+    """Return the notification, like `notification.decode`. Raise `Invalid`, and nothing else."""
     try:
         item = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return notification.decode(value)  # says what is wrong
     is_plain = (
-        notification.is_harmless(value, item.data)  # first: what is remembered of types is small
+        notification.is_harmless(value, item.data)  # first, so that `_is_type` remembers only small texts
         and (item.id is None or is_uuid(item.id))
         and _is_type(item.type)
         and names.is_plain(item.recipient)

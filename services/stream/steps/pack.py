@@ -1,4 +1,4 @@
-"""What goes to whom → few delivery records, each small enough that urgent never waits long behind one."""
+"""Pack what goes to mailboxes into few delivery records, each so small that urgent never waits long behind one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Protocol
@@ -9,24 +9,38 @@ from clarion.contracts import limits, order
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.deliveries import Addressed, Early, Items
 
-_OVERHEAD_BYTES = 128  # recipient, lane, ord and punctuation around a body, roughly
+_OVERHEAD_BYTES = 128  # about what id, lane, ord and punctuation add to a body
 
 
 class Routable(Protocol):
-    """An item of a lane; `body` is the client's item."""
+    """An item of a lane."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Return the notification's id."""
+        ...
+
     @property
-    def recipient(self) -> str: ...
+    def recipient(self) -> str:
+        """Return the user whom the notification is for."""
+        ...
+
     @property
-    def ord(self) -> int: ...
+    def ord(self) -> int:
+        """Return the notification's place in its lane."""
+        ...
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """Return the client's item as encoded JSON."""
+        ...
 
 
 def pack(items: Iterable[Routable], lane: Lane, mailboxes: Mapping[str, Set[int]]) -> Iterator[tuple[int, Items]]:
-    """(mailbox, record) pairs. Each mailbox sees its items in the order given; who is not connected is left out."""
+    """Yield (mailbox, record) pairs.
+
+    Each mailbox sees its items in the order given. Items for users who are not connected are left out.
+    """
     open_records: dict[int, list[Addressed]] = {}
     sizes: dict[int, int] = {}
     for item in items:
@@ -48,7 +62,7 @@ def pack(items: Iterable[Routable], lane: Lane, mailboxes: Mapping[str, Set[int]
 
 
 def runs(items: Iterable[Early]) -> Iterator[list[Early]]:
-    """What goes into one record each, within the same limits."""
+    """Yield the items in runs that fit into one record each, within the limits of `pack`."""
     gathered: list[Early] = []
     total = 0
     for item in items:

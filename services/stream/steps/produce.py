@@ -1,4 +1,4 @@
-"""Producing from a stream process: it waits for Kafka, but never for a record that Kafka will not take."""
+"""Produce from a stream process: wait for Kafka, but not for a record that it will never take."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,10 +20,10 @@ log = structlog.get_logger()
 
 
 async def produce(producer: AIOKafkaProducer, names: Names, records: Iterable[Sent]) -> None:
-    """Send until Kafka has all. What a topic refuses for its size is told, counted, and let go.
+    """Send records until Kafka has all of them. Log, count and give up those that a topic refuses for their size.
 
-    Of notifications it becomes a dead letter. Of what goes to clients the store has the original: they find it there.
-    A loop instead would hold up everybody whose notifications follow.
+    A refused notification becomes a dead letter. What was for clients does not: they find the original in the store. To
+    send it again and again would hold up everybody whose notifications follow.
     """
     refused = await _send(producer, list(records))
     if not refused:
@@ -52,7 +52,10 @@ def _of_notifications(names: Names) -> set[str]:
 
 
 def _letter(refused: Refused) -> DeadLetter:
-    """Its offset is -1: it never had one where it should have gone."""
+    """Return the dead letter of a refused record.
+
+    Its offset is -1, since it never had one in the topic to which it was sent.
+    """
     record, now = refused.record, times.now()
     return DeadLetter(
         value=record["value"],

@@ -1,9 +1,8 @@
-"""When records came into Kafka and were created, as far as that can be known; limits are judged by it. Pure.
+"""Say when records came into Kafka and when they were created, as far as that can be known; limits use it. Pure.
 
-The broker stamps the records of a topic with `message.timestamp.type=LogAppendTime`, as every topic is declared: one
-clock for all producers. On a topic that an operator declares otherwise, or that an earlier version made, each producer
-stamps with a clock of its own, which may be an hour ahead or count seconds. Such stamps are believed only within
-bounds.
+Every topic is declared with `message.timestamp.type=LogAppendTime`, so the broker stamps its records: one clock for all
+producers. On a topic that an operator declares otherwise, or that an earlier version made, each producer stamps with
+its own clock, which may be an hour ahead or count seconds. Such stamps are believed only within bounds.
 """
 
 from datetime import datetime, timedelta
@@ -14,24 +13,24 @@ from clarion.broker.consuming.raw_records import Record
 from clarion.contracts import limits, times
 from clarion.contracts.records.scheduling import RELEASED
 
-_BY_BROKER: Final = 1  # of `timestamp_type`
-# How long ago a producer's stamp may say that its record came. A flood can pretend at most that much time, and so
-# passes at most that many seconds' worth of tokens; a backlog that is older counts as published that long ago.
+_BY_BROKER: Final = 1  # the `timestamp_type` of a record that the broker has stamped
+# How long ago a record may have come by its producer's stamp. A flood can pretend to have taken that long at most, so
+# it gets at most the tokens of that many seconds. An older backlog counts as published that long ago.
 BELIEVED_S: Final = 15 * 60.0
 _AHEAD: Final = timedelta(seconds=limits.CREATED_AHEAD_S)
 _BEHIND: Final = timedelta(days=limits.CREATED_BEHIND_DAYS)
 
 
 def came(record: Record, now: float) -> float:
-    """When the record came, in seconds: never after `now`, and by a producer's clock not long before it."""
-    stamp = (record.timestamp or 0) / 1000  # of the oldest formats it is None
+    """Return when the record came, in seconds: never after `now`, and by a producer's clock not long before it."""
+    stamp = (record.timestamp or 0) / 1000  # records of the oldest formats have none
     if record.timestamp_type != _BY_BROKER:
         stamp = max(stamp, now - BELIEVED_S)
     return min(stamp, now)
 
 
 def created(claimed: datetime | None, record: Record, now: datetime) -> datetime:
-    """What its sender claims; when the record came, where that says nothing or what is not possible; else `now`.
+    """Return the creation time that the sender claims, if it is possible; else when the record came; else `now`.
 
     A notification of 2099 would stay on top of its recipient's inbox, and one of the year 1 would never be seen there.
     """
@@ -42,7 +41,7 @@ def created(claimed: datetime | None, record: Record, now: datetime) -> datetime
 
 
 def available(created_at: datetime, deliver_at: datetime | None, record: Record, now: datetime) -> datetime:
-    """From when its recipient could have it: at once, or once it was due and the scheduler had released it."""
+    """Return when its recipient could have it first: at once, or when it was due and had been released."""
     if deliver_at is None:
         return min(created_at, now)
     due = max(created_at, deliver_at)
@@ -58,8 +57,10 @@ class RecordClock:
         self._latest: Final[dict[Partition, float]] = {}
 
     def read(self, partition: Partition, record: Record, now: float) -> float:
+        """Return when `record` came, in seconds, and no earlier than those before it in its partition."""
         latest = self._latest[partition] = max(self._latest.get(partition, 0.0), came(record, now))
         return latest
 
     def clear(self) -> None:
+        """Forget the records that were read."""
         self._latest.clear()

@@ -1,4 +1,4 @@
-"""Records to produce, as arguments of `AIOKafkaProducer.send`. Pure."""
+"""Make the records to produce, as arguments of `AIOKafkaProducer.send`. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
@@ -20,13 +20,14 @@ Sent = dict[str, Any]
 
 
 def item_records(names: Names, lane: Lane, packed: Iterable[tuple[int, Items]]) -> Iterator[Sent]:
+    """Yield packed items, each for its mailbox's partition of the lane's delivery topic."""
     topic = names.deliveries(lane)
     for mailbox, record in packed:
         yield {"topic": topic, "partition": mailbox, "value": deliveries.encode(record)}
 
 
 def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailboxes: Iterable[int]) -> Iterator[Sent]:
-    """The same few records for every mailbox, since nobody knows who is where: encoded once."""
+    """Yield the same few records for every mailbox, since nobody knows who is where. Each is encoded once."""
     early = [Early(e.recipient, lane, e.id, Raw(deliveries.unstored_body(e.body))) for e in entries]
     values = [deliveries.encode(Unstored(list(run))) for run in runs(early)]
     for mailbox in mailboxes:
@@ -37,7 +38,10 @@ def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailbox
 def late_records(
     names: Names, lane: Lane, late: Iterable[Routable], mailboxes: Mapping[str, Set[int]]
 ) -> Iterator[Sent]:
-    """Once more, whatever the cursor (D-late): one may have passed what became visible after its followers."""
+    """Yield items once more, to be pushed whatever the cursor (D-late).
+
+    A cursor may have passed them, since they became visible after those that follow them.
+    """
     for item in late:
         early = Early(item.recipient, lane, item.id, Raw(deliveries.unstored_body(item.body)))
         value = deliveries.encode(Unstored([early]))
@@ -46,6 +50,7 @@ def late_records(
 
 
 def sync_records(names: Names, syncs: Iterable[Sync], mailboxes: Mapping[str, Set[int]]) -> Iterator[Sent]:
+    """Yield each sync for all mailboxes at which its recipient is connected."""
     for sync in syncs:
         value = deliveries.encode(sync)
         for mailbox in mailboxes.get(sync.recipient, ()):
@@ -53,6 +58,7 @@ def sync_records(names: Names, syncs: Iterable[Sync], mailboxes: Mapping[str, Se
 
 
 def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator[Sent]:
+    """Yield dead letters for their topic."""
     for letter in letters:
         yield {
             "topic": names.dead_letters,
@@ -63,6 +69,7 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
 
 
 def moved_records(topic: str, moved: Iterable[Misplaced]) -> Iterator[Sent]:
+    """Yield copies for `topic` of records that were in the wrong place."""
     for record in moved:
         place = {} if record.partition is None else {"partition": record.partition}
         yield {
@@ -75,6 +82,7 @@ def moved_records(topic: str, moved: Iterable[Misplaced]) -> Iterator[Sent]:
 
 
 def released_records(names: Names, due: Iterable[Due]) -> Iterator[Sent]:
+    """Yield held notifications that are due, each for its lane, with a header that says so."""
     for item in due:
         yield {
             "topic": names.notifications(item.lane),
@@ -85,5 +93,6 @@ def released_records(names: Names, due: Iterable[Due]) -> Iterator[Sent]:
 
 
 def receipt_records(names: Names, found: Iterable[Receipt]) -> Iterator[Sent]:
+    """Yield receipts, keyed by user."""
     for receipt in found:
         yield {"topic": names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}

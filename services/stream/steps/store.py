@@ -1,6 +1,6 @@
-"""The store stage: a window into MongoDB in one insert; repeats, poison and superseded ones told apart.
+"""Store a window in MongoDB in one insert, and tell repeats, poison and superseded notifications apart.
 
-Each step may be repeated after a crash or a failure: the insert by `_id`, collapsing by what is stored.
+Each step may be repeated after a crash or a failure: the insert goes by `_id`, and collapsing by what is stored.
 """
 
 import asyncio
@@ -29,12 +29,13 @@ from services.stream.steps.decode import Entry, conflict, dead_letter
 # of the user's devices and not that of another.
 EMIT_AGAIN: Final = timedelta(minutes=15)
 
-# A refused document may be refused for a passing reason. Its partition waits meanwhile, since `ord` must become visible
-# in order, so the tries come quickly. Within its window it comes late all the same: see `records.late_records`.
+# MongoDB may refuse a document for a reason that passes. Its partition waits meanwhile, since `ord` must become visible
+# in order, so the tries come quickly. It comes later than the rest of its window all the same: see
+# `records.late_records`.
 POISON_TRIES: Final = 8
 _POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
 
-# Below that an insert's latency says more about the round trip than about its documents.
+# With fewer documents an insert's latency says more about the round trip than about the documents.
 _TELLING: Final = 50
 
 T = TypeVar("T")
@@ -42,10 +43,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Outcome:
-    """What to emit in the lane's order, what can never be, and counts."""
+    """A stored window: what to emit, in the lane's order, what can never be stored, and counts."""
 
     items: list[Entry | Stored] = field(default_factory=list[Entry | Stored])
-    late: frozenset[str] = frozenset()  # became visible after what follows it: a cursor may have passed it
+    late: frozenset[str] = frozenset()  # ids that became visible after later ones: a cursor may have passed them
     dead: list[DeadLetter] = field(default_factory=list[DeadLetter])
     fresh: int = 0
     repeated: int = 0
@@ -55,14 +56,15 @@ class Outcome:
 async def store(
     stored: Collection, lane: Lane, entries: Sequence[Entry], ticket: Ticket, gate: Gate | None, now: datetime
 ) -> Outcome:
-    """Store what is new, look up what was there, and collapse.
+    """Store what is new, look up what was there before, and collapse.
 
-    `gate` caps the inserts in flight by their latency; None for a lane that others make room for. Waits while MongoDB
-    is away: Kafka is the lane's buffer. Raises `OwnershipLost` when the partitions are given up meanwhile.
+    `gate` limits the inserts in flight by their latency; None for the urgent lane, for which the other lanes make room.
+    Wait while MongoDB is away: Kafka is the lane's buffer. Raise `OwnershipLost` when the partitions are given up
+    meanwhile.
     """
     keep_until = now + timedelta(days=limits.KEEP_DAYS)
-    # neighbours in the indexes that begin with the recipient, so that MongoDB finds their pages in its caches: a sixth
-    # less of its CPU. Sorting is stable: a recipient's keep their order.
+    # Sorted by recipient, documents are neighbours in the indexes that begin with the recipient, so MongoDB finds their
+    # pages in its caches: that takes a sixth less of its CPU. Sorting is stable, so a recipient's keep their order.
     by_recipient = sorted(entries, key=attrgetter("recipient"))
     inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), ticket, gate)
     if late := list(inserted.late):
@@ -74,11 +76,11 @@ async def store(
         if foretold := [e for e in repeats if not (known := before.get(e.id)) or _completes(e, known)]:
             wholes = raw_documents.encode(foretold, lane, now, keep_until)
             refused = await _complete(stored, wholes, ticket, gate, now)
-            # not visible when what follows it was, and seen by nobody
+            # not visible when later ones became so, and acknowledged by nobody
             unseen = {e.id for e in foretold if not (known := before.get(e.id)) or not known.recipient}
             inserted = replace(inserted, refused={**inserted.refused, **refused}, late=inserted.late | unseen)
-    # after the insert, and on a repeat again: deciding before it loses data when a window holds a repeat
-    # (D-collapse-after)
+    # Collapse after the insert, and again on a repeat: deciding before the insert loses data when a window holds a
+    # repeat (D-collapse-after).
     keys = {(e.recipient, key) for e in entries if (key := e.collapse_key)}
     collapsed = await _retry(lambda: notifications.collapse(stored, lane, keys, now)) if keys else set[str]()
     return settle(entries, inserted, before, collapsed, now)
@@ -87,10 +89,10 @@ async def store(
 async def _complete(
     stored: Collection, wholes: Sequence[Fields], ticket: Ticket, gate: Gate | None, now: datetime
 ) -> dict[str, str]:
-    """Make stubs whole, and insert what is none any more: it was purged meanwhile. Returns what can never be, and why.
+    """Complete stubs, and insert those that were purged meanwhile. Return what can never be stored, and why.
 
-    See D-stub-completed. To readers they come late (D-late): a cursor may have passed them. They are marked so in the
-    same write.
+    See D-stub-completed. For readers these notifications come late (D-late), since a cursor may have passed them. The
+    same write marks them so.
     """
     late = [{**whole, "late": True} for whole in wholes]
     refused = await _retry(lambda: stubs.complete(stored, late, now))
@@ -101,7 +103,10 @@ async def _complete(
 def settle(
     entries: Iterable[Entry], inserted: Inserted, before: Mapping[str, Stored], collapsed: Set[str], now: datetime
 ) -> Outcome:
-    """What to do with each entry: `before` is what was stored under the ids that the insert told as repeats. Pure."""
+    """Decide what to do with each entry. Pure.
+
+    `before` is what was stored under the ids that the insert found to be repeats.
+    """
     outcome = Outcome(late=inserted.late, repeated=len(inserted.repeats), collapsed=len(collapsed))
     for entry in entries:
         id_ = entry.id
@@ -121,20 +126,20 @@ def settle(
 
 
 def _completes(entry: Entry, known: Stored) -> bool:
-    """Whether it was known before it was stored: acknowledged by nobody but the user it is for, or retracted."""
+    """Return whether `known` is a stub that `entry` completes: nobody but its recipient has acknowledged it."""
     return known.stub and known.recipient in ("", entry.recipient)
 
 
 def _is_retracted(entry: Entry, known: Stored) -> bool:
-    """Whether its own sender (D-retract-own) took it back before it was stored (D-retracted-first)."""
+    """Return whether its own sender (D-retract-own) took it back before it was stored (D-retracted-first)."""
     return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
 async def insert_all(stored: Collection, documents: Sequence[Fields], ticket: Ticket, gate: Gate | None) -> Inserted:
-    """Insert all; try what is refused again, alone, POISON_TRIES times in all.
+    """Insert all documents. Try those that are refused again, alone, POISON_TRIES times in all.
 
-    What fails for a reason that passes by itself is tried alone for as long as that takes: a full disk makes no dead
-    letters. What is stored is not sent again, or it would look like a repeat.
+    What fails for a reason that passes by itself is tried again, alone, for as long as that takes, so a full disk makes
+    no dead letters. What is stored is not sent again, since it would look like a repeat.
     """
 
     async def insert(batch: Sequence[Fields]) -> Inserted:
@@ -160,7 +165,7 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], ticket: Ti
                 {**found.refused, **inserted.refused},
                 found.late | frozenset(inserted.waiting),
             )
-            if inserted.waiting:  # rare, and to ask a raw document for its `_id` decodes all of it
+            if inserted.waiting:  # only then, since asking a raw document for its `_id` decodes all of it
                 left = [document for document in left if document["_id"] in inserted.waiting]
                 raise database.Unsure(f"{len(left)} of {len(batch)} wait: {next(iter(inserted.waiting.values()))}")
 
@@ -185,6 +190,6 @@ async def _retry(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _is_due_again(known: Stored, now: datetime) -> bool:
-    """On a repeat the stored state and `ord` decide, not the record's (D-emit-again)."""
+    """Return whether to emit a repeat. The stored state and `ord` decide, not the record's (D-emit-again)."""
     recent = known.delivered_at is not None and now - known.delivered_at < EMIT_AGAIN
     return known.state is State.PENDING or (known.state in (State.DELIVERED, State.READ) and recent)

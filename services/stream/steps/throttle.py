@@ -1,7 +1,7 @@
-"""Which of a window go beyond their recipient's limit: they are stored and counted, and not pushed. Pure.
+"""Mark what goes beyond a recipient's limit: it is stored and counted, and not pushed. Pure.
 
-Collapsing comes first: of what has one collapse key in a window only the newest takes a token, as only that will be
-left. This decides nothing but tokens; everything is stored all the same, and what is stored decides which one is left.
+Collapsing comes first: of the entries with one collapse key in a window only the newest takes a token, since only that
+one will be left. This decides about tokens only. Every entry is stored, and what is stored decides which one is left.
 """
 
 from dataclasses import dataclass, field
@@ -13,13 +13,18 @@ from services.stream.steps.record_clock import RecordClock
 
 @dataclass(slots=True)
 class RecipientThrottle:
-    """By when records came: a backlog is judged as it was published. Exact within one ownership of partitions."""
+    """The limits of a lane's recipients.
 
-    limit: RateLimit  # of each recipient
+    They go by when records came, so that a backlog is judged as it was published. They are exact within one ownership
+    of partitions.
+    """
+
+    limit: RateLimit  # keyed by recipient
     _clock: RecordClock = field(default_factory=RecordClock)
     _epoch: int = -1
 
     def apply(self, decoded: Decoded, epoch: int, now: float) -> None:
+        """Mark the entries beyond their recipients' limits as throttled. A new `epoch` starts with full buckets."""
         if epoch != self._epoch:
             # what is read again must not be charged twice
             self.limit.clear()
@@ -34,10 +39,10 @@ class RecipientThrottle:
 
 
 def _superseded(decoded: Decoded) -> set[str]:
-    """The ids of those that a later one in this window replaces."""
+    """Return the ids of the entries that a later one in this window replaces."""
     newest: dict[tuple[str, str], str] = {}
     superseded: set[str] = set()
-    for entry in decoded.entries.values():  # what has one recipient is of one partition, and in its order
+    for entry in decoded.entries.values():  # a recipient's entries are of one partition, and in its order
         if entry.collapse_key and not entry.expired:
             key = entry.recipient, entry.collapse_key
             if key in newest:
