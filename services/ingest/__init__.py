@@ -1,1 +1,1 @@
-"""Ingest: the HTTP door. What it answers 202 for, Kafka has acknowledged."""
+"""Ingest: accepts notifications over HTTP. It answers 202 only for what Kafka has acknowledged."""

@@ -1,4 +1,4 @@
-"""A batch: NDJSON in, one result a line out. One bad line never harms its neighbours. Pure."""
+"""Read a batch of NDJSON, and write one result a line. A bad line harms none of its neighbours. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from services.ingest.submission import Rejected, read_line
 
 
 class LineResult(msgspec.Struct, omit_defaults=True):
-    """`line` counts from 1. 202: accepted under `id`; else `errors` say why.
+    """The result of a line; `line` counts from 1. 202: accepted under `id`; otherwise `errors` say why not.
 
     `retry_after` says in how many seconds to send the line again, under the same Idempotency-Key.
     """
@@ -26,16 +26,17 @@ class LineResult(msgspec.Struct, omit_defaults=True):
 
 
 class TooManyLines(Exception):
-    """More than limits.BATCH_LINES."""
+    """A batch has more than limits.BATCH_LINES lines."""
 
 
 def read_batch(
     body: bytes, claims: Claims, key: str | None, now: datetime
 ) -> tuple[dict[int, Notification], dict[int, LineResult]]:
-    """Per line, its notification or why it has none; empty lines are passed over, but counted.
+    """Return the notifications of a batch by line, and the results of the lines that have none.
 
-    Under an idempotency `key` a line's id is that of (sender, recipient, key, line number): the same batch sent again,
-    accepted lines blanked or not, makes nothing twice. Raises `TooManyLines`.
+    Empty lines are skipped, but counted. Under an idempotency `key` a line's id is that of (sender, recipient, key,
+    line number), so the same batch sent again, accepted lines blanked or not, makes nothing twice. Raise
+    `TooManyLines`.
     """
     lines = body.split(b"\n")
     if len(lines) - (not lines[-1]) > limits.BATCH_LINES:
@@ -53,5 +54,6 @@ def read_batch(
 
 
 def write_results(results: Mapping[int, LineResult]) -> bytes:
+    """Return the results as NDJSON, in the order of their lines."""
     ordered: Iterable[LineResult] = (results[number] for number in sorted(results))
     return msgspec.json.Encoder().encode_lines(ordered)

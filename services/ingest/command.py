@@ -1,4 +1,4 @@
-"""`clarion ingest`."""
+"""Define the command `clarion ingest`."""
 
 from clarion.process import run
 from clarion.settings import Settings

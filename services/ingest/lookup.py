@@ -1,4 +1,4 @@
-"""What became of a notification, from MongoDB. Nothing else at ingest asks it: publishing goes on without it."""
+"""Look up in MongoDB what became of a notification. Publishing goes on while MongoDB is away."""
 
 from clarion.contracts.api.status import Status
 from clarion.store.driver.database import Database
@@ -8,6 +8,9 @@ from clarion.web.stored import asking
 
 
 async def find(stored: Database, mongodb: Dependency, id_: str, sender: str | None) -> Status | None:
-    """A notification of `sender` (None: of anybody); None until it is stored. Raises `Unavailable`."""
+    """Return what became of a notification; None while nothing is known of it.
+
+    With a `sender`, only that sender's notifications count. Raise `Unavailable` when MongoDB does not answer.
+    """
     with asking(mongodb):
         return await sender_view.find(stored, id_, sender)

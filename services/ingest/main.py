@@ -1,4 +1,4 @@
-"""The ingest process: it listens at once, whether its servers are there or not, and answers what it can answer."""
+"""Run the ingest process: it listens at once, whether or not its servers are there, and answers what it can."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ DRAIN_S: Final = 20
 
 
 class _Server(Server):
-    """Says when it listens."""
+    """A server that notes in `health` when it listens."""
 
     def __init__(self, config: uvicorn.Config, health: Health) -> None:
         super().__init__(config)
@@ -41,7 +41,7 @@ class _Server(Server):
 
 
 async def main(process: Process) -> None:
-    """Serve until told to stop, finish the requests in flight, then flush the producer."""
+    """Serve until the process is told to stop, finish the requests in flight, then flush the producer."""
     settings, health, budget = process.settings, process.health, Budget()
     producer = IngestProducer(settings, health.dependency("kafka"), budget)
     health.troubles.append(producer.refused)
@@ -84,6 +84,6 @@ async def main(process: Process) -> None:
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait until it has put its work away. The group sees it fail, if it does."""
+    """Cancel a task and wait until it has put its work away. If it fails, its task group sees that."""
     task.cancel()
     await asyncio.wait([task])

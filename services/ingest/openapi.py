@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of ingest, built from the structs that decode its requests and encode its answers."""
+"""Build the OpenAPI 3.1 document of ingest from the structs that decode its requests and encode its answers."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from services.ingest.batch import LineResult
 
 
 class Accepted(msgspec.Struct, omit_defaults=True):
-    """`id` for `recipient`, `ids` in the order of `recipients`."""
+    """What was accepted: the `id` for a `recipient`, or the `ids` for `recipients`, in their order."""
 
     id: str | None = None
     ids: list[str] | None = None
@@ -42,6 +42,7 @@ _RETRACTING: Final = {
 
 
 def document() -> dict[str, Any]:
+    """Return the OpenAPI document of ingest."""
     references, schemas = msgspec.json.schema_components(
         [Submission, Accepted, LineResult, Status, Problem], ref_template="#/components/schemas/{name}"
     )

@@ -1,4 +1,4 @@
-"""Notifications into Kafka: accepted once every in-sync replica has them, and not before."""
+"""Produce notifications to Kafka. They are accepted once every in-sync replica has them, and not before."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class _Record(NamedTuple):
 
 
 class IngestProducer:
-    """Owns the producer: starts it, and watches whether Kafka answers it."""
+    """Owns ingest's Kafka producer: starts it, sends by it, and watches whether Kafka answers it."""
 
     def __init__(self, settings: Settings, kafka: Dependency, budget: Budget) -> None:
         self._settings = settings
@@ -46,7 +46,7 @@ class IngestProducer:
         self._producer: Producer | None = None
 
     async def run(self) -> None:
-        """Keep a producer until cancelled; then let it finish what it holds, within `_STOP_S`."""
+        """Keep a producer until cancelled, then let it finish what it holds, within `_STOP_S`."""
         producer = self._producer = await retry(self._start, "kafka", *clients.SEND_ERRORS)
         try:
             await watch(self._kafka, partial(clients.probe, producer))
@@ -55,7 +55,7 @@ class IngestProducer:
             await _stop(producer)
 
     def refused(self) -> str:
-        """What Kafka refuses at present, in words; mostly empty."""
+        """Return, in words, what Kafka refuses at present; empty when it refuses nothing."""
         return self._producer.refused() if self._producer else ""
 
     async def _start(self) -> Producer:
@@ -69,7 +69,7 @@ class IngestProducer:
         return producer
 
     async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
-        """Hand notifications over; what comes out is as `_send_all` says."""
+        """Send notifications. Return which were acknowledged, and raise, as `_send_all` does."""
         now = times.now()
         accepted = await self._send_all(
             [
@@ -83,15 +83,16 @@ class IngestProducer:
         return accepted
 
     async def tell(self, receipt: Receipt) -> bool:
-        """Hand a receipt over; what comes out is as `_send_all` says."""
+        """Send a receipt. Return whether it was acknowledged, and raise, as `_send_all` does."""
         record = _Record(self._names.receipts, receipt.user.encode(), receipts.encode(receipt))
         return all(await self._send_all([record]))
 
     async def _send_all(self, records: Sequence[_Record]) -> list[bool]:
-        """Send all, then wait: whether each was acknowledged by all in-sync replicas within the deadline.
+        """Send all records, then wait. Return which of them all in-sync replicas acknowledged within the deadline.
 
-        Those that were not may still arrive: an idempotent producer retries for ever. The bytes of each are held until
-        its fate is known. Raises `Unavailable` when nothing was tried, and `Full` when there is no room.
+        The others may still arrive, since an idempotent producer tries again without a limit. The bytes of each count
+        against the budget until it is known what became of it. Raise `Unavailable` while Kafka is down, and `Full` when
+        there is no room; nothing is sent then.
         """
         producer = self._producer
         if producer is None or self._kafka.up is False:
@@ -126,7 +127,10 @@ class IngestProducer:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """Flush and close. While the broker is down a flush never ends: what is left then was answered with 503."""
+    """Flush the producer and close it.
+
+    While the broker is down a flush never ends. What is left after `_STOP_S` was answered with 503.
+    """
     try:
         async with asyncio.timeout(_STOP_S):
             await producer.stop()

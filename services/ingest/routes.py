@@ -1,4 +1,8 @@
-"""The routes of ingest. Order matters: who asks, is there room, what came, is it valid, does Kafka have it."""
+"""Serve the routes of ingest.
+
+Each request is checked in this order: its caller, room for it, its body, its fields, the sender's limit. Then Kafka has
+to acknowledge it.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -37,6 +41,7 @@ _LOST: Final = FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)
 
 
 def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
+    """Return the HTTP application of ingest."""
     used = UsedKeys()
 
     async def accept(key: str | None, items: Sequence[Notification]) -> list[bool]:

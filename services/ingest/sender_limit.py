@@ -1,4 +1,7 @@
-"""How much a sender may publish: one token a recipient, from a bucket for each token's subject, an ingest process."""
+"""Limit how much a sender may publish, in each ingest process.
+
+Each subject of an access token has a bucket; each recipient that it publishes to takes a token out of it.
+"""
 
 import math
 import time
@@ -14,13 +17,16 @@ from services.ingest.batch import LineResult
 
 
 class UnfoundLimit:
-    """How many notifications that are not found a token's subject may retract: each leaves a stub for days."""
+    """Limits how many ids that are not found a subject may retract: each leaves a stub for days."""
 
     def __init__(self) -> None:
         self._limit: Final = RateLimit(limits.UNFOUND_PER_S, limits.UNFOUND_BURST)
 
     def charge(self, subject: str) -> None:
-        """Raises `Refused`: 429 with Retry-After. By then it is mostly stored, and retracted without a limit."""
+        """Take a token. Raise `Refused` (429 with Retry-After) when there is none.
+
+        By the time that Retry-After names, the notification is mostly stored, and can be retracted without this limit.
+        """
         if wait_s := self._limit.take(subject, time.monotonic()):
             most = f"{limits.UNFOUND_PER_S}/s"
             detail = (
@@ -31,7 +37,10 @@ class UnfoundLimit:
 
 
 class SenderLimit:
-    """`rate` recipients a second, `burst` at once. By the token, not by the sender it names, which may be anybody's."""
+    """Limits each subject to `rate` recipients a second and `burst` at once; a `rate` of 0 means no limit.
+
+    It counts by the subject of the access token, not by the sender that a notification names, which may be anybody.
+    """
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate: Final = rate
@@ -39,7 +48,7 @@ class SenderLimit:
         self._limit: Final = RateLimit(rate, burst) if rate else None
 
     def charge(self, subject: str, recipients: int) -> None:
-        """Take a token for each recipient. Raises `Refused`: 429 with Retry-After, 422 beyond the burst."""
+        """Take a token for each recipient. Raise `Refused`: 429 with Retry-After, or 422 beyond the burst."""
         if self._limit is None:
             return
         if recipients > self._burst:
@@ -51,7 +60,7 @@ class SenderLimit:
     def admit(
         self, subject: str, lines: Mapping[int, Notification]
     ) -> tuple[dict[int, Notification], dict[int, LineResult]]:
-        """Take a token for each line, in order: the lines that have one, and the others' results."""
+        """Take a token for each line, in order. Return the lines that got one, and the others' results."""
         if self._limit is None:
             return dict(lines), {}
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""`/v1/notifications/{id}`, for its sender: what became of it, and taking it back."""
+"""Serve `/v1/notifications/{id}` to the notification's sender: what became of it, and taking it back."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -32,6 +32,7 @@ _NOT_YOURS: Final = "no such notification of yours, or it is not stored yet"
 def status_routes(
     check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit
 ) -> list[Route]:
+    """Return the routes that tell what became of a notification, and take it back."""
     unfound = UnfoundLimit()
 
     async def status(request: Request) -> Response:
@@ -65,7 +66,7 @@ def status_routes(
 
 
 def _id(request: Request) -> str:
-    """Raises `Refused`."""
+    """Return the id that the path names, in lower case. Raise `Refused` (404) when it is not a UUID."""
     id_: str = request.path_params["id"]
     if not _ID.fullmatch(id_):
         raise Refused(404, "no id is like this: it is a UUID of 36 characters, without braces or `urn:uuid:`")
@@ -73,9 +74,10 @@ def _id(request: Request) -> str:
 
 
 def _retraction(id_: str, found: Status | None, claims: Claims) -> Receipt:
-    """Of what is found under the id; or of what may be on its way, for the stream to find. Raises `Refused`.
+    """Return the receipt that retracts what was found, or what may be on its way, for the stream to find.
 
-    What is not stored and died is nobody's: another may use the id.
+    Raise `Refused` when it is another sender's. What became a dead letter without being stored is nobody's, since
+    another sender may use its id.
     """
     may_any = claims.may(PUBLISH_ANY)
     if found is None or found.recipient is None or found.state is State.DEAD:

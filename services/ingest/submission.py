@@ -1,4 +1,4 @@
-"""From the bytes of a request to notifications, or to what is wrong with each field. Pure."""
+"""Turn the bytes of a request into notifications, or into what is wrong with each field. Pure."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ _decoder = msgspec.json.Decoder(Submission)
 
 
 class Rejected(Exception):
-    """A submission that cannot be accepted as it is; `status` is the HTTP status, `errors` name the fields."""
+    """A submission that cannot be accepted as it is. `status` is the HTTP status; `errors` name the fields."""
 
     def __init__(self, status: int, *errors: FieldError) -> None:
         super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
@@ -29,7 +29,7 @@ class Rejected(Exception):
 
 
 def decode(body: bytes) -> Submission:
-    """Raises `Rejected`: 400 for what is not JSON, 422 for what is not a submission."""
+    """Decode a submission. Raise `Rejected`: 400 for what is not JSON, 422 for what is not a submission."""
     try:
         return _decoder.decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -41,9 +41,10 @@ def decode(body: bytes) -> Submission:
 def notifications_of(
     submission: Submission, claims: Claims, key: str | None, now: datetime, line: int | None = None
 ) -> Sequence[Notification]:
-    """One notification for each recipient, in their order.
+    """Return one notification for each recipient, in their order.
 
-    Under an idempotency `key`, and for the same `line` of a batch, the ids are the same each time. Raises `Rejected`.
+    Under an idempotency `key`, and for the same `line` of a batch, the ids are the same each time. Raise `Rejected` for
+    what is wrong with the fields.
     """
     sender = submission.sender or claims.subject
     may_publish(claims, sender)
@@ -59,7 +60,7 @@ def notifications_of(
 
 
 def read_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
-    """The notification of a line of a batch, which has one recipient. Raises `Rejected`."""
+    """Return the notification of a batch's line, which has one recipient. Raise `Rejected` for what is wrong."""
     submission = decode(line)
     if submission.recipients is not None:
         raise Rejected(422, FieldError("/recipients", "not_supported", "a line of a batch has one `recipient`"))
@@ -67,7 +68,7 @@ def read_line(line: bytes, number: int, claims: Claims, key: str | None, now: da
 
 
 def may_publish(claims: Claims, sender: str) -> None:
-    """Raises `Rejected` unless the token's holder may publish in the name of `sender`."""
+    """Raise `Rejected` unless the token's holder may publish in the name of `sender`."""
     if claims.may(PUBLISH_ANY):
         return
     if not claims.may(PUBLISH):
@@ -154,7 +155,10 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 def _check_size(notifications: Sequence[Notification]) -> None:
-    """Only the recipient differs in length, so the longest one decides for all."""
+    """Raise `Rejected` when a record would be too large.
+
+    Only the recipients differ in length, so the longest one decides for all.
+    """
     largest = max(notifications, key=lambda n: len(n.recipient.encode()))
     if len(notification.encode(largest)) > limits.RECORD_BYTES:
         raise Rejected(422, _too_large())

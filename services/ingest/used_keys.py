@@ -1,6 +1,7 @@
-"""What the latest idempotency keys were used for, so that another use is refused while its sender still listens.
+"""Remember what the latest idempotency keys were used for, to refuse another use while its sender still listens.
 
-Only what this process has accepted, and only the latest: the lane finds the rest, and tells it by a receipt `dead`.
+Only what this process has accepted is remembered, and only the latest. The lane finds the other conflicts, and tells
+the sender by a receipt `dead`.
 """
 
 from collections.abc import Generator, Sequence
@@ -14,11 +15,11 @@ from clarion.contracts.records.notification import Notification
 from clarion.telemetry import metrics
 
 MOST: Final = 100_000  # about 20 MB
-_DIGEST_BYTES: Final = 8  # an accident, not an attack: a sender would only deceive itself
+_DIGEST_BYTES: Final = 8  # enough against accidents; a sender that forges a digest deceives only itself
 
 
 class UsedKeys:
-    """Ids that were derived from a key, each with a digest of what was published under it."""
+    """The ids that were derived from a key, each with a digest of what was published under it."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most: Final = most
@@ -28,7 +29,7 @@ class UsedKeys:
         return len(self._used)
 
     def conflict(self, item: Notification) -> FieldError | None:
-        """Why `item` may not be published under its key; None when it may, for the first time or again."""
+        """Return why `item` may not be published under its key; None when it may, the first time or again."""
         name, digest = _entry(item)
         if self._used.get(name, digest) == digest:
             return None
@@ -37,7 +38,10 @@ class UsedKeys:
 
     @contextmanager
     def using(self, items: Sequence[Notification]) -> Generator[None]:
-        """Remember `items` while and after they are published; not when the block raises, for nothing was sent then."""
+        """Remember `items` while and after they are published.
+
+        They are forgotten when the block raises, since nothing was sent then.
+        """
         entries = [_entry(item) for item in items]
         fresh = [(name, digest) for name, digest in entries if name not in self._used]
         self._used.update(fresh)
