@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, started again with backoff when it dies, ended in bounded time."""
+"""Run one process of the stack: start it, watch it, start it again with backoff when it dies, end it in time."""
 
 import asyncio
 import os
@@ -12,16 +12,17 @@ from typing import Final
 from clarion.resilience.backoff import Backoff
 
 RESTART: Final = Backoff(base_s=0.2, cap_s=10.0)
-HEALTHY_S: Final = 30.0  # having lived this long, a process has earned a quick restart again
+HEALTHY_S: Final = 30.0  # a process that has lived this long is started again quickly
 LOG_BYTES: Final = 10 * 1024 * 1024
 LOOK_FOR_ROOM_S: Final = 1.0
 _TETHER: Final = str(Path(__file__).with_name("tether.py"))
 
 
 class Child:
-    """`on_change` is told of every start and every unexpected end, with a line for a person ("" for a start).
+    """A process of the stack that is kept running.
 
-    It is not started again before `has_room`: on a full disk it would only end again, and write down why each time.
+    `on_change` is called with every start and every unexpected end, and with a line for a person ("" for a start). The
+    process is not started again before `has_room`: on a full disk it would only end again, and log why each time.
     """
 
     def __init__(
@@ -36,18 +37,19 @@ class Child:
     ) -> None:
         self.name = name
         self.restarts = 0
-        self.failures = 0  # ends since it lived for long
+        self.failures = 0  # unexpected ends since it last lived longer than HEALTHY_S
         self._command = command
         self._env = env
         self._log = log
         self._on_change = on_change
-        self._folder = folder  # to run it in
+        self._folder = folder  # its working directory
         self._has_room = has_room
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
     @property
     def pid(self) -> int | None:
+        """Return the id of the process; None while it does not run."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
@@ -57,7 +59,7 @@ class Child:
             started = time.monotonic()
             try:
                 process = self._process = await self._spawn()
-            except OSError as error:  # as on a full disk, where it has no log
+            except OSError as error:  # such as on a full disk, where its log cannot be opened
                 ended = f"cannot be started ({error})"
             else:
                 self._on_change(self, "")
@@ -90,11 +92,15 @@ class Child:
             )
 
     def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it runs."""
         if self.pid is not None:
             os.kill(self.pid, number)
 
     async def stop(self, within_s: float) -> None:
-        """SIGTERM, and SIGKILL when that has not ended it in time. SIGCONT first: a stopped process hears nothing."""
+        """End the process by SIGTERM, or by SIGKILL when it has not ended within `within_s` seconds.
+
+        SIGCONT comes first, since a process that was stopped by SIGSTOP handles no SIGTERM.
+        """
         self._stopping = True
         process = self._process
         if process is None or process.returncode is not None:
@@ -109,13 +115,14 @@ class Child:
             await process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """The end of its log."""
+        """Return the last lines of its log."""
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - 16_384))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def describe(code: int) -> str:
+    """Return, in words, how a process ended. A negative `code` names a signal, as `asyncio` has it."""
     if code >= 0:
         return f"ended with code {code}"
     return f"was ended by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""`clarion local up|status|down|reset|env|demo`."""
+"""Define the commands `clarion local up|status|down|reset|env|demo`."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             typer.confirm(f"Delete {folder.path}?", abort=True)
         try:
             _down(folder)
-        except StackError as error:  # a state that cannot be read is what it is to cure
+        except StackError as error:  # `reset` is the cure for a state that cannot be read
             console.print(f"[yellow]what runs is not known:[/] {escape(str(error))}")
         shutil.rmtree(folder.path)
         console.print(f"deleted {escape(str(folder.path))}")
@@ -111,7 +111,7 @@ def env() -> None:
 
 @local.command("feed", hidden=True)
 def run_feed() -> None:
-    """Publish the sample events for ever (a process of `up --feed`)."""
+    """Publish the sample events until ended (a process of `up --feed`)."""
     asyncio.run(demo_publisher.run(Settings.from_env()))
 
 
@@ -136,7 +136,7 @@ def demo(
 
 
 async def _demo(rounds: int, seconds: float, kill: str | None) -> Account:
-    """On the running stack, or on one of its own that ends with it."""
+    """Play the demonstration on the running stack, or on one of its own that ends with it."""
     folder = state.default_folder()
     known = folder.load()
     if state.find(known.supervisor) and known.ready:
@@ -163,7 +163,8 @@ async def _play(
 
 @contextmanager
 def _explained() -> Generator[None]:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is starting is no news
+    """Print a `StackError` for a person, and exit with code 1."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it would log each try while the broker starts
     try:
         yield
     except StackError as error:
@@ -177,7 +178,7 @@ async def _up(folder: state.Folder, plan: Plan) -> None:
 
     def on_signal() -> None:
         if stop.is_set() and stack:
-            stack.kill_all()  # asked twice: at once
+            stack.kill_all()  # the second signal ends everything at once
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -211,7 +212,7 @@ async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
 
 
 def _report(line: str) -> None:
-    with contextlib.suppress(OSError):  # its terminal may be gone, or its log's disk full: neither ends what runs
+    with contextlib.suppress(OSError):  # the terminal may be gone, or the log's disk full: neither must end the stack
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(line)}")
 
 
@@ -227,7 +228,7 @@ def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
 
 
 def _detach() -> None:
-    """Run `up` again as a process of its own session, and wait until it says that it is ready."""
+    """Run `up` again as a process in a session of its own, and wait until it says that it is ready."""
     folder = state.default_folder()
     folder.make()
     if state.find(folder.load().supervisor):

@@ -1,6 +1,8 @@
-"""What goes wrong with the local stack, with what to do about it."""
+"""What goes wrong with the local stack, and what to do about it."""
 
 
 class StackError(Exception):
+    """Says `what` is wrong with the local stack, and its `cure`, both for a person."""
+
     def __init__(self, what: str, cure: str) -> None:
         super().__init__(f"{what}\n  → {cure}")

@@ -1,4 +1,4 @@
-"""Which processes make the local stack, as data, in the order in which they start. They end in the reverse order."""
+"""List the processes of the local stack, in the order in which they start. They end in the reverse order."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,13 @@ from deploy.local.servers.ports import HOST
 
 SERVERS: Final = ("kafka", "mongodb")
 USUAL_PORTS: Final = {"kafka": 9092, "kafka-controller": 9093, "mongodb": 27017, "ingest": 8080}
-_GATEWAY_PORTS: Final = (8081, 8083, 8084, 8085)  # 8082 is the console's
+_GATEWAY_PORTS: Final = (8081, 8083, 8084, 8085)  # 8082 is left free
 _ADMIN_PORT: Final = 9400
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A process of ours: `clarion` with `arguments`. `port` names what it serves, if anything."""
+    """A process of ours: `clarion` with `arguments`. If it `serves`, it has a port by its name."""
 
     name: str
     arguments: tuple[str, ...]
@@ -27,13 +27,16 @@ class Spec:
 
     @property
     def admin(self) -> str:
+        """Return the name of its admin port."""
         return f"{self.name}-admin"
 
     def command(self) -> list[str]:
+        """Return the command that runs it."""
         return [sys.executable, "-m", "clarion.cli", *self.arguments]
 
 
 def services(gateways: int) -> list[Spec]:
+    """Return Clarion's own processes, with `gateways` gateways."""
     return [
         Spec("ingest", ("ingest",), serves=True, tier=2),
         *(Spec(f"{lane}", ("stream", "--role", "lane", "--lane", lane)) for lane in LANES),
@@ -44,7 +47,7 @@ def services(gateways: int) -> list[Spec]:
 
 
 def wanted_ports(specs: list[Spec]) -> dict[str, int]:
-    """The usual port of everything that listens; gateways beyond the usual ones get any."""
+    """Return the usual port of everything that listens; 0, for any, of gateways beyond the usual ones."""
     ports = dict(USUAL_PORTS)
     gateways = iter(_GATEWAY_PORTS)
     for number, spec in enumerate(specs):
@@ -56,15 +59,15 @@ def wanted_ports(specs: list[Spec]) -> dict[str, int]:
 
 
 def outside(own: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The servers that the environment names and that exist already.
+    """Return the addresses of servers that the environment names and that exist already.
 
-    Those with this stack's own addresses do not: a shell that took `clarion local env` names them for ever.
+    Those with this stack's own addresses do not: a shell that took `clarion local env` names them as long as it lives.
     """
     return {name: environ[name] for name in own if environ.get(name, own[name]) != own[name]}
 
 
 def client_env(ports: Mapping[str, int], specs: list[Spec], servers: Mapping[str, str], secret: str) -> dict[str, str]:
-    """What every process, and whoever uses the stack from a shell, needs to know."""
+    """Return the settings that every process needs, and everybody who uses the stack from a shell."""
     gateways = [spec.name for spec in specs if spec.name.startswith("gateway")]
     origins = [f"http://{host}:{ports[name]}" for name in gateways for host in (HOST, "localhost")]
     return {
@@ -82,6 +85,7 @@ def client_env(ports: Mapping[str, int], specs: list[Spec], servers: Mapping[str
 
 
 def own_env(spec: Spec, ports: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield the settings of one process: the ports on which it listens."""
     if spec.has_admin:
         yield "CLARION_ADMIN_PORT", str(ports[spec.admin])
     if spec.serves:

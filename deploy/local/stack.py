@@ -1,4 +1,4 @@
-"""The local stack: starts everything in order, waits for readiness and not for seconds, ends everything in order."""
+"""Run the local stack: start everything in order, wait until it is ready, end everything in order."""
 
 import asyncio
 import os
@@ -30,20 +30,24 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start. `servers_only` leaves Clarion's own processes out; `extra` are processes beside the services."""
+    """What to start.
+
+    `servers_only` leaves Clarion's own processes out; `extra` are processes beside the services.
+    """
 
     gateways: int = 2
     servers_only: bool = False
-    any_ports: bool = False  # not the usual ones, nor servers that exist already: beside another stack
+    any_ports: bool = False  # neither the usual ones nor servers that exist already, to run beside another stack
     full_speed: bool = False
     extra: list[Spec] = field(default_factory=list[Spec])
 
     def services(self) -> list[Spec]:
+        """Return the processes to start beside Kafka and MongoDB."""
         return [] if self.servers_only else [*processes.services(self.gateways), *self.extra]
 
 
 class Stack:
-    """A running stack. `report` receives lines for a person."""
+    """A running stack. `report` is called with lines for a person."""
 
     def __init__(self, folder: state.Folder, plan: Plan, report: Report = lambda _: None) -> None:
         self.folder = folder
@@ -60,6 +64,7 @@ class Stack:
     # ---- start
 
     async def start(self) -> None:
+        """Start everything and wait until it is ready. Raise `StackError` when something does not start."""
         self.folder.make()
         wanted = processes.wanted_ports(self.specs)
         if self.plan.any_ports:
@@ -112,6 +117,7 @@ class Stack:
         self.report("topics are as declared")
 
     async def start_service(self, spec: Spec) -> None:
+        """Start a service and wait until it is ready. Raise `StackError` when it does not start in time."""
         env = {**self.env, **dict(processes.own_env(spec, self.ports)), **spec.env}
         await self._launch(spec.name, spec.command(), env, lambda: self._answers_ready(spec))
 
@@ -137,7 +143,7 @@ class Stack:
         self._runs[name] = asyncio.create_task(child.run(), name=name)
         started = time.monotonic()
         while not await ready():
-            if child.failures or self._runs[name].done():  # it may die at once: watch the process, not only its port
+            if child.failures or self._runs[name].done():  # it may die at once, so the process is watched as well
                 why = self.folder.full() or f"the end of its log:\n{child.tail()}"
                 raise StackError(f"{name} does not start; {why}", "mend that, try again")
             if time.monotonic() - started > READY_WITHIN_S:
@@ -151,23 +157,24 @@ class Stack:
     # ---- run
 
     async def watch(self) -> None:
-        """Until cancelled; a failure of the supervision itself comes out."""
+        """Supervise the processes until cancelled. Raise a failure of the supervision itself."""
         await asyncio.gather(*self._runs.values())
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Raises `StackError` when there is no process of that name."""
+        """Send a signal to a process. Raise `StackError` when there is none of that name."""
         if name not in self.children:
             raise StackError(f"no process is called {name}", f"name one of {', '.join(sorted(self.children))}")
         self.children[name].signal(number)
 
     async def wait_ready(self, name: str) -> None:
-        """Wait until a service is ready (again)."""
+        """Wait until a service is ready (again). Raise `TimeoutError` after READY_WITHIN_S."""
         spec = next(spec for spec in self.specs if spec.name == name)
         async with asyncio.timeout(READY_WITHIN_S):
             while not await self._answers_ready(spec):
                 await asyncio.sleep(POLL_S)
 
     async def stop_child(self, name: str) -> None:
+        """End a process, and start it no more."""
         await self.children[name].stop(STOP_WITHIN_S)
         await self._runs.pop(name)
 
@@ -199,7 +206,10 @@ class Stack:
         self.report(what)
 
     def _save(self) -> None:
-        """On a full disk it is only said: what runs goes on, and the next change is saved with all before it."""
+        """Write down what runs.
+
+        On a full disk this is only reported: what runs goes on, and the next change is saved with all before it.
+        """
         try:
             self.folder.save(self._state)
         except OSError as error:
@@ -211,7 +221,10 @@ class Stack:
     # ---- stop
 
     async def stop(self) -> None:
-        """End every tier after the one that needs it: doors first, then the stream, MongoDB and Kafka last."""
+        """End every tier after those that need it.
+
+        So gateways and ingest end first, then the stream, and MongoDB and Kafka last.
+        """
         tiers: dict[int, list[str]] = {}
         for name in self.children:
             tier = next((spec.tier for spec in self.specs if spec.name == name), 0)
@@ -225,12 +238,13 @@ class Stack:
         self._save()
 
     def kill_all(self) -> None:
+        """Send SIGKILL to every process."""
         for child in self.children.values():
             child.signal(signal.SIGKILL)
 
 
 async def _all(starts: Sequence[Awaitable[None]]) -> None:
-    """Start things at once; the first failure cancels the others and comes out by itself, not in a group."""
+    """Start things at once. The first failure cancels the others, and is raised by itself, not in a group."""
     tasks = [asyncio.ensure_future(start) for start in starts]
     try:
         await asyncio.gather(*tasks)
@@ -241,7 +255,7 @@ async def _all(starts: Sequence[Awaitable[None]]) -> None:
 
 @asynccontextmanager
 async def running(folder: state.Folder, plan: Plan, report: Report = lambda _: None) -> AsyncGenerator[Stack]:
-    """A stack for as long as the block runs, whatever ends it."""
+    """Yield a stack that runs as long as the block does, whatever ends the block."""
     folder.make()
     with folder.lock():
         stack = Stack(folder, plan, report)

@@ -1,4 +1,4 @@
-"""What the local stack remembers in its folder: data, logs, its secret, and which processes run where."""
+"""Keep what the local stack has in its folder: data, logs, its secret, and which processes run where."""
 
 import errno
 import fcntl
@@ -15,12 +15,12 @@ import psutil
 
 from deploy.local.errors import StackError
 
-_ROOM_BYTES: Final = 16 * 1024 * 1024  # with less Kafka and mongod end: they make files of some MiB at a time
+_ROOM_BYTES: Final = 16 * 1024 * 1024  # with less, Kafka and mongod end: they make files of some MiB at a time
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ProcessState(msgspec.Struct):
-    """`started` tells a process from another that got its pid later."""
+    """A process that was started. `started` tells it from another one that got its pid later."""
 
     pid: int
     started: float
@@ -28,6 +28,8 @@ class ProcessState(msgspec.Struct):
 
 
 class StackState(msgspec.Struct):
+    """What the supervisor writes down of the stack that it runs."""
+
     supervisor: ProcessState | None = None
     ready: bool = False
     ports: dict[str, int] = {}
@@ -36,13 +38,16 @@ class StackState(msgspec.Struct):
 
 
 class Folder:
-    """The state folder; `.local` in the checkout unless CLARION_STATE says otherwise."""
+    """The state folder: `.local` in the checkout unless CLARION_STATE says otherwise."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
     def make(self) -> None:
-        """Raises StackError where it cannot be used: not on a full disk, which leaves every file made there empty."""
+        """Make the folder. Raise `StackError` where it cannot be used.
+
+        On a full disk it cannot: every file made there would stay empty.
+        """
         try:
             str(self.path).encode()
         except UnicodeEncodeError as error:
@@ -54,13 +59,13 @@ class Folder:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def full(self) -> str:
-        """That its disk is full, and what to do; empty while there is room."""
+        """Return, in words, that the folder's disk is full; empty while there is room."""
         free = shutil.disk_usage(self.path).free
         return "" if free >= _ROOM_BYTES else f"the disk of {self.path} is full: {free // 1024} KiB are free"
 
     @contextmanager
     def taking_room(self) -> Generator[None]:
-        """Raises StackError, for a person, when the disk is full meanwhile."""
+        """Raise `StackError`, which a person can read, when the disk is found to be full in the block."""
         try:
             yield
         except OSError as error:
@@ -71,12 +76,15 @@ class Folder:
 
     @property
     def logs(self) -> Path:
+        """Return the folder of the logs."""
         return self.path / "logs"
 
     def log(self, name: str) -> Path:
+        """Return the path of a process's log."""
         return self.logs / f"{name}.log"
 
     def load(self) -> StackState:
+        """Return what was saved last. Raise `StackError` when it cannot be read."""
         try:
             return msgspec.json.decode((self.path / "state.json").read_bytes(), type=StackState)
         except FileNotFoundError:
@@ -85,17 +93,18 @@ class Folder:
             raise StackError(f"{self.path}/state.json cannot be read ({error})", "clarion local reset") from error
 
     def save(self, state: StackState) -> None:
+        """Write down what runs."""
         self._write("state.json", msgspec.json.format(msgspec.json.encode(state)))
 
     def secret(self) -> Path:
-        """A signing secret of this stack's own, made once, readable by its owner only."""
+        """Return the path of this stack's signing secret, made once and readable by its owner only."""
         path = self.path / "jwt-secret"
         if not path.exists():
             self._write(path.name, secrets.token_urlsafe(48).encode(), mode=0o600)
         return path
 
     def _write(self, name: str, content: bytes, mode: int = 0o644) -> None:
-        """Atomically: a reader sees the old or the new one, and on a full disk the old one stays."""
+        """Write a file atomically: a reader sees the old or the new one, and on a full disk the old one stays."""
         draft = self.path / f"{name}.new"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
@@ -103,7 +112,7 @@ class Folder:
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """Held by the supervisor while it lives; raises StackError when another one holds it."""
+        """Hold the lock that a supervisor has while it lives. Raise `StackError` when another one holds it."""
         with (self.path / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,20 +124,22 @@ class Folder:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether it says that a disk has no room."""
+    """Return whether the error says that a disk has no room."""
     return error.errno in _FULL
 
 
 def default_folder() -> Folder:
+    """Return the folder that CLARION_STATE names, `.local` by default."""
     return Folder(Path(os.environ.get("CLARION_STATE", ".local")))
 
 
 def of(pid: int, restarts: int = 0) -> ProcessState:
+    """Return what to write down of the process `pid`."""
     return ProcessState(pid, psutil.Process(pid).create_time(), restarts)
 
 
 def find(known: ProcessState | None) -> psutil.Process | None:
-    """The process that was noted, if it still runs; never one that got its pid later."""
+    """Return the process that was written down, if it still runs; never another that got its pid later."""
     if known is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What runs where, as one table."""
+"""Show what runs where, as one table."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from deploy.local.servers.ports import HOST
 
 
 def rows(folder: state.Folder, known: state.StackState) -> list[dict[str, object]]:
-    """One row a process, read from the live system."""
+    """Return one row a process, read from the live system."""
     return [_row(folder, known, name, process) for name, process in known.processes.items()]
 
 
@@ -37,6 +37,7 @@ def _is_ready(port: int) -> bool:
 
 
 def render(found: list[dict[str, object]]) -> Table:
+    """Return the rows as a table to print."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("process", "state", "pid", "up", "restarts", "address", "admin"):
         table.add_column(column, no_wrap=True, justify="right" if column in ("pid", "up", "restarts") else "left")
@@ -55,6 +56,7 @@ def render(found: list[dict[str, object]]) -> Table:
 
 
 def account(found: list[tuple[str, int]]) -> Table:
+    """Return the figures of a demonstration as a table to print."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(justify="right", style="bold")

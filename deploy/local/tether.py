@@ -12,10 +12,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    """Ask the kernel to end this process with its parent, then run the command in its place."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != parent:  # it ended before the line above
+    if os.getppid() != parent:  # the parent ended before the line above
         sys.exit("parent is gone")
     os.execvp(command[0], command)  # noqa: S606 - replacing this process is the point
 

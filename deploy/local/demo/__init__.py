@@ -1,1 +1,1 @@
-"""`clarion local demo` and `feed`: sample events published, and each of them accounted for."""
+"""`clarion local demo` and `feed`: publish sample events; `demo` accounts for each of them."""

@@ -1,4 +1,4 @@
-"""`clarion local demo`: publishes every sample event, half of the users offline at first, and accounts for each one."""
+"""Play `clarion local demo`: publish every sample event, half of the users offline at first, and account for each."""
 
 import asyncio
 import signal
@@ -28,7 +28,7 @@ _REACHED: Final = (Stored.DELIVERED, Stored.READ)
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """`rounds`: how often the sample is played, each for a team of its own; `seconds`: over how long it is spread."""
+    """A demonstration. It plays the sample `rounds` times, each for a team of its own, spread over `seconds`."""
 
     settings: Settings
     rounds: int = 20
@@ -36,7 +36,10 @@ class Demo:
     report: Report = lambda _: None
 
     async def play(self, halfway: Callable[[], None] = lambda: None) -> Account:
-        """Publish everything, `halfway` in between, and wait until all is accounted for, at most COMPLETE_WITHIN_S."""
+        """Publish everything, call `halfway` in between, and return the account.
+
+        Wait until everything is accounted for, but at most COMPLETE_WITHIN_S.
+        """
         account = Account()
         run = new_id()[-6:]
         rounds = [self._round(f"@{run}-{number}") for number in range(self.rounds)]
@@ -65,7 +68,7 @@ class Demo:
     async def _publish(
         self, account: Account, rounds: Sequence[Sequence[Submission]], halfway: Callable[[], None]
     ) -> None:
-        """Every other round over HTTP, every other straight to Kafka: both are first-class ways in."""
+        """Publish every other round over HTTP, and the rest straight to Kafka: both are first-class ways in."""
         token = mint(self.settings, sub="github", scope=PUBLISH)
         http = Publisher.http(self.settings.ingest_url, token=token)
         kafka = Publisher.kafka(self.settings.kafka, sender="github", prefix=self.settings.prefix)
@@ -116,7 +119,7 @@ class Demo:
 
 
 def killer(kill: Callable[[str, signal.Signals], None], name: str, report: Report) -> Callable[[], None]:
-    """A `halfway` that ends a process the hard way."""
+    """Return a `halfway` that ends the process `name` by SIGKILL."""
 
     def halfway() -> None:
         report(f"kill -9 {name}")

@@ -1,4 +1,4 @@
-"""`clarion local feed`: publishes the sample events for ever, one every now and then: something to watch."""
+"""Run `clarion local feed`: publish a sample event every 0.5 to 2.5 s, so that there is something to watch."""
 
 import asyncio
 import itertools
@@ -20,6 +20,7 @@ PAUSE_S: Final = (0.5, 2.5)
 
 
 async def run(settings: Settings) -> None:
+    """Publish the sample events again and again, each time in another order, until cancelled."""
     sample = events.deliveries()
 
     async def token() -> str:

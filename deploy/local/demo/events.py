@@ -1,4 +1,4 @@
-"""The sample GitHub deliveries as submissions, for `make run` and `make demo`."""
+"""Turn the sample GitHub deliveries into submissions, for `make run` and `make demo`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,17 @@ SAMPLE: Final = Path(__file__).parents[3] / "tests" / "data" / "github" / "deliv
 
 
 class Delivery(msgspec.Struct):
+    """A webhook delivery of GitHub."""
+
     event: str
     payload: dict[str, Any]
 
 
 def deliveries() -> list[Delivery]:
-    """Raises StackError where there is no checkout: the sample is test data and not part of the package."""
+    """Return the deliveries of the sample.
+
+    Raise `StackError` where there is no checkout: the sample is test data and not part of the package.
+    """
     try:
         lines = SAMPLE.read_bytes().splitlines()
     except FileNotFoundError:
@@ -28,15 +33,19 @@ def deliveries() -> list[Delivery]:
 
 
 def told(sample: list[Delivery], run: str) -> Iterator[Notification]:
-    """What the deliveries tell to whom. The sample's few people mostly act on their own things: they want to know."""
+    """Yield the notifications that the deliveries make.
+
+    People are told of their own actions, too: the few people of the sample act mostly on things of their own.
+    """
     for number, delivery in enumerate(sample):
         yield from notifications(delivery.event, delivery.payload, delivery=f"{run}-{number}", own_updates=True)
 
 
 def submission(notification: Notification, team: str = "", *, collapse: bool = True) -> Submission:
-    """As an upstream would publish it. A `team` makes other people of the same names, so that a few are many.
+    """Return a notification as an upstream service would publish it.
 
-    Without `collapse` a newer one supersedes no older one that is still pending: each is to be delivered.
+    A `team` makes other people of the same names, so that the sample's few become many. Without `collapse` a newer
+    notification supersedes no older one that is still pending: each is to be delivered.
     """
     return Submission(
         type=notification.type,

