@@ -1,4 +1,9 @@
-"""The Python SDK: `Publisher` sends notifications, `Subscriber` receives one user's, `Inbox` has the kept ones."""
+"""The Python SDK of Clarion.
+
+`Publisher` sends notifications, over HTTP or straight to Kafka. `Subscriber` receives one user's notifications.
+`Inbox` reads and marks what the server keeps for a user. Each is an async context manager and is used in the one event
+loop that opened it. What they raise is a `ClientError`.
+"""
 
 from clarion.client.errors import (
     ClientError,

@@ -1,4 +1,4 @@
-"""Requests to a service, tried again until there is a verdict."""
+"""Sends requests to a service, and repeats each until the service accepts or refuses it."""
 
 import asyncio
 import logging
@@ -20,19 +20,20 @@ from clarion.resilience.backoff import Backoff
 log = logging.getLogger(__name__)
 
 BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
-REQUESTS: Final = 16  # of one client under way at once; httpx2's own pool works through all that wait for each of them
+REQUESTS: Final = 16  # under way at once per client; httpx2's pool would go through all waiting requests for each one
 _REQUEST_S: Final = 10.0
 _OWN_LIMIT: Final = (
     f"{REQUESTS} requests of this client are under way, which is a limit of the SDK: ask for less at once"
 )
-# Another try may succeed, and cannot do anything twice: what is published has an idempotency key, marks are idempotent.
+# A repeat may succeed, and does nothing twice: published notifications have an idempotency key, marks are idempotent.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Http:
-    """Asks one of `urls`, another one perhaps at the next try. Connections are opened when needed.
+    """An HTTP client of one service, which may have several `urls`: each try picks one of them at random.
 
-    `trouble` says why the last try failed, and is empty after one that did not. `what` uses it, in errors.
+    Connections are opened when needed. `what` names the client's owner in error texts. `trouble` says why the last try
+    failed, and is empty after one that succeeded.
     """
 
     def __init__(
@@ -54,23 +55,24 @@ class Http:
         self.trouble = ""
 
     def start(self) -> None:
-        """Raises `NotOpen` while it is in use in another event loop."""
+        """Take requests from now on. Raise `NotOpen` while this client is in use in another event loop."""
         self._life.begin()
         if self._client is not None and self._client.is_closed:
             self._client = None
-        self._free = asyncio.Semaphore(REQUESTS)  # another one in another loop
+        self._free = asyncio.Semaphore(REQUESTS)  # a semaphore belongs to one loop, and this may be another than before
 
     def check(self) -> None:
-        """Raises `NotOpen` after `stop`, and in another event loop than it was used in first."""
+        """Raise `NotOpen` after `stop`, and in another event loop than that of the first use."""
         self._life.check()
 
     async def stop(self) -> None:
+        """Close the connections. Until the next `start`, requests raise `NotOpen`."""
         self._life.end()
         if self._client is not None:
             await self._client.aclose()
 
     def deadline(self) -> float:
-        """Of what starts now, on the monotonic clock."""
+        """Return the deadline of a request that starts now, in seconds of the monotonic clock."""
         return time.monotonic() + self._deadline_s
 
     async def ask(
@@ -83,7 +85,10 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> httpx2.Response:
-        """Ask until there is a verdict. Raises `Refused`, `Unavailable` after the deadline, or `NotOpen`."""
+        """Send a request until the service accepts or refuses it; return the response of success.
+
+        Raise `Refused` when the service refuses, `Unavailable` when the deadline comes first, or `NotOpen`.
+        """
         self.check()
         failures, refreshed = 0, False
         while True:
@@ -119,7 +124,7 @@ class Http:
 
     @asynccontextmanager
     async def _turn(self, deadline: float) -> AsyncGenerator[None]:
-        """One of the few requests at once. Raises `Unavailable` when none is free before the deadline."""
+        """Hold one of the `REQUESTS` places. Raise `Unavailable` when none becomes free before the deadline."""
         if self._free.locked():
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -135,8 +140,11 @@ class Http:
             self._free.release()
 
     def _open(self) -> httpx2.AsyncClient:
-        """Only when it is needed: it costs milliseconds to make. It never waits for a connection of its own pool."""
-        self.check()  # it may have been closed while this one waited for its turn
+        """Return the httpx2 client, which is made at the first request since that takes milliseconds.
+
+        Its pool has no timeout, as `_turn` lets in no more requests than the pool has connections.
+        """
+        self.check()  # `stop` may have come while the request waited in `_turn`
         if self._client is None:
             few = httpx2.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
             timeout = httpx2.Timeout(_REQUEST_S, pool=None)
@@ -145,13 +153,13 @@ class Http:
 
 
 def retry_after(response: httpx2.Response) -> float:
-    """Seconds; the other form of the header, a date, is not what Clarion sends."""
+    """Return the seconds of the header Retry-After, or 0. Its other form, a date, is not read: Clarion sends none."""
     text = response.headers.get("retry-after", "")
     return float(text) if text.isdigit() else 0.0
 
 
 def _problem(response: httpx2.Response) -> Problem:
-    """What the server says, or, when a proxy in between answered, what can be told from the status."""
+    """Return the server's problem details, or details made from the status when a proxy has answered instead."""
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""`Inbox`: one user's notifications as the server keeps them, over HTTP."""
+"""`Inbox`: one user's notifications as the server keeps them, read and marked over HTTP."""
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -17,12 +17,18 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 
 class Inbox:
-    """Use it as `async with Inbox(url, token=…) as inbox: page = await inbox.page()`.
+    """One user's notifications as the server keeps them. The user is the subject of the token.
 
-    Every call raises `Refused` for what is never accepted, and `Unavailable` when the server gave no verdict within
-    `deadline_s`; what was to be marked may then be marked all the same, and doing it again is harmless. Counts are the
-    server's, up to 100 (show "99+"). More than 500 ids are several requests. At most 16 are under way: what is asked
-    for beyond that waits its turn. It is used in one event loop, until it is closed; else every call raises `NotOpen`.
+        async with Inbox("http://localhost:8081", token=token) as inbox:
+            page = await inbox.page(unread=True)
+            unread_count = await inbox.read(item.id for item in page.items)
+
+    Each call may raise `Refused`, which is final, or `Unavailable` when nothing was decided within `deadline_s`
+    seconds: marks may then be set all the same, and setting them again is harmless. A call raises `NotOpen` after
+    `close`, and in another event loop than that of the first use.
+
+    Counts are the server's and end at 100, which applications show as "99+". More than 500 ids are sent in several
+    requests. At most 16 requests are under way; a call beyond that waits until one of them is done.
     """
 
     def __init__(
@@ -35,7 +41,11 @@ class Inbox:
         deadline_s: float = 30.0,
         through: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        """`url`: a gateway's, or several. `tokens`: instead of the two before it, shared. `through`: for tests."""
+        """Take the addresses of one or several gateways as `url`, and either `token` or `get_token`.
+
+        `tokens` takes the place of both, so that several objects share one token. `through` replaces the network in
+        tests. Raise ValueError for a `url` that is no gateway's, and unless exactly one token source is given.
+        """
         urls = [_inbox_url(one) for one in ([url] if isinstance(url, str) else url)]
         self._http = Http(urls, tokens or TokenSource(token, get_token), deadline_s, through, what="inbox")
 
@@ -49,14 +59,21 @@ class Inbox:
         await self.close()
 
     async def close(self) -> None:
+        """Close the connections, as the end of `async with` does."""
         await self._http.stop()
 
     async def page(
         self, cursor: str | None = None, *, limit: int = limits.INBOX_PAGE, unread: bool = False, archived: bool = False
     ) -> InboxPage:
-        """Up to `limit` (200 at most) notifications, newest first; `cursor` is `next` of the page before.
+        """Return a page of up to `limit` notifications (at most 200), newest first.
 
-        `unread`: only those. `archived`: the archive instead; what is there is never unread.
+        `cursor` is `next` of the page before; without one, the page is the first. `unread` leaves out what is read.
+        `archived` reads the archive instead of the inbox; nothing in there is unread. A page of large notifications
+        has fewer of them, so the last page is the one whose `next` is None:
+
+            page = await inbox.page()
+            while page.next is not None:
+                page = await inbox.page(page.next)
         """
         asked = {"limit": str(limit), "unread": str(unread).lower(), "archived": str(archived).lower()}
         if cursor is not None:
@@ -65,26 +82,34 @@ class Inbox:
         return msgspec.json.decode(response.content, type=InboxPage)
 
     async def unread_count(self) -> int:
+        """Return how many notifications are unread, 100 at most."""
         response = await self._http.ask("GET", "/count", self._http.deadline())
         return msgspec.json.decode(response.content, type=Unread).unread
 
     async def read(self, ids: Iterable[str]) -> int:
-        """Mark as read, on every device; returns the new count. Ids that are not in the inbox change nothing."""
+        """Mark notifications as read on all devices; return the new unread count.
+
+        Ids that are not in the user's inbox change nothing.
+        """
         return await self._mark("read", ids)
 
     async def unread(self, ids: Iterable[str]) -> int:
+        """Mark notifications as unread on all devices; return the new unread count."""
         return await self._mark("unread", ids)
 
     async def archive(self, ids: Iterable[str]) -> int:
-        """Take out of the inbox, into the archive; returns the new count."""
+        """Move notifications from the inbox to the archive, where they count as read; return the new unread count."""
         return await self._mark("archive", ids)
 
     async def unarchive(self, ids: Iterable[str]) -> int:
-        """Take back from the archive, as read; returns the new count."""
+        """Move notifications from the archive back to the inbox, as read; return the new unread count."""
         return await self._mark("unarchive", ids)
 
     async def read_all(self) -> int:
-        """Mark everything as read, however much; returns the new count: what came meanwhile is unread."""
+        """Mark everything as read, in as many requests as that takes; return the new unread count.
+
+        It is above 0 when notifications came meanwhile.
+        """
         while True:
             response = await self._http.ask("POST", "/read-all", self._http.deadline())
             done = msgspec.json.decode(response.content, type=ReadAll)
@@ -104,5 +129,5 @@ class Inbox:
 
 
 def _inbox_url(url: str) -> str:
-    """A gateway's address, as `Connection` takes it → `http(s)://host/v1/inbox`."""
+    """Return `http(s)://host/v1/inbox` for a gateway's address in any form that `Connection` takes."""
     return websocket_url(url).replace("ws", "http", 1).removesuffix("/ws") + "/inbox"

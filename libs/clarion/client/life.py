@@ -1,4 +1,4 @@
-"""Between opening and closing, and in one event loop: the time and place in which an object of the SDK may be used."""
+"""Whether an object of the SDK may be used: it is open, and in the event loop that it belongs to."""
 
 import asyncio
 
@@ -6,7 +6,10 @@ from clarion.client.errors import NotOpen
 
 
 class Life:
-    """`what` names the object in errors: "publisher". Its first use binds it to the loop that runs then."""
+    """Says whether one object is open, and binds it to the event loop of its first use.
+
+    `what` names the object in errors, such as "publisher".
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -14,19 +17,19 @@ class Life:
         self._is_over = False
 
     def begin(self) -> None:
-        """It may be opened again after its end, in another loop as well. Raises `NotOpen` while another loop has it."""
+        """Open the object, also again after its end, then in any loop. Raise `NotOpen` while another loop uses it."""
         if self._is_over:
             self._loop, self._is_over = None, False
         self.check()
 
     def check(self) -> None:
-        """Raises `NotOpen` after the end, and as `check_loop` does."""
+        """Raise `NotOpen` after the end, and in another event loop."""
         if self._is_over:
             raise NotOpen(f"this {self._what} is closed: open another one")
         self.check_loop()
 
     def check_loop(self) -> None:
-        """Raises `NotOpen`: what lives in one loop (connections, locks) must not be touched from another."""
+        """Raise `NotOpen` in another event loop: connections and locks of one loop must not be used in another."""
         running = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = running
@@ -34,4 +37,5 @@ class Life:
             raise NotOpen(f"this {self._what} belongs to another event loop: use it in that one, or make one a loop")
 
     def end(self) -> None:
+        """Close the object: `check` raises `NotOpen` until the next `begin`."""
         self._is_over = True

@@ -1,1 +1,1 @@
-"""`Publisher`, over HTTP and over Kafka."""
+"""`Publisher`, over HTTP or straight to Kafka."""

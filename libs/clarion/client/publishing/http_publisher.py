@@ -1,4 +1,4 @@
-"""Publishing through ingest."""
+"""Publishes through ingest, over HTTP."""
 
 import asyncio
 import math
@@ -37,6 +37,11 @@ class _Accepted(msgspec.Struct):
 
 
 class HttpTransport:
+    """Sends notifications to the ingest at `url`: alone, or in a batch with others that are published meanwhile.
+
+    `deadline_s` is for one call. `through` replaces the network in tests.
+    """
+
     def __init__(
         self, url: str, tokens: TokenSource, deadline_s: float, through: httpx2.AsyncBaseTransport | None = None
     ) -> None:
@@ -45,16 +50,20 @@ class HttpTransport:
         self._queue = self._new_queue()
 
     async def start(self) -> None:
-        """Connections are opened when needed."""
+        """Take notifications from now on; connections are opened when needed. Raise `NotOpen` as `Http.start` does."""
         self._http.start()
         self._queue = self._new_queue()
 
     async def stop(self) -> None:
+        """Close the connections; what is not accepted by now raises `NotOpen` where it was published."""
         await self._queue.stop()
         await self._http.stop()
 
     async def send(self, submission: Submission, key: str | None) -> str:
-        """One with a key goes by itself: the ids of a batch come from the batch's key."""
+        """Publish one notification and return its id. Raise `Refused`, `Unavailable` or `NotOpen`.
+
+        A notification with a key is sent alone, because the ids of a batch are made from the key of the batch.
+        """
         self._http.check()
         if key is None:
             return await self._queue.put(lambda: _encoder.encode(submission), self._http.deadline())
@@ -69,12 +78,13 @@ class HttpTransport:
         return msgspec.json.decode(response.content, type=_Accepted).id
 
     async def _send_together(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
-        """What the queue has for one request."""
+        """Send the lines that the queue puts into one request; return the result of each by its index."""
         if len(lines) == 1:
             return {0: Result(202, await self._send_one(lines[0], _own_key(), deadline))}
         return await self._send_chunk(lines, deadline)
 
     async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
+        """Publish many in batches; return their results in the same order. Raise `Refused` or `NotOpen`."""
         self._http.check()
         lines = [_encoder.encode(submission) for submission in submissions]
         results: dict[int, Result] = {}
@@ -85,13 +95,14 @@ class HttpTransport:
         return [results.get(index, Result(422, errors=[too_large])) for index in range(len(lines))]
 
     async def _send_chunk(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
-        """Send until each line has a verdict. A line goes again when its own `retry_after` is over.
+        """Send lines as one batch until each is accepted or refused, or the deadline comes; return their results.
 
-        Until then, and once it is settled, it is blanked: the numbers, and so the ids, stay the same.
+        A line is sent again when its own `retry_after` is over. Until then, and once it is settled, an empty line
+        takes its place: so the numbers of the other lines, and the ids that are made from them, stay the same.
         """
         key, failures = _own_key(), 0
         results = dict.fromkeys(range(len(lines)), _UNANSWERED)
-        due_at = dict.fromkeys(results, 0.0)  # of the lines without a verdict
+        due_at = dict.fromkeys(results, 0.0)  # when to send each line that is not settled
         while True:
             now, unsettled = time.monotonic(), len(due_at)
             body = b"\n".join(line if due_at.get(index, math.inf) <= now else b"" for index, line in enumerate(lines))
@@ -112,7 +123,7 @@ class HttpTransport:
                     due_at.pop(index, None)
             if not due_at:
                 return results
-            failures = failures + 1 if len(due_at) == unsettled else 0  # it goes on: at the server's rate
+            failures = failures + 1 if len(due_at) == unsettled else 0  # the server's rate counts
             delay = max(0.0, min(due_at.values()) - now) + BACKOFF.delay(failures)
             if now + delay > deadline:
                 return results
@@ -120,6 +131,7 @@ class HttpTransport:
             await asyncio.sleep(delay)
 
     async def status(self, id_: str) -> Status | None:
+        """Return what became of a notification, or None if ingest does not find it. Raise as `Http.ask` does."""
         try:
             response = await self._http.ask("GET", f"/{quote(id_, safe='')}", self._http.deadline())
         except Refused as error:
@@ -129,6 +141,7 @@ class HttpTransport:
         return msgspec.json.decode(response.content, type=Status)
 
     async def retract(self, id_: str) -> None:
+        """Ask ingest to retract a notification. Raise as `Http.ask` does."""
         await self._http.ask("DELETE", f"/{quote(id_, safe='')}", self._http.deadline())
 
 
@@ -149,7 +162,7 @@ def _own_key() -> str:
 
 
 def _chunks(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Runs of lines that fit into one request; a line above a record's limit is in none."""
+    """Yield start and stop of each run of lines that fits into one request; a line above RECORD_BYTES is in no run."""
     start = size = 0
     for index, line in enumerate(lines):
         too_large = len(line) > limits.RECORD_BYTES

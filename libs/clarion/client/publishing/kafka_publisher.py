@@ -1,4 +1,4 @@
-"""Publishing straight to Kafka, by the same contract as ingest."""
+"""Publishes straight to Kafka, by the same contract as ingest."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,10 +20,15 @@ from clarion.contracts.records.notification import Invalid, Notification, Submis
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 
-_HANG_UP_S: Final = 1.0  # a connection that is closed has no longer to end
+_HANG_UP_S: Final = 1.0  # how long closing the connections may take once the producer could not end in order
 
 
 class KafkaTransport:
+    """Produces notifications of `sender` to the brokers at `bootstrap`; the topics' names begin with `prefix`.
+
+    `deadline_s` is for one call, for connecting and for closing.
+    """
+
     def __init__(self, bootstrap: str, sender: str, prefix: str, deadline_s: float) -> None:
         self._settings = Settings(kafka=bootstrap, prefix=prefix)
         self._names = Names(prefix)
@@ -33,7 +38,7 @@ class KafkaTransport:
         self._life = Life("publisher")
 
     async def start(self) -> None:
-        """Raises `Unavailable` when no broker answers within the deadline."""
+        """Connect to Kafka. Raise `Unavailable` when no broker answers within the deadline, or `NotOpen`."""
         self._life.begin()
         producer = clients.producer(self._settings)
         try:
@@ -47,7 +52,10 @@ class KafkaTransport:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Flush, and hang up in any case. Raises `Unavailable` when Kafka did not take everything in time."""
+        """Send what is left, then close the connections in any case.
+
+        Raise `Unavailable` when Kafka does not take everything within the deadline.
+        """
         producer, self._producer = self._producer, None
         self._life.end()
         if producer is None:
@@ -64,6 +72,7 @@ class KafkaTransport:
                 await _hang_up(producer)
 
     async def send(self, submission: Submission, key: str | None) -> str:
+        """Publish one notification and return its id. Raise `Refused`, `Unavailable` or `NotOpen`."""
         [result] = await self._send([(submission, key)])
         if result.status == 503:
             raise Unavailable(result.errors[0].detail)
@@ -72,10 +81,11 @@ class KafkaTransport:
         return result.id
 
     async def send_many(self, submissions: Sequence[Submission]) -> list[Result]:
+        """Publish many; return their results in the same order. Raise `NotOpen`."""
         return await self._send([(submission, None) for submission in submissions])
 
     async def _send(self, submissions: Sequence[tuple[Submission, str | None]]) -> list[Result]:
-        """Send all, then wait until each is acknowledged or the deadline has passed. Raises `NotOpen`."""
+        """Send all, then wait until each is acknowledged or the deadline has passed. Raise `NotOpen`."""
         self._life.check()
         if self._producer is None:
             raise NotOpen("this publisher is not open yet: use `async with Publisher.kafka(…)`")
@@ -89,7 +99,7 @@ class KafkaTransport:
                     try:
                         item, value = self._checked(submission, key)
                     except Invalid as error:
-                        cause = error.__cause__  # the schema's own complaint names the field
+                        cause = error.__cause__  # the schema's own error names the field
                         named = cause if isinstance(cause, msgspec.ValidationError) else error
                         results[index] = Result(422, errors=[field_error(named)])
                         continue
@@ -97,7 +107,7 @@ class KafkaTransport:
                 if sent:
                     await asyncio.wait([future for _, future in sent.values()])
         except TimeoutError:
-            pass  # told by the results
+            pass  # the results of what was not acknowledged say so
         except clients.SEND_ERRORS as error:
             reason = f"Kafka: {error!r}"
         for index, (id_, future) in sent.items():
@@ -111,7 +121,7 @@ class KafkaTransport:
         return [results.get(index, lost) for index in range(len(submissions))]
 
     def _checked(self, submission: Submission, key: str | None) -> tuple[Notification, bytes]:
-        """Raises `Invalid`."""
+        """Return a submission as a notification and as its record's value. Raise `Invalid`."""
         if submission.recipients is not None:
             raise Invalid("/recipients", "not_supported", None, "is not supported straight to Kafka")
         recipient, sender, now = submission.recipient or "", submission.sender or self._sender, times.now()
@@ -130,7 +140,7 @@ class KafkaTransport:
         )
         notification.check_moments(item)
         scheduling.check(item, now)
-        notification.check_data(item.data)  # before encoding, which its depth or its types could break
+        notification.check_data(item.data)  # before encoding, which fails on some depths and types
         try:
             value = notification.encode(item)
         except (ValueError, TypeError) as error:
@@ -139,19 +149,22 @@ class KafkaTransport:
         return item, value
 
     async def _hand_over(self, producer: AIOKafkaProducer, item: Notification, value: bytes) -> asyncio.Future[Any]:
-        # the default partitioner puts a key where Kafka's own clients put it (murmur2)
+        # the default partitioner puts a key into the partition that Kafka's own clients choose (murmur2)
         topic, key = scheduling.topic_of(self._names, item, times.now()), item.recipient.encode()
         future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=key))
-        future.add_done_callback(lambda future: future.cancelled() or future.exception())  # seen, even if late
+        future.add_done_callback(lambda future: future.cancelled() or future.exception())  # or asyncio logs it
         return future
 
 
 async def _hang_up(producer: Any) -> None:
-    """End what aiokafka leaves when its `stop` is interrupted while it flushes: a second one returns at once."""
-    producer._message_accumulator.fail_all(KafkaError("the producer was stopped"))  # or its flush would wait for ever
+    """End what aiokafka leaves behind when its `stop` is interrupted during the flush.
+
+    A second `stop` would return at once and end nothing.
+    """
+    producer._message_accumulator.fail_all(KafkaError("the producer was stopped"))  # or its flush would never end
     sending = producer._sender.sender_task
     sending.cancel()
-    closing = asyncio.ensure_future(producer.client.close())  # so that the requests end for which a sender waits
+    closing = asyncio.ensure_future(producer.client.close())  # ends the requests that the sender waits for
     await asyncio.wait([sending, closing], timeout=_HANG_UP_S)
     for left in (sending, closing):
         left.cancel()

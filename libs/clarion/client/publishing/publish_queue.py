@@ -1,6 +1,6 @@
-"""Notifications that are published at once: a few requests are under way, and what waits meanwhile goes as one batch.
+"""Batches what is published concurrently: a few requests are under way, and what waits meanwhile is the next batch.
 
-A connection for each would cost more than the notification, and a thousand of them more than a server takes.
+A connection for each notification would cost more than the notification, and a server does not take a thousand.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from clarion.contracts import limits
 from clarion.contracts.api.problems import Problem
 
 REQUESTS: Final = 4  # under way at once
-WAITING: Final = 2 * limits.BATCH_LINES  # encoded; who comes then waits with nothing encoded yet
-TRY_S: Final = 10.0  # one request
+WAITING: Final = 2 * limits.BATCH_LINES  # notifications that are encoded; what is published beyond waits unencoded
+TRY_S: Final = 10.0  # how long one request may take
 UNSETTLED: Final = frozenset({429, 503})
 
 Send = Callable[[Sequence[bytes], float], Awaitable[Mapping[int, Result]]]
@@ -26,6 +26,8 @@ Send = Callable[[Sequence[bytes], float], Awaitable[Mapping[int, Result]]]
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
+    """A notification in the queue. `verdict` is its id once it is accepted, or the exception of its publisher."""
+
     line: bytes
     deadline: float
     is_sent: bool = False
@@ -33,7 +35,10 @@ class _Waiting:
 
 
 class PublishQueue:
-    """`send(lines, deadline)` has a result for each line. `trouble()`: why the server took nothing lately, or ""."""
+    """A queue in front of `send(lines, deadline)`, which returns a result for each line by its index.
+
+    `trouble` returns why the server took nothing lately, or an empty text; errors quote it.
+    """
 
     def __init__(self, send: Send, trouble: Callable[[], str]) -> None:
         self._send = send
@@ -43,7 +48,10 @@ class PublishQueue:
         self._room = asyncio.Semaphore(WAITING)
 
     async def put(self, encode: Callable[[], bytes], deadline: float) -> str:
-        """The id of what was accepted. Raises `Refused`, or `Unavailable` after the deadline."""
+        """Publish what `encode` returns; return the id of the notification.
+
+        Raise `Refused`, `Unavailable` after the deadline, or `NotOpen` when the queue is stopped meanwhile.
+        """
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await self._room.acquire()
@@ -59,7 +67,7 @@ class PublishQueue:
             self._room.release()
 
     async def _verdict(self, one: _Waiting) -> str:
-        """A try that is under way at the deadline is waited for."""
+        """Wait for the verdict until the deadline, and for up to `TRY_S` more if a request is under way then."""
         try:
             await asyncio.wait([one.verdict], timeout=max(0.0, one.deadline - time.monotonic()))
             if one.is_sent and not one.verdict.done():
@@ -68,7 +76,7 @@ class PublishQueue:
                 raise self._too_late("the server has not answered yet; it may still be taken" if one.is_sent else "")
             return one.verdict.result()
         finally:
-            one.verdict.cancel()  # nobody waits for it any more
+            one.verdict.cancel()  # `_take` then leaves it out
 
     def _too_late(self, why: str = "") -> Unavailable:
         own = f"{len(self._waiting):,} wait for one of the {REQUESTS} requests that a publisher has under way"
@@ -76,7 +84,7 @@ class PublishQueue:
         return Unavailable(f"not accepted within the deadline: {why}")
 
     async def stop(self) -> None:
-        """What was not accepted yet says so."""
+        """Cancel the requests that are under way; all that is not accepted yet raises `NotOpen`."""
         sending = list(self._sending)
         for task in sending:
             task.cancel()
@@ -98,7 +106,7 @@ class PublishQueue:
                 for one in together:
                     _fail(one, _closed())
                 raise
-            except Exception as error:  # noqa: BLE001 - it comes out of each publish that waits for this
+            except Exception as error:  # noqa: BLE001 - each publisher of this batch raises it
                 for one in together:
                     _fail(one, error)
                 continue
@@ -106,7 +114,7 @@ class PublishQueue:
                 _settle(one, results[index])
 
     def _take(self) -> list[_Waiting]:
-        """The next ones that somebody still waits for, as many as fit into a request."""
+        """Take the next notifications that a publisher still waits for, as many as fit into one request."""
         taken: list[_Waiting] = []
         size = 0
         while self._waiting and len(taken) < limits.BATCH_LINES:

@@ -1,4 +1,4 @@
-"""`Publisher`: one interface over HTTP (ingest) and Kafka."""
+"""`Publisher`: one interface for publishing over HTTP (ingest) and straight to Kafka."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,14 @@ DEADLINE_S: Final = 30.0
 
 
 class Publisher:
-    """An async context manager; safe for concurrent use within the event loop it was opened in: else `NotOpen`."""
+    """Sends notifications. Make one with `Publisher.http` or `Publisher.kafka`.
+
+        async with Publisher.http("http://localhost:8080", token=token) as publisher:
+            await publisher.publish(recipient="ann", type="call.missed", message="Bob called", priority="urgent")
+
+    Several tasks may use one publisher at the same time, all of them in the event loop that opened it. In another loop,
+    and while the publisher is not open, each call raises `NotOpen`.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -31,9 +38,11 @@ class Publisher:
         get_token: GetToken | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> "HttpPublisher":
-        """Publish through ingest at `url`. The token's subject is the sender.
+        """Return a publisher that sends through the ingest at `url`. The sender is the subject of the token.
 
-        `deadline_s` is for one call, the time it waits for its turn included.
+        Give either `token` or `get_token`, a function (async or not) that returns a token and is called again when the
+        server refuses that one; else ValueError is raised. `deadline_s` is the time in seconds that one call may take,
+        repeats and waiting included.
         """
         from clarion.client.publishing.http_publisher import HttpTransport
 
@@ -41,7 +50,12 @@ class Publisher:
 
     @classmethod
     def kafka(cls, bootstrap: str, *, sender: str, prefix: str = "", deadline_s: float = DEADLINE_S) -> Self:
-        """Publish straight to Kafka as `sender`. `prefix` is that of the topics (CLARION_PREFIX)."""
+        """Return a publisher that sends straight to Kafka as `sender`.
+
+        `bootstrap` has the brokers' addresses, as `host:port`, separated by commas. `prefix` is what the names of the
+        topics begin with (CLARION_PREFIX). `deadline_s` is the time in seconds that one call may take, or the opening,
+        which raises `Unavailable` when no broker answers.
+        """
         from clarion.client.publishing.kafka_publisher import KafkaTransport
 
         return cls(KafkaTransport(bootstrap, sender, prefix, deadline_s))
@@ -61,12 +75,20 @@ class Publisher:
     ) -> str:
         """Publish one notification; return its id once Kafka has acknowledged it.
 
-        Transient failures are tried again within the deadline, which is safe because the id stays the same. Give an
-        `idempotency_key` when your own process may repeat the call. With `deliver_at` it is held until then, at most
-        365 days. Raises `Refused`, or `Unavailable` (it may still arrive), or ValueError for an unknown priority.
+        Failures that may pass are tried again within the deadline, which is safe because the id stays the same. Give
+        an `idempotency_key` when your own process may repeat the call: the same key makes the same id.
 
-        Publish as many at once as you like: over HTTP a few requests are under way, and those without a key that wait
-        meanwhile go together. Each of those with a key takes a request, 16 at once.
+        `type` is a name such as `call.missed`, at most 64 of the characters `a-z0-9._-`. `message` has at most 4,096
+        characters. `data` is a JSON object for the client, at most 16 KiB. `deliver_at` is when to deliver, at most 365
+        days ahead; without it, that is at once. `expires_at` is when the notification ends, at most 730 days ahead.
+        Both need a time zone. Of one recipient's notifications with the same priority and `collapse_key`, the newest
+        replaces those before it that nobody has read.
+
+        Raise `Refused`, which is final, `Unavailable` (the notification may still arrive), or ValueError for an unknown
+        priority.
+
+        Publish as many at a time as you like. Over HTTP a few requests are under way, and what waits meanwhile is sent
+        as one batch. A notification with a key takes a request of its own, and 16 of those are under way at a time.
         """
         submission = Submission(
             type=type,
@@ -81,9 +103,9 @@ class Publisher:
         return await self._transport.send(submission, idempotency_key)
 
     async def publish_many(self, notifications: Sequence[Submission]) -> list[Result]:
-        """Publish many, each to its `recipient`; the results are in their order, and one never harms another.
+        """Publish many, each to its `recipient`; return a `Result` for each, in the same order.
 
-        Raises `Refused` when not the notifications but the caller was refused (token, scope).
+        One that is refused does not affect the others. Raise `Refused` when the caller is refused (token, scope).
         """
         return await self._transport.send_many(notifications)
 
@@ -98,23 +120,23 @@ class Publisher:
 
 
 class HttpPublisher(Publisher):
-    """Ingest also tells what became of a notification, and takes it back."""
+    """A `Publisher` through ingest, which also says what became of a notification, and retracts it."""
 
     def __init__(self, transport: "HttpTransport") -> None:
         super().__init__(transport)
         self._http = transport
 
     async def status(self, id_: str) -> Status | None:
-        """What became of a notification of this sender; None while it is not stored, unless it is retracted already.
+        """Return what became of a notification of this sender, or None while it is not stored.
 
-        Raises `Refused`, or `Unavailable`.
+        One that is retracted before it is stored has a status, too. Raise `Refused` or `Unavailable`.
         """
         return await self._http.status(id_)
 
     async def retract(self, id_: str) -> None:
-        """Take a notification back, which takes effect soon after; to be repeated without harm.
+        """Retract a notification of this sender, also one that is not stored yet.
 
-        It may be on its way still. Raises `Refused` (404: it is another's), or `Unavailable` (it may still be
-        retracted).
+        It leaves the user's inbox and devices soon after. Calling this again is harmless. Raise `Refused` (status 404
+        when the notification is another sender's), or `Unavailable` (the notification may still be retracted).
         """
         await self._http.retract(id_)

@@ -1,1 +1,1 @@
-"""`Subscriber`: connections, reconnecting, positions, and marks."""
+"""`Subscriber`: connections, reconnecting, positions and marks."""

@@ -1,4 +1,4 @@
-"""One connection of a subscriber: the handshake, `resume`, and frames until it ends, with the reason as a value."""
+"""One connection of a subscriber: the handshake, `resume`, then frames until it ends; the reason is returned."""
 
 import asyncio
 import logging
@@ -19,23 +19,23 @@ from clarion.contracts.api.frames import Batch, Bye, ClientFrame, Hello, Ping, P
 
 OPEN_S: Final = 10.0
 HELLO_S: Final = 10.0
-SILENCE_S: Final = 10.0  # beyond the server's ping interval
+SILENCE_S: Final = 10.0  # how long beyond the server's ping interval nothing may come
 CLOSE_S: Final = 2.0
 REDIRECTS: Final = 3
 MAX_FRAME_BYTES: Final = 1024 * 1024
 
 log = logging.getLogger(__name__)
 
-# at debug, websockets writes down headers and frames, tokens included: not into an application's log
+# at level debug, websockets logs headers and frames with their tokens, which must not be in an application's log
 _wire: Final = logging.getLogger("clarion.client.wire")
 _wire.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why a connection ended: a close code (1006: the network), what was said, and the wait the server asked for.
+    """Why a connection ended: the close code (1006 for the network), the reason, and the wait that the server wants.
 
-    `unreadable`: by this side, since a frame of a known kind could not be read.
+    `unreadable` says that this side ended the connection, because it could not read a frame of a known kind.
     """
 
     code: int
@@ -45,11 +45,11 @@ class Ended:
 
 
 class Unreadable(Exception):
-    """What `on_frame` raises for a frame that it cannot read; whatever else it raises is no business of the network."""
+    """Raised by `on_frame` for a frame that it cannot read. All else that `on_frame` raises comes out of `run`."""
 
 
 def items_of(frame: Batch) -> list[Received]:
-    """What a batch carries. Raises `Unreadable`."""
+    """Return the items of a batch. Raise `Unreadable`."""
     try:
         return [frames.decode_item(body) for body in frame.items]
     except msgspec.DecodeError as error:
@@ -63,14 +63,21 @@ def _resume(position: Position) -> Resume:
 
 
 class _Connect(connect):
-    """Follows no redirect by itself: to another origin it would go without the token, which then counts as refused."""
+    """A `connect` that follows no redirect.
+
+    The one of websockets leaves out the token when it goes to another origin, which then refuses the connection.
+    """
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 class Connection:
-    """`on_frame` gets every frame but pings' answers; it must not block, and what it raises comes out. Use once."""
+    """One connection to the gateway at `url`, used once. It resumes at `position`.
+
+    `on_frame` is called with every frame of a known kind, and must not block. What it raises comes out of `run`, except
+    for `Unreadable`, which ends the connection.
+    """
 
     def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:
         self._url = websocket_url(url)
@@ -81,6 +88,7 @@ class Connection:
         self._retry_s = 0.0
 
     async def run(self) -> Ended:
+        """Connect, follow redirects that may be followed, and read frames; return why the connection ended."""
         url = self._url
         for _ in range(REDIRECTS + 1):
             try:
@@ -126,7 +134,10 @@ class Connection:
             return ended
 
     async def send(self, frame: ClientFrame) -> bool:
-        """Whether it was written; a connection that is gone needs no error here, its reader tells."""
+        """Send a frame; return whether it was written.
+
+        A connection that is gone raises nothing here, because `run` returns why it ended.
+        """
         if self._connection is None:
             return False
         try:
@@ -136,7 +147,7 @@ class Connection:
         return True
 
     async def _read(self, receive: Callable[[], Awaitable[bytes]]) -> Ended:
-        """Frames, until there is no use in going on."""
+        """Read and answer frames until the connection ends, or is silent for too long; return why."""
         within_s = HELLO_S
         while True:
             frame = await self._next(receive, within_s)
@@ -159,7 +170,10 @@ class Connection:
                 return self._unreadable(error)
 
     async def _next(self, receive: Callable[[], Awaitable[bytes]], within_s: float) -> ServerFrame | Ended | None:
-        """None: a frame of a later version. What `receive` raises comes out, but for a socket's own end."""
+        """Return the next frame, why the connection ended, or None for a frame that only a later version knows.
+
+        What `receive` raises comes out, except for the end of the socket.
+        """
         try:
             async with asyncio.timeout(within_s):
                 return frames.decode_known(await receive())
@@ -178,7 +192,7 @@ class Connection:
 
 
 def websocket_url(url: str) -> str:
-    """`http://host` or `ws://host` → `ws://host/v1/ws`."""
+    """Return `ws://host/v1/ws` for `http://host` or `ws://host`, and `wss:` for TLS. Raise ValueError for all else."""
     scheme, separator, rest = url.partition("://")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if not separator or scheme not in schemes:
@@ -187,9 +201,9 @@ def websocket_url(url: str) -> str:
 
 
 def _refused(error: InvalidStatus) -> Ended:
-    """A refusal before the upgrade, as the close code that means the same.
+    """Return a refusal of the upgrade as the close code that means the same.
 
-    The gateway's own are 403 (origin), 429 and 503; all the rest is said by what stands before it, and passes.
+    A gateway itself answers 403 (origin), 429 and 503. All other statuses come from a proxy, and pass.
     """
     response = error.response
     status = response.status_code

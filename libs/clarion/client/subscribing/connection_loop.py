@@ -1,4 +1,4 @@
-"""One connection after the other, and what they bring: kept in `Progress` until it is asked for."""
+"""Runs one connection after the other, and keeps what they bring in `Progress` until the application takes it."""
 
 import asyncio
 import logging
@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class ConnectionLoop:
-    """The task of a `Subscriber`: connects again and again, takes every frame, and sends acknowledgements and marks."""
+    """The task of a `Subscriber`: connects again and again, takes every frame, and sends acknowledgements and marks.
+
+    `state` is where the subscriber stands now, and `stats` counts what it has done.
+    """
 
     def __init__(
         self,
@@ -46,14 +49,14 @@ class ConnectionLoop:
         self._progress = Progress(Position())
         self._outbox = Outbox(self._say)
         self._connection: Connection | None = None
-        self._is_plain = False  # `resume` says nothing that an older gateway cannot read
+        self._is_plain = False  # `resume` leaves out what an older gateway cannot read
         self._arrived = asyncio.Event()
         self._live = asyncio.Event()
         self.state = State.CLOSED
         self.stats = Stats()
 
     async def _run(self) -> None:
-        """Connect again and again. Raises the `SubscribeError` that ends it."""
+        """Connect again and again until cancelled. Raise the `SubscribeError` after which there is no return."""
         while True:
             self._enter(State.CONNECTING)
             self._progress.connected()
@@ -71,7 +74,7 @@ class ConnectionLoop:
                 self._connection = None
                 self._live.clear()
             if ended.code == Close.PROTOCOL and not was_greeted and bound:
-                self._is_plain = True  # an older gateway, which does not know whose a position is
+                self._is_plain = True  # an older gateway knows no `user` and `deployment` in `resume`
                 ended = replace(ended, code=1006)
             delay_s = self._reconnect.after(
                 ended,
@@ -87,13 +90,14 @@ class ConnectionLoop:
             await asyncio.sleep(delay_s)
 
     def _resumed(self) -> Position:
+        """Return the position to resume at, without its owner for a gateway that cannot read that."""
         position = self._progress.position
         if position.deployment is None or not self._is_plain:
             return position
         return Position(position.cursors, position.since)
 
     def _connection_at(self, url: str, token: str, position: Position) -> Connection:
-        """A connection, not begun: what carries it may be another thing than a socket."""
+        """Return a connection that is not open yet. A subclass may carry it by something else than a socket."""
         return Connection(url, token, position, self._on_frame)
 
     def _on_frame(self, frame: ServerFrame) -> None:
@@ -108,7 +112,7 @@ class ConnectionLoop:
                 self._reconnect.greeted(time.monotonic())
                 if not self._progress.belongs_to(frame.user, frame.deployment):
                     log.warning("the stored position is of another user or deployment: beginning again")
-                if self._progress.position.since is None:  # else it may be of one that was taken for fresh
+                if self._progress.position.since is None:  # else this client may have been taken for a fresh one
                     self._progress.ping(frame.since)
                     self._arrived.set()
                 self._unread.told(frame.unread)
@@ -145,9 +149,9 @@ class ConnectionLoop:
         self.stats.repeats = self._progress.repeats
         tag = self._progress.to_acknowledge()
         if tag is not None and self._connection is not None:
-            # lost with its connection? then `resume` acknowledges, by its cursors
+            # if it is lost with its connection, the cursors of the next `resume` acknowledge instead
             await self._connection.send(Ack(tag))
 
     async def _say(self, mark: Mark) -> bool:
-        """Not before `hello`: until then a gateway hears `resume` only."""
+        """Send a mark; return whether it was written. Before `hello` it is not: a gateway takes only `resume` then."""
         return self._live.is_set() and self._connection is not None and await self._connection.send(mark)

@@ -1,4 +1,4 @@
-"""Where a subscriber keeps how far it got, so that the next process goes on from there. One store a user."""
+"""Where a subscriber keeps its position, so that the next process resumes there. A store belongs to one user."""
 
 import asyncio
 import logging
@@ -16,7 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far each lane is handled, the `since` kept with it, and whose it is: of that user of that deployment."""
+    """How far a subscriber has handled each lane.
+
+    `since` is the moment up to which the client has missed nothing, as the server said it. `user` and `deployment` say
+    whose position this is: for others it does not count.
+    """
 
     cursors: dict[Lane, JsonOrder] = {}
     since: str | None = None
@@ -25,32 +29,52 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class CursorStore(Protocol):
-    async def load(self) -> Position: ...
+    """Keeps the position of one user's subscriber between processes: `JsonFile`, or a store of your own.
+
+    What `load` and `save` raise comes out of the subscriber.
+    """
+
+    async def load(self) -> Position:
+        """Return the position that was saved last, or an empty one, `Position()` of this module, if there is none."""
+        ...
 
     async def save(self, position: Position) -> None:
-        """An old position is harmless: what came after it arrives again."""
+        """Keep a position. Called at most once a second while items are handled, and at the end.
+
+        Losing the latest position is harmless: what came after an earlier one arrives again.
+        """
         ...
 
 
 class InMemory:
+    """A `CursorStore` that lasts as long as its process: a subscriber's default."""
+
     def __init__(self) -> None:
         self._position = Position()
 
     async def load(self) -> Position:
+        """Return the position that was saved last, or an empty one."""
         return self._position
 
     async def save(self, position: Position) -> None:
+        """Keep a position in memory."""
         self._position = position
 
 
 class JsonFile:
-    """A file that is replaced as a whole: after a crash it holds the old position or the new one, never half."""
+    """A `CursorStore` in a file, which is replaced as a whole: a crash leaves the old position or the new one.
+
+    The file belongs to one user. Its folder must exist.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
 
     async def load(self) -> Position:
-        """What is damaged is dropped, said, and gone from the file, too: the next one finds it mended."""
+        """Return the position in the file, or an empty one if there is no file.
+
+        What is damaged in it is left out, with a warning in the log, and removed from the file. Raise OSError.
+        """
         try:
             text = await asyncio.to_thread(self._path.read_bytes)
         except FileNotFoundError:
@@ -62,6 +86,7 @@ class JsonFile:
         return position
 
     async def save(self, position: Position) -> None:
+        """Replace the file. Raise OSError."""
         await asyncio.to_thread(self._replace, msgspec.json.encode(position))
 
     def _replace(self, text: bytes) -> None:
@@ -71,9 +96,9 @@ class JsonFile:
 
 
 def sound(found: object) -> tuple[Position, list[str]]:
-    """What of it can be a position, and the names of the rest.
+    """Return what of a loaded document can be a position, and the names of the rest.
 
-    A gateway that cannot read a position ends the connection for good, each time.
+    A gateway that cannot read a position in `resume` closes each connection with 4400.
     """
     if not isinstance(found, dict):
         return Position(), ["all of it"]

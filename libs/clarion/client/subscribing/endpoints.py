@@ -1,11 +1,11 @@
-"""Which gateway's address is tried next: all gateways are alike, but one may be on its way out, or not here yet."""
+"""Chooses the gateway that is tried next. All gateways are alike, but one may be ending, or not yet started."""
 
 import random
 from collections.abc import Sequence
 
 
 class Endpoints:
-    """Never the same one twice in a row while another may be tried. `now` is monotonic seconds."""
+    """The addresses of gateways. None is tried twice in a row while another may be. Times are monotonic seconds."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         if not urls:
@@ -14,15 +14,15 @@ class Endpoints:
         self._last = ""
 
     def turned_away(self, until: float) -> None:
-        """The one that was tried last let nobody in, and asked not to be tried again before `until`."""
+        """Note that the gateway that was tried last refused to connect, and is not to be tried again before `until`."""
         self._not_before[self._last] = until
 
     def wait_s(self, now: float) -> float:
-        """Until one may be tried."""
+        """Return the seconds until any gateway may be tried."""
         return max(0.0, min(self._not_before.values()) - now)
 
     def next(self, now: float) -> str:
-        """One that may be tried; the one that may be soonest when it is too early for all."""
+        """Return an address that may be tried; if it is too early for all of them, the first that may be."""
         soonest = max(now, min(self._not_before.values()))
         may = [url for url, moment in self._not_before.items() if moment <= soonest]
         others = [url for url in may if url != self._last]

@@ -1,4 +1,4 @@
-"""Sends marks over whatever connection is open, again and again until the server confirms them."""
+"""Sends marks over the open connection, again and again until the server confirms them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -15,7 +15,10 @@ BUSY: Final = Backoff(base_s=1.0, cap_s=30.0)
 
 
 class Outbox:
-    """`send` says whether it wrote a frame: False without a connection that may be spoken on."""
+    """The marks of a subscriber on their way to the server.
+
+    `send` returns whether it wrote a frame; it did not if there is no connection, or one before its `hello`.
+    """
 
     def __init__(self, send: Callable[[Mark], Awaitable[bool]]) -> None:
         self._send = send
@@ -25,38 +28,39 @@ class Outbox:
         self.sending: asyncio.Task[None] | None = None
 
     async def put(self, kind: type[Mark], ids: Sequence[str]) -> None:
-        """Keep them, and send them soon. While there is no room it waits. Raises `Unconfirmed`, and keeps none."""
+        """Keep marks and send them soon. Raise `Unconfirmed`, and keep none, if there is no room within `ROOM_S`."""
         try:
             async with asyncio.timeout(ROOM_S):
                 while not self._marks.add(kind, ids):
                     self._confirmed.clear()
                     await self._confirmed.wait()
         except TimeoutError as error:
-            self.resend()  # if only their `sync` was missed, this brings it
+            self.resend()  # brings the `sync` again, in case only that was missed
             said = f"{MARKS:,} marks wait for the server to confirm them, and no more are kept: try again in a while"
             raise Unconfirmed(said) from error
         if self.sending is None or self.sending.done():
-            self._start(self._go_on())  # before the frame is written: what is marked meanwhile waits its turn
+            self._start(self._go_on())  # first, so that marks made during the write wait their turn
             await self._send_next()
 
     def resend(self) -> None:
-        """On a new connection, and when the server could not tell everything."""
+        """Send all marks again: on a new connection, and when the server could not tell everything that changed."""
         self._marks.unsent()
         if self._marks:
             self._start(self._send_all())
 
     def refused(self) -> None:
-        """The server was too busy for one of the frames, and does not say for which."""
+        """Send all marks again after a pause: the server was too busy for a frame, and does not say for which one."""
         if self._marks:
             self._start(self._send_all_after(BUSY.delay(self._refusals)))
 
     def synced(self, change: Op, ids: Sequence[str]) -> None:
+        """Forget the marks that a `sync` confirms, and let those go on that wait for room."""
         if self._marks.confirmed(change, ids):
             self._refusals = 0
             self._confirmed.set()
 
     async def close(self) -> None:
-        """Send at once all that is due, since nothing can be sent later."""
+        """Send all that is not sent yet, at once, because the connection ends."""
         if self.sending is not None:
             self.sending.cancel()
         while await self._send_next():

@@ -1,6 +1,6 @@
-"""What a subscriber has received, handed out and handled; what it may acknowledge and where it would resume. Pure.
+"""What a subscriber has received, handed out and handled; what it may acknowledge, and where it would resume. Pure.
 
-One queue in the order of arrival holds items and marks. A mark stands behind what it depends on, so that an
+One queue holds, in the order of arrival, items and marks. A mark stands behind the items that it depends on, so that an
 acknowledgement, a cursor or a `since` moves only once everything before it is handled (D-handled-first).
 """
 
@@ -15,17 +15,17 @@ from clarion.contracts.api.frames import Received
 from clarion.contracts.lanes import Lane
 from clarion.contracts.order import JsonOrder
 
-# Credit keeps a sane server far below this; more in the queue is a server that does not count.
+# Credit keeps a sane server far below this limit; with more in the queue, the server does not count credit.
 MAX_QUEUED: Final = 10_000
 
 
 class Overrun(Exception):
-    """The server sent far more than it has credit for."""
+    """The server has sent far more than it has credit for."""
 
 
 @dataclass(slots=True)
 class _Mark:
-    """Reached when everything before it is handled. `tag` is None for what came with a ping."""
+    """A place in the queue, which is reached once everything before it is handled. The mark of a ping has no `tag`."""
 
     tag: int | None
     since: str | None
@@ -33,6 +33,11 @@ class _Mark:
 
 
 class Progress:
+    """How far one subscriber has come, over all of its connections.
+
+    It remembers the ids of the last `remembered` handled items; `repeats` counts the items that were dropped.
+    """
+
     def __init__(self, position: Position, remembered: int = limits.REMEMBERED_IDS) -> None:
         self._cursors = dict(position.cursors)
         self._since = position.since
@@ -43,14 +48,18 @@ class Progress:
         self._remembered = remembered
         self._in_hand: Received | None = None
         self._tag: int | None = None
-        self.repeats = 0  # what was dropped: handled before, or retracted
+        self.repeats = 0  # items that were dropped: handled before, or retracted
 
     @property
     def position(self) -> Position:
+        """Return the position at which the next connection, or the next process, resumes."""
         return Position(dict(self._cursors), self._since, self._user, self._deployment)
 
     def belongs_to(self, user: str | None, deployment: str | None) -> bool:
-        """Whose all of this is, as a server tells it; False when it was another's: then it begins again."""
+        """Note the owner of the position, as a server tells it in `hello`.
+
+        Return False when the position was another's; it is then emptied, so that the subscriber begins again.
+        """
         if user is None or deployment is None:  # a server of an earlier version
             return True
         is_same = self._deployment is None or (self._user, self._deployment) == (user, deployment)
@@ -60,17 +69,17 @@ class Progress:
         return is_same
 
     def forget(self, lanes: Iterable[Lane]) -> None:
-        """Their cursors are of lanes that are not there any more."""
+        """Drop the cursors of these lanes, whose orders do not exist any more."""
         for lane in lanes:
             self._cursors.pop(lane, None)
 
     def connected(self) -> None:
-        """A new connection: tags start again, and what was not handed out will be sent again."""
+        """Begin a new connection: its tags start again, and what was not handed out is sent again."""
         self._queue.clear()
         self._tag = None
 
     def batch(self, tag: int, items: Iterable[Received], since: str | None) -> None:
-        """Raises `Overrun`."""
+        """Queue the items of a batch, and behind them its tag, its `since` and their cursors. Raise `Overrun`."""
         cursors: dict[Lane, JsonOrder] = {}
         for item in items:
             self._queue.append(item)
@@ -81,25 +90,29 @@ class Progress:
             raise Overrun(f"more than {MAX_QUEUED} items unhandled")
 
     def ping(self, since: str | None) -> None:
+        """Queue the `since` of a ping, which counts once everything before it is handled."""
         if self._queue and isinstance(last := self._queue[-1], _Mark):
-            last.since = since or last.since  # nothing came between: one mark does for both
+            last.since = since or last.since  # no item came between, so one mark serves both
         else:
             self._queue.append(_Mark(None, since))
 
     def handled(self) -> None:
-        """What was taken last is handled."""
+        """Count the item that was taken last as handled."""
         if self._in_hand is not None:
             self._remember(self._in_hand.id)
             self._in_hand = None
         self._advance()
 
     def retracted(self, ids: Iterable[str]) -> None:
-        """Hand out none of these any more: it may be told before they come, since lanes have topics of their own."""
+        """Hand out none of these any more. A retraction may come before its item, as lanes have topics of their own."""
         for id_ in ids:
             self._remember(id_)
 
     def take(self) -> Received | None:
-        """The next item to handle, after `handled`; None when there is none, or when `handled` has to look first."""
+        """Return the next item to handle, to be called after `handled`.
+
+        None means that there is no item, or that a mark or a repeat is next, which `handled` passes over.
+        """
         head = self._queue[0] if self._queue else None
         if not isinstance(head, Received) or head.id in self._handled:
             return None
@@ -108,14 +121,15 @@ class Progress:
         return head
 
     def to_acknowledge(self) -> int | None:
-        """The highest tag that may be acknowledged now; each is told once."""
+        """Return the highest tag that may be acknowledged now, each only once, or None."""
         tag, self._tag = self._tag, None
         return tag
 
     def _advance(self) -> None:
         """Pass over marks and repeats, up to the next item to hand out.
 
-        Repeats are told here and not on arrival: one may repeat what is in hand just now, and is handled only with it.
+        Repeats are found here and not on arrival: one may repeat the item that the application is just handling, and is
+        handled only once that one is.
         """
         while self._queue:
             head = self._queue[0]

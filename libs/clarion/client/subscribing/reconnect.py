@@ -1,7 +1,7 @@
-"""Whether and when to come back after a connection ended. Pure: moments are monotonic seconds.
+"""Decides whether and when to connect again after a connection ended. Pure: moments are monotonic seconds.
 
-4401 is worth one try with a fresh token. Only the refusal of that one, fetched for just this connection, is a verdict:
-a token that was good for a while, or that an outage outlived, says nothing about the next.
+After 4401 a new token is tried once. Only when the server refuses that one, too, which was fetched for just this
+connection, is the refusal final: a token that has expired, also during an outage, says nothing about the next one.
 """
 
 from typing import Final
@@ -13,12 +13,14 @@ from clarion.contracts import limits
 from clarion.contracts.api.close_codes import REFRESH_ON, RETURN_ON, Close
 from clarion.resilience.backoff import Backoff
 
-STABLE_S: Final = 10.0  # a connection that lived this long after `hello` forgives what went wrong before it
+STABLE_S: Final = 10.0  # once a connection lived this long after `hello`, earlier failures do not count any more
 
 
 class Reconnect:
+    """Counts what went wrong since the last stable connection, and says how long to wait before the next one."""
+
     def __init__(self, addresses: Endpoints, backoff: Backoff | None = None) -> None:
-        """`backoff` in place of RECONNECT_MIN_S to RECONNECT_MAX_S."""
+        """Take a `backoff` in place of the usual one, which waits RECONNECT_MIN_S to RECONNECT_MAX_S."""
         self.addresses: Final = addresses
         self._at_least_s = 0.0 if backoff else limits.RECONNECT_MIN_S
         self._backoff = backoff or Backoff(limits.RECONNECT_MIN_S, limits.RECONNECT_MAX_S - limits.RECONNECT_MIN_S)
@@ -28,18 +30,20 @@ class Reconnect:
         self._token_refusals = 0
 
     def greeted(self, now: float) -> None:
+        """Note that the connection got its `hello`."""
         self._greeted_at = now
 
     def after(self, ended: Ended, now: float, *, may_refresh: bool, is_latest: bool = True) -> float:
-        """Seconds to wait. Raises the `SubscribeError` of an end that does not allow to return.
+        """Return the seconds to wait before the next connection. Raise a `SubscribeError` when there must be none.
 
-        `may_refresh`: another token can be had than the one it had. `is_latest`: none came meanwhile.
+        `may_refresh` says that a new token can be fetched. `is_latest` says that none was fetched since the connection
+        got its token.
         """
         greeted_at, self._greeted_at = self._greeted_at, None
-        if greeted_at is not None and now - greeted_at >= STABLE_S:  # a greeting alone proves nothing
+        if greeted_at is not None and now - greeted_at >= STABLE_S:  # `hello` alone proves nothing
             self._failures = self._token_refusals = 0
         self._judge(ended, may_refresh=may_refresh, is_latest=is_latest)
-        # in a row, however long each lived; a rolling update may mend it
+        # unreadable ends in a row, however long each connection lived; a rolling update may mend the cause
         self._unreadable = self._unreadable + 1 if ended.unreadable else 0
         failures, self._failures = max(self._failures, self._unreadable - 1), self._failures + 1
         asked_for_s = self._asked_for_s(ended, now, was_greeted=greeted_at is not None)
@@ -47,7 +51,7 @@ class Reconnect:
 
     def _judge(self, ended: Ended, *, may_refresh: bool, is_latest: bool) -> None:
         if ended.code in RETURN_ON:
-            self._token_refusals = 0  # the next one is of a token that is not just fetched
+            self._token_refusals = 0  # a refusal after this is not of a token that was just fetched
             return
         said = ended.reason or "no reason was given"
         if ended.code in REFRESH_ON:
@@ -64,7 +68,10 @@ class Reconnect:
         raise Disconnected(f"close code {ended.code}: {said}; is the url a gateway's, and this SDK no older than it?")
 
     def _asked_for_s(self, ended: Ended, now: float, *, was_greeted: bool) -> float:
-        """By the server: of whoever it served, wherever they go; else only for itself."""
+        """Return the seconds for which the server wants the client to wait.
+
+        A server that had sent `hello` wants that before a connection to any gateway; another one only for itself.
+        """
         if was_greeted:
             return ended.retry_s
         self.addresses.turned_away(now + ended.retry_s)

@@ -1,4 +1,4 @@
-"""Where a redirect of a gateway's address leads, and whether the token may go there. Pure."""
+"""Decides whether a redirect may be followed: the token goes to the same host only. Pure."""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -6,7 +6,10 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 def followed(url: str, location: str) -> str | None:
-    """The address to go on with, or None: to another host, or from TLS to none, a token is not taken along."""
+    """Return the address that a redirect leads to, or None if it must not be followed.
+
+    A token is sent neither to another host, nor to another port by the same scheme, nor from TLS to none.
+    """
     try:
         old = urlsplit(url)
         new = urlsplit(urljoin(url.replace("ws", "http", 1), location))

@@ -1,4 +1,4 @@
-"""How far a subscriber got, between its memory and the application's storage."""
+"""Moves a subscriber's position between its memory and the application's storage."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ SAVE_EVERY_S: Final = 1.0
 
 
 class SavedPosition:
-    """Writes only what has changed, and no more often than once a second, except at the end."""
+    """A position in a `CursorStore`. Written only if it has changed, and at most once a second except at the end."""
 
     def __init__(self, storage: CursorStore) -> None:
         self._storage = storage
@@ -22,7 +22,10 @@ class SavedPosition:
         self._saved_at = 0.0
 
     async def load(self) -> Position:
-        """As far as it is sound; what a storage of the application's own has may be of any age."""
+        """Return the stored position without what is damaged, which is then removed from the storage.
+
+        The application's own storage may hold what an SDK of any version has written.
+        """
         loaded = await self._storage.load()
         position, dropped = sound(msgspec.to_builtins(loaded))
         if dropped:
@@ -32,10 +35,12 @@ class SavedPosition:
         return position
 
     async def save_now_and_then(self, position: Position) -> None:
+        """Write a position if the last write is a second ago."""
         if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
             await self.save(position)
 
     async def save(self, position: Position) -> None:
+        """Write a position if it differs from what is stored."""
         if position != self._saved:
             await self._storage.save(position)
             self._saved = position

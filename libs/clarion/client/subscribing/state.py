@@ -1,10 +1,16 @@
-"""What an application may show of its subscriber: where it stands, and what it has done."""
+"""What an application may show of its subscriber: its state, and counts of what it has done."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
+    """Where a subscriber stands; `on_state` is called with each change.
+
+    `connecting` until the server's `hello`, then `live`; `waiting` between two connections; `closed` before the start
+    and after the end.
+    """
+
     CONNECTING = "connecting"
     LIVE = "live"
     WAITING = "waiting"
@@ -13,7 +19,11 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Stats:
-    """`received`: handed out; `repeats`: dropped; `reconnects`: connections lost and sought again."""
+    """Counts since the subscriber was made.
+
+    `received` are the notifications that were handed out, `repeats` those that were dropped since they had been handled
+    or retracted before, `reconnects` the connections that were lost and are made again.
+    """
 
     received: int = 0
     repeats: int = 0

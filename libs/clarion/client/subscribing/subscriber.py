@@ -1,4 +1,4 @@
-"""`Subscriber`: one user's notifications, live and replayed, each handed out once, over many connections."""
+"""`Subscriber`: one user's notifications, live and replayed, each handed out once over many connections."""
 
 import asyncio
 import logging
@@ -35,12 +35,20 @@ COMMAND_S: Final = 10.0
 
 
 class Subscriber(ConnectionLoop):
-    """Use it as `async with Subscriber(url, token=…) as s: async for n in s: …`.
+    """Receives one user's notifications: those that wait, then live ones. The user is the subject of the token.
 
-    An item is handled when the next one is asked for (or `handled` is called): only then is it acknowledged, so that
-    what a crash interrupts arrives again. Use one task for iterating. What the server sends is bounded by its credit,
-    which handled items give back. What `get_token`, the storage or a callback raises ends the iteration and comes out
-    of it.
+        async with Subscriber("http://localhost:8081", get_token=fetch, storage=JsonFile("ann.json")) as notifications:
+            async for notification in notifications:  # asking for the next one acknowledges this one
+                print(notification.lane, notification.message)
+
+    A notification counts as handled, and is acknowledged, when the next one is asked for, or when `handled` is called.
+    So what a crash interrupts arrives again. Iterate in one task only. A slow application gets no more than it can
+    take: the server waits once 64 notifications, or 256 KiB of them, are not handled (urgent ones may be 64 more while
+    they cannot be stored).
+
+    The subscriber connects again by itself. The iteration raises `TokenRefused`, `Forbidden` or `Disconnected` when the
+    server does not allow that, and whatever `get_token`, the storage or a callback raises. A subscriber is used once:
+    opening it again raises `NotOpen`.
     """
 
     def __init__(
@@ -54,6 +62,16 @@ class Subscriber(ConnectionLoop):
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
+        """Take the addresses of one or several gateways as `url`, and either `token` or `get_token`.
+
+        `get_token` is a function (async or not) that returns a token; it is called again when the server refuses one.
+        `storage` keeps the position for the next process (`JsonFile`); without one, each process gets what is pending.
+        `on_state` is called with each change of state. `on_sync` is called with each `ServerSync`, by which the
+        user's devices stay alike, and each `Resync`, after which the application reads the inbox again. Callbacks must
+        not block. `backoff` takes the place of the usual waits between two connections, 0.5 to 30 seconds.
+
+        Raise ValueError for a `url` that is no gateway's, and unless exactly one of `token` and `get_token` is given.
+        """
         self._inbox = Inbox(url, tokens=(tokens := TokenSource(token, get_token)))
         urls = [url] if isinstance(url, str) else url
         super().__init__(urls, tokens, UnreadCount(self._inbox.unread_count), backoff, on_state, on_sync)
@@ -64,13 +82,13 @@ class Subscriber(ConnectionLoop):
 
     @property
     def unread_count(self) -> int | None:
-        """As the server told it last; None before it has."""
+        """Return how many notifications are unread, as the server told it last: 100 at most, None before the first."""
         return self._unread.value
 
     # ---- life
 
     async def __aenter__(self) -> Self:
-        """Raises `NotOpen` when it was used before."""
+        """Load the position and start connecting. Raise `NotOpen` when the subscriber was used before."""
         if self._running is not None:
             raise NotOpen("this subscriber was used already: make another one")
         self._life.begin()
@@ -82,7 +100,11 @@ class Subscriber(ConnectionLoop):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Whoever is cancelled here waits for less, and leaves nothing undone: what is not saved would come again."""
+        """Send what is acknowledged and marked, end the connection, and save the position.
+
+        A task that is cancelled here waits for less, and the position is saved all the same: what is not saved would
+        come again.
+        """
         self._life.end()
         try:
             await self._acknowledge()
@@ -114,7 +136,10 @@ class Subscriber(ConnectionLoop):
         return self
 
     async def __anext__(self) -> Received:
-        """The next notification. Raises a `SubscribeError` when the server does not allow to return."""
+        """Acknowledge the notification before, and return the next one, waiting for it without a limit.
+
+        Raise a `SubscribeError` when the server does not allow another connection, or `NotOpen`.
+        """
         if self._running is None:
             raise NotOpen("this subscriber is not open yet: use `async with Subscriber(…)`")
         self._life.check_loop()
@@ -132,24 +157,32 @@ class Subscriber(ConnectionLoop):
             await self._arrived.wait()
 
     async def handled(self) -> None:
-        """Count the last item as handled now, without asking for the next."""
+        """Acknowledge the last notification now, without asking for the next one.
+
+        Call it before the iteration ends with `break`, or the last notification arrives again.
+        """
         self._progress.handled()
         await self._acknowledge()
 
     # ---- commands
 
     async def read(self, ids: Sequence[str]) -> None:
-        """Mark as read, on every device. Raises `NotConnected`, or `Unconfirmed` when too many marks wait.
+        """Mark notifications as read on all devices.
 
-        Once this returns, the mark is sent, and sent again over new connections until the server confirms it by `sync`;
-        whoever leaves the subscriber before that, or needs the server's verdict, asks `Inbox`.
+        Raise `NotConnected` without a connection within 10 seconds, `Unconfirmed` when 1,000 marks wait already, or
+        `NotOpen`.
+
+        After the return the mark is sent, and sent again over new connections, until the server confirms it or the
+        subscriber ends. Use `Inbox` when you end the subscriber before that, or need the server's answer.
         """
         await self._mark(Read, ids)
 
     async def unread(self, ids: Sequence[str]) -> None:
+        """Mark notifications as unread on all devices. Raise what `read` raises."""
         await self._mark(MarkUnread, ids)
 
     async def archive(self, ids: Sequence[str]) -> None:
+        """Move notifications from the inbox to the archive, where they count as read. Raise what `read` raises."""
         await self._mark(Archive, ids)
 
     # ---- the inbox, over HTTP: see `Inbox` for what its calls raise
@@ -157,15 +190,18 @@ class Subscriber(ConnectionLoop):
     async def inbox(
         self, cursor: str | None = None, *, limit: int = limits.INBOX_PAGE, unread: bool = False, archived: bool = False
     ) -> InboxPage:
-        """A page of what is kept for the user, as `Inbox.page` says: to show history, and whenever `Resync` comes."""
+        """Return a page of what is kept for the user, as `Inbox.page` does.
+
+        Read it to show what came earlier, and whenever `on_sync` is called with a `Resync`.
+        """
         return await self._inbox.page(cursor, limit=limit, unread=unread, archived=archived)
 
     async def unarchive(self, ids: Sequence[str]) -> int:
-        """Take back from the archive, as read; returns the new count."""
+        """Move notifications from the archive back to the inbox, as read; return the new unread count."""
         return await self._inbox.unarchive(ids)
 
     async def read_all(self) -> int:
-        """Mark everything as read, however much; returns the new count."""
+        """Mark everything as read, in as many requests as that takes; return the new unread count."""
         return await self._inbox.read_all()
 
     async def _mark(self, kind: type[Mark], ids: Sequence[str]) -> None:
