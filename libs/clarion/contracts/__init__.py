@@ -1,1 +1,1 @@
-"""What every part agrees on: messages, client frames, topics and limits. Data only, no I/O."""
+"""What all parts agree on: records, client frames, topics and limits. Data only, no I/O."""

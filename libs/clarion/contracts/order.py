@@ -1,6 +1,7 @@
-"""`ord`: where a notification stands in its lane, per recipient: (topic generation, first offset in the partition).
+"""`ord`, a notification's place among those of its recipient and lane.
 
-In JSON it is `[generation, offset]`, in BSON and in memory one integer, `generation << 48 | offset`, which sorts alike.
+It has the generation of the topic, and the offset of the notification's first record in the partition. In JSON that is
+`[generation, offset]`; in BSON and in memory it is one integer, `generation << 48 | offset`, which sorts alike.
 """
 
 from typing import Annotated, Final
@@ -15,8 +16,10 @@ MAX_ORD: Final = (1 << 63) - 1
 
 
 def pack(generation: int, offset: int) -> int:
+    """Return an `ord` as one integer."""
     return generation << _OFFSET_BITS | offset
 
 
 def unpack(order: int) -> tuple[int, int]:
+    """Return generation and offset of an `ord`."""
     return divmod(order, 1 << _OFFSET_BITS)

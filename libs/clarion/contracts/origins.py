@@ -1,4 +1,4 @@
-"""Origins of pages (RFC 6454), as browsers write them in the `Origin` of a request: compared there byte by byte."""
+"""Origins of pages (RFC 6454), written as browsers write the header `Origin`, so that they can be compared as bytes."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def normalised(text: str) -> str:
-    """The origin that a browser means by this. Raises ValueError that says what is wrong with it and what to write."""
+    """Return an origin as browsers write it. Raise ValueError, which says what is wrong and what to write instead."""
     if text == "null":
         raise ValueError("`null` is what pages of files and sandboxes send, whoever wrote them: it cannot be allowed")
     if "*" in text:
@@ -31,7 +31,7 @@ def normalised(text: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    """As browsers write a name of other letters: in Punycode."""
+    """Return a host as browsers write it: in lower case, and in Punycode if it is not ASCII."""
     try:
         return host.lower() if host.isascii() else host.encode("idna").decode()
     except UnicodeError as error:

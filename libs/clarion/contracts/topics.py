@@ -1,4 +1,4 @@
-"""Every topic, declared once. `clarion topics apply` makes them, `check` refuses a broker that differs."""
+"""All topics. `clarion topics apply` makes them, and `clarion topics check` reports how a broker's differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from clarion.contracts.limits import DAY_S, KIB, RETENTION_DAYS, TOPIC_RECORD_BY
 
 @dataclass(frozen=True, slots=True)
 class Topic:
+    """A topic as it is made. `name` includes the prefix; `config` has Kafka's names and values."""
+
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -16,52 +18,58 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of topics and consumer groups under a prefix, so that several Clarions can share a broker."""
+    """The names of topics and consumer groups. With a prefix each, several Clarions can share a broker."""
 
     prefix: str = ""
 
     def notifications(self, lane: Lane) -> str:
+        """Return the topic of what is published to a lane."""
         return f"{self.prefix}notifications.{lane}"
 
     @property
     def scheduled(self) -> str:
+        """Return the topic of what is published with a `deliver_at`, to be held until then."""
         return f"{self.prefix}notifications.scheduled"
 
     def deliveries(self, lane: Lane) -> str:
-        """Urgent deliveries have a topic and a consumer of their own: they never queue behind bulk."""
+        """Return the topic of a lane's deliveries. Urgent ones have their own, so that they never wait behind bulk."""
         return self.deliveries_urgent if lane is Lane.URGENT else self.deliveries_bulk
 
     @property
     def deliveries_urgent(self) -> str:
+        """Return the topic of the urgent lane's deliveries."""
         return f"{self.prefix}deliveries.urgent"
 
     @property
     def deliveries_bulk(self) -> str:
+        """Return the topic of the deliveries of all other lanes."""
         return f"{self.prefix}deliveries"
 
     @property
     def receipts(self) -> str:
+        """Return the topic of receipts."""
         return f"{self.prefix}receipts"
 
     @property
     def dead_letters(self) -> str:
+        """Return the topic of dead letters."""
         return f"{self.prefix}dead-letters"
 
     def group(self, role: str) -> str:
-        """A consumer group: `clarion.<lane>`, `clarion.receipts`, `clarion.scheduler`."""
+        """Return a consumer group: `clarion.<lane>`, `clarion.receipts` or `clarion.scheduler`."""
         return f"{self.prefix}clarion.{role}"
 
 
 def enough(partitions: int, wanted: int) -> int:
-    """To how many a topic that has `partitions` is to be grown, so that it has `wanted` and each recipient keeps order.
+    """Return to how many partitions a topic must grow to have at least `wanted`: a multiple of those that it has.
 
-    With a multiple, nobody changes from one of the old partitions to another.
+    With a multiple, no recipient moves from one old partition to another, so the order of each is kept.
     """
     return -(-wanted // partitions) * partitions
 
 
 def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> list[Topic]:
-    """All topics. Partition counts are what they are made with: each may be grown later."""
+    """Return all topics. They are made with these counts of partitions, and each may be grown later."""
     lane_config = _retention(RETENTION_DAYS * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
     delivery_config = _retention(15 * 60) | {"segment.ms": str(5 * 60 * 1000), "max.message.bytes": str(1024 * KIB)}
     return [
@@ -75,11 +83,11 @@ def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> 
 
 
 def _retention(seconds: int) -> dict[str, str]:
-    """Counted from when the broker took a record.
+    """Return the configuration that keeps records for so long, counted from when the broker took them.
 
-    By a producer's clock, a record that is stamped 1970 would be deleted with its segment before anybody reads it, one
-    that is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published. Every
-    codec can be read: a broker that packs batches anew would only spend its time on what producers chose.
+    By the producer's clock, a record that is stamped 1970 would be deleted with its segment before it is read, one that
+    is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published. Batches stay
+    compressed as their producer chose: every codec can be read, and a broker would only spend time on another one.
     """
     retention = {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
     return retention | {"message.timestamp.type": "LogAppendTime", "compression.type": "producer"}

@@ -1,1 +1,1 @@
-"""Who may do what: tokens and origins."""
+"""Who may do what (tokens, origins), and how much one network address may take up."""

@@ -1,7 +1,7 @@
-"""Where a client is when proxies stand between: `Forwarded` (RFC 7239) and X-Forwarded-For, as far as trusted.
+"""The address of a client behind proxies: `Forwarded` (RFC 7239) and X-Forwarded-For, as far as they can be trusted.
 
-Each proxy adds on the right whom it was called by. So the lists are read from the right, for as long as who speaks is a
-trusted proxy: what stands further left anybody may have written.
+Each proxy adds the address of its own caller on the right. So the lists are read from the right, for as long as the
+entry was written by a trusted proxy. Anybody may have written what is further left.
 """
 
 import re
@@ -12,21 +12,22 @@ from typing import Final
 Networks = tuple[IPv4Network | IPv6Network, ...]
 Address = IPv4Address | IPv6Address
 
-_SITE_BITS: Final = 64  # of an IPv6 address: one subscriber has all that follows (RFC 6177)
+_SITE_BITS: Final = 64  # of an IPv6 address; one subscriber has all addresses that begin with them (RFC 6177)
 _FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^;\s]*))', re.IGNORECASE)
 _WITH_PORT: Final = re.compile(r"^(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[0-9.]+))(?::\d+)?$")
 
 
 def is_within(address: str, trusted: Networks) -> bool:
+    """Return whether a text is an address in one of the networks."""
     found = _address(address)
     return found is not None and any(found in network for network in trusted)
 
 
 def client_address(peer: str, forwarded: Sequence[str], x_forwarded_for: Sequence[str], trusted: Networks) -> str:
-    """Whom to count a request for: an IPv4 address, or the /64 network of an IPv6 address.
+    """Return the address for which a request counts: an IPv4 address, or the /64 network of an IPv6 address.
 
-    `peer` is who holds the socket, `forwarded` and `x_forwarded_for` are the values of these headers. A proxy tends
-    only one of the two and passes the other on as it came: when they disagree, neither is believed.
+    `peer` is the address at the other end of the socket; `forwarded` and `x_forwarded_for` are the values of these
+    headers. A proxy sets one of the two and passes on the other as it came, so when they disagree, `peer` counts.
     """
     found = {
         _furthest(peer, hops, trusted)
@@ -46,7 +47,10 @@ def _forwarded_for(element: str) -> str:
 
 
 def _furthest(peer: str, hops: Sequence[str], trusted: Networks) -> str:
-    """The first from the right that is no trusted proxy; one that cannot be read ends the way at the proxy before."""
+    """Return the first address from the right that is no trusted proxy's.
+
+    An entry that cannot be read ends the search, and the proxy that wrote it is returned.
+    """
     at = peer
     for hop in reversed(hops):
         if not is_within(at, trusted):
@@ -69,6 +73,6 @@ def _address(text: str) -> Address | None:
 
 def _site(text: str) -> str:
     found = _address(text)
-    if found is None:  # a socket without an address, as of a pipe
+    if found is None:  # a socket without an address, such as a Unix socket's
         return text
     return str(found) if isinstance(found, IPv4Address) else str(ip_network((found, _SITE_BITS), strict=False))

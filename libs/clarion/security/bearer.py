@@ -1,6 +1,6 @@
-"""Where a client shows its token: in the Authorization header, or in a subprotocol, since a browser sets no header.
+"""Where a client sends its token: in the header Authorization, or in a subprotocol, as a browser cannot set the header.
 
-Never in the address, which proxies log, and browsers keep.
+A token in the address is refused, because proxies log addresses and browsers keep them.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from clarion.contracts.api.frames import BEARER_PREFIX
 from clarion.security.tokens import TokenError
 
-# by its name, or by what it looks like: a JWT begins with an object, `{"` is `eyJ` in base64, and has three parts
+# by its name, or by its form: a JWT has three parts, and begins with an object, whose `{"` is `eyJ` in base64
 _TOKEN_IN_QUERY: Final = re.compile(
     r"(?:^|[&;])(?:access_?token|id_?token|token|jwt|bearer|auth\w*)=|eyJ[\w-]*\.[\w-]+\.", re.IGNORECASE
 )
@@ -22,7 +22,7 @@ _MISSING: Final = (
 
 
 def shown(authorization: str, subprotocols: Iterable[str], query: str) -> str | TokenError:
-    """The token of who wants to stay connected, or why there is none to look at."""
+    """Return the token of a client that wants a connection, or the reason why there is none."""
     try:
         return presented(authorization, subprotocols, query) or TokenError(_MISSING)
     except TokenError as error:
@@ -30,7 +30,7 @@ def shown(authorization: str, subprotocols: Iterable[str], query: str) -> str | 
 
 
 def presented(authorization: str, subprotocols: Iterable[str], query: str) -> str:
-    """The token, empty when there is none. Raises `TokenError` when the address has one: it has leaked already."""
+    """Return the token, empty if there is none. Raise `TokenError` if the address has one, which has leaked already."""
     if _TOKEN_IN_QUERY.search(query):
         raise TokenError("a token in the address ends up in logs: send it in the Authorization header or a subprotocol")
     scheme, _, token = authorization.partition(" ")

@@ -1,6 +1,6 @@
-"""What a token claims (RFC 7519), once its signature is known to be good: is it for us, now, and in words we can use.
+"""Checks what a token claims (RFC 7519), once its signature is known to be good: issuer, audience, subject and times.
 
-Pure: the time is passed in. Nothing of a token is repeated in a refusal but numbers: text of it may be anything.
+Pure: the time is passed in. A refusal repeats numbers of a token, but no text, since that could be anything.
 """
 
 import json
@@ -20,7 +20,7 @@ _Words = str | list[str]
 
 
 class _Payload(msgspec.Struct):
-    """The claims that are looked at. Others are ignored, whatever they hold."""
+    """The claims that are checked. Others are ignored, whatever they hold."""
 
     iss: str
     sub: str
@@ -29,12 +29,15 @@ class _Payload(msgspec.Struct):
     iat: _Seconds | None = None
     nbf: _Seconds | None = None
     scope: _Words | None = None
-    scp: _Words | None = None  # where other issuers put scopes
+    scp: _Words | None = None  # the claim in which some issuers put scopes
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`life_s`: how long a token may live at most; `leeway_s`: by how much its issuer's clock may differ from ours."""
+    """What a token must claim.
+
+    `life_s` is how long it may live at most, and `leeway_s` how much its issuer's clock may differ from this one's.
+    """
 
     issuer: str
     audience: str
@@ -42,7 +45,7 @@ class Expected:
     leeway_s: float
 
     def claims(self, payload: bytes, now: float) -> Claims:
-        """Raises `TokenError`."""
+        """Return the claims of a token; `now` is seconds since 1970. Raise `TokenError`, which says what is wrong."""
         found = _decoded(payload)
         if found.iss != self.issuer:
             raise TokenError("token refused: `iss` is not the issuer of CLARION_JWT_ISSUER")
@@ -51,12 +54,12 @@ class Expected:
         if fault := names.fault_of(found.sub):
             raise TokenError(f"token refused: `sub` {fault}")
         expires, issued = self._times(found, now)
-        # what is let in by the leeway alone ends with it, and not at once
+        # a token that is accepted by the leeway alone ends with the leeway, and not at once
         expires = expires if expires > now else expires + self.leeway_s
         return Claims(found.sub, _scopes(_words(found.scope) + _words(found.scp)), expires, issued)
 
     def _times(self, found: _Payload, now: float) -> tuple[float, float]:
-        """When it expires, and when it was issued: of a token that does not say so, the earliest moment is taken."""
+        """Return when a token expires, and when it was issued: without `iat`, the earliest moment that is possible."""
         expires = _moment("exp", found.exp)
         issued = expires - self.life_s if found.iat is None else _moment("iat", found.iat)
         if expires + self.leeway_s <= now:
@@ -74,12 +77,12 @@ class Expected:
 
 
 def issuer_of(payload: bytes) -> str:
-    """Raises `TokenError`."""
+    """Return the issuer that a token claims. Raise `TokenError`."""
     return _decoded(payload).iss
 
 
 def _decoded(payload: bytes) -> _Payload:
-    """Python's own parser, which is lenient: a claim that we ignore must not spoil the token."""
+    """Decode claims by Python's own parser, which is lenient: what is in an ignored claim must not spoil the token."""
     try:
         return msgspec.convert(json.loads(payload), _Payload)
     except msgspec.ValidationError as error:
@@ -89,7 +92,7 @@ def _decoded(payload: bytes) -> _Payload:
 
 
 def _moment(name: str, seconds: _Seconds) -> float:
-    """JSON has numbers that no float holds, and floats that no calendar has."""
+    """Return a time in seconds. Raise `TokenError` for a number that no calendar has, or no float can hold."""
     if not 0 <= seconds <= _LATEST:
         raise TokenError(f"token refused: `{name}` is no time in seconds since 1970")
     return float(seconds)
@@ -101,5 +104,5 @@ def _words(found: Any) -> tuple[str, ...]:
 
 @lru_cache(256)
 def _scopes(found: tuple[str, ...]) -> frozenset[str]:
-    """One set for all whose tokens say the same: a gateway keeps what it verified."""
+    """Return scopes as one set for all tokens that say the same, as a gateway keeps the claims of its connections."""
     return frozenset(" ".join(found).split())

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: limits on headers, on answers that nobody reads, and on sockets."""
+"""uvicorn's HTTP protocol with the limits that it lacks: on headers, on answers that nobody reads, and on sockets."""
 
 import asyncio
 from collections.abc import Callable, Sized
@@ -16,9 +16,9 @@ from clarion.security.addresses import Networks, client_address, is_within
 from clarion.security.unread import Readers, Waiting, bound
 
 HEADERS_WITHIN_S: Final = 10.0
-LINGERS_S: Final = 1.0  # after our last word: what comes meanwhile is read and dropped
+LINGERS_S: Final = 1.0  # how long a refused client's socket is read on, and what comes is dropped
 
-# Said to whom is not read to the end, so nobody knows its Origin; any page may read it, for it depends on nobody.
+# Answers to requests that are not read to their end, so that no Origin is known: pages of all origins may read them.
 _ANY_PAGE: Final = ("access-control-allow-origin: *", "access-control-expose-headers: Retry-After")
 _TOO_LARGE: Final = problems.last_answer(431, f"the headers have at most {limits.HEADER_BYTES} bytes", *_ANY_PAGE)
 _TOO_MANY: Final = problems.last_answer(
@@ -30,11 +30,11 @@ _FULL: Final = problems.last_answer(
 
 
 class _HeadersTooLarge(Exception):
-    """Inside the parser's callbacks; the parser turns it into an error of its own."""
+    """Raised in a callback of the parser, which turns it into an error of its own."""
 
 
 class _Pipelined(Exception):
-    """As above: a request came before the one in front of it was answered."""
+    """Raised likewise when a request comes before the answer to the one in front of it."""
 
 
 def _always(_: Sized) -> bool:
@@ -42,19 +42,11 @@ def _always(_: Sized) -> bool:
 
 
 class GuardedHttp(HttpToolsProtocol):
-    """`addresses` limits the sockets of an address that speak HTTP, or nothing yet; not those of a trusted proxy.
+    """HTTP on one connection. The limits of an address do not count those of a trusted proxy.
 
-    `unread` limits the answers of an address that wait for their readers, likewise; see `unread.py`.
-
-    `has_room` says of the connections of this process whether one more may be among them.
-    A socket that another protocol takes over is not counted here any more: from then on that protocol counts it.
-
-    A client that is refused may be sending its request yet, and closing a socket with something unread resets it, and
-    takes the answer with it. So such a socket is closed for writing, and read on for a moment: at most as many of an
-    address as may be inside at once.
-
-    Requests are not pipelined: uvicorn would queue as many as one read holds. What comes before an answer is dropped,
-    and that answer is the last (RFC 9112, 9.3.2: the client asks again on another connection).
+    `addresses` counts an address's sockets that speak HTTP, or nothing yet; `unread` its answers that wait for readers.
+    `has_room` says whether this process may have one more. The socket of a refused client is closed for writing and
+    read on, as many of an address as may be inside: closed with unread input, it would be reset and the answer lost.
     """
 
     def __init__(
@@ -72,16 +64,16 @@ class GuardedHttp(HttpToolsProtocol):
         self._has_room = has_room
         self._inside = ""
         self._in_headers = True
-        self._is_bound = False  # what the system may keep of it
+        self._is_bound = False  # whether the system keeps only so much of unread answers
         self._header_bytes = 0
-        self._is_last = False  # nothing that comes now is looked at
-        self._is_told = False  # nor now, and our last word is said
-        self._deadline: asyncio.TimerHandle | None = None  # of a request's headers, and of a socket that lingers
+        self._is_last = False  # the answer under way is the last: all input is dropped
+        self._is_told = False  # the last answer is written: all input is dropped
+        self._deadline: asyncio.TimerHandle | None = None  # for a request's headers, or the end of a refused socket
         self._unread = unread
         self._waiting: Waiting
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # not uvicorn's own: it asks a socket object, which keeps both addresses for as long as the connection lasts
+        """Admit or refuse the client. uvicorn's own asks the socket object, which then keeps both addresses."""
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
@@ -91,7 +83,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._waiting = Waiting(transport, self._unread if address else None, address)
         if not self._has_room(self.connections):
             self._end(_FULL)
-            self.transport.close()  # it does not linger: what is short is what it would hold
+            self.transport.close()  # at once: reading on would hold a descriptor, which is what is short
         elif self._may_enter():
             self._expect_headers()
         else:
@@ -100,31 +92,31 @@ class GuardedHttp(HttpToolsProtocol):
                 self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the timers, and count the connection no more."""
         self._disarm()
         self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse input within the limits. An endless header shows in the bytes only: the parser reports whole ones."""
         if self._is_last or self._is_told:
             return
         self._unset_keepalive_if_required()
         self._feed(data)
         if self.is_over():
             return
-        # the parser reports a header when it is complete: an endless one shows only in the bytes that went in
         if self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > limits.HEADER_BYTES:
                 self._end(_TOO_LARGE)
         elif self._deadline is None and self.cycle and self.cycle.response_complete:
-            # bytes of no request, such as an empty line, or of one that has its answer: they ended the keep-alive
+            # bytes of no request, such as an empty line, or of one that is answered: uvicorn's timer has ended by them
             self._deadline = self.loop.call_later(HEADERS_WITHIN_S, self._end)
 
     def _feed(self, data: bytes) -> None:
-        """As uvicorn does it, but for upgrades to what we do not speak: these are ignored (RFC 9110, 7.8).
+        """Parse as uvicorn does, but ignore upgrades to other protocols than WebSocket (RFC 9110, 7.8).
 
-        Java's HTTP client asks for `h2c` with every first request of a connection. llhttp takes all that follows the
-        headers of such a request, its body too, for the other protocol: so it is read again without its wish.
+        Java's HTTP client first asks for `h2c`. llhttp takes the request's body for that, so all is parsed once more.
         """
         parser: Any = self.parser
         try:
@@ -141,15 +133,18 @@ class GuardedHttp(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def pause_writing(self) -> None:
+        """Begin to wait for the reader of an answer."""
         super().pause_writing()
         self._waiting.begin()
 
     def resume_writing(self) -> None:
+        """Stop waiting for the reader, unless the connection is closing and its rest still has to be read."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._waiting.end()
 
     def on_message_begin(self) -> None:
+        """Drop pipelined requests, which uvicorn would queue: the client repeats them elsewhere (RFC 9112, 9.3.2)."""
         if self._is_answering():
             self._is_last = True
             raise _Pipelined
@@ -157,38 +152,44 @@ class GuardedHttp(HttpToolsProtocol):
         self._expect_headers()
 
     def on_url(self, url: bytes) -> None:
+        """Count the request's target as part of its headers."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
         self._count(len(name) + len(value))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """Begin the request, unless it is to be parsed again without its upgrade."""
         if not self._asks_in_vain():
             self._has_headers()
             self._bound_unread()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        """End the request's body, likewise."""
         if not self._asks_in_vain():
             super().on_message_complete()
 
     def _asks_in_vain(self) -> bool:
-        """For an upgrade that there is not: the request comes again without it."""
+        """Return whether the request wants an upgrade that is ignored: it is parsed again without it."""
         parser: Any = self.parser
         return parser.should_upgrade() and not self._should_upgrade()
 
     def on_response_complete(self) -> None:
+        """Wait for the reader of the last answer, unless the connection is lost: the timer would keep the protocol."""
         super().on_response_complete()
-        # of a connection that is lost already the timer would keep the protocol, and find no socket to reset
         if self.transport.is_closing() and self in self.connections:
             self._waiting.begin()
 
     def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which no request came in time."""
         self._end()
 
     def handle_websocket_upgrade(self) -> None:
+        """Let the WebSocket protocol take over, if the last answer is read."""
         if not self._is_free():
             self.send_400_response("upgrade when the last answer is read")
             return
@@ -200,7 +201,7 @@ class GuardedHttp(HttpToolsProtocol):
             self._drop_request()
 
     def hand_over(self, protocol: asyncio.Protocol) -> None:
-        """From here on the socket is `protocol`'s."""
+        """Give the socket to `protocol`, which counts it from now on."""
         self._leave()
         self._disarm()
         self.connections.discard(self)
@@ -209,20 +210,21 @@ class GuardedHttp(HttpToolsProtocol):
         self._drop_request()
 
     def _drop_request(self) -> None:
-        """Both hold this protocol, with the request in it, until the garbage collector comes."""
+        """Drop what holds this protocol, with the request in it, until the garbage collector comes."""
         self.parser = None  # pyright: ignore[reportAttributeAccessIssue] - as uvicorn does it when a connection is lost
-        self.cycle = None  # pyright: ignore[reportAttributeAccessIssue] - of an earlier request
+        self.cycle = None  # pyright: ignore[reportAttributeAccessIssue] - that of an earlier request
 
     def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, or what one of the callbacks refuses."""
         if self._is_last:
-            self.cycle.keep_alive = False  # and read on: a socket that is closed with something unread is reset
+            self.cycle.keep_alive = False  # and not closed: closing a socket with unread input resets it
         elif self._header_bytes > limits.HEADER_BYTES:
             self._end(_TOO_LARGE)
         else:
             self._end(problems.last_answer(400, msg.rstrip("."), *_ANY_PAGE))
 
     def is_over(self) -> bool:
-        """Whether nothing more can be said."""
+        """Return whether nothing more can be sent."""
         return self._is_told or self.transport.is_closing()
 
     def _may_enter(self, among: str = "") -> bool:
@@ -236,7 +238,6 @@ class GuardedHttp(HttpToolsProtocol):
         return True
 
     def _limited_address(self) -> str:
-        """Empty for a trusted proxy's."""
         if self.client is None or is_within(self.client[0], self._trusted):
             return ""
         return client_address(self.client[0], (), (), ())
@@ -247,10 +248,10 @@ class GuardedHttp(HttpToolsProtocol):
             self._inside = ""
 
     def _is_answering(self) -> bool:
-        return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
+        return bool(self.cycle) and not self.cycle.response_complete  # no cycle before the first request
 
     def _is_free(self) -> bool:
-        """Whether another protocol may have the socket: it would not be told that an earlier answer has paused it."""
+        """Return whether another protocol may have the socket: it would not know that an earlier answer pauses it."""
         return not self._is_answering() and not self.transport.get_write_buffer_size()
 
     def _expect_headers(self) -> None:
@@ -266,9 +267,8 @@ class GuardedHttp(HttpToolsProtocol):
             self._deadline = None
 
     def _bound_unread(self) -> None:
-        """Of an answer; not of what upgrades: its reader is asked for a sign of life."""
         parser: Any = self.parser
-        if parser.should_upgrade() or self._is_bound:
+        if parser.should_upgrade() or self._is_bound:  # a client that upgrades is asked for signs of life instead
             return
         self._is_bound = True
         bound(self.transport)

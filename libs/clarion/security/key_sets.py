@@ -1,8 +1,8 @@
-"""An issuer's public keys (JWKS, RFC 7517): fetched when one is asked for, kept by their `kid`, and bounded.
+"""An issuer's public keys (JWKS, RFC 7517): fetched when one is needed, and kept by `kid`, up to a limit.
 
-An issuer that does not answer is asked again with backoff, and its keys stay good meanwhile: its outage must not lock
-everybody out. A `kid` it does not know is remembered too, and unknown ones together cause few fetches: anybody may send
-us tokens with a `kid` of their own.
+An issuer that does not answer is asked again with backoff, and its keys stay good meanwhile, so that its outage locks
+nobody out. A `kid` that it does not have is remembered, too, and all unknown ones together cause few fetches, since
+anybody may send tokens with any `kid`.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from clarion.security.tokens import KeysUnavailable
 
 log = structlog.get_logger()
 
-# what a key of a kind signs with (RFC 7518, RFC 8037), so that none is ever used with another algorithm
+# the one algorithm for each kind of key (RFC 7518, RFC 8037), so that no key is ever used with another one
 _ALGORITHM_OF: Final = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 ALGORITHMS: Final = tuple(_ALGORITHM_OF.values())
-FRESH_S: Final = 300.0
-STALE_S: Final = float(DAY_S)  # beyond that the keys of an issuer that does not answer are good for nothing
-UNKNOWN_S: Final = 60.0
-ASKED_EVERY_S: Final = 10.0  # at most, for a `kid` that is not there
+FRESH_S: Final = 300.0  # after this, keys are fetched again
+STALE_S: Final = float(DAY_S)  # after this, the keys of an issuer that does not answer are not used any more
+UNKNOWN_S: Final = 60.0  # how long a `kid` that is not there is remembered
+ASKED_EVERY_S: Final = 10.0  # how often a `kid` that is not there may cause a fetch
 FETCH_S: Final = 5.0
 _RETRY: Final = Backoff(base_s=1.0, cap_s=60.0)
 _SET_BYTES: Final = 256 * KIB
@@ -40,7 +40,7 @@ _UNKNOWN: Final = 1_000
 _KEY_BITS: Final = 2048  # NIST SP 800-131A
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
-Name = tuple[str, str]  # `kid`, empty for none, and algorithm: keys of two kinds may share a `kid` (RFC 7517, 4.5)
+Name = tuple[str, str]  # `kid` (empty for none) and algorithm, as keys of two kinds may share a `kid` (RFC 7517, 4.5)
 
 
 class UnknownKey(Exception):
@@ -48,20 +48,26 @@ class UnknownKey(Exception):
 
 
 class KeySet:
-    """The keys of one issuer, by their `kid`. At most 100 of them, and 1,000 that are known not to be there."""
+    """The keys of the issuer whose key set is at `url`: at most 100, and 1,000 that are known not to be there.
+
+    `now` is the clock, in monotonic seconds.
+    """
 
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
         self._url: Final = url
         self._now: Final = now
         self._keys: dict[Name, PublicKey] = {}
-        self._unknown: Final[OrderedDict[Name, float]] = OrderedDict()  # until when
+        self._unknown: Final[OrderedDict[Name, float]] = OrderedDict()  # until when each is remembered
         self._fetched_at = float("-inf")
-        self._ask_at = float("-inf")  # not before
+        self._ask_at = float("-inf")  # the issuer is not asked before
         self._failures = 0
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str, algorithm: str) -> PublicKey:
-        """The key of that name; `kid` is empty when a token names none. Raises `UnknownKey`, or `KeysUnavailable`."""
+        """Return the key with this `kid`, which is empty when a token names none, fetching the key set if needed.
+
+        Raise `UnknownKey` when the issuer has no such key, or `KeysUnavailable` when that cannot be told now.
+        """
         now, name = self._now(), (kid, algorithm)
         age_s = now - self._fetched_at
         if (found := chosen(self._keys, name)) and age_s < STALE_S:
@@ -81,10 +87,10 @@ class KeySet:
         raise UnknownKey
 
     async def newer(self, kid: str, algorithm: str, than: PublicKey) -> PublicKey:
-        """The key that has come in the place of one that did not fit; the same one when there is no newer."""
+        """Return the key that has replaced one with which a token is not signed, or the same key if there is none."""
         name = (kid, algorithm)
         if name in self._keys and kid:
-            return than  # an issuer that names its keys gives a new one a new name
+            return than  # an issuer that names its keys gives a new key a new name
         if self._fetching is not None or self._now() >= self._ask_at:
             await asyncio.shield(self._fetch())
         return chosen(self._keys, name) or than
@@ -95,7 +101,7 @@ class KeySet:
             self._unknown.popitem(last=False)
 
     def _fetch(self) -> "asyncio.Task[None]":
-        """One fetch, however many wait for it."""
+        """Return the one fetch that is under way, for all that wait for it, and begin it if there is none."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._refresh(), name="key set")
             self._fetching.add_done_callback(self._fetched)
@@ -121,7 +127,7 @@ class KeySet:
 
 
 def usable(document: bytes) -> dict[Name, PublicKey]:
-    """The keys that may sign tokens; others in the set are left out. Raises ValueError when it is no set."""
+    """Return the keys in a set that may sign tokens, without the others. Raise ValueError if it is no key set."""
     try:
         found: Any = json.loads(document)
     except RecursionError as error:
@@ -134,7 +140,7 @@ def usable(document: bytes) -> dict[Name, PublicKey]:
 
 
 def chosen(keys: Mapping[Name, PublicKey], name: Name) -> PublicKey | None:
-    """The key of that name. Of a set of one key, that one, when it has no `kid` or the token names none."""
+    """Return the key of a name. The only key of a set also matches if it has no `kid`, or the token names none."""
     if found := keys.get(name):
         return found
     if len(keys) != 1:
@@ -153,14 +159,14 @@ def _name(entry: dict[str, Any]) -> Name | None:
 def _public_key(entry: dict[str, Any], name: Name) -> PublicKey | None:
     try:
         key = jwt.PyJWK(entry, name[1]).key
-    except Exception as error:  # noqa: BLE001 - whatever a library makes of such a key, the others stay good
+    except Exception as error:  # noqa: BLE001 - whatever the library raises for one key, the others stay good
         log.warning("a key of the key set cannot be read", algorithm=name[1], error=type(error).__name__)
         return None
     return key if _is_strong(key) else None
 
 
 def _is_strong(key: object) -> TypeGuard[PublicKey]:
-    """A public key that is long enough; of curves the one that ES256 is for."""
+    """Return whether a key is public, long enough, and on a curve of ES256 or EdDSA."""
     return (
         (isinstance(key, RSAPublicKey) and key.key_size >= _KEY_BITS)
         or (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1))
@@ -169,7 +175,7 @@ def _is_strong(key: object) -> TypeGuard[PublicKey]:
 
 
 async def _read(url: str) -> bytes:
-    """Raises httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, or ValueError for what is too large."""
+    """Fetch a key set. Raise httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, or ValueError if it is too large."""
     body = bytearray()
     async with asyncio.timeout(FETCH_S), httpx2.AsyncClient(timeout=FETCH_S) as http, http.stream("GET", url) as answer:
         answer.raise_for_status()

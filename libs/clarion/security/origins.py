@@ -1,8 +1,8 @@
-"""Which pages may connect (RFC 6454). Browsers always send Origin with a WebSocket; other clients need not."""
+"""Which pages may connect (RFC 6454). A browser always sends Origin with a WebSocket; other clients need not."""
 
 from collections.abc import Collection
 
 
 def is_allowed(origin: str | None, allowed: Collection[str]) -> bool:
-    """Exact matches only; a request without an Origin comes from no page, and its token speaks for it."""
+    """Return whether an origin is exactly one of those allowed, or missing: such a request comes from no page."""
     return origin is None or origin in allowed

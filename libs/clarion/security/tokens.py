@@ -15,16 +15,16 @@ OPERATE: Final = "operate"
 
 
 class TokenError(Exception):
-    """A token that proves nothing; the message is safe to show and never holds the token."""
+    """The token proves nothing. The message is safe to show, and never holds the token."""
 
 
 class KeysUnavailable(Exception):
-    """The key set cannot be fetched now, so nothing can be said of a token: try again later."""
+    """It cannot be told now whether a token is good, as its issuer's keys cannot be fetched: try again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`expires` and `issued` are seconds since the epoch."""
+    """What a good token says. `expires` and `issued` are seconds since 1970."""
 
     subject: str
     scopes: frozenset[str]
@@ -32,13 +32,14 @@ class Claims:
     issued: float = 0.0
 
     def may(self, scope: str) -> bool:
+        """Return whether the token has a scope."""
         return scope in self.scopes
 
 
 def mint(settings: Settings, *, sub: str, scope: str, ttl_s: float = 3600) -> str:
-    """Make a token with the shared secret: for development, tests and the CLI.
+    """Make a token signed with the shared secret, for development, tests and the command line.
 
-    Raises `TokenError` without a secret.
+    It is good for `ttl_s` seconds. Raise `TokenError` without a secret.
     """
     if not settings.jwt_secret:
         raise TokenError("no CLARION_JWT_SECRET to sign with")

@@ -1,4 +1,4 @@
-"""Whether a token proves its subject."""
+"""Verifies tokens: their signature, and what they claim."""
 
 import time
 from typing import Any, Final
@@ -17,9 +17,9 @@ _jws: Final = jwt.PyJWS([_SHARED, *ALGORITHMS])
 
 
 class Verifier:
-    """Checks algorithm, issuer, signature, audience and times. One a process; an issuer's keys are cached.
+    """Checks algorithm, signature, issuer, audience, subject and times. A process has one, which caches keys.
 
-    `lead_s`: by how much the issuer's clock was seen ahead of ours, at most `leeway_s`.
+    `lead_s` is by how much the issuer's clock was seen ahead of this one's, at most `leeway_s`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,7 +32,7 @@ class Verifier:
         self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
 
     async def verify(self, token: str) -> Claims:
-        """Raises `TokenError`, or `tokens.KeysUnavailable`."""
+        """Return the claims of a good token. Raise `TokenError`, or `KeysUnavailable` when that cannot be told now."""
         if not token or len(token) > _MAX_TOKEN_CHARS or not token.isascii():
             raise TokenError("token missing, too long, or no JWT")
         if self._keys is None:
@@ -51,15 +51,15 @@ class Verifier:
             try:
                 return _payload(token, key, algorithm)
             except _BadSignature:
-                # a key without a name may have been replaced by another one without a name
+                # a key without a `kid` may have been replaced by another one without a `kid`
                 return _payload(token, await keys.newer(kid, algorithm, key), algorithm)
         except UnknownKey:
             raise TokenError("token refused: its issuer has no such key") from None
 
     def _claimed_key(self, token: str) -> tuple[str, str]:
-        """Which key and algorithm it claims to be signed with, the key's name empty when it names none.
+        """Return the `kid` (empty for none) and the algorithm with which a token claims to be signed.
 
-        Only a token that could be good may make us ask the issuer.
+        Raise `TokenError` for a token that cannot be good, so that only others cause a fetch of the keys.
         """
         unverified = _decoded(token)
         header: dict[str, Any] = unverified["header"]
@@ -74,7 +74,7 @@ class Verifier:
 
 
 class _BadSignature(TokenError):
-    """Signed with another key."""
+    """The token is signed with another key."""
 
 
 def _payload(token: str, key: Any, algorithm: str) -> bytes:
@@ -82,7 +82,7 @@ def _payload(token: str, key: Any, algorithm: str) -> bytes:
 
 
 def _decoded(token: str, **check: Any) -> dict[str, Any]:
-    """Header and payload; without a `check` nothing is known of them. Raises `TokenError`."""
+    """Return header and payload; without a `check`, nothing of them is verified. Raise `TokenError`."""
     try:
         return _jws.decode_complete(token, options=None if check else {"verify_signature": False}, **check)
     except jwt.InvalidSignatureError as error:

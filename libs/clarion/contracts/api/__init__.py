@@ -1,1 +1,1 @@
-"""What clients see: frames, close codes, the inbox, a notification's status, and errors."""
+"""What clients see: frames, close codes, the inbox, a notification's status, and problem details."""

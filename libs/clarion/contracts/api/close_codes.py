@@ -1,10 +1,12 @@
-"""Why a connection ends (RFC 6455 section 7.4, 4000–4999 ours), and whether its client comes back."""
+"""Why a connection ends (RFC 6455 section 7.4; 4000 to 4999 are Clarion's), and whether its client comes back."""
 
 from enum import IntEnum
 from typing import Final
 
 
 class Close(IntEnum):
+    """The close codes of the protocol; `docs/protocol.md` says when each comes, and what a client does about it."""
+
     GOING_AWAY = 1001
     NOT_RFC_6455 = 1002
     BINARY = 1003
@@ -20,6 +22,6 @@ class Close(IntEnum):
     LIMIT = 4429
 
 
-# 1005 and 1006 are what a client sees when no close frame came: the network, not a verdict.
+# A client connects again on these. 1005 and 1006 mean that no close code came: the network failed, nobody refused.
 RETURN_ON: Final = frozenset({1000, 1001, 1005, 1006, 1011, 1012, 1013, 4408, 4429})
 REFRESH_ON: Final = frozenset({4401})

@@ -1,4 +1,4 @@
-"""Client protocol `clarion.v1`: JSON text frames with the discriminator `op`."""
+"""The client protocol `clarion.v1`: JSON text frames, whose `op` says what each is."""
 
 from typing import Annotated, Final, get_args
 
@@ -26,9 +26,10 @@ class _Client(msgspec.Struct, tag_field="op", tag=str.lower, forbid_unknown_fiel
 
 
 class Resume(_Client):
-    """First, from every SDK: how far each lane was handled, and the `since` kept with it; empty when fresh.
+    """The first frame of a client: the position at which it resumes, empty for a fresh client.
 
-    `user` and `deployment`, as `hello` told them when that was kept: of others, none of it counts.
+    `cursors` has the highest `ord` of each lane that is handled, and `since` the moment that was kept with them. `user`
+    and `deployment` are what `hello` said when the position was kept. A position of others does not count.
     """
 
     cursors: dict[Lane, JsonOrder] = {}
@@ -38,31 +39,37 @@ class Resume(_Client):
 
 
 class Ack(_Client):
-    """Everything sent up to `tag` is handled."""
+    """All batches up to `tag` are handled by the application."""
 
     tag: Annotated[int, Meta(ge=1)]
 
 
 class Read(_Client):
+    """Mark notifications as read."""
+
     ids: Ids
 
 
 class Unread(_Client):
+    """Mark notifications as unread."""
+
     ids: Ids
 
 
 class Archive(_Client):
+    """Move notifications from the inbox to the archive, where they count as read."""
+
     ids: Ids
 
 
 class Auth(_Client):
-    """A fresh token for the same user; the connection ends when its token does."""
+    """A new token for the same user. Without one, the connection ends when its token does."""
 
     token: Annotated[str, Meta(max_length=limits.HEADER_BYTES)]
 
 
 class Pong(_Client):
-    pass
+    """The answer to `ping`."""
 
 
 ClientFrame = Resume | Ack | Read | Unread | Archive | Auth | Pong
@@ -76,10 +83,14 @@ class _Server(msgspec.Struct, tag_field="op", tag=str.lower):
 
 
 class Hello(_Server):
-    """`window` and `window_bytes`: how much may be unacknowledged; `unread` is None when the store did not answer.
+    """The first frame of a gateway: the client is connected, and is sent notifications from now on.
 
-    `since` is kept by whoever has none: cut off before anything came, it has been here, and is owed what followed.
-    What is kept belongs to this `user` of this `deployment`: with another one it begins again.
+    `window` and `window_bytes` are the credit: how many items, and bytes of items, may be unacknowledged. `unread` is
+    null when the store did not answer; the connection is then `degraded`. `resumed` says that a cursor counted.
+    `ping_s` is the time between two pings, in seconds.
+
+    A client that has no `since` keeps this one: if the connection is lost before anything came, it still gets what came
+    after this moment. A position belongs to this `user` of this `deployment`; with others a client begins again.
     """
 
     session: str
@@ -95,7 +106,10 @@ class Hello(_Server):
 
 
 class ServerSync(_Server, tag="sync"):
-    """The user's state changed elsewhere. `change` says how; `unread` is the server's count, up to UNREAD_CAP."""
+    """Something changed for these notifications of the user, on any device: show the same.
+
+    `change` says what changed, and `unread` is the server's unread count, 100 at most.
+    """
 
     change: Op
     ids: list[str]
@@ -103,29 +117,39 @@ class ServerSync(_Server, tag="sync"):
 
 
 class Resync(_Server):
-    """More happened than can be said here: read the inbox. `forget`: cursors that are of no lane of today's."""
+    """More has changed than frames can tell: read the inbox, and count what is unread, again.
+
+    `forget` names lanes whose cursors do not count any more: drop these.
+    """
 
     forget: list[Lane] | UnsetType = UNSET
 
 
 class Ping(_Server):
+    """A sign of life, to be answered with `pong`. Keep `since`, unless null, once everything before it is handled."""
+
     since: str | None
 
 
 class Bye(_Server):
-    """Sent before a close; come back after `retry_ms` plus jitter."""
+    """The connection closes next. Come back after `retry_ms` milliseconds and a random delay."""
 
     reason: str
     retry_ms: int
 
 
 class Error(_Server):
+    """Something that the client said was not taken. `code` is for programs, `detail` for people."""
+
     code: str
     detail: str
 
 
 class Batch(_Server):
-    """Items in lane order. `tag` counts from 1; `since` is kept once everything before it is handled."""
+    """Notifications, those of a lane in its order. Acknowledge them by `tag`, which counts from 1 on each connection.
+
+    Keep `since`, unless null, once everything before it is handled.
+    """
 
     tag: int
     items: list[msgspec.Raw]
@@ -143,10 +167,11 @@ _SERVER_OPS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(S
 
 
 class Received(msgspec.Struct):
-    """An item as a client reads it; `unstored` ones have no place in the order yet.
+    """A notification as a client receives it.
 
-    `available_at` is when its user could have it first: of what was scheduled, later than `created_at`. The inbox is in
-    its order. What an earlier version stored has none: then it is `created_at`.
+    `ord` is its place in its lane. An `unstored` one has no `ord`: it was sent before it was stored, or came late.
+    `available_at` is when its user could have it first, and the moment to show; the inbox is in this order. It is
+    later than `created_at` for what was scheduled, and null in what an earlier version stored: then use `created_at`.
     """
 
     id: str
@@ -170,11 +195,12 @@ _item_decoder = msgspec.json.Decoder(Received)
 
 
 def encode(frame: ServerFrame | ClientFrame) -> bytes:
+    """Return a frame as JSON."""
     return _encoder.encode(frame)
 
 
 def decode_client(text: bytes) -> ClientFrame:
-    """Raises msgspec.DecodeError (close 4400)."""
+    """Decode a client's frame, with its ids in lower case. Raise msgspec.DecodeError: a gateway closes with 4400."""
     frame = _client_decoder.decode(text)
     if isinstance(frame, Read | Unread | Archive):
         frame.ids = canonical(frame.ids)
@@ -182,11 +208,12 @@ def decode_client(text: bytes) -> ClientFrame:
 
 
 def decode_server(text: bytes | str) -> ServerFrame:
+    """Decode a server's frame. Raise msgspec.DecodeError."""
     return _server_decoder.decode(text)
 
 
 def decode_known(text: bytes) -> ServerFrame | None:
-    """As `decode_server`; None for a frame of a later version, to be passed over. Raises msgspec.DecodeError."""
+    """Decode a server's frame, or return None for one that only a later version knows. Raise msgspec.DecodeError."""
     try:
         return decode_server(text)
     except msgspec.ValidationError:
@@ -196,4 +223,5 @@ def decode_known(text: bytes) -> ServerFrame | None:
 
 
 def decode_item(body: msgspec.Raw) -> Received:
+    """Decode an item of a batch. Raise msgspec.DecodeError."""
     return _item_decoder.decode(body)

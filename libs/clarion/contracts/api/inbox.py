@@ -1,4 +1,4 @@
-"""The inbox over HTTP: what is asked and answered, and the cursor of a page."""
+"""The inbox over HTTP: the bodies of requests and answers, and the cursor of a page."""
 
 import base64
 import re
@@ -17,48 +17,48 @@ _CURSOR_CHARS: Final = 4 * (ID_CHARS + 18)
 
 
 class InboxItem(Received, kw_only=True):
-    """A notification as its user's inbox has it."""
+    """A notification in its user's inbox."""
 
     unread: bool
 
 
 class InboxPage(msgspec.Struct):
-    """Newest first. `next` is the cursor of the page after it; None on the last one."""
+    """A page of notifications, newest first. `next` is the cursor of the next page, null on the last one."""
 
     items: list[InboxItem]
     next: str | None = None
 
 
 class EncodedPage(msgspec.Struct):
-    """An `InboxPage` whose items are encoded already."""
+    """An `InboxPage` whose items are already encoded."""
 
     items: list[msgspec.Raw]
     next: str | None
 
 
 class Unread(msgspec.Struct):
-    """The server's count of what is unread, up to UNREAD_CAP: show that as "99+"."""
+    """The server's unread count. It ends at 100, which clients show as "99+"."""
 
     unread: int
 
 
 class ReadAll(msgspec.Struct):
-    """`more`: there was more than one request does; ask again."""
+    """The unread count after `read-all`. `more` says that one request was not enough: repeat it."""
 
     unread: int
     more: bool
 
 
 class Marked(msgspec.Struct, forbid_unknown_fields=True):
-    """What to mark. Ids that are not in the user's inbox change nothing."""
+    """The notifications to mark. Ids that are not in the user's inbox change nothing."""
 
     ids: Ids
 
 
 class Place(NamedTuple):
-    """Of a notification in its inbox: by when it became available, newest first, then by id.
+    """The place of a notification in its inbox, which is ordered by `available_at`, newest first, then by id.
 
-    Cursors of earlier versions have `created_at` there, which is the same of all but what was scheduled.
+    Page cursors of earlier versions hold `created_at` instead, which differs only for what was scheduled.
     """
 
     available_at: datetime
@@ -66,12 +66,13 @@ class Place(NamedTuple):
 
 
 def encode_cursor(place: Place) -> str:
+    """Return the page cursor of a place, as `decode_cursor` reads it."""
     milliseconds = (place.available_at - _EPOCH) // _MILLISECOND
     return base64.urlsafe_b64encode(f"{milliseconds}.{place.id}".encode()).decode().rstrip("=")
 
 
 def decode_cursor(text: str) -> Place:
-    """Raises ValueError for what no page has given."""
+    """Return the place of a page cursor. Raise ValueError for a text that no page has given."""
     if len(text) > _CURSOR_CHARS:
         raise ValueError("too long")
     decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
@@ -79,12 +80,12 @@ def decode_cursor(text: str) -> Place:
     if found is None:
         raise ValueError("not a place in an inbox")
     try:
-        before = _EPOCH + (int(found[1]) - 1) * _MILLISECOND  # whoever reads on asks from there
+        before = _EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
         return Place(before + _MILLISECOND, found[2])
     except OverflowError as error:
         raise ValueError("no calendar has this time") from error
 
 
 def encoded_item(body: bytes, *, unread: bool) -> msgspec.Raw:
-    """The client's item, as the lane encoded it, with what the inbox adds."""
+    """Return an item as the lane encoded it, with the field that the inbox adds."""
     return msgspec.Raw(body[:-1] + (b',"unread":true}' if unread else b',"unread":false}'))

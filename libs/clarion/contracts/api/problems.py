@@ -13,7 +13,11 @@ from clarion.contracts.records.notification import Invalid
 
 
 class FieldError(msgspec.Struct, omit_defaults=True):
-    """`pointer` is RFC 6901; `limit` is what would have been right."""
+    """What is wrong with one field.
+
+    `pointer` is a JSON pointer (RFC 6901), empty for the whole. `code` is for programs, `detail` for people. `limit` is
+    what would have been right.
+    """
 
     pointer: str
     code: str
@@ -26,12 +30,12 @@ def _no_type() -> str:
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """`type` is one of `TYPES`, and stays what it is from release to release."""
+    """Problem details (RFC 9457). `type` stays the same from release to release; `errors` name the wrong fields."""
 
     title: str
     status: int
     detail: str
-    type: str = msgspec.field(default_factory=_no_type)  # a factory, so that it is on the wire
+    type: str = msgspec.field(default_factory=_no_type)  # a factory, so that the default is encoded, too
     errors: list[FieldError] = []
 
 
@@ -57,14 +61,14 @@ TYPES: Final = {
 
 
 def problem_of(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
-    """The problem that a door of ours tells with this status."""
+    """Return the problem details with which Clarion answers this status."""
     is_reused = any(error.code == "key_reused" for error in errors)
     type_ = KEY_REUSED if is_reused else TYPES.get(status, _no_type())
     return Problem(HTTPStatus(status).phrase, status, detail, type_, list(errors))
 
 
 def last_answer(status: int, detail: str, *headers: str) -> bytes:
-    """A whole HTTP/1.1 answer that ends its connection, for a door that has no application behind it (yet)."""
+    """Return a whole HTTP/1.1 answer that ends its connection, for code that has no application behind it."""
     body = msgspec.json.encode(problem_of(status, detail))
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -78,7 +82,7 @@ def last_answer(status: int, detail: str, *headers: str) -> bytes:
 
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-# what msgspec says → our code, and which group of the message is the limit
+# what msgspec says and the code for it; the group `limit` of the message is the limit
 _KINDS: Final = [
     (re.compile(r"Object missing required field `(?P<field>[^`]+)`"), "required"),
     (re.compile(r"Object contains unknown field `(?P<field>[^`]+)`"), "unknown_field"),
@@ -94,7 +98,7 @@ _KINDS: Final = [
 
 
 def field_error(error: Exception) -> FieldError:
-    """Name the field, the limit and the cure in what a decoder or a check complained about."""
+    """Return which field an error of a decoder or a check is about, what is wrong, and its limit."""
     if isinstance(error, Invalid):
         return FieldError(error.pointer, error.code, error.detail, error.limit)
     if isinstance(error, RecursionError):
@@ -108,7 +112,7 @@ def field_error(error: Exception) -> FieldError:
     for pattern, code in _KINDS:
         if found := pattern.search(message):
             groups = found.groupdict()
-            limit = "|".join(LANES) if code == "unknown_value" else groups.get("limit")  # priority: the only enum
+            limit = "|".join(LANES) if code == "unknown_value" else groups.get("limit")  # `priority` is the only enum
             if name := groups.get("field"):
                 pointer += f"/{_escaped(name)}"
             return FieldError(pointer, code, message, int(limit) if limit and limit.lstrip("-").isdigit() else limit)
@@ -116,7 +120,7 @@ def field_error(error: Exception) -> FieldError:
 
 
 def _pointer(path: str) -> str:
-    """`.data[...]` → `/data`: msgspec does not say which key of a free-form object it was."""
+    """Return a JSON pointer for msgspec's path: `/data` for `.data[...]`, as msgspec does not say which key it was."""
     steps = [name or index for name, index in _STEP.findall(path)]
     return "".join(f"/{_escaped(step)}" for step in steps if step != "...")
 

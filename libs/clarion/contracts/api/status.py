@@ -1,4 +1,4 @@
-"""The sender's view of a notification: what became of it."""
+"""What became of a notification, as its sender sees it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,22 +9,22 @@ from clarion.contracts.lanes import Lane
 
 
 class State(StrEnum):
-    """Where a notification stands. It only ever moves on; `retracted` and what ended before it are final."""
+    """Where a notification stands. `expired`, `collapsed` and `retracted` are final."""
 
-    SCHEDULED = "scheduled"  # not in its lane yet
+    SCHEDULED = "scheduled"  # held until `deliver_at`
     PENDING = "pending"
     DELIVERED = "delivered"
     READ = "read"
     EXPIRED = "expired"
     ARCHIVED = "archived"
     COLLAPSED = "collapsed"
-    THROTTLED = "throttled"  # in the inbox, not pushed
+    THROTTLED = "throttled"  # over its recipient's limit: in the inbox, but not pushed
     RETRACTED = "retracted"
     DEAD = "dead"  # never stored: its record is a dead letter
 
 
 class DeadUse(msgspec.Struct):
-    """A use of the id that was not delivered, since the id was used before with other content, or it is invalid."""
+    """A use of an id that was not delivered: the id had been used with other content, or the record is invalid."""
 
     at: datetime
     reason: str
@@ -32,12 +32,13 @@ class DeadUse(msgspec.Struct):
 
 
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Times are there once what they tell has happened; `deliver_at` and `expires_at` as they were published.
+    """What became of a notification.
 
-    What was retracted before it was stored has only `id`, `state` and `retracted_at` until it is.
+    Each `…_at` is there once its event has happened; `deliver_at` and `expires_at` are as they were published. A
+    notification that was retracted before it was stored has only `id`, `state` and `retracted_at` until it is stored.
 
-    `dead`: the latest uses of this id by this sender that ended as dead letters; the state is not theirs, unless it is
-    `dead`, too.
+    `dead` has the latest uses of this id by this sender that ended as dead letters. `state` is not about these, unless
+    it is `dead`: then nothing else is stored under the id.
     """
 
     id: str

@@ -1,1 +1,1 @@
-"""What is in Kafka: notifications, deliveries, receipts and dead letters."""
+"""The records in Kafka: notifications, deliveries, receipts and dead letters."""

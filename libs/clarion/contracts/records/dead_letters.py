@@ -1,4 +1,4 @@
-"""Records on `dead-letters`: the original bytes, cut at DEAD_LETTER_BYTES, with headers that say why and where from."""
+"""Records on `dead-letters`: the original value, cut at DEAD_LETTER_BYTES, and headers that say why and where from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ from clarion.contracts.times import rfc3339
 
 
 class Reason(StrEnum):
+    """Why a record can never be processed; `docs/errors.md` says what to do about each."""
+
     UNDECODABLE = "undecodable"
     INVALID = "invalid"
     ID_CONFLICT = "id_conflict"
     UNSTORABLE = "unstorable"
-    TOO_LARGE = "too_large"  # for the topic it has to go to
-    UNREADABLE = "unreadable"  # a whole batch that cannot be unpacked
+    TOO_LARGE = "too_large"  # for the topic to which it has to be sent
+    UNREADABLE = "unreadable"  # a whole record batch that cannot be unpacked
 
 
 Headers = Sequence[tuple[str, bytes]]
@@ -28,7 +30,7 @@ Headers = Sequence[tuple[str, bytes]]
 OWN: Final = frozenset(
     ("reason", "error", "topic", "partition", "offset", "attempts", "first_seen", "last_seen", "sha256", "left_out")
 )
-ORIGINAL: Final = "original-"  # before the name of a record's own header that is called as one of ours
+ORIGINAL: Final = "original-"  # put before a record's own header that has the name of one of ours
 _ATTEMPTS_MOST: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REASONS: Final = frozenset(reason.encode() for reason in Reason)
@@ -36,7 +38,7 @@ _REASONS: Final = frozenset(reason.encode() for reason in Reason)
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a record that was a dead letter before, and is played again, has in its headers."""
+    """What the headers of a record say that was a dead letter before, and was played again."""
 
     attempts: int
     first_seen: datetime
@@ -44,7 +46,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that can never be processed as it is. `own` are the headers with which it came."""
+    """A record that can never be processed as it is, where it was, and why. `own` are the headers it came with."""
 
     value: bytes
     key: bytes | None
@@ -59,13 +61,15 @@ class DeadLetter:
     own: Headers = ()
 
     def payload(self) -> bytes:
+        """Return the value, cut at DEAD_LETTER_BYTES."""
         return self.value[: limits.DEAD_LETTER_BYTES]
 
     def partition_key(self) -> bytes | None:
+        """Return the key, cut at DEAD_LETTER_KEY_BYTES."""
         return self.key and self.key[: limits.DEAD_LETTER_KEY_BYTES]
 
     def headers(self) -> Headers:
-        """Ours, then the record's own. Of a record that is played again, those of its last death give way."""
+        """Return our headers, then the record's own. A record that was played again loses those of its last death."""
         known = before(self.own, self.last_seen)
         first_seen = min(known.first_seen, self.first_seen) if known else self.first_seen
         facts = {
@@ -86,7 +90,10 @@ class DeadLetter:
 
 
 def before(headers: Headers, now: datetime) -> Before | None:
-    """What is known of earlier deaths; None of a record that has not died before, whatever its headers are called."""
+    """Return what the headers say of earlier deaths, or None.
+
+    None is also returned for a record that never was a dead letter, but has headers of the same names.
+    """
     found: Mapping[str, bytes] = dict(headers)
     attempts, first_seen = found.get("attempts") or b"", _moment(found.get("first_seen") or b"")
     if found.get("reason") not in _REASONS or "sha256" not in found or not attempts.isdigit() or len(attempts) > 7:
@@ -104,7 +111,7 @@ def _moment(text: bytes) -> datetime | None:
 
 
 def _kept(headers: Headers) -> tuple[Headers, int]:
-    """The headers as they came, under other names where ours are called so; and how many there is no room for."""
+    """Return a record's own headers, renamed where ours have that name, and how many there is no room for."""
     kept: list[tuple[str, bytes]] = []
     size = 0
     for name, content in headers:

@@ -1,4 +1,4 @@
-"""Records on `deliveries.urgent` and `deliveries`: what one gateway's mailbox receives. One kind a record."""
+"""Records on `deliveries.urgent` and `deliveries`: what one gateway's mailbox receives. Each record has one kind."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,9 +16,9 @@ from clarion.contracts.times import rfc3339
 
 
 class Item(msgspec.Struct, gc=False, kw_only=True):
-    """A client's item. It is encoded once, by the lane, and travels as bytes from there to the client's parser.
+    """A notification as a client gets it. The lane encodes it once, and the bytes travel to the client's parser.
 
-    `ord` stays the last field: `unstored_body` cuts it off. Items of earlier versions have no `available_at`.
+    `ord` must stay the last field, since `unstored_body` cuts it off. Items of earlier versions have no `available_at`.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Item(msgspec.Struct, gc=False, kw_only=True):
 
 
 class Addressed(msgspec.Struct, gc=False):
-    """An item on its way to its recipient; `body` is the encoded `Item`, which a gateway need not decode."""
+    """An item on its way to its recipient. `body` is the encoded `Item`, which a gateway sends on undecoded."""
 
     recipient: Name
     lane: Lane
@@ -44,12 +44,14 @@ class Addressed(msgspec.Struct, gc=False):
 
 
 class Items(msgspec.Struct, tag_field="kind", tag="items"):
+    """Stored items, to be pushed to their recipients."""
+
     items: list[Addressed]
     v: int = 1
 
 
 class Early(msgspec.Struct, gc=False):
-    """An item that goes out before it is stored, to whoever has its recipient; `body` ends as `unstored_body` says."""
+    """An item that is sent before it is stored; `body` is what `unstored_body` returns."""
 
     recipient: Name
     lane: Lane
@@ -58,9 +60,9 @@ class Early(msgspec.Struct, gc=False):
 
 
 class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
-    """Urgent items while MongoDB is slow or away. They move no cursor: once stored, they come again as `Items`.
+    """Urgent items that are sent before they are stored, while MongoDB is slow or away.
 
-    See D-early-no-cursor.
+    They move no cursor, and come again as `Items` once they are stored (D-early-no-cursor).
     """
 
     items: list[Early]
@@ -68,7 +70,10 @@ class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
 
 
 class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
-    """The server's state changed: `unread` is its count (capped), clients never count by themselves."""
+    """What changed for notifications of a user, to be told to the user's devices.
+
+    `unread` is the store's count, which ends at UNREAD_CAP. Clients never count by themselves.
+    """
 
     recipient: Name
     op: Op
@@ -78,9 +83,9 @@ class Sync(msgspec.Struct, tag_field="kind", tag="sync"):
 
 
 class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
-    """The first record of a mailbox's new owner (D-fence).
+    """The first record that a mailbox's new owner writes into it (D-fence).
 
-    A gateway that reads a fence above its own epoch has lost its lease (D-owner-closes).
+    A gateway that reads a fence with an epoch above its own has lost its lease (D-owner-closes).
     """
 
     epoch: int
@@ -89,10 +94,10 @@ class Fence(msgspec.Struct, tag_field="kind", tag="fence"):
 
 
 class Control(msgspec.Struct, tag_field="kind", tag="control"):
-    """Said to gateways, not to clients.
+    """A message to a gateway, not to clients.
 
-    `disconnect`: `user`'s tokens issued before `before` are refused. `ack`: `user`'s stream `session` has handled
-    everything up to `tag`.
+    `disconnect` says that tokens of `user` that were issued before `before` are refused. `ack` says that the event
+    stream `session` of `user` has handled everything up to `tag`.
     """
 
     op: Literal["disconnect", "ack"]
@@ -111,14 +116,15 @@ _item_decoder = msgspec.json.Decoder(Item)
 
 
 def encode(record: Delivery) -> bytes:
+    """Return a record's value."""
     return _encoder.encode(record)
 
 
 def decode(value: bytes | None) -> Delivery:
-    """Decode and check a record. Raises `Invalid`, whatever the bytes are, and nothing else.
+    """Decode and check a record. Raise `Invalid`, whatever the bytes are, and nothing else.
 
-    Bodies go from here into frames as they are, undecoded: one that is not UTF-8, not an object, or more than a line
-    would end the connection of every client that gets it.
+    Bodies go from here into frames undecoded. So a body that is not UTF-8, not an object, or longer than one line would
+    end the connection of every client that gets it.
     """
     value = value or b""
     record = decoded(_decoder, value)
@@ -129,20 +135,23 @@ def decode(value: bytes | None) -> Delivery:
             value.decode()
         except UnicodeDecodeError as error:
             raise Invalid("/items", "undecodable", None, str(error)) from error
-        # of the whole record at once: a look at each body takes as long as the rest of a gateway's reading
+        # the whole record at once: a look at each body takes as long as everything else that a gateway does to read it
         if b"\n" in value or b"\r" in value or value.count(b'"body":{') < len(record.items):
             raise Invalid("/items", "invalid", None, "a body is not a JSON object in one line")
     return record
 
 
 def content(body: bytes) -> tuple[object, ...]:
-    """What an encoded item says, apart from its id, its time and its place."""
+    """Return what an encoded item says, without its id, its times of creation and availability, and its `ord`."""
     item = _item_decoder.decode(body)
     return (item.type, item.message, item.sender, item.data, item.expires_at, item.lane)
 
 
 def body(notification: Notification, lane: Lane, ord_: int, available_at: datetime | None = None) -> bytes:
-    """The client's item of a notification whose id and `created_at` are set; available since then, or since another."""
+    """Encode the item of a notification whose `id` and `created_at` are set.
+
+    The item is available since `available_at`, or else since `created_at`.
+    """
     assert notification.id is not None
     assert notification.created_at is not None
     created_at = rfc3339(notification.created_at)
@@ -163,5 +172,5 @@ def body(notification: Notification, lane: Lane, ord_: int, available_at: dateti
 
 
 def unstored_body(body: bytes) -> bytes:
-    """The same item for a client that gets it early: it says `unstored`, and has no place in the order yet."""
+    """Return an encoded item for a client that gets it before it is stored: with `unstored` in place of `ord`."""
     return body[: body.rindex(b',"ord":[')] + b',"unstored":true}'

@@ -1,4 +1,4 @@
-"""A notification as published: the HTTP body and the Kafka value (JSON)."""
+"""A notification as it is published: the body of a request, and the value of a record (JSON)."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,9 +25,9 @@ def _version() -> int:
 
 
 class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a sender says, whoever it is for."""
+    """What a notification says, without its sender and recipients."""
 
-    v: Annotated[int, Meta(ge=1)] = msgspec.field(default_factory=_version)  # a factory, so that it is on the wire
+    v: Annotated[int, Meta(ge=1)] = msgspec.field(default_factory=_version)  # a factory, so that 1 is encoded, too
     type: Type
     message: Message
     priority: Lane = Lane.NORMAL
@@ -38,7 +38,7 @@ class Content(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Notification(Content, kw_only=True, omit_defaults=True):
-    """One notification to one recipient. On Kafka, unknown fields are ignored: versions only add fields."""
+    """One notification to one recipient. On Kafka, unknown fields are ignored, since versions only add fields."""
 
     recipient: Name
     sender: Name
@@ -47,7 +47,13 @@ class Notification(Content, kw_only=True, omit_defaults=True):
 
 
 class Submission(Content, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The HTTP body: for one `recipient` or for many `recipients`; unknown fields are errors."""
+    """What is published: a notification to one `recipient`, or to each of `recipients`. Unknown fields are errors.
+
+    `sender` is the caller; another one needs the scope `publish:any`. `type` has at most 64 of the characters
+    `a-z0-9._-`, `message` at most 4,096 characters, `data` at most 16 KiB. `deliver_at` is at most 365 days ahead,
+    `expires_at` at most 730; both have a time zone. Of one recipient's notifications with the same `priority` and
+    `collapse_key`, the newest replaces those before it that nobody has read.
+    """
 
     recipient: Name | None = None
     recipients: Annotated[list[Name], Meta(min_length=1, max_length=limits.RECIPIENTS)] | None = None
@@ -55,7 +61,7 @@ class Submission(Content, kw_only=True, omit_defaults=True, forbid_unknown_field
 
 
 class Invalid(ValueError):
-    """A value outside its contract, with what a sender needs to mend it."""
+    """A value is outside of its contract. The fields are those of `FieldError`, which tell a sender what to mend."""
 
     def __init__(self, pointer: str, code: str, limit: int | str | None, detail: str) -> None:
         super().__init__(f"{pointer or 'body'}: {detail}")
@@ -74,13 +80,14 @@ _decoder = msgspec.json.Decoder(Notification)
 
 
 def encode(notification: Notification) -> bytes:
+    """Return a notification as a record's value."""
     return _encoder.encode(notification)
 
 
 def decode(value: bytes) -> Notification:
     """Decode and check a record.
 
-    Raises `Invalid`: whatever the bytes are, nothing else comes out, so that one bad record never fails its window.
+    Raise `Invalid`, whatever the bytes are, and nothing else: so one bad record never fails its window.
     """
     if len(value) > limits.RECORD_BYTES:
         raise Invalid("", "too_large", limits.RECORD_BYTES, f"a record has at most {limits.RECORD_BYTES} bytes")
@@ -98,7 +105,7 @@ def decode(value: bytes) -> Notification:
 
 
 def decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
-    """Any record of ours, by its decoder. Raises `Invalid`, whatever the bytes are, and nothing else."""
+    """Decode any of Clarion's records by its decoder. Raise `Invalid`, whatever the bytes are, and nothing else."""
     try:
         return decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -106,7 +113,10 @@ def decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
 
 
 def digest(item: Notification) -> bytes:
-    """Of what it says, whenever it was created and however its keys are ordered. Stored: it must never change."""
+    """Return a digest of what a notification says, the same for any `created_at` and any order of keys.
+
+    Digests are stored, so what is computed here must never change.
+    """
     moments = [rfc3339(moment) if moment else None for moment in (item.expires_at, item.deliver_at)]
     content = (
         *(item.recipient, item.sender, item.type, item.message, item.priority, item.data, item.collapse_key),
@@ -116,7 +126,7 @@ def digest(item: Notification) -> bytes:
 
 
 def is_in_utc(item: Notification) -> bool:
-    """Whether `check_moments` has nothing to find."""
+    """Return True only if `check_moments` finds nothing, at less cost; False leaves it open."""
     return (
         (item.created_at is None or item.created_at.tzinfo is UTC)
         and (item.expires_at is None or item.expires_at.tzinfo is UTC)
@@ -125,9 +135,9 @@ def is_in_utc(item: Notification) -> bool:
 
 
 def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
-    """Whether the `data` decoded from the record `value` needs no look: it can be neither too large nor too deep.
+    """Return True only if the `data` in the record `value` can be neither too large nor too deep; False leaves it open.
 
-    Compact JSON is at most five times as long as what it was read from (1e15 becomes 1000000000000000.0).
+    Compact JSON is at most five times as long as the JSON it was read from (1e15 becomes 1000000000000000.0).
     """
     return len(value) <= limits.DATA_BYTES // 8 and (
         _CONTAINERS.isdisjoint(map(type, data.values())) or value.count(b"{") + value.count(b"[") <= limits.DATA_DEPTH
@@ -135,27 +145,27 @@ def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
 
 
 def check_name(pointer: str, name: str) -> None:
-    """A user or a service must be one that a token can name and an address can hold. Raises `Invalid`."""
+    """Check that a token can name this user or service, and an address can hold the name. Raise `Invalid`."""
     if fault := names.fault_of(name):
         raise Invalid(pointer, "name", limits.NAME_CHARS, fault)
 
 
 def check_message(message: str) -> None:
-    """Raises `Invalid` for what no reader can see: it would ring, and show nothing."""
+    """Raise `Invalid` for a message in which a reader can see nothing: a device would ring and show nothing."""
     if not visible.shows_something(message):
         detail = f"shows nothing, it has only {visible.blanks(message)}: send at least one character that can be seen"
         raise Invalid("/message", "blank", None, detail)
 
 
 def check_headers(headers: Iterable[tuple[str, bytes]]) -> None:
-    """What a compressed batch has brought in may be too large to be sent on. Raises `Invalid`."""
+    """Raise `Invalid` for headers that are too large to be sent on, as those of a compressed batch may be."""
     size, most = sum(len(name) + len(content or b"") for name, content in headers), limits.HEADERS_BYTES
     if size > most:
         raise Invalid("", "too_large", most, f"a record has at most {most} bytes of headers, this one {size}")
 
 
 def check_moments(content: Content) -> None:
-    """Times must exist in UTC, too: `9999-12-31T23:59:59-01:00` does not. Raises `Invalid`."""
+    """Raise `Invalid` for a time that does not exist in UTC, such as `9999-12-31T23:59:59-01:00`."""
     for name in ("created_at", "expires_at", "deliver_at"):
         moment: datetime | None = getattr(content, name, None)
         if moment is None:
@@ -167,7 +177,7 @@ def check_moments(content: Content) -> None:
 
 
 def check_data(data: Mapping[str, Any]) -> None:
-    """Size and depth of `data`, which no schema can say. Raises `Invalid`."""
+    """Check size and depth of `data`, which a schema cannot. Raise `Invalid`."""
     if not data:
         return
     if _too_deep(data, limits.DATA_DEPTH):

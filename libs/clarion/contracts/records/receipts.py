@@ -1,4 +1,4 @@
-"""Records on `receipts`: what became of notifications, keyed by user. Upstream services may read the topic too."""
+"""Records on `receipts`: what became of notifications, keyed by user. Upstream services may read the topic, too."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,27 +13,29 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records.notification import Invalid, Name, decoded
 from clarion.contracts.times import rfc3339
 
-# Whoever said it has a clock of its own, and one that is off by more says nothing that could be put in order.
+# A receipt's time is of its writer's clock. From one that is ahead by more, no order of events can be told.
 AHEAD_MOST: Final = timedelta(days=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Op(StrEnum):
+    """What happened to notifications."""
+
     DELIVERED = "delivered"
     READ = "read"
     UNREAD = "unread"
     ARCHIVED = "archived"
     UNARCHIVED = "unarchived"
     RETRACTED = "retracted"
-    EXPIRED = "expired"  # before anybody received it
-    LAPSED = "lapsed"  # the same, of what was received: it leaves the inbox
+    EXPIRED = "expired"  # before a device received it
+    LAPSED = "lapsed"  # expired after a device received it: it leaves the inbox
     COLLAPSED = "collapsed"
     THROTTLED = "throttled"
     DEAD = "dead"
 
 
 class Dead(msgspec.Struct, gc=False):
-    """A use of an id that ended as a dead letter: whose it was, why, and from which record it was made."""
+    """A use of an id that ended as a dead letter: by whom, why, and from which record."""
 
     sender: str
     type: str
@@ -47,20 +49,22 @@ class Dead(msgspec.Struct, gc=False):
 
 
 class Unfound(msgspec.Struct, omit_defaults=True, gc=False):
-    """A retraction of an id that was not found: it may be on its way. Only what is of `sender` is retracted by it.
+    """A retraction of an id that was not found, since its notification may be on its way.
 
-    None: whoever said it may retract anybody's.
+    It retracts only a notification of `sender`; without one it retracts anybody's (scope `publish:any`).
     """
 
     sender: Name | None = None
 
 
 class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
-    """`session` names the connection that said it, for tracing; `unstored` marks ids pushed before they were stored.
+    """What became of notifications of one user, at one moment.
 
-    `folded`: it is in the store already, what remains is to tell the user's devices. `dead` is there with that op: what
-    is stored under the id is another use of it, and stays as it is. `unfound` is there with `retracted` of one id whose
-    recipient nobody knows: `user` is the id itself, and once it is found a receipt of its recipient follows.
+    `session` names the connection that said it, for tracing. `unstored` marks ids that were pushed before they were
+    stored. `folded` says that the store has the change already, and only the user's devices are still to be told.
+    `dead` is set with the op `dead`: what is stored under the id is another use of it, and stays as it is. `unfound` is
+    set with `retracted` of one id whose recipient is not known: `user` is then the id itself, and once the notification
+    is found, a receipt of its recipient follows.
     """
 
     user: Name
@@ -72,7 +76,7 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     folded: bool = False
     dead: Dead | None = None
     unfound: Unfound | None = None
-    v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that it is on the wire
+    v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that 1 is encoded, too
 
 
 _encoder = msgspec.json.Encoder()
@@ -80,13 +84,14 @@ _decoder = msgspec.json.Decoder(Receipt)
 
 
 def encode(receipt: Receipt) -> bytes:
+    """Return a receipt as a record's value."""
     return _encoder.encode(receipt)
 
 
 def decode(value: bytes, now: datetime | None = None) -> Receipt:
-    """Decode and check a record; with `now`, that it was not said in the future, too.
+    """Decode and check a record. With `now`, check also that its time is at most a day ahead.
 
-    Raises `Invalid`, whatever the bytes are, and nothing else: so one bad record never stops those after it.
+    Raise `Invalid`, whatever the bytes are, and nothing else: so one bad record never stops those after it.
     """
     receipt = decoded(_decoder, value)
     if not are_uuids(receipt.ids):

@@ -1,4 +1,4 @@
-"""When a notification is to be delivered: what a sender may ask for, and which way it takes until then."""
+"""When a notification is to be delivered: which times a sender may give, and on which topic it waits until then."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,14 +8,15 @@ from clarion.contracts.records.notification import Content, Invalid, Notificatio
 from clarion.contracts.times import rfc3339, truncate
 from clarion.contracts.topics import Names
 
-# A header of what was held until it was due. A lane whose clock is behind would send it back otherwise.
+# A header of each notification that was held until it was due. Without it, a lane whose clock is behind would send the
+# notification back.
 RELEASED: Final = "clarion-released"
 AHEAD: Final = timedelta(days=limits.DELIVER_AHEAD_DAYS)
 LASTING: Final = timedelta(days=limits.EXPIRES_AHEAD_DAYS)
 
 
 def check(content: Content, now: datetime) -> None:
-    """Raises `Invalid`: nobody delivers so late, or keeps it for so long, or it would expire before it is delivered."""
+    """Raise `Invalid` for times too far ahead, and for a notification that expires before it is delivered."""
     if content.expires_at is not None and content.expires_at - now > LASTING:
         days = limits.EXPIRES_AHEAD_DAYS
         raise Invalid("/expires_at", "too_far", days, f"is at most {days} days ahead; without it nothing expires")
@@ -30,10 +31,10 @@ def check(content: Content, now: datetime) -> None:
 
 
 def due(content: Content, now: datetime) -> datetime | None:
-    """When it is to be delivered, if that is later than now."""
+    """Return when a notification is to be delivered, or None if that is now."""
     return content.deliver_at if content.deliver_at is not None and content.deliver_at > now else None
 
 
 def topic_of(names: Names, item: Notification, now: datetime) -> str:
-    """Where a notification goes: to its lane, or to where it is held until it is due."""
+    """Return the topic for a notification: its lane's, or the one of what is held until it is due."""
     return names.scheduled if due(item, now) else names.notifications(item.priority)
