@@ -1,4 +1,4 @@
-"""`python -m clarion.cli`, for where the command is not on the path."""
+"""Runs the command as `python -m clarion.cli`, where it is not on the path."""
 
 from clarion.cli.main import main
 

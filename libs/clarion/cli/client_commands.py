@@ -32,6 +32,8 @@ Token = Annotated[
 
 
 class Via(StrEnum):
+    """How `publish` sends: through ingest, or straight to Kafka."""
+
     HTTP = "http"
     KAFKA = "kafka"
 
@@ -91,7 +93,7 @@ def tail(
     json: Annotated[bool, typer.Option("--json", help="JSON lines, as when the output is not a terminal.")] = False,
     token: Token = None,
 ) -> None:
-    """Show a user's notifications as they arrive, and what was pending; they count as delivered. Ctrl-C ends it."""
+    """Show a user's pending notifications, then new ones as they arrive; they count as delivered. Ctrl-C ends this."""
     from clarion.client import ClientError, State, Subscriber
 
     settings = _settings(token)
@@ -122,9 +124,9 @@ def tail(
     try:
         asyncio.run(run())
     except KeyboardInterrupt:
-        pass  # the way to end it
+        pass  # Ctrl-C is how a user ends this command
     except BrokenPipeError:
-        # the reader of our output left, as in `tail | head`; the interpreter must not flush into it again
+        # the reader of the output is gone, as in `tail | head`; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ClientError as error:
         _fail(error)
@@ -141,12 +143,12 @@ def _line(item: "Received") -> Text:
 
 
 def _printable(text: str) -> str:
-    """Somebody else wrote it: an escape sequence in it must not reach the terminal."""
+    """Return a text without what a terminal does not print: somebody else wrote it, and may send escape sequences."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _settings(token: str | None) -> Settings:
-    """A client that brings a token needs no key to sign or check one: that rule is for services."""
+    """Read the settings. With a token, no secret or key set is needed, not even in production."""
     return Settings.from_env({**os.environ, "CLARION_ENV": "dev"} if token else os.environ)
 
 

@@ -1,4 +1,4 @@
-"""Commands found by entry points and loaded when called: their names and one line of help cost no import."""
+"""Finds commands by entry points, and imports each when it is called: listing them with their help imports none."""
 
 import ast
 from importlib.metadata import EntryPoint, entry_points
@@ -14,7 +14,7 @@ GROUP: Final = "clarion.commands"
 
 
 class LazyGroup(TyperGroup):
-    """A group that also holds the commands of all installed entry points in `GROUP`."""
+    """A group that also has the commands of all installed entry points in `GROUP`."""
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
@@ -23,7 +23,7 @@ class LazyGroup(TyperGroup):
 
 
 class _Lazy(TyperCommand):
-    """Stands for a command in lists; becomes the real one when it is about to parse its arguments."""
+    """Stands for a command in lists, and loads the real one when arguments are to be parsed."""
 
     def __init__(self, entry: EntryPoint) -> None:
         super().__init__(name=entry.name, help=_described(entry))
@@ -42,7 +42,7 @@ class _Lazy(TyperCommand):
 
 
 def _described(entry: EntryPoint) -> str:
-    """What a command says of itself, read from its source: the function's docstring, or else the module's."""
+    """Return a command's line of help, read from its source: the function's docstring, or else the module's."""
     try:
         spec = find_spec(entry.module)
     except ModuleNotFoundError:

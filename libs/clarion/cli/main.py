@@ -1,6 +1,6 @@
-"""The `clarion` command: its own commands, and those that services bring by entry points `clarion.commands`.
+"""The command `clarion`: its own subcommands, and those of services, found by the entry points `clarion.commands`.
 
-Everything heavy is imported inside the command that needs it: `clarion token` starts no Faust.
+What takes long to import is imported inside the subcommand that needs it: `clarion token` imports no Faust.
 """
 
 import logging
@@ -52,9 +52,9 @@ def clarion_command(
     """Clarion: notifications delivered once, to the right person, live or later.
 
     Settings come from the environment (CLARION_*): CLARION_KAFKA, CLARION_MONGODB, CLARION_JWT_SECRET and more.
-    CLARION_ENV=dev is for trying.
+    CLARION_ENV=dev is for trying things out: services then start without a secret.
     """
-    # what went wrong is said once, in red; a service sets its levels itself
+    # the command reports an error itself, once, in red; a service sets its own log levels
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
@@ -75,5 +75,5 @@ def token(
 
 
 def main() -> None:
-    """The entry point of the script `clarion`."""
+    """Run the command: the entry point of the script `clarion`."""
     app(prog_name="clarion")

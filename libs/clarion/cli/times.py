@@ -1,4 +1,4 @@
-"""Times as they are written on the command line."""
+"""Reads times and durations as they are written on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def seconds(text: str) -> float:
-    """Raises `typer.BadParameter`."""
+    """Return the seconds of a duration such as 90s, 15m, 1h or 7d. Raise `typer.BadParameter`."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if not match or not int(match[1]):
         raise typer.BadParameter("a number and a unit, as 90s, 15m, 1h or 7d")
@@ -22,9 +22,9 @@ def seconds(text: str) -> float:
 
 
 def moment(at: str | None, within: str | None, now: datetime) -> datetime | None:
-    """The time `at`, or `within` so long from `now`; None without either. Raises `typer.BadParameter`.
+    """Return the time `at`, or the one that is `within` from `now`; None without either. Raise `typer.BadParameter`.
 
-    `at` is read as ingest reads `deliver_at`, so both take the same forms.
+    `at` has the forms in which ingest takes `deliver_at`.
     """
     if at is not None and within is not None:
         raise typer.BadParameter("either --deliver-at or --in, not both")

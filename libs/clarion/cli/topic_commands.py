@@ -1,4 +1,4 @@
-"""`clarion topics`: make, check and grow what is declared of Kafka's topics."""
+"""`clarion topics`: makes, checks and grows Kafka's topics."""
 
 import asyncio
 import time
@@ -20,19 +20,19 @@ topics = typer.Typer(no_args_is_help=True, help="Make, check or grow the Kafka t
 
 @topics.command("apply")
 def apply() -> None:
-    """Create the topics that are missing, then check all; exit 1 with what differs."""
+    """Create the topics that are missing, then check all; print what differs, and exit with 1 if anything does."""
     from clarion.broker import topics as broker_topics
 
     settings = Settings.from_env(knows_users=False)
     for name in _ask_broker(broker_topics.apply(settings), settings):
         typer.echo(f"created {name}")
-    # by how many partitions recipients are placed is MongoDB's to tell, and not needed to start
+    # without asking MongoDB by how many partitions recipients are placed: that is not needed to start
     _report(_ask_broker(broker_topics.check(settings), settings).differences)
 
 
 @topics.command("check")
 def check() -> None:
-    """Compare the broker's topics with the declared ones; exit 1 with what differs.
+    """Compare the broker's topics with the declared ones; print what differs, and exit with 1 if anything does.
 
     A topic that was grown has more partitions than are declared. That is a difference until recipients are placed by
     all of them.
@@ -58,12 +58,13 @@ def grow(
 ) -> None:
     """Give a topic more partitions, while it is in use, and wait until its lane has taken them in.
 
-    The order of each recipient's notifications is kept: what comes to the new partitions waits until all that was put
-    into the old ones before is done. That takes about 15 seconds, and longer if the lane has a backlog; meanwhile
-    /health of its lane is degraded and says so. What is scheduled, receipts and dead letters do not wait.
+    The order of each recipient's notifications is kept: what comes into the new partitions waits until everything that
+    came into the old ones before is done. That takes about 15 seconds, and longer if the lane has a backlog. Meanwhile
+    /health of the lane is degraded and says so. The topics of scheduled notifications, receipts and dead letters do not
+    wait.
 
-    Started again, it goes on waiting. Afterwards `clarion topics check` knows the topic as grown; the settings need no
-    change, except CLARION_PARTITIONS_DELIVERIES for gateways to use more mailboxes.
+    If this command is ended and started again, it goes on waiting. Afterwards `clarion topics check` accepts the new
+    count. No setting has to change, except CLARION_PARTITIONS_DELIVERIES for gateways to use more mailboxes.
     """
     from clarion.broker import topics as broker_topics
 
@@ -88,7 +89,7 @@ def grow(
 
 
 async def _placed(settings: Settings, grown: Mapping[str, int], within_s: float) -> list[str]:
-    """Wait until recipients are placed by all partitions; what is left after `within_s`, in words."""
+    """Wait until recipients are placed by all partitions; return what is not after `within_s` seconds, in words."""
     ends_at = time.monotonic() + within_s
     while waiting := await _not_placed(settings, grown):
         if time.monotonic() > ends_at:
@@ -98,7 +99,7 @@ async def _placed(settings: Settings, grown: Mapping[str, int], within_s: float)
 
 
 async def _not_placed(settings: Settings, grown: Mapping[str, int]) -> dict[str, str]:
-    """Of topics that have more partitions than are declared: those whose recipients are not placed by all of them."""
+    """Return the grown topics whose recipients are not placed by all partitions yet, with a text for each."""
     from clarion.store import topics as stored_topics
     from clarion.store.driver import database
 
@@ -137,4 +138,5 @@ def _report(differences: list[str], otherwise: str = "all topics are as declared
 
 
 def say_red(message: str) -> None:
+    """Print a message to standard error, in red on a terminal."""
     Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)

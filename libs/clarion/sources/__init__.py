@@ -1,1 +1,1 @@
-"""Other systems' events → notifications. Pure: who is concerned, and what to tell them."""
+"""Turns events of other systems into notifications: whom an event concerns, and what to tell them. Pure."""

@@ -1,8 +1,8 @@
-"""GitHub webhook deliveries → notifications to the people they concern.
+"""Turns GitHub's webhook deliveries into notifications to the people whom they concern.
 
-A rule a kind of event says whom it concerns and why; of several reasons for one person the first given wins, so rules
-give the strongest first. As on GitHub, people are not told of what they did themselves, unless they want their own
-updates, too.
+There is one rule for each kind of event, which yields whom it concerns and why. When it yields several reasons for one
+person, the first counts, so rules yield the strongest first. As on GitHub, people are not told what they did themselves
+unless they want their own updates, too.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,10 @@ LANE_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """`kind` is a key of LANE_OF; `what` ends the sentence that the actor's name begins."""
+    """Whom an event concerns, and why.
+
+    `kind` is a key of LANE_OF. `what` ends a sentence that begins with the actor's name, such as "opened #12".
+    """
 
     person: str
     kind: str
@@ -50,9 +53,10 @@ Rule = Callable[[Payload], Iterator[Concern]]
 
 
 def notifications(event: str, payload: Payload, *, delivery: str, own_updates: bool = False) -> list[Notification]:
-    """What a delivery tells to whom; empty when it concerns nobody. Never raises: fields may be missing or odd.
+    """Return the notifications for one webhook delivery, at most one a person. Never raise, whatever the fields hold.
 
-    `delivery` is the delivery's own id: the same one yields the same notification ids.
+    `event` is the kind of event (the header X-GitHub-Event). `delivery` is the delivery's id: the same one makes the
+    same ids of notifications. `own_updates` also tells the actor.
     """
     actor = text(payload, "sender", "login")
     rule = _RULES.get(event)
@@ -115,7 +119,7 @@ def _title(subject: Any) -> str:
 
 
 def _thread(payload: Payload) -> Iterator[Concern]:
-    """Issues, pull requests and discussions themselves."""
+    """Yield whom an issue, a pull request or a discussion concerns."""
     subject, action = _subject(payload), text(payload, "action")
     title, author = _title(subject), person(subject, "user")
     if action == "assigned":
@@ -137,7 +141,7 @@ def _thread(payload: Payload) -> Iterator[Concern]:
 
 
 def _comment(payload: Payload) -> Iterator[Concern]:
-    """Comments on anything, and what is said in a review."""
+    """Yield whom a comment or a review concerns."""
     subject, action = _subject(payload), text(payload, "action")
     if action not in ("created", "edited", "submitted"):
         return
@@ -165,7 +169,7 @@ def _push(payload: Payload) -> Iterator[Concern]:
 
 
 def _check(payload: Payload) -> Iterator[Concern]:
-    """Check runs and suites, workflows and their jobs, and commit statuses that failed."""
+    """Yield whom a failed check run or suite, workflow or job, or commit status concerns."""
     for name in ("check_run", "check_suite", "workflow_run", "workflow_job"):
         run = at(payload, name)
         if text(run, "conclusion") in _FAILED:

@@ -1,1 +1,1 @@
-"""What every HTTP door of Clarion has: who asks, is there room, what came, and errors as problem details."""
+"""What all HTTP services of Clarion share: callers, room for requests, bodies, problem details, the admin port."""

@@ -21,20 +21,21 @@ _DATE_S: Final = 1.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside a loop and a process that are not its own: signals belong to `clarion.process`."""
+    """uvicorn in an event loop and a process that it does not own: `clarion.process` handles the signals."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._ending = asyncio.Event()
 
     def end(self) -> None:
+        """Begin to end at once: close the listeners, then the connections."""
         self.should_exit = True
         self._ending.set()
 
     async def main_loop(self) -> None:
-        """Until told to end; meanwhile the date in its answers is kept up.
+        """Run until `end` is called, updating the date of answers once a second.
 
-        uvicorn itself looks ten times a second whether it is to end: half of what an idle process costs.
+        uvicorn's own loop looks ten times a second whether it is to end, which is half of what an idle process costs.
         """
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
@@ -43,13 +44,14 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """Capture none, unlike uvicorn."""
         yield
 
 
 async def serve(config: uvicorn.Config, *, server_class: type[Server] = Server, **kwargs: Any) -> None:
     """Serve until cancelled, then close listeners and connections within uvicorn's own deadline.
 
-    Raises OSError when the port is taken (uvicorn would end the process silently).
+    Raise OSError when the port is taken, where uvicorn alone would end the process silently.
     """
     server = server_class(config, **kwargs)
     serving = asyncio.create_task(server.serve())
@@ -64,6 +66,7 @@ async def serve(config: uvicorn.Config, *, server_class: type[Server] = Server, 
 
 
 def admin_app(health: Health) -> Starlette:
+    """Return the application of the admin port: probes, health with reasons, and metrics."""
     started = time.time()
 
     def probe(reasons: Callable[[], list[str]]) -> Callable[[Request], Awaitable[Response]]:
@@ -112,6 +115,7 @@ def admin_app(health: Health) -> Starlette:
 
 
 async def serve_admin(health: Health, host: str, port: int) -> None:
+    """Serve the admin port until cancelled. Raise OSError when the port is taken."""
     config = uvicorn.Config(
         admin_app(health), host=host, port=port, log_config=None, access_log=False, lifespan="off", ws="none",
         timeout_graceful_shutdown=1,

@@ -1,4 +1,4 @@
-"""Reading a request's body within its limits: type, size, time, and what this process may hold."""
+"""Reads a request's body within limits: of its type, its size, its time, and of what this process may hold."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -20,9 +20,9 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def body_of(request: Request, media_type: str, limit: int, budget: Budget) -> AsyncGenerator[bytes]:
-    """The body, counted against the budget while the block runs.
+    """Read a request's body, which counts against the budget while the block runs.
 
-    Raises `Refused` (408, 413, 415) and `Full`; never holds more than `limit` bytes and one chunk.
+    Never hold more than `limit` bytes and one chunk. Raise `Refused` (408, 413, 415) or `Full`.
     """
     _check_type(request, media_type)
     if int(request.headers.get("content-length", "0")) > limit:  # the parser lets only digits through
@@ -43,7 +43,7 @@ async def body_of(request: Request, media_type: str, limit: int, budget: Budget)
 
 
 async def json_of(request: Request, kind: type[_T], limit: int, budget: Budget) -> _T:
-    """The body as a `kind`. Raises what `body_of` does, and `Refused` (400, 422) that names the field."""
+    """Read and decode a request's body. Raise what `body_of` raises, or `Refused` (400, 422), which names the field."""
     async with body_of(request, JSON, limit, budget) as body:
         try:
             return msgspec.json.decode(body, type=kind)

@@ -1,4 +1,4 @@
-"""How much one process holds at a time. Beyond it a request is refused at once: waiting would only grow."""
+"""How much one process may hold at a time. Beyond it requests are refused at once, or their waiting would only grow."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ MAX_REQUESTS: Final = 1_000
 
 
 class Full(Exception):
-    """No room for more right now."""
+    """There is no room for more now."""
 
 
 class Budget:
-    """Requests being answered, and the bytes of bodies and of records Kafka has not acknowledged yet."""
+    """Counts requests under way, and bytes: of bodies, and of records that Kafka has not acknowledged yet."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_requests: int = MAX_REQUESTS) -> None:
         self._max_bytes = max_bytes
@@ -26,7 +26,7 @@ class Budget:
 
     @contextmanager
     def request(self) -> Generator[None]:
-        """Room for one request. Raises `Full`."""
+        """Take room for one request while the block runs. Raise `Full`."""
         if self.requests >= self._max_requests:
             raise Full
         self.requests += 1
@@ -36,12 +36,13 @@ class Budget:
             self.requests -= 1
 
     def hold(self, size: int) -> None:
-        """Raises `Full`, and then holds nothing."""
+        """Take room for bytes. Raise `Full` and take nothing when there is not enough."""
         if self.held + size > self._max_bytes:
             raise Full
         self._set(self.held + size)
 
     def release(self, size: int) -> None:
+        """Give back the room of bytes that `hold` took."""
         self._set(self.held - size)
 
     def _set(self, held: int) -> None:

@@ -1,4 +1,4 @@
-"""Who asks, and whether the token's scope allows it."""
+"""Who makes a request, and whether the scope of the token allows it."""
 
 from typing import Protocol
 
@@ -11,13 +11,18 @@ from clarion.web.problem_responses import RETRY_AFTER_S, Refused
 
 
 class TokenCheck(Protocol):
+    """Checks tokens: a `Verifier`, alone or with what is known of revocations."""
+
     async def verify(self, token: str) -> Claims:
-        """Raises `TokenError`, or `KeysUnavailable` when nothing can be said now."""
+        """Return the claims of a good token. Raise `TokenError`, or `KeysUnavailable` when that cannot be told now."""
         ...
 
 
 async def caller(request: Request, check: TokenCheck, *scopes: str) -> Claims:
-    """Whoever has one of `scopes`. Raises `Refused`: 401, 403, or 503 while nothing can be said of a token."""
+    """Return the claims of the caller, whose token must have one of `scopes`.
+
+    Raise `Refused`: 401, 403, or 503 while it cannot be told whether the token is good.
+    """
     try:
         token = presented(request.headers.get("authorization", ""), (), request.url.query)
         if not token:

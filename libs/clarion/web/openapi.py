@@ -1,4 +1,4 @@
-"""The parts of which every door's OpenAPI 3.1 document is made, and the route of such a document."""
+"""The parts of which each service's OpenAPI 3.1 document is made, and the route that serves it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 def document(title: str, paths: Schema, schemas: Schema) -> Schema:
-    """A document whose every operation wants a bearer token."""
+    """Return a document in which each operation needs a bearer token."""
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": clarion.__version__},
@@ -30,7 +30,7 @@ def document(title: str, paths: Schema, schemas: Schema) -> Schema:
 
 
 def served(path: str, described: Schema) -> Route:
-    """A route that tells the document; it is encoded once."""
+    """Return a route that serves a document, which is encoded once."""
     encoded = msgspec.json.encode(described)
 
     async def tell(_: Request) -> Response:
@@ -40,22 +40,24 @@ def served(path: str, described: Schema) -> Route:
 
 
 def schema_of_any(kind: type) -> Schema:
-    """Msgspec's `schema_hook`: it has no schema for a value of `data`."""
+    """Return the schema of a value of `data`, for which msgspec has none: its `schema_hook`."""
     if kind is object:
         return {"description": "Any JSON value."}
     raise NotImplementedError
 
 
 def body(media_type: str, schema: Schema, limit: int) -> Schema:
+    """Return the description of a request's body; `limit` is in bytes."""
     return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
 
 
 def answer(text: str, media_type: str, schema: Schema) -> Schema:
+    """Return the description of an answer; `text` says what it means."""
     return {"description": text, "content": {media_type: {"schema": schema}}}
 
 
 def problems(texts: Mapping[int, str], schema: Schema) -> Schema:
-    """Responses by status: what each means."""
+    """Return the descriptions of errors by status; `texts` say what each means."""
     return {str(status): _problem(status, text, schema) for status, text in texts.items()}
 
 

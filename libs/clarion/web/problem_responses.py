@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457)."""
+"""Answers every error as `application/problem+json` (RFC 9457)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ RETRY_AFTER_S: Final = 2
 
 
 class Refused(HTTPException):
-    """A request that is refused; `errors` name the fields."""
+    """A request is refused with this status; `errors` name the wrong fields."""
 
     def __init__(
         self, status: int, detail: str, *, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
@@ -27,17 +27,19 @@ class Refused(HTTPException):
 
 
 class Unavailable(Exception):
-    """A server does not answer now; the message says whether what was asked for may still happen."""
+    """A dependency does not answer now. The message says whether what was asked for may still happen."""
 
 
 def problem(
     status: int, detail: str, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
 ) -> Response:
+    """Return an answer with problem details, and count it."""
     metrics.refused.labels(status).inc()
     return Response(msgspec.json.encode(problem_of(status, detail, errors)), status, headers, MEDIA_TYPE)
 
 
 def unavailable(detail: str) -> Response:
+    """Return a 503 with Retry-After."""
     return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
@@ -56,11 +58,11 @@ def _full(_: Request, __: Exception) -> Response:
 
 
 def _gone(_: Request, __: Exception) -> Response:
-    return problem(400, "the body ended before its end")  # nobody reads it
+    return problem(400, "the body ended before its end")  # the client is gone, so nobody reads this
 
 
 def _unexpected(_: Request, __: Exception) -> Response:
-    """The exception itself is logged by the server; what it says is no caller's business."""
+    """Return a 500 that tells nothing of the exception, which may hold secrets; the server logs it."""
     return problem(500, "an unexpected error; nothing can be said about what was done")
 
 

@@ -1,4 +1,4 @@
-"""Asking MongoDB for a caller who waits: while it is away the answer is 503, at once or when it did not come."""
+"""Asks MongoDB for a caller who waits: when MongoDB does not answer, the caller gets a 503."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ log = structlog.get_logger()
 
 @contextmanager
 def asking(mongodb: Dependency) -> Generator[None]:
-    """Raises `Unavailable`: before the block when MongoDB is known to be down, after it when it did not answer.
+    """Raise `Unavailable`: before the block when MongoDB is known to be down, after it when MongoDB did not answer.
 
-    What the driver says of that names servers: it is for the log, not for a caller.
+    The driver's error names servers, so it goes into the log and not to the caller.
     """
     if mongodb.up is False:
         raise Unavailable("MongoDB is down, nothing was done")
