@@ -1,4 +1,4 @@
-"""Kafka clients, each setting with its reason."""
+"""Kafka clients. Each setting has its reason beside it."""
 
 import asyncio
 import random
@@ -17,25 +17,27 @@ from clarion.settings import Settings
 from clarion.telemetry.health import Unanswered
 
 REQUEST_S: Final = 20.0
-METADATA_AGE_MS: Final = 10_000  # partitions that a topic was given are known then; the default is five minutes
+METADATA_AGE_MS: Final = 10_000  # how soon clients know of a topic's new partitions; the default is five minutes
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
 HEARTBEAT_S: Final = 3.0
-FETCH_WAIT_MS: Final = 1_000  # a broker with nothing to tell answers then; that was half of what an idle gateway cost
-_CANCELLED_S: Final = 1.0  # what is cancelled has no longer to end
+FETCH_WAIT_MS: Final = 1_000  # a broker without records answers then; such answers were half of an idle gateway's cost
+_CANCELLED_S: Final = 1.0  # a start or stop that is cancelled may take this long to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
-ISOLATION: Final = "read_committed"  # of every consumer: what its producer took back must reach nobody
+ISOLATION: Final = "read_committed"  # for every consumer: records of an aborted transaction must reach nobody
 
-# A future of an idempotent producer fails only by refusal: aiokafka retries a batch for ever while the broker is away.
+# While the broker is away, aiokafka retries an idempotent producer's batch without a limit. The batch's future fails
+# only when the broker refuses it, so callers need a timeout of their own: that is the TimeoutError.
 SEND_ERRORS: Final[tuple[type[Exception], ...]] = (KafkaError, TimeoutError)
 
 
 def producer(settings: Settings, *, linger_ms: int = 0) -> Producer:
-    """An idempotent producer: retries after a lost acknowledgement do not duplicate records (KIP-98)."""
+    """Return an idempotent producer: retries after a lost acknowledgement duplicate no records (KIP-98)."""
     return Producer(
         bootstrap_servers=settings.kafka,
         linger_ms=linger_ms,
-        # one record may have 1 MiB (dead letters); a full batch blocks send(), so small batches would throttle
+        # send() waits while its partition's batch is full, so small batches would slow it down
         max_batch_size=256 * KIB,
+        # a dead letter may have 1 MiB
         max_request_size=1200 * KIB,
         request_timeout_ms=int(REQUEST_S * 1000),
         metadata_max_age_ms=METADATA_AGE_MS,
@@ -44,9 +46,10 @@ def producer(settings: Settings, *, linger_ms: int = 0) -> Producer:
 
 
 def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """A consumer that is assigned by hand and belongs to no group. It tells `Unreadable` in place of records.
+    """Return a consumer that belongs to no group and is assigned its partitions by hand.
 
-    `auto_offset_reset="none"`: a position outside retention must be seen, not jumped over silently.
+    It yields `Unreadable` in place of records that cannot be read. `auto_offset_reset="none"` makes a position outside
+    retention an error; with any other value aiokafka would skip the lost records without saying so.
     """
     guard_records()
     return AIOKafkaConsumer(
@@ -63,13 +66,15 @@ def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def start(client: Any, *, within_s: float = REQUEST_S) -> None:
-    """Start a producer, consumer or admin client. Raises one of SEND_ERRORS.
+    """Start a producer, consumer or admin client. Raises one of `SEND_ERRORS`.
 
-    aiokafka forgets the first connection, open, when it is cancelled while it asks there for the brokers: so what is
-    no longer wanted may still get that answer, within `_CANCELLED_S`. The caller stops the client in any case.
+    When aiokafka is cancelled while it asks its first broker for the others, it leaves that connection open. So a start
+    that is no longer wanted has `_CANCELLED_S` to get the answer before it is cancelled. The caller stops the client in
+    any case.
     """
     starting: asyncio.Future[None] = asyncio.ensure_future(client.start())
-    starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whoever waits may be gone
+    # nobody may be waiting any more: an error that is never looked at would be logged by asyncio
+    starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     try:
         async with asyncio.timeout(within_s):
             await asyncio.wait([starting])
@@ -82,10 +87,10 @@ async def start(client: Any, *, within_s: float = REQUEST_S) -> None:
 
 
 async def stop(consumer: Any) -> None:
-    """Stop a consumer, and nothing else. Raises what its stopping raises, or TimeoutError.
+    """Stop a consumer. Raises what its own stop raises, or TimeoutError after `REQUEST_S`.
 
-    When one of its fetches has just failed, aiokafka cancels that fetch's pause and lets the cancellation out, which
-    looks like the caller's own; and leaves its connections open.
+    When one of the consumer's fetches has just failed, aiokafka cancels that fetch's pause, lets the CancelledError out
+    as if the caller was cancelled, and leaves its connections open. Then this function closes them and raises nothing.
     """
     stopping = asyncio.ensure_future(consumer.stop())
     try:
@@ -102,6 +107,7 @@ async def stop(consumer: Any) -> None:
 
 
 def admin(settings: Settings) -> AIOKafkaAdminClient:
+    """Return an admin client, which the caller starts with `start` and closes."""
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(REQUEST_S * 1000))
 
 
@@ -110,7 +116,7 @@ async def send_all(
 ) -> None:
     """Send records (arguments of `AIOKafkaProducer.send`) and wait until all are acknowledged.
 
-    Raises one of SEND_ERRORS; then an unknown part of them may be, or may yet get, on the broker.
+    Raises one of `SEND_ERRORS`. Then some of the records may be on the broker already, or still get there.
     """
     async with asyncio.timeout(within_s):
         futures: list[Any] = [await through.send(**record) for record in records]
@@ -119,9 +125,10 @@ async def send_all(
 
 
 async def probe(through: AIOKafkaProducer) -> None:
-    """Ask the brokers, in any order, until one answers. Raises `Unanswered` when none does.
+    """Ask the brokers, in random order, until one answers. Raises `Unanswered` when none does.
 
-    About no topics: reading about all those of a large cluster would hold the event loop up at each probe.
+    The request names no topic: decoding an answer about all topics of a large cluster would block the event loop at
+    each probe.
     """
     client: Any = through.client
     failure = KafkaError("no broker is known")

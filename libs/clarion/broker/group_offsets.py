@@ -1,4 +1,4 @@
-"""How far consumer groups have come, and where partitions end: for who has to know what others have done."""
+"""How far consumer groups have come and where partitions end, for processes that wait for the progress of others."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -13,18 +13,19 @@ from clarion.settings import Settings
 
 
 class Commit(NamedTuple):
-    """`generation` is that of its topic; None of a commit by a version that did not write it."""
+    """A committed offset. `generation` is that of its topic; None when an earlier version committed without one."""
 
     offset: int
     generation: int | None = None
 
 
 def marked(generation: int) -> str:
-    """The metadata of a commit."""
+    """Return the metadata of a commit, which says the topic's `generation`."""
     return f"g{generation}"
 
 
 def commit(offset: int, metadata: str) -> Commit:
+    """Return the commit at `offset`. It has a generation only if its `metadata` comes from `marked`."""
     digits = metadata.removeprefix("g")
     is_ours = metadata != digits and digits.isascii() and digits.isdigit()
     return Commit(offset, int(digits) if is_ours else None)
@@ -32,7 +33,7 @@ def commit(offset: int, metadata: str) -> Commit:
 
 @asynccontextmanager
 async def asking(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
-    """A client to ask with, for as long as the block runs. Raises one of SEND_ERRORS."""
+    """Yield a started admin client, and close it after the block. Raises one of `clients.SEND_ERRORS`."""
     admin = clients.admin(settings)
     try:
         await clients.start(admin)
@@ -42,7 +43,7 @@ async def asking(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
 
 
 async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[Partition, Commit]:
-    """Of each partition that a group has committed an offset of. Raises one of SEND_ERRORS."""
+    """Return the commits of `groups`; partitions without a commit are absent. Raises one of `clients.SEND_ERRORS`."""
     found: dict[Partition, Commit] = {}
     for group in groups:
         offsets: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
@@ -52,7 +53,7 @@ async def committed(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[P
 
 
 async def ends(settings: Settings, partitions: Sequence[Partition]) -> dict[Partition, int]:
-    """The offset after the last record of each. Raises one of SEND_ERRORS."""
+    """Return the offset after the last record of each partition. Raises one of `clients.SEND_ERRORS`."""
     consumer: Any = clients.mailbox_consumer(settings)
     try:
         await clients.start(consumer)

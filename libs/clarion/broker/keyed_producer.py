@@ -1,4 +1,4 @@
-"""Many small records, each to its key's partition, in whole batches: `send` for each costs several times as much."""
+"""Send many small records by key, in whole batches: a `send` for each record costs several times as much."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,13 +14,14 @@ from clarion.cooperative import TimeSlice
 async def send_keyed(
     through: AIOKafkaProducer, topic: str, records: Iterable[tuple[str, bytes]], *, within_s: float = REQUEST_S
 ) -> None:
-    """Send (key, value) pairs and wait until all are acknowledged. What has one key stays in order.
+    """Send (key, value) pairs, each to its key's partition, and wait until all are acknowledged.
 
-    Raises one of `clients.SEND_ERRORS`; then an unknown part of them may be, or may yet get, on the broker.
+    Records with the same key stay in order. Raises one of `clients.SEND_ERRORS`. Then some of the records may be on the
+    broker already, or still get there.
     """
     async with asyncio.timeout(within_s):
         partitions = len(await through.partitions_for(topic))
-        batches: dict[int, Any] = {}  # being filled, one a partition
+        batches: dict[int, Any] = {}  # by partition, the batch that is being filled
         sent: list[Any] = []
         time_slice = TimeSlice()
         for key, value in records:
@@ -33,12 +34,12 @@ async def send_keyed(
                 batches[number].append(timestamp=None, key=key.encode(), value=value)
             if time_slice.is_over():
                 await time_slice.give_way()
-        for number, batch in batches.items():  # at once, so that one request takes them
+        for number, batch in batches.items():  # without a pause, so that one request takes them all
             sent.append(await _send(through, topic, number, batch))
         await asyncio.gather(*sent)
 
 
 async def _send(through: Any, topic: str, partition: int, batch: Any) -> Any:
-    """A future of its acknowledgement. Waits while an earlier batch of that partition has not gone out."""
+    """Return a future of the batch's acknowledgement. Waits while an earlier batch of the partition is not sent yet."""
     batch.close()
     return await through.send_batch(batch, topic, partition=partition)

@@ -7,10 +7,11 @@ from typing import Any, Final, cast
 from aiokafka import partitioner
 
 _murmur2: Callable[[bytes], int] = cast("Any", partitioner).murmur2
-_REMEMBERED: Final = 65_536  # recipients; the hash is pure Python and costs microseconds
+_REMEMBERED: Final = 65_536  # recipients whose hash is kept: it is pure Python and costs microseconds
 
 
 def partition_of(recipient: str, partitions: int) -> int:
+    """Return the number of the partition, out of `partitions`, that a recipient's records are in."""
     return _positive_hash(recipient) % partitions
 
 

@@ -1,10 +1,10 @@
-"""An idempotent producer that outlives what Kafka refuses.
+"""An idempotent producer that goes on after Kafka has refused a batch.
 
-aiokafka counts a batch's sequence numbers before the broker has taken it. When the broker refuses it for good, as too
-large or not allowed, the numbers have a gap, and every later batch of that partition fails with
+aiokafka counts a batch's sequence numbers before the broker has taken it. When the broker refuses the batch for good,
+because it is too large or not allowed, the numbers have a gap, and every later batch of that partition fails with
 OUT_OF_ORDER_SEQUENCE_NUMBER. Java's client then begins a new epoch of its producer id (KIP-360), in which every
-partition counts from 0 again; so does this one. A batch that is being tried again keeps the epoch it was made in, and
-its partition waits for it, so nothing is reordered and nothing is taken for a repeat of something else.
+partition counts from 0 again, and so does this producer. A batch that is being tried again keeps the epoch it was made
+in, and its partition waits for it, so nothing is reordered and no batch is taken for a repeat of another one.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from clarion.telemetry import metrics
 log = structlog.get_logger()
 
 _MAX_EPOCH: Final = (1 << 15) - 1
-_SEQUENCES: Final = 1 << 31  # then they begin at 0 again, as brokers expect; aiokafka goes on with negative ones
-_NO_LIMIT_MS: Final = _SEQUENCES - 1  # of a transaction: there are none
-_TOLD_AGAIN_S: Final = 60.0
+_SEQUENCES: Final = 1 << 31  # after so many, numbers begin at 0 again, as brokers expect; aiokafka's become negative
+_NO_LIMIT_MS: Final = _SEQUENCES - 1  # the timeout of transactions, of which this producer has none
+_TOLD_AGAIN_S: Final = 60.0  # a topic's refusal is logged once in this time, and reported for as long
 _RESTART_S: Final = 1.0
 
 
@@ -37,10 +37,14 @@ class Identity(TransactionManager):
         super().__init__(None, _NO_LIMIT_MS)
 
     def increment_sequence_number(self, tp: TopicPartition, increment: int) -> None:
+        """Count `increment` records of a partition. After 2³¹ - 1 the numbers begin at 0 again."""
         self._sequence_numbers[tp] = (self._sequence_numbers[tp] + increment) % _SEQUENCES
 
     def begin_anew(self, *, with_new_id: bool) -> None:
-        """In the next epoch; or with an id that the broker is asked for, before anything else is sent."""
+        """Begin the next epoch, in which every partition counts from 0.
+
+        If `with_new_id`, or if the id has no epoch left, the broker is asked for a new id before anything else is sent.
+        """
         self._sequence_numbers.clear()
         if with_new_id or self.producer_epoch >= _MAX_EPOCH:
             self._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
@@ -50,7 +54,10 @@ class Identity(TransactionManager):
 
 
 class Refusal(NamedTuple):
-    """What Kafka said last of a topic; `at` is 0 once it has taken something again."""
+    """The last error that a topic's batches failed with, and when, in seconds of a monotonic clock.
+
+    `at` is 0 once Kafka has taken something for the topic again. `told_at` is when the error was last logged.
+    """
 
     error: str
     at: float
@@ -69,21 +76,22 @@ class _Sender(Sender):
         )
         self._identity: Final = identity
         self._accumulator: Final = accumulator
-        self.refusals: Final[dict[str, Refusal]] = {}  # of each topic of which something was ever refused
+        self.refusals: Final[dict[str, Refusal]] = {}  # by topic, for each that ever had a refusal
 
     async def _sender_routine(self) -> None:
-        """Send until cancelled: aiokafka's own routine ends with what it does not expect, and all sending with it."""
+        """Send until cancelled. aiokafka's own routine ends at an unexpected error, and nothing is sent after that."""
         while True:
             try:
                 return await super()._sender_routine()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not silence this producer
+            except Exception as error:  # noqa: BLE001 - no error may end this producer
                 self._fail_what_waits(error)
             try:
                 await asyncio.sleep(_RESTART_S)
             except asyncio.CancelledError:
-                return None  # as aiokafka's own
+                return None  # as aiokafka's own routine does when it is cancelled
 
     def _fail_what_waits(self, error: Exception) -> None:
+        """Fail every batch that waits, and go on with a new producer id."""
         log.error("sending begins anew", exc_info=error)
         metrics.producer_renewed.labels(type(error).__name__).inc()
         for waiting in self._accumulator._batches.values():
@@ -95,14 +103,14 @@ class _Sender(Sender):
     async def _send_produce_req(self, node_id: int, batches: dict[TopicPartition, Any]) -> None:
         try:
             await SendProduceReqHandler(self, batches).do(node_id)
-        except Exception as error:  # a batch that breaks aiokafka fails; others go on
+        except Exception as error:  # the batches of this request fail, and others are still sent
             log.exception("a request failed")
             for batch in batches.values():
                 batch.failure(KafkaError(repr(error)))
         finally:
             self._in_flight.discard(node_id)
             self._muted_partitions.difference_update(batches)
-            # in the same step: no other batch of these partitions may be numbered in between
+            # in the same step of the event loop: no other batch of these partitions may get its number in between
             failed = {tp: error for tp, batch in batches.items() if (error := _error(batch))}
             if failed:
                 self._begin_anew(failed)
@@ -111,6 +119,7 @@ class _Sender(Sender):
                 self.refusals.update({t: self.refusals[t]._replace(at=0.0) for t in taken & self.refusals.keys()})
 
     def _begin_anew(self, failed: dict[TopicPartition, BaseException]) -> None:
+        """Begin a new epoch, because batches have `failed` for good, and note and log their errors."""
         self._identity.begin_anew(with_new_id=any(isinstance(error, ProducerFenced) for error in failed.values()))
         now = time.monotonic()
         for tp, error in failed.items():
@@ -124,13 +133,13 @@ class _Sender(Sender):
 
 
 def _error(batch: Any) -> BaseException | None:
-    """Why a batch has failed for good."""
+    """Return the error that a batch has failed with for good; None if it has not failed."""
     future = batch.future
     return future.exception() if future.done() and not future.cancelled() else None
 
 
 class Producer(AIOKafkaProducer):
-    """As aiokafka's, idempotent, and never broken for good."""
+    """An idempotent `AIOKafkaProducer` that goes on sending after refusals and unexpected errors."""
 
     def __init__(self, *, request_timeout_ms: int, **options: Any) -> None:
         super().__init__(acks="all", enable_idempotence=True, request_timeout_ms=request_timeout_ms, **options)
@@ -139,7 +148,10 @@ class Producer(AIOKafkaProducer):
         self._sender: _Sender = _Sender(self.client, identity, accumulator, request_timeout_ms)
 
     def refused(self) -> str:
-        """What Kafka refused within a minute and has not taken since, in words; mostly empty."""
+        """Return the latest refusals in words; empty when there are none.
+
+        A refusal counts for a minute, or until Kafka takes something for its topic again.
+        """
         since = time.monotonic() - _TOLD_AGAIN_S
         refusals = self._sender.refusals.items()
         return "; ".join(

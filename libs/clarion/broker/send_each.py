@@ -1,4 +1,4 @@
-"""Many records, of which one that Kafka refuses for its size must not stop the others."""
+"""Send many records, of which one that Kafka refuses for its size must not stop the others."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -9,12 +9,12 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from clarion.broker.clients import REQUEST_S
 
-# Of the record itself, whoever sends it. What is not allowed, or a clock that is wrong, is mended elsewhere.
+# These errors come from the record itself. Others, such as a missing permission or a wrong clock, an operator mends.
 TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Refused(NamedTuple):
-    """A record, as arguments of `AIOKafkaProducer.send`, that its topic does not take."""
+    """A record (arguments of `AIOKafkaProducer.send`) that is too large for its topic."""
 
     record: dict[str, Any]
     error: Exception
@@ -23,13 +23,13 @@ class Refused(NamedTuple):
 async def send_each(
     through: AIOKafkaProducer, records: Sequence[dict[str, Any]], *, within_s: float = REQUEST_S
 ) -> list[Refused]:
-    """Send records and wait until each is acknowledged, or refused for its size.
+    """Send records and wait until each is acknowledged or refused for its size; return those that were refused.
 
-    Raises another one of `clients.SEND_ERRORS` like `clients.send_all`.
+    Raises any other of `clients.SEND_ERRORS`, as `clients.send_all` does.
     """
     async with asyncio.timeout(within_s):
         suspects = await _refused(through, records)
-    # a batch is refused as a whole, so each is sent once more alone
+    # Kafka refuses a batch as a whole, so each of its records is sent once more, alone
     refused: list[Refused] = []
     for suspect in suspects:
         async with asyncio.timeout(within_s):

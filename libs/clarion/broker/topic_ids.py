@@ -1,6 +1,6 @@
-"""Topic ids: what tells a topic from another one of the same name that was made after it was deleted (KIP-516).
+"""Topic ids: they tell a topic from another one of the same name that was made after it was deleted (KIP-516).
 
-aiokafka speaks metadata requests up to version 5, and ids come with version 10; so version 12 is declared here with
+aiokafka has metadata requests up to version 5, and ids come with version 10. So this module declares version 12 with
 aiokafka's own types. Brokers answer it from Kafka 3.1 on.
 """
 
@@ -26,7 +26,7 @@ _NO_ID: Final = UUID(int=0)
 
 
 class TopicState(NamedTuple):
-    """A topic as the broker has it now. The id is a UUID in its usual form."""
+    """A topic as the broker has it now. `id` is a UUID in its usual text form, `partitions` their number."""
 
     id: str
     partitions: int
@@ -111,11 +111,12 @@ class _MetadataRequest(Request[_MetadataRequestV12]):
 
 
 async def describe(client: Any, topic: str) -> TopicState | None:
-    """What the broker knows of `topic` through an aiokafka client; None while there is no such topic.
+    """Return what one of the brokers knows of `topic`; None while there is no such topic.
 
-    Raises KafkaError when no broker answers, and NotImplementedError from a broker that knows no topic ids.
+    `client` is a connected aiokafka client. Raises KafkaError when the broker does not answer, and NotImplementedError
+    when it is too old to know topic ids.
     """
-    broker = random.choice(list(client.cluster.brokers()))  # noqa: S311 - any of them
+    broker = random.choice(list(client.cluster.brokers()))  # noqa: S311 - any broker will do
     answer: Any = await client.send(broker.nodeId, _MetadataRequest(topic))
     ((code, _, id_, _, partitions, *_),) = answer.topics
     error = for_code(code)

@@ -1,4 +1,4 @@
-"""Make the declared topics, or check that the broker has them as declared."""
+"""Create or grow the declared topics, or check that the broker has them as declared."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from clarion.settings import Settings
 
 
 def declared(settings: Settings) -> list[Topic]:
+    """Return the topics that Clarion needs with these settings."""
     return declare(
         Names(settings.prefix),
         lane_partitions=settings.partitions_lane,
@@ -21,7 +22,7 @@ def declared(settings: Settings) -> list[Topic]:
 
 
 async def apply(settings: Settings) -> list[str]:
-    """Create what is missing; return what was created. Existing topics are left as they are: `check` tells."""
+    """Create the topics that are missing, and return their names. `check` tells how existing ones differ."""
     topics = declared(settings)
     admin = clients.admin(settings)
     try:
@@ -42,9 +43,9 @@ async def apply(settings: Settings) -> list[str]:
 
 
 async def grow(settings: Settings, name: str, partitions: int) -> int:
-    """Give the topic `name` so many partitions; return how many it had. A topic that has them already is left as it is.
+    """Give the topic `name` more partitions, `partitions` in all, and return how many it had.
 
-    Raises `CannotGrow`, and one of `clients.SEND_ERRORS`.
+    Changes nothing when it has that many already. Raises `CannotGrow`, or one of `clients.SEND_ERRORS`.
     """
     admin = clients.admin(settings)
     try:
@@ -68,19 +69,21 @@ async def grow(settings: Settings, name: str, partitions: int) -> int:
 
 
 class CannotGrow(Exception):
-    """The broker's topic does not allow it; the message says why."""
+    """The topic cannot be given that many partitions; the message says why."""
 
 
 class Checked(NamedTuple):
-    differences: list[str]  # from the declaration, in words
-    grown: dict[str, int]  # topics that have more partitions than are declared, and how many; no difference by itself
+    """How the broker's topics differ from their declaration."""
+
+    differences: list[str]  # in words, with what to do about each
+    grown: dict[str, int]  # partitions of each topic that has more than declared, which alone is no difference
 
 
 async def check(settings: Settings) -> Checked:
-    """The broker's topics beside their declaration.
+    """Compare the broker's topics with their declaration.
 
-    Partition counts decide how many workers can share a topic, and retention how long a redelivery may come after what
-    it was of, so a difference is an error, not a hint.
+    A difference is an error: the number of partitions decides how many workers can share a topic, and retention decides
+    how late a record may be delivered again.
     """
     admin = clients.admin(settings)
     try:
@@ -130,7 +133,7 @@ async def _differences(admin: AIOKafkaAdminClient, settings: Settings) -> Checke
 
 
 async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
-    """What the declared settings of each of `topics` are on the broker; those that are missing are left out."""
+    """Return the broker's values of the settings that `topics` declare; topics that are missing are left out."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, t.name, configs=dict.fromkeys(t.config)) for t in topics]
     answers: list[Any] = await admin.describe_configs(asked)
     configs: dict[str, dict[str, str]] = {}

@@ -1,6 +1,6 @@
-"""Which offset may be committed: the end of the longest acknowledged prefix of what was taken, per partition.
+"""Which offset may be committed: in each partition, the end of the longest acknowledged prefix of what was taken.
 
-See D-commit-prefix. Pure: no Kafka, no clock. It replaces Faust's own arithmetic, which takes offsets between two
+See D-commit-prefix. Pure: no Kafka, no clock. It replaces Faust's own arithmetic, which takes the offsets between two
 record batches for gaps and loses data when acknowledgements come out of order.
 """
 
@@ -10,10 +10,12 @@ from typing import Final, NamedTuple
 
 
 class WentBack(Exception):
-    """Offsets begin again below those that were taken: the topic was made anew, or has lost records."""
+    """A batch begins below offsets that were taken before: the topic was made anew, or has lost records."""
 
 
 class Partition(NamedTuple):
+    """A partition of a topic, by its number."""
+
     topic: str
     number: int
 
@@ -28,27 +30,28 @@ class _Taken:
 
 @dataclass(slots=True)
 class _Progress:
-    end: int  # the offset after the acknowledged prefix; at first where this ownership began to read
+    end: int  # the offset after the acknowledged prefix; at first, where reading began in this epoch
     taken: deque[_Taken] = field(default_factory=deque[_Taken])
     committed: int | None = None
 
 
 class CommitTracker:
-    """Batches in the order they were taken, and their acknowledgements in any order.
+    """Batches in the order in which they were taken, with acknowledgements that may come in any order.
 
-    An epoch is one ownership of partitions between two position changes. What was taken in an earlier one may be read
-    again in other portions, so its acknowledgements count for nothing.
+    An epoch is one ownership of partitions between two changes of position. Acknowledgements of an earlier epoch count
+    for nothing, because what was taken in it may be read again in other portions.
     """
 
     def __init__(self) -> None:
         self.epoch = 0
-        self.held_bytes = 0  # taken and not yet acknowledged
+        self.held_bytes = 0  # taken, and neither acknowledged nor shelved
         self._partitions: Final[dict[Partition, _Progress]] = {}
 
     def take(self, partition: Partition, first: int, last: int, size: int = 0) -> None:
-        """A batch of offsets `first` to `last` and `size` bytes goes to work.
+        """Note that a batch of offsets `first` to `last`, of `size` bytes, was taken.
 
-        Raises `WentBack`: aiokafka starts from the beginning by itself when its position is beyond a topic's end.
+        Raises `WentBack` when its offsets come after higher ones: aiokafka starts from the beginning by itself when its
+        position is beyond a topic's end.
         """
         progress = self._partitions.get(partition)
         if progress is None:
@@ -60,10 +63,10 @@ class CommitTracker:
         self.held_bytes += size
 
     def pass_over(self, partition: Partition, position: int, committed: int | None) -> None:
-        """The consumer stands at `position`: what is before it and was not taken holds no records.
+        """Note that the consumer stands at `position`: offsets before it that were not taken hold no records.
 
-        Such are Kafka's own markers, and what was aborted. Without this a partition that ends with them would never be
-        committed to its end. `committed` is what the broker has from before this epoch.
+        They are Kafka's own markers and aborted records. Without this, a partition that ends with them would never be
+        committed to its end. `committed` is the commit that the broker has from before this epoch, or None.
         """
         progress = self._partitions.get(partition)
         if progress is None:
@@ -75,7 +78,7 @@ class CommitTracker:
             progress.taken.append(_Taken(position - 1, 0, acked=True))
 
     def ack(self, partition: Partition, last: int, epoch: int) -> bool:
-        """The batch that ends with `last` is done. False when it counts for nothing: stale, or unknown."""
+        """Acknowledge the batch that ends with `last`. Return False, and change nothing, if it is stale or unknown."""
         progress = self._partitions.get(partition)
         if epoch != self.epoch or progress is None:
             return False
@@ -89,9 +92,9 @@ class CommitTracker:
         return True
 
     def shelve(self, partition: Partition, last: int, epoch: int) -> None:
-        """The batch that ends with `last` is put off until positions go back. Its bytes are held no longer.
+        """Put the batch that ends with `last` off until positions go back. Its bytes no longer count as held.
 
-        Shelved neighbours become one, so that a long outage keeps a few offsets and no payloads.
+        Neighbours that are shelved become one entry, so that a long outage keeps a few offsets and no payloads.
         """
         progress = self._partitions.get(partition)
         if epoch != self.epoch or progress is None:
@@ -109,7 +112,7 @@ class CommitTracker:
         progress.taken = kept
 
     def committable(self) -> dict[Partition, int]:
-        """The offset to commit for each partition whose acknowledged prefix has grown since its last good commit."""
+        """Return the offset to commit, for each partition whose acknowledged prefix has grown since its last commit."""
         return {
             partition: progress.end
             for partition, progress in self._partitions.items()
@@ -117,25 +120,25 @@ class CommitTracker:
         }
 
     def committed(self, partition: Partition, offset: int) -> None:
-        """The broker has it. A commit that failed is not told here, so it is tried again."""
+        """Note that the broker has this commit. One that failed is not noted, so `committable` offers it again."""
         if progress := self._partitions.get(partition):
             progress.committed = offset
 
     def resume_points(self) -> dict[Partition, int]:
-        """Where to read on from after everything in flight is dropped: behind the acknowledged prefixes."""
+        """Return where to read on after everything in flight was dropped: at the ends of the acknowledged prefixes."""
         return {partition: progress.end for partition, progress in self._partitions.items()}
 
     def in_flight(self) -> int:
-        """Batches taken and not yet acknowledged or still behind one that is not; shelved neighbours count as one."""
+        """Return how many batches the acknowledged prefixes have not passed yet; shelved neighbours count as one."""
         return sum(len(progress.taken) for progress in self._partitions.values())
 
     def forget(self) -> None:
-        """Positions change (revoked, assigned, sought): start a new epoch with nothing in flight."""
+        """Start a new epoch with nothing in flight. Call it when positions change: on revoke, assignment and seek."""
         self.epoch += 1
         self.held_bytes = 0
         self._partitions.clear()
 
 
 def _open(progress: _Progress, last: int) -> _Taken | None:
-    """The batch that ends with `last`, while nothing is said of it."""
+    """Return the batch that ends with `last`, unless it is acknowledged or shelved already."""
     return next((t for t in progress.taken if t.last == last and not (t.acked or t.shelved)), None)

@@ -1,7 +1,7 @@
-"""Fetched batches → records, for every consumer in the process. What cannot be read is told in the records' place.
+"""Turn fetched batches into records, for every consumer in the process. `Unreadable` stands for what cannot be read.
 
-aiokafka raises whatever a batch raises out of the fetch, and stays at its offset: one batch in an unknown codec, or one
-byte that changed on a disk, would stop its partition until somebody moves the offset by hand.
+When a batch cannot be read, aiokafka raises the error out of the fetch and stays at the batch's offset. One batch in an
+unknown codec, or one byte that changed on a disk, would stop its partition until somebody moves the offset by hand.
 """
 
 import struct
@@ -26,15 +26,18 @@ _MAGIC: Final = 2
 _CODEC: Final = 0x07
 _LEGACY_ATTRIBUTES_AT: Final = 17
 _LEGACY_BYTES: Final = 26
-_MOST_RECORDS: Final = 1 << 20  # in one batch; more is a damaged header
-_SUSPECTS: Final = 1_000
+_MOST_RECORDS: Final = 1 << 20  # in one batch; a header that says more is damaged
+_SUSPECTS: Final = 1_000  # batches with a wrong checksum that are remembered
 
 _READ_COMMITTED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Offsets `offset` to `last` of a partition cannot be read. `value` is what the broker has there."""
+    """What stands for offsets `offset` to `last` of a partition, which cannot be read; `error` says why.
+
+    `value` is what the broker has there, and `timestamp` is when it was read, in milliseconds since 1970.
+    """
 
     offset: int
     last: int
@@ -47,13 +50,13 @@ class Unreadable:
 
 @dataclass(slots=True)
 class Allowance:
-    """How many bytes may still be unpacked before what was read is handed over."""
+    """How many more bytes may be unpacked before the records read so far are handed over."""
 
     left: int = UNPACKED_BYTES
 
 
 class Batches:
-    """The batches of one partition in a fetch response. aiokafka's own class does not show their bytes."""
+    """The batches of one partition in a fetch response. aiokafka's own class, which it replaces, hides their bytes."""
 
     def __init__(self, response: bytes) -> None:
         self._response = memoryview(response)
@@ -61,19 +64,22 @@ class Batches:
         self._next = self._slice()
 
     def size_in_bytes(self) -> int:
+        """Return the size of the partition's part of the response."""
         return len(self._response)
 
     def has_next(self) -> bool:
+        """Return whether a complete batch is left."""
         return self._next is not None
 
     def next_batch(self) -> memoryview:
+        """Return the bytes of the next batch, as a view. Call it only while `has_next`."""
         batch = self._next
         assert batch is not None
         self._next = self._slice()
         return batch
 
     def next_offset(self) -> int | None:
-        """The offset of the batch that follows; None at the end of the response."""
+        """Return the offset of the batch that follows; None at the end of the response."""
         return None if self._next is None else _base_offset(self._next)
 
     def _slice(self) -> memoryview | None:
@@ -81,14 +87,17 @@ class Batches:
         if left < _FRAME.size:
             return None
         _, length = _FRAME.unpack_from(self._response, self._at)
-        if length < 0 or _FRAME.size + length > left:  # the broker cuts the last batch off where the response is full
+        if length < 0 or _FRAME.size + length > left:  # brokers cut the last batch off where the response is full
             return None
         start, self._at = self._at, self._at + _FRAME.size + length
         return self._response[start : self._at]
 
 
 class GuardedRecords(fetcher.PartitionRecords):
-    """aiokafka's reading of one partition's part of a response. `allowance` None means one for each response."""
+    """aiokafka's reader of one partition's part of a response, made to go on after what it cannot read.
+
+    While `allowance` is None, each reader has an allowance of its own.
+    """
 
     allowance: ClassVar[Allowance | None] = None
     _suspects: ClassVar[set[tuple[str, int, int]]] = set()
@@ -128,7 +137,7 @@ class GuardedRecords(fetcher.PartitionRecords):
                         yield self._consumer_record(self._tp, record)
                     elif offset >= end:
                         _refuse_offset()
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's batch raises, its partition goes on
+            except Exception as error:  # noqa: BLE001 - whatever error a batch causes, its partition goes on
                 if plain is not batch or not header.is_packed:
                     yield from self._salvage(plain, header)
                 if self.next_fetch_offset < header.next_offset:
@@ -136,7 +145,7 @@ class GuardedRecords(fetcher.PartitionRecords):
             self.next_fetch_offset = header.next_offset
 
     def _salvage(self, plain: memoryview, header: Header) -> Iterator[Any]:
-        """What follows a record that aiokafka cannot parse, record by record."""
+        """Yield, one by one, the records from the first that aiokafka cannot parse."""
         for record, error in records_of(plain, header):
             if record.offset < self.next_fetch_offset:
                 continue
@@ -147,7 +156,7 @@ class GuardedRecords(fetcher.PartitionRecords):
                 yield self._consumer_record(self._tp, record)
 
     def _legacy(self, batch: memoryview) -> Iterator[Any]:
-        """A message in the format before Kafka 0.11, or nothing that is known."""
+        """Yield the record of a message in a format before Kafka 0.11; `Unreadable` if it is compressed or unknown."""
         end = max(_base_offset(batch), self.next_fetch_offset) + 1
         error = "its message format is unknown"
         magic = batch[_MAGIC_AT] if len(batch) >= _LEGACY_BYTES else -1
@@ -156,7 +165,7 @@ class GuardedRecords(fetcher.PartitionRecords):
             if not batch[_LEGACY_ATTRIBUTES_AT] & _CODEC:
                 try:
                     (record,) = cast("Any", LegacyRecordBatch(batch, magic))
-                except Exception as raised:  # noqa: BLE001 - as above
+                except Exception as raised:  # noqa: BLE001 - whatever error a message causes, its partition goes on
                     error = f"{raised}"
                 else:
                     if record.offset >= self.next_fetch_offset:
@@ -166,7 +175,7 @@ class GuardedRecords(fetcher.PartitionRecords):
         yield self._unreadable(batch, end, error)
 
     def _is_hidden(self, header: Header, batch: Any) -> bool:
-        """Whether the batch is Kafka's own marker, or belongs to a transaction that was aborted."""
+        """Return whether the batch is one of Kafka's own markers, or belongs to an aborted transaction."""
         if self._isolation_level == _READ_COMMITTED and header.producer_id >= 0:
             self._consume_aborted_up_to(header.base_offset)
             if header.is_control and _ends_aborted(batch):
@@ -176,7 +185,10 @@ class GuardedRecords(fetcher.PartitionRecords):
         return header.is_control
 
     def _is_new_suspect(self, header: Header) -> bool:
-        """Whether a batch with a wrong checksum is seen for the first time: the way here may have damaged it."""
+        """Return whether this batch has a wrong checksum for the first time. Then it is fetched again.
+
+        It may have been damaged on its way from the broker.
+        """
         suspect = (self._tp.topic, self._tp.partition, header.base_offset)
         if suspect in self._suspects:
             self._suspects.discard(suspect)
@@ -187,13 +199,17 @@ class GuardedRecords(fetcher.PartitionRecords):
         return True
 
     def _unreadable(self, value: "memoryview | bytes", end: int, error: str) -> Unreadable:
+        """Return what stands for the offsets before `end`, and go on at `end`."""
         first, last = self.next_fetch_offset, max(end - 1, self.next_fetch_offset)
         self.next_fetch_offset = last + 1
         return Unreadable(first, last, bytes(value), error, int(time.time() * 1000))
 
 
 def guard_records() -> None:
-    """For the whole process: aiokafka has no setting for it. Services call it, and the SDK never does."""
+    """Make every consumer of this process read with `GuardedRecords`, for which aiokafka has no setting.
+
+    Services do so. The Python SDK never does, since it shares its process with other consumers.
+    """
     parts: Any = fetcher
     parts.MemoryRecords = Batches
     if not issubclass(parts.PartitionRecords, GuardedRecords):
@@ -209,7 +225,7 @@ def _is_modern(batch: memoryview) -> bool:
 
 
 def _end(header: Header, batches: Batches) -> int:
-    """Where a batch ends of which nothing can be trusted: a damaged header must not pass over what can be read."""
+    """Return the offset after a damaged batch. Its header may be wrong, and no readable record may be skipped."""
     following = batches.next_offset()
     if following is not None and following > header.base_offset:
         return following
@@ -223,5 +239,5 @@ def _refuse_offset() -> NoReturn:
 def _ends_aborted(batch: Any) -> bool:
     try:
         return ControlRecord.parse(next(batch).key) == ABORT_MARKER
-    except Exception:  # noqa: BLE001 - a marker of a later Kafka ends no transaction
+    except Exception:  # noqa: BLE001 - an unknown marker, as of a later Kafka, ends no transaction
         return False

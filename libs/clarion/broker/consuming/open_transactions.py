@@ -1,7 +1,8 @@
-"""Where a consumer stands in its partitions, and which of them wait for the end of somebody's transaction.
+"""Where a consumer stands in its partitions, and which of them wait for the end of an open transaction.
 
-Of a partition only what was committed is read, in the order of its offsets. So one producer that opens a transaction
-and says nothing more holds up what everybody else sends, until the broker ends it after `transaction.timeout.ms`.
+A consumer reads committed records only, in the order of their offsets. So one producer that opens a transaction and
+then does nothing holds up what all others send to that partition, until the broker ends the transaction after
+`transaction.timeout.ms`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,11 +16,11 @@ from clarion.broker.consuming.commit_tracker import Partition
 
 log = structlog.get_logger()
 
-NAMED_AFTER_S: Final = 5.0  # a producer that works in transactions has one open for most of the time
+NAMED_AFTER_S: Final = 5.0  # shorter waits are normal: a transactional producer has one open most of the time
 
 
 class Place(NamedTuple):
-    """How far a consumer has come in a partition. `stable`: up to there no transaction is open."""
+    """How far a consumer is in a partition. No transaction is open below `stable`; `end` is the high watermark."""
 
     partition: Partition
     position: int
@@ -28,19 +29,22 @@ class Place(NamedTuple):
 
     @property
     def behind(self) -> int:
+        """Return how many offsets are left up to the end."""
         return max(0, self.end - self.position)
 
     @property
     def readable(self) -> int:
+        """Return how many offsets are left up to the first open transaction, or up to the end."""
         return max(0, self.stable - self.position)
 
     @property
     def waits(self) -> bool:
+        """Return whether an open transaction keeps the consumer from reading on."""
         return self.position >= self.stable and self.end > self.stable
 
 
 def places(consumer: AIOKafkaConsumer) -> Iterator[Place]:
-    """As the latest answers of the broker have it. Asks nobody, and may be called from any thread."""
+    """Yield where a consumer stands, by the broker's latest answers. Sends no request; any thread may call it."""
     subscription: Any = consumer._subscription.subscription
     assignment = subscription and subscription.assignment
     for tp in assignment.tps if assignment else ():
@@ -61,12 +65,12 @@ class _Wait:
 
 @dataclass(slots=True)
 class OpenTransactions:
-    """Those that one consumer has to wait for; one entry a partition, so bounded by what it is assigned."""
+    """The open transactions that one consumer waits for, with at most one entry for each of its partitions."""
 
     _waits: dict[Partition, _Wait] = field(default_factory=dict[Partition, _Wait])
 
     def look(self, places: Iterable[Place], now: float) -> None:
-        """Note where things stand, in all partitions of the consumer. What waits for long is logged once."""
+        """Note the `places` of all the consumer's partitions. A wait of `NAMED_AFTER_S` is logged once."""
         before, self._waits = self._waits, {}
         for place in places:
             wait = before.get(place.partition)
@@ -88,10 +92,11 @@ class OpenTransactions:
                 )
 
     def longest_s(self, now: float) -> float:
+        """Return how long the longest present wait has lasted, in seconds."""
         return max((now - wait.since for wait in self._waits.values()), default=0.0)
 
     def named(self, now: float) -> str:
-        """The partition that has waited longest, for health; empty while none has waited for long."""
+        """Return a reason for the health report, with the longest wait; empty while none has lasted `NAMED_AFTER_S`."""
         longest = max(self._waits.items(), key=lambda one: now - one[1].since, default=None)
         if longest is None or now - longest[1].since < NAMED_AFTER_S:
             return ""

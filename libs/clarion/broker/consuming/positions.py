@@ -1,4 +1,4 @@
-"""What a consumer asks of the one who keeps its commits together with the store."""
+"""What a consumer needs of the object that keeps its commits together with the store."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,20 +9,20 @@ Offsets = Mapping[Partition, int]
 
 
 class Positions(Protocol):
-    """Who keeps a group's commits together with the store."""
+    """Keeps a group's commits together with what the store has."""
 
     async def resume(self, committed: Offsets) -> Offsets:
-        """Return from where to read on where that is not what is committed."""
+        """Return where to read on, for the partitions in which that is not the committed offset."""
         ...
 
     async def note(self, offsets: Offsets) -> bool:
-        """Take note of what is about to be committed; return False to refuse it."""
+        """Note what is about to be committed; return False to refuse the commit."""
         ...
 
     def mark(self) -> str:
-        """Return the metadata of commits."""
+        """Return the metadata for commits, which Kafka keeps with them."""
         ...
 
     def placed_by(self) -> int | None:
-        """Return how many partitions of the topic are read; None for all of them."""
+        """Return how many partitions of the topic are read, from the first on; None for all of them."""
         ...

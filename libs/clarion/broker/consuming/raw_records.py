@@ -1,7 +1,7 @@
-"""Fetched records as aiokafka's parser yields them, without the `ConsumerRecord` it makes of each.
+"""Fetched records as aiokafka's parser yields them, without the `ConsumerRecord` that aiokafka makes of each.
 
-That frozen dataclass of eleven fields costs over two microseconds, a tenth of all a lane spends on a notification, to
-repeat the topic and the partition that a record batch knows already.
+That frozen dataclass of eleven fields costs over two microseconds, a tenth of what a lane spends on a notification, and
+adds nothing but the topic and the partition, which a record batch has already.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,34 @@ class Record(Protocol):
     """One record of a partition."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Return the record's offset in its partition."""
+        ...
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Return the record's time, in milliseconds since 1970."""
+        ...
+
     @property
-    def timestamp_type(self) -> int | None: ...
+    def timestamp_type(self) -> int | None:
+        """Return whose time that is: 0 for the producer's, 1 for the broker's, None if the format does not say."""
+        ...
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Return the record's key."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Return the record's value."""
+        ...
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Return the record's headers, in their order."""
+        ...
 
 
 class _RawRecords(GuardedRecords):
@@ -35,9 +52,10 @@ class _RawRecords(GuardedRecords):
 
 
 def take_records_as_they_are() -> Allowance:
-    """For the whole process: aiokafka has no setting for it. A stream process reads Kafka in this one way only.
+    """Make every consumer of this process yield raw records, for which aiokafka has no setting.
 
-    Returns what may still be unpacked, over all partitions: to be set anew before each fetch.
+    Only a stream process does so, which reads Kafka in no other way. Returns the allowance for unpacking over all
+    partitions, which the caller has to fill again before each fetch.
     """
     guard_records()
     _RawRecords.allowance = Allowance()

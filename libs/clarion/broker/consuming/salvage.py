@@ -1,6 +1,6 @@
-"""The records of an unpacked batch one by one: one that is malformed costs none of its neighbours. Pure.
+"""Read the records of an unpacked batch one by one, so that a malformed one costs none of its neighbours. Pure.
 
-aiokafka gives a whole batch up at the first header whose name is not UTF-8.
+aiokafka gives up a whole batch at the first header whose name is not UTF-8.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ decode_varint: Callable[[memoryview, int], tuple[int, int]] = cast("Any", util).
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """A record as aiokafka would give it."""
+    """A record with the attributes that a record of aiokafka has."""
 
     offset: int
     timestamp: int
@@ -28,9 +28,9 @@ class Salvaged:
 
 
 def records_of(plain: memoryview, header: Header) -> Iterator[tuple[Salvaged, str]]:
-    """Each record, and what is wrong with it: then its value is all that there is of it.
+    """Yield each record with its error, which is empty for a good one. The value of a malformed one is all its bytes.
 
-    Ends early where the length of a record is damaged: what follows cannot be found.
+    Ends early at a record whose length is damaged, since what follows cannot be found.
     """
     at, offset = HEADER_BYTES, header.base_offset
     while offset < header.next_offset:
@@ -51,8 +51,8 @@ def records_of(plain: memoryview, header: Header) -> Iterator[tuple[Salvaged, st
 
 
 def _record(body: memoryview, header: Header) -> Salvaged:
-    """Raises ValueError or IndexError."""
-    later, at = decode_varint(body, 1)  # the first byte is for attributes that no record has
+    """Return the record in `body`. Raises ValueError or IndexError when it is malformed."""
+    later, at = decode_varint(body, 1)  # the first byte is for attributes, of which Kafka has defined none
     timestamp = header.max_timestamp if header.has_append_time else header.first_timestamp + later
     delta, at = decode_varint(body, at)
     if not 0 <= delta <= header.last_offset_delta:

@@ -1,7 +1,7 @@
 """A Faust transport that makes one event of each partition's fetched records, with a commit tracker of its own.
 
-Stock Faust does per-record work that caps it near 5,000 records a second, and its commit arithmetic takes the offsets
-between two such events for gaps. The reasons are in docs/adr/0001-own-commit-tracker-in-faust.md.
+Stock Faust does work for each record, which limits it to about 5,000 records a second, and its commit arithmetic takes
+the offsets between two such events for gaps. The reasons are in docs/adr/0001-own-commit-tracker-in-faust.md.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from clarion.contracts.limits import KIB, UNPACKED_BYTES
 
 log = structlog.get_logger()
 
-# Of what is fetched and not yet acknowledged, over all partitions; exceeded by at most one fetch.
+# Limits of what is fetched and not yet acknowledged, over all partitions; at most one fetch goes beyond them.
 BUFFER_BYTES: Final = 16 * 1024 * KIB
 BUFFER_BATCHES: Final = BUFFER_BYTES // RECORD_OVERHEAD_BYTES
 
@@ -39,13 +39,15 @@ Drain = Callable[[], Awaitable[None]]
 
 class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
-        """Faust reads what is committed only where it also writes in transactions."""
+        """Make a consumer that reads committed records only. Faust's does so only if Faust writes in transactions."""
         consumer: Any = super()._create_worker_consumer(transport)
         consumer._isolation_level = ISOLATION
         return consumer
 
 
 class Consumer(driver.Consumer):
+    """Faust's consumer, with record batches as events, and a `CommitTracker` instead of Faust's commit arithmetic."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.waits: Final = OpenTransactions()
@@ -58,6 +60,7 @@ class Consumer(driver.Consumer):
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     def places(self) -> list[Place]:
+        """Return where this consumer stands in its partitions; nothing before it has started."""
         consumer: Any = self._thread._consumer
         return [] if consumer is None else list(places(consumer))
 
@@ -66,9 +69,9 @@ class Consumer(driver.Consumer):
     async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109
         """Fetch, and turn each partition's records into one event.
 
-        What is in hand is bounded by bytes over all partitions, and fetching goes on as soon as there is room; the
-        stock method sleeps a whole second under pressure. Otherwise it keeps the stock contract: no fetch while the
-        flow is stopped, and only from active partitions; and of those from none in which nobody is placed yet.
+        The bytes in hand are bounded over all partitions, and fetching goes on as soon as there is room; the stock
+        method sleeps a whole second under pressure. Otherwise the stock contract holds: nothing is fetched while the
+        flow is stopped, and only active partitions are. Those that no recipient is placed in yet are left out.
         """
         if not self.flow_active:
             await self.can_resume_flow.wait()
@@ -87,23 +90,24 @@ class Consumer(driver.Consumer):
             await self._getmany(active_partitions=active, timeout=timeout) or {}
         )
         events = {tp: [self._batch(tp, some)] for tp, some in fetched.items() if some}
-        if self.flow_active and epoch == self.tracker.epoch:  # else positions are about to change
+        if self.flow_active and epoch == self.tracker.epoch:  # otherwise positions are about to change
             self._pass_over()
         return events, active
 
     def _placed(self, active: set[TP]) -> set[TP]:
+        """Return the `active` partitions in which recipients are placed, and pause the others."""
         placed_by = self._transport.positions.placed_by()
         if placed_by is None:
             return active
         placed = {tp for tp in active if tp.partition < placed_by}
         if len(placed) < len(active):
-            # what is fetched and not taken would keep its broker from being asked for anything else
+            # aiokafka asks a broker for nothing else while records of such a partition are fetched and not taken
             consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
             consumer.pause(*(TopicPartition(*tp) for tp in active - placed))
         return placed
 
     def _pass_over(self) -> None:
-        """All that was fetched is taken: where a position is beyond that, there were no records."""
+        """Tell the tracker of positions beyond what was taken. No records were there, since all fetched are taken."""
         now_at = self.places()
         for place in now_at:
             partition = place.partition
@@ -121,30 +125,31 @@ class Consumer(driver.Consumer):
         return BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Resume partitions, and wake a fetch that waits for an active one."""
         super().resume_partitions(tps)
         self._room.set()
 
     # ---- ownership
 
     def owns(self, epoch: int) -> bool:
-        """Whether what was taken in `epoch` is still ours to work on; if not, it is read again."""
+        """Return whether what was taken in `epoch` is still ours to work on; if not, it is read again."""
         holds = self._ownership.holds(epoch, time.monotonic())
         if self._ownership.must_read_again():
             self._room.set()
         return holds
 
     def rewind(self, epoch: int) -> None:
-        """Drop everything in flight of `epoch`, if it is the present one, and read it again."""
+        """Drop everything in flight, and read it again, if `epoch` is the present one."""
         if self._ownership.give_up(epoch):
             self._room.set()
 
     def shelve(self, batch: RecordBatch) -> None:
-        """Put `batch` off: it is neither acknowledged nor held, and comes again after a `rewind`."""
+        """Put `batch` off: it is neither acknowledged nor held, and is read again after a `rewind`."""
         self.tracker.shelve(batch.partition, batch.last, batch.epoch)
         self._room.set()
 
     async def _rewind(self) -> None:
-        """Only here, with no event in hand, is a seek safe: elsewhere Faust drops what is fetched again."""
+        """Seek back to what was acknowledged. Anywhere but in the fetch, Faust would drop what is fetched again."""
         points = {TP(*partition): offset for partition, offset in self.tracker.resume_points().items()}
         points = {tp: offset for tp, offset in points.items() if tp in self.assignment()}
         log.warning("reading again from what was acknowledged", partitions=len(points))
@@ -153,6 +158,7 @@ class Consumer(driver.Consumer):
         self._read_offset.update({tp: offset or None for tp, offset in points.items()})
 
     def _listen_to_heartbeats(self) -> None:
+        """Tell `Ownership` of each heartbeat that the broker answers."""
         coordinator: Any = self._thread._consumer._coordinator  # type: ignore[attr-defined]
         beat = coordinator._do_heartbeat
 
@@ -167,7 +173,7 @@ class Consumer(driver.Consumer):
             coordinator._do_heartbeat = listening
 
     def _mark_commits(self) -> None:
-        """Faust's commits have no metadata, and no argument for it."""
+        """Give each commit the metadata of `Positions.mark`. Faust's commits have none, and no argument for it."""
         consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
         commit = consumer.commit
 
@@ -188,9 +194,10 @@ class Consumer(driver.Consumer):
     # ---- commit
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Offsets between two events belong to the later event: they are no gap."""
+        """Do nothing: offsets between two events belong to the later event, and are no gap."""
 
     def ack(self, message: Any) -> bool:
+        """Acknowledge a batch; return False when it was acknowledged before, or its epoch is over."""
         batch: RecordBatch = message.value
         if message.acked:
             return False
@@ -207,7 +214,7 @@ class Consumer(driver.Consumer):
         return self.tracker.committable().get(Partition(tp.topic, tp.partition))
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
-        return True  # the tracker offers only what is not committed
+        return True  # the tracker offers only what is not committed yet
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         epoch = self.tracker.epoch
@@ -222,7 +229,10 @@ class Consumer(driver.Consumer):
         return did_commit
 
     async def _commit_all(self) -> None:
-        """Commit until the broker has all that is acknowledged: `commit` does nothing while another is under way."""
+        """Commit until the broker has all that is acknowledged, or `_COMMIT_ALL_S` are over.
+
+        One call may not suffice: `commit` does nothing while another one is under way.
+        """
         try:
             async with asyncio.timeout(_COMMIT_ALL_S):
                 while self.tracker.committable():
@@ -232,15 +242,16 @@ class Consumer(driver.Consumer):
             log.warning("not all committed in time: what is not will be delivered again")
 
     async def on_stop(self) -> None:
+        """Commit all that is acknowledged, then stop."""
         await self._commit_all()
         await super().on_stop()
 
     # ---- position changes
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish what is in hand within a bound and commit it, before the partitions are given up.
+        """Finish and commit what is in hand, within a bound, before the partitions are given up.
 
-        Stock Faust forgets finished work first, and redelivers up to a commit interval of it.
+        Stock Faust forgets finished work first, so that up to a commit interval of it is delivered again.
         """
         if self.tracker.in_flight():
             await self._transport.drain()
@@ -249,14 +260,15 @@ class Consumer(driver.Consumer):
         self.tracker.forget()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Start a new epoch, as a member that the group has just confirmed."""
         self.tracker.forget()
-        self._ownership.heard(time.monotonic())  # joining is a sign of life, too
+        self._ownership.heard(time.monotonic())  # joining confirms the membership as a heartbeat does
         self._listen_to_heartbeats()
         self._mark_commits()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
-        """To what is committed, or to where the store says that it has less than that."""
+        """Seek to what is committed, or to an earlier offset where the store says that it has less."""
         self.tracker.forget()
         await super().perform_seek()
         owned = self.assignment()
@@ -267,12 +279,16 @@ class Consumer(driver.Consumer):
             self._read_offset.update({tp: offset or None for tp, offset in points.items()})
 
     async def seek(self, partition: TP, offset: int) -> None:
+        """Start a new epoch and seek."""
         self.tracker.forget()
         await super().seek(partition, offset)
 
 
 class Transport(driver.Transport):
-    """`drain` is awaited before partitions are given up; it must end by itself within a bound."""
+    """Faust's transport with this `Consumer`.
+
+    `drain` is awaited before partitions are given up, and must end by itself within a bound.
+    """
 
     Consumer = Consumer
 

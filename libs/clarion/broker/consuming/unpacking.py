@@ -1,7 +1,7 @@
-"""A fetched batch → the same batch without compression, within a bound. Pure.
+"""Turn a fetched batch into the same batch without compression, within a limit. Pure.
 
-aiokafka unpacks a batch whole, whatever that comes to: 4 KiB of zstd can become gigabytes. Here the size is known
-before, where the codec tells it, and otherwise the codec writes into a buffer that cannot grow beyond the limit.
+aiokafka unpacks a batch whole, however large it becomes: 4 KiB of zstd can become gigabytes. Here the size is checked
+before unpacking where the codec says it, and otherwise unpacking stops at the limit.
 """
 
 import struct
@@ -16,7 +16,7 @@ from clarion.contracts.limits import KIB, UNPACKED_BYTES
 
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 HEADER_BYTES: Final = _HEADER.size
-_ATTRIBUTES_AT: Final = 22  # of the two bytes the low one, which has the codec
+_ATTRIBUTES_AT: Final = 22  # of the attributes' low byte, which has the codec
 _CODEC: Final = 0x07
 _TRANSACTIONAL: Final = 0x10
 _CONTROL: Final = 0x20
@@ -25,7 +25,7 @@ _NAMES: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES: Final = 16
-_DID_NOT_FIT: Final = "failed to write whole buffer"  # as cramjam says it of every codec
+_DID_NOT_FIT: Final = "failed to write whole buffer"  # cramjam's message, the same for every codec
 
 _codecs = cast("Any", cramjam)
 
@@ -36,7 +36,7 @@ class CannotUnpack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a batch says of itself, in the message format of Kafka 0.11 and later."""
+    """What a batch's header says, in the message format of Kafka 0.11 and later."""
 
     base_offset: int
     attributes: int
@@ -48,37 +48,44 @@ class Header:
 
     @classmethod
     def of(cls, batch: memoryview) -> "Header":
+        """Parse the header of `batch`."""
         offset, _, _, _, _, attributes, delta, first, latest, producer, _, _, records = _HEADER.unpack_from(batch)
         return cls(offset, attributes, delta, first, latest, producer, records)
 
     @property
     def next_offset(self) -> int:
+        """Return the offset after the batch."""
         return self.base_offset + self.last_offset_delta + 1
 
     @property
     def codec(self) -> str:
+        """Return the name of the codec; words if Kafka does not have it."""
         number = self.attributes & _CODEC
         return _NAMES[number] if number < len(_NAMES) else f"number {number}, which Kafka does not have"
 
     @property
     def is_packed(self) -> bool:
+        """Return whether the records are compressed."""
         return bool(self.attributes & _CODEC)
 
     @property
     def is_transactional(self) -> bool:
+        """Return whether the batch belongs to a transaction."""
         return bool(self.attributes & _TRANSACTIONAL)
 
     @property
     def is_control(self) -> bool:
+        """Return whether the batch is one of Kafka's own markers."""
         return bool(self.attributes & _CONTROL)
 
     @property
     def has_append_time(self) -> bool:
+        """Return whether the records have the time at which the broker took them, not the producer's."""
         return bool(self.attributes & _LOG_APPEND_TIME)
 
 
 def unpacked(batch: memoryview, header: Header, most: int = UNPACKED_BYTES) -> memoryview:
-    """The batch as it would be without compression. Raises `CannotUnpack`."""
+    """Return the batch without compression. Raises `CannotUnpack`, also for more than `most` bytes of records."""
     if not header.is_packed:
         return batch
     packed = batch[HEADER_BYTES:]
@@ -92,7 +99,7 @@ def unpacked(batch: memoryview, header: Header, most: int = UNPACKED_BYTES) -> m
 
 
 def _unpack(codec: str, packed: memoryview, most: int) -> bytearray:
-    """What `packed` becomes, behind room for a header."""
+    """Return the unpacked records, with room for a header in front of them."""
     match codec:
         case "gzip":
             return bytearray(HEADER_BYTES) + _gzip(packed, most)
@@ -121,7 +128,7 @@ def _gzip(packed: memoryview, most: int) -> bytes:
 
 
 def _snappy(packed: memoryview, most: int) -> bytearray:
-    """Blocks of the Java client's framing, or one block. Each begins with its unpacked size."""
+    """Unpack the blocks of the Java client's framing, or one block. Each block begins with its unpacked size."""
     blocks = _xerial_blocks(packed) if bytes(packed[: len(_XERIAL)]) == _XERIAL else [packed]
     sizes: list[int] = [_codecs.snappy.decompress_raw_len(block) for block in blocks]
     if sum(sizes) > most:
@@ -149,7 +156,7 @@ def _xerial_blocks(packed: memoryview) -> list[memoryview]:
 
 
 def _into_buffer(decompress: Callable[[memoryview, memoryview], int], packed: memoryview, most: int) -> bytearray:
-    """First into what suffices for nearly every batch, then into the most there may be."""
+    """Unpack into a buffer that suffices for nearly every batch, and if it does not, into the largest one allowed."""
     for room in (min(8 * len(packed) + 4 * KIB, most), most):
         plain = bytearray(HEADER_BYTES + room)
         try:
