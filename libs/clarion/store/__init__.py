@@ -1,1 +1,1 @@
-"""MongoDB. The only importer of its drivers, so that the way to another one is this folder."""
+"""MongoDB: the only folder that connects to it and queries it, so that another driver changes little else."""

@@ -1,7 +1,8 @@
-"""Uses of ids that ended as dead letters: what their senders are told when they ask.
+"""Uses of ids that ended as dead letters, to tell their senders when they ask.
 
-A document for each id and sender: `_id` (`<id>/<sender>`), recipient, type, lane, created_at, uses and purge_at. Apart
-from what is stored under the id, which is another use, or somebody else's: nothing of it changes (D-dead-apart).
+There is a document for each id and sender, with `_id` (`<id>/<sender>`), recipient, sender, type, lane, created_at,
+uses and purge_at. It is kept apart from what is stored under the id, which belongs to another use or another sender and
+must not change (D-dead-apart).
 """
 
 from collections.abc import Sequence
@@ -19,23 +20,24 @@ INDEXES: Final = [IndexModel([("purge_at", ASCENDING)], name="purge", expireAfte
 
 _KEEP: Final = timedelta(days=limits.KEEP_DAYS)
 _NONE: Final[list[Document]] = []
-_LAST: Final = 10  # uses of one id that are kept, the latest
+_LAST: Final = 10  # how many uses of one id are kept: the latest
 
 
 def collection(within: Database) -> Collection:
+    """Return the collection of this module's documents."""
     return within["deaths"]
 
 
 async def note(deaths: Collection, receipts: Sequence[Receipt], now: datetime) -> None:
-    """Keep what receipts `dead` tell. Raises one of `database.TRANSIENT`; the same again changes nothing.
+    """Keep what receipts `dead` say. Raises one of `database.TRANSIENT`; keeping the same again changes nothing.
 
-    What MongoDB can never take is counted and left out: somebody else has written that receipt.
+    What MongoDB can never take is counted and left out: no service of ours has written such a receipt.
     """
     await database.write(deaths, [_noted(receipt, now) for receipt in receipts])
 
 
 async def find(deaths: Collection, id_: str, sender: str | None) -> list[Document]:
-    """Of an id and `sender` (None: of all its senders)."""
+    """Return the documents of an id and `sender`, or of all senders of the id when `sender` is None."""
     query: Document = {"_id": f"{id_}/{sender}"}
     if sender is None:
         query = {"_id": {"$gte": f"{id_}/", "$lt": f"{id_}0"}}  # `0` is what follows `/`
@@ -50,7 +52,7 @@ def _noted(receipt: Receipt, now: datetime) -> UpdateOne:
     use = {"place": place, "at": receipt.at, "reason": dead.reason, "detail": dead.error}
     others = {
         "$filter": {"input": {"$ifNull": ["$uses", _NONE]}, "cond": {"$ne": ["$$this.place", place]}}
-    }  # a record that is read again
+    }  # this record's own use is left out: the record may be read again
     change = {
         "recipient": receipt.user,
         "sender": dead.sender,

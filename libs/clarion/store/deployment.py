@@ -1,4 +1,4 @@
-"""Which deployment this store belongs to: one id, made once by whoever comes first, and lost only with the store."""
+"""Which deployment this store belongs to: one id, made by the first process that asks, and lost only with the store."""
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -10,11 +10,15 @@ _ONE = "deployment"
 
 
 def collection(database: Database) -> Collection:
+    """Return the collection that has the deployment's document."""
     return database["deployment"]
 
 
 async def identify(deployment: Collection) -> str:
-    """Majority-acknowledged. Raises one of `database.TRANSIENT`; to be asked again without harm."""
+    """Return the deployment's id, and make it if there is none yet. Majority-acknowledged.
+
+    Raises one of `database.TRANSIENT`; calling it again is harmless.
+    """
     change = {"$setOnInsert": {"id": new_id()}}
     try:
         document = await deployment.find_one_and_update(

@@ -1,4 +1,4 @@
-"""Every index of every collection, made before a process serves. Making one that exists is free."""
+"""Every index of every collection, made before a process serves. Making one that exists costs nothing."""
 
 from typing import Final
 
@@ -9,17 +9,18 @@ from clarion.store import deaths, notification_indexes, notifications, revocatio
 from clarion.store.driver.database import Collection, Database
 from clarion.store.driver.failures import asked
 
-# Of what is stored already: the driver's deadline for an operation would end it, and the next try begins anew.
+# How long an index build over stored documents may take. The driver's deadline for an operation would end the build,
+# and the next try would begin anew.
 BUILD_S: Final = 3600.0
 _INDEX_NOT_FOUND: Final = 27
 
 
 @asked
 async def ensure(database: Database) -> None:
-    """Make what is missing, then drop what earlier versions made and nobody asks any more.
+    """Make missing indexes, then drop those that earlier versions made and nothing uses any more.
 
-    Processes that start at once wait for the same build. One of an earlier version, still running, reads without the
-    dropped ones: slower, and as right.
+    Processes that start at the same time wait for the same build. A process of an earlier version that still runs reads
+    without the dropped indexes: more slowly, with the same results.
     """
     stored = notifications.collection(database)
     with pymongo.timeout(BUILD_S):

@@ -1,4 +1,4 @@
-"""The indexes of stored notifications, each with the read it is for. What they cost an insert is measured."""
+"""The indexes of stored notifications, each for queries or a purge of its own. Their cost for an insert is measured."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from clarion.contracts.api.status import State
 
-IN_INBOX: Final = {"$type": "bool"}  # of `unread`: null once a notification has left its user's inbox
+IN_INBOX: Final = {"$type": "bool"}  # for `unread`, which is null once a notification has left its user's inbox
 UNREAD_PURGE: Final = "unread_purge"
 INDEXES: Final = [
     IndexModel(
-        # the state is always the same here; without it a query for it would have to look into the documents
+        # `state` has one value here. Without it in the keys, a query for that value would have to read the documents.
         [("recipient", ASCENDING), ("state", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
         name="waiting",
         partialFilterExpression={"state": State.PENDING},
@@ -20,7 +20,8 @@ INDEXES: Final = [
         name="delivered_since",
         partialFilterExpression={"delivered_at": {"$exists": True}},  # costs an insert nothing
     ),
-    # counts what is unread without reading documents; a page of all asks for `unread` in [true, false], and merges
+    # Unread notifications are counted without reading documents. A page with the read ones asks for `unread` in
+    # [true, false], and the server merges the two ranges.
     IndexModel(
         [("recipient", ASCENDING), ("unread", ASCENDING), ("available_at", DESCENDING), ("_id", DESCENDING)],
         name="inbox",
@@ -36,7 +37,8 @@ INDEXES: Final = [
         partialFilterExpression={"unread": IN_INBOX, "expires_at": {"$exists": True}},
     ),
     IndexModel(
-        # ends with `ord`, since a server takes two indexes of the same fields for one, whatever their filters
+        # `ord` at the end tells it from others: a server takes two indexes of the same fields for one, whatever their
+        # filters
         [("recipient", ASCENDING), ("lane", ASCENDING), ("collapse_key", ASCENDING), ("ord", ASCENDING)],
         name="replaceable",
         partialFilterExpression={"unread": True, "collapse_key": {"$exists": True}},
@@ -47,8 +49,8 @@ INDEXES: Final = [
         name="deferred",
         partialFilterExpression={"deferred": True},  # costs an insert nothing; see `updates/deferred.py`
     ),
-    # What is unread and about to be purged: `purge` has also what was read, an hour of it at every look. New entries go
-    # to the end, the cheapest place; one goes when its notification is read.
+    # For what is unread and about to be purged. `purge` also has what was read, an hour of it at every look. New
+    # entries go to the end, which is the cheapest place, and an entry goes when its notification is read.
     IndexModel(
         [("unread", ASCENDING), ("purge_at", ASCENDING)],
         name=UNREAD_PURGE,
@@ -56,5 +58,5 @@ INDEXES: Final = [
     ),
     IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
 ]
-# Of earlier versions: dropped once those above are made.
+# Indexes of earlier versions, which are dropped once those above are made.
 RETIRED_INDEXES: Final = ["collapse", "inbox_unread", "archive"]

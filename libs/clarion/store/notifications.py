@@ -1,10 +1,10 @@
-"""Stored notifications: insert, route repeats, replay.
+"""Stored notifications: insert them, collapse them, look repeats up, and read them for catching up.
 
-What receipts do to them is in `updates/receipt_updates.py`, how they end by themselves in `updates/endings.py`.
+What receipts do to them is in `updates/receipt_updates.py`, and how they end by themselves in `updates/endings.py`.
 
-A document: `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `queries/inbox.py`),
-archived, created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body, the client's item as encoded
-JSON, so that neither replay nor the gateway encodes anything again.
+A document has `_id`, recipient, lane, ord, type, sender, state, unread and available_at (see `queries/inbox.py`),
+archived, created_at, stored_at, expires_at, purge_at, deliver_at, collapse_key and body. The body is the client's item
+as encoded JSON, so that neither replay nor the gateway encodes it again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,8 @@ from clarion.store.driver.failures import asked
 
 _NAME: Final = "notifications"
 _KEYS_PER_QUERY: Final = 200
-# What a newer one replaces: nobody has read it. One that was read, or marked unread again, is the user's own business.
+# What a newer notification under the same collapse key replaces. One that its user has read stays, even if the user has
+# marked it unread again.
 _REPLACEABLE: Final[Document] = {
     "unread": True,
     "state": {"$in": [State.PENDING, State.DELIVERED, State.THROTTLED]},
@@ -36,7 +37,8 @@ _REPLACEABLE: Final[Document] = {
 class Stored:
     """What a lane needs to know of a document that was there before.
 
-    Of a `stub` only the recipient is known (empty until somebody has acknowledged it), and who has retracted it.
+    A `stub` has nothing but its recipient, which is empty until somebody has acknowledged it, and the senders who have
+    retracted it.
     """
 
     id: str
@@ -53,7 +55,7 @@ class Stored:
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False):
-    """What a catch-up read yields; not `pending` when another device has acknowledged it."""
+    """An item that a catch-up read finds. `pending` is False if another device has acknowledged it."""
 
     id: str
     ord: int
@@ -62,19 +64,21 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
 
 
 def collection(within: Database) -> Collection:
+    """Return the collection of notifications."""
     return within[_NAME]
 
 
 def waiting(within: LoopDatabase) -> LoopCollection:
-    """The same, to catch up from."""
+    """Return the collection of notifications of a database from `connect_reads`, for catch-up reads."""
     return within[_NAME]
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """`repeats` were there before; `late` only another try took; `refused` can never be stored, with the reason.
+    """What became of an insert, by id.
 
-    `waiting` were not taken for a reason that passes by itself: they are to be tried again.
+    `repeats` were there before. `late` were inserted by a later try than the others. `refused` can never be stored, and
+    `waiting` failed for a reason that passes and have to be tried again, both with the reason.
     """
 
     repeats: frozenset[str] = frozenset()
@@ -86,8 +90,8 @@ class Inserted:
 async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
     """Store a window in one unordered bulk write, majority-acknowledged.
 
-    Raises one of `database.TRANSIENT` when it is unknown what was written: try the same batch again, `_id` makes that
-    safe.
+    Raises one of `database.TRANSIENT` when it is unknown what was written. The caller then tries the same batch again,
+    which `_id` makes safe.
     """
     failures = [(batch[failure.index]["_id"], failure) for failure in await database.insert(documents, batch)]
     return Inserted(
@@ -99,11 +103,11 @@ async def insert(documents: Collection, batch: Sequence[Fields]) -> Inserted:
 
 @asked
 async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, str]], now: datetime) -> set[str]:
-    """Of what nobody has read under each (recipient, key), leave the highest `ord`; return the ids of the rest.
+    """Collapse what nobody has read under each (recipient, key), but for the highest `ord`; return the collapsed ids.
 
-    Whether it was pushed, delivered or held back by a limit: the newest state is in the inbox once, and counted once.
-
-    To be called after the insert, and again on a repeat: then the highest stored one wins whatever was interrupted.
+    It makes no difference whether one was pushed, delivered or held back by a limit: the newest state is in the inbox
+    once, and counts once. Call it after the insert, and again on a repeat. Then the highest stored `ord` wins, whatever
+    was interrupted.
     """
     clauses = [{"recipient": r, "lane": lane, "collapse_key": key, **_REPLACEABLE} for r, key in keys]
     found: list[Document] = []
@@ -122,6 +126,7 @@ async def collapse(documents: Collection, lane: Lane, keys: Iterable[tuple[str, 
 
 @asked
 async def find(documents: Collection, ids: Sequence[str]) -> dict[str, Stored]:
+    """Return what is stored under `ids`, stubs included; ids that are not there are absent."""
     fields = ["recipient", "lane", "ord", "state", "delivered_at", "collapse_key", "deliver_at", "body", "stub"]
     fields.append("retracted_by")
     return {
@@ -153,9 +158,10 @@ async def catch_up(
     limit: int,
     now: datetime,
 ) -> list[Pending]:
-    """The next items of a lane after `after`, in order: pending ones, and those another device acknowledged since.
+    """Return up to `limit` items of a user's lane above the cursor `after`, in order.
 
-    See D-read-delivered. What has expired is left out, whether it is marked so yet or not.
+    They are pending, or another device has acknowledged them since `delivered_since` (D-read-delivered). What has
+    expired is left out, whether it is marked as expired yet or not.
     """
     lasting: Document = {"expires_at": {"$not": {"$lte": now}}}  # in this form the planner keeps to the lane's index
     query: Document = {"recipient": user, "lane": lane, "ord": {"$gt": after}, "state": State.PENDING, **lasting}
@@ -179,7 +185,7 @@ async def catch_up(
 
 
 async def _next(documents: Collection | LoopCollection, query: Document, limit: int) -> list[Document]:
-    # all in one batch: a hop to the driver's thread, and a way to the server
+    # all in one batch: each further one would cost a round trip to the server, and with motor a hop to a thread
     return (
         await documents.find(query, ["ord", "body"]).sort("ord", ASCENDING).limit(limit).batch_size(limit).to_list(None)
     )
@@ -187,9 +193,9 @@ async def _next(documents: Collection | LoopCollection, query: Document, limit: 
 
 @asked
 async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane, int], limit: int) -> list[str]:
-    """Pending ids at or below a client's cursors: it handled them, and its acknowledgement was lost.
+    """Return pending ids at or below a client's cursors: it has handled them, and its acknowledgement was lost.
 
-    Not of what came late: nobody knows whether a cursor stands for it (D-late).
+    What came late is left out, since nobody knows whether a cursor has passed it unseen (D-late).
     """
     query: Document = {
         "recipient": user,
@@ -202,14 +208,14 @@ async def pending_up_to(documents: Collection, user: str, cursors: Mapping[Lane,
 
 @asked
 async def come_late(documents: Collection, ids: Sequence[str]) -> None:
-    """Note what became visible after what follows it (D-late): a cursor may have passed it. Call it before it is sent.
+    """Mark what became visible after what follows it (D-late): a cursor may have passed it. Call it before it is sent.
 
-    It is pending until it is acknowledged itself; a gateway's safety net sends it as often as that takes.
+    Each stays pending until it is acknowledged itself. A gateway's safety net sends it again until then.
     """
     await documents.update_many({"_id": {"$in": list(ids)}}, {"$set": {"late": True}})
 
 
 @asked
 async def unread(documents: Collection, user: str) -> int:
-    """The server's unread count, up to UNREAD_CAP: counting further costs and tells nobody anything."""
+    """Return a user's unread count, up to `UNREAD_CAP`. Counting further would cost, and clients show no more."""
     return await documents.count_documents({"recipient": user, "unread": True}, limit=UNREAD_CAP)

@@ -1,7 +1,7 @@
-"""New notifications as BSON, put together from parts: what a window's documents share is encoded once.
+"""New notifications as BSON, put together from parts. The parts that a window's documents share are encoded once.
 
-Making a `dict` of each and encoding that costs a lane twice as much. What they hold is the same as with the driver's
-own encoder, which copies these bytes as they are.
+Making a `dict` of each and encoding that costs a lane twice as much. The documents hold the same as with the driver's
+own encoder, and the driver copies these bytes as they are.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class New(Protocol):
-    """A notification, its place, and the client's entry."""
+    """What is stored of a new notification. `body` is the client's item as encoded JSON."""
 
     id: str
     recipient: str
@@ -49,9 +49,10 @@ class New(Protocol):
 
 
 def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: datetime) -> list[RawBSONDocument]:
-    """The documents of a window that is stored `now`, to be purged at `keep_until` or when they expire, if later.
+    """Return the documents of a window that is stored `now`. Raises ValueError for an id of the wrong length.
 
-    What expires in the far future is not kept until then: nothing would ever be purged of a sender who means "never".
+    Each is purged at `keep_until`, or when it expires if that is later, but after `limits.EXPIRES_AHEAD_DAYS` at the
+    latest: otherwise nothing would ever be purged of a sender who sets a date that means "never".
     """
     at_most = now + _KEEP_AT_MOST
     shared = {"lane": str(lane.value), "stored_at": now}
@@ -82,16 +83,17 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
 
 
 def _fields(document: dict[str, Any]) -> bytes:
-    """A document's fields without its size and its end."""
+    """Return a document's encoded fields, without its size in front and its end."""
     return bson.encode(document)[4:-1]
 
 
 def _rest(document: dict[str, Any]) -> bytes:
-    """From the end of the string before to the end of the document."""
+    """Return the end of a document, from the end of the string in front of these fields on."""
     return b"\0" + _fields(document) + b"\0"
 
 
 def _particulars(entry: New, keep_until: datetime, at_most: datetime) -> dict[str, Any]:
+    """Return the fields that only some entries have, and those whose values differ for them."""
     pushed = not (entry.expired or entry.throttled)
     state = State.PENDING if pushed else State.EXPIRED if entry.expired else State.THROTTLED
     fields: dict[str, Any] = {

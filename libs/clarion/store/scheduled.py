@@ -1,9 +1,9 @@
-"""Notifications held until they are due: what waits here is in no lane and in no inbox.
+"""Notifications that are held until they are due. What waits here is in no lane and in no inbox.
 
-A document: `_id`, partition (of `notifications.scheduled`), due, state, recipient, sender, type, lane, created_at,
-expires_at and digest; while it waits also `value` and `headers`, the record for its lane. Released or retracted, it
-stays until `purge_at`, longer than Kafka keeps what it was made of and what was made of it: a redelivery finds it and
-resurrects nothing. What waits is never purged.
+A document has `_id`, partition (of `notifications.scheduled`), due, state, recipient, sender, type, lane, created_at,
+expires_at and digest. While it waits it also has `value` and `headers`, the record for its lane. Once released or
+retracted, it stays until `purge_at`, which is longer than Kafka keeps the record that it was made of and the one that
+was made of it: a redelivery finds it and brings nothing back. What waits is never purged.
 """
 
 from collections.abc import Collection as Some
@@ -25,6 +25,8 @@ from clarion.store.updates.stubs import Retraction
 
 
 class Held(StrEnum):
+    """Where a held notification stands."""
+
     WAITING = "waiting"
     RELEASED = "released"
     RETRACTED = "retracted"
@@ -45,7 +47,7 @@ _PAYLOAD: Final = {"value": "", "headers": ""}
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A record for its lane."""
+    """A notification that is due. `value` and `headers` are the record for its lane."""
 
     id: str
     recipient: str
@@ -56,19 +58,20 @@ class Due:
 
 
 def collection(database: Database) -> Collection:
+    """Return the collection of held notifications."""
     return database["scheduled"]
 
 
 @asked
 async def digests(held: Collection, ids: Some[str]) -> dict[str, bytes]:
-    """What those of `ids` that are held say, each as its digest."""
+    """Return the digest of the content of each of `ids` that is held, in whatever state."""
     found = await held.find({"_id": {"$in": list(ids)}}, ["digest"]).to_list(None)
     return {document["_id"]: document["digest"] for document in found}
 
 
 @asked
 async def due(held: Collection, partitions: Some[int], now: datetime, limit: int) -> list[Due]:
-    """Of what waits in `partitions`, the first `limit` that are due, in that order."""
+    """Return the first `limit` notifications that wait in `partitions` and are due, the earliest first."""
     query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING, "due": {"$lte": now}}
     fields = ["recipient", "lane", "due", "value", "headers"]
     found = await held.find(query, fields).sort("due", ASCENDING).limit(limit).to_list(None)
@@ -87,7 +90,7 @@ async def due(held: Collection, partitions: Some[int], now: datetime, limit: int
 
 @asked
 async def next_due(held: Collection, partitions: Some[int]) -> datetime | None:
-    """When the next of what waits in `partitions` is due."""
+    """Return when the next notification that waits in `partitions` is due; None when none waits."""
     query = {"partition": {"$in": list(partitions)}, "state": Held.WAITING}
     found = await held.find(query, ["due"]).sort("due", ASCENDING).limit(1).to_list(None)
     return found[0]["due"] if found else None
@@ -95,7 +98,7 @@ async def next_due(held: Collection, partitions: Some[int]) -> datetime | None:
 
 @asked
 async def released(held: Collection, ids: Some[str], now: datetime) -> int:
-    """Mark what is in its lane now; what was retracted meanwhile stays so. Returns how many were still waiting."""
+    """Mark as released what is in its lane now, and return how many still waited. What was retracted stays so."""
     query = {"_id": {"$in": list(ids)}, "state": Held.WAITING}
     change = {"state": Held.RELEASED, "released_at": now, "purge_at": now + KEEP}
     result = await held.update_many(query, {"$set": change, "$unset": _PAYLOAD})
@@ -103,9 +106,9 @@ async def released(held: Collection, ids: Some[str], now: datetime) -> int:
 
 
 async def retract(held: Collection, ids: Some[str], user: str, at: datetime, now: datetime) -> None:
-    """Let go of what is to be for `user` and is retracted; what is released already is marked, too, for its lane.
+    """Retract those of `ids` that are held for `user`. Raises one of `database.TRANSIENT`, or `Unacceptable`.
 
-    Raises one of `database.TRANSIENT`, or `Unacceptable`.
+    One that is released already is marked, too, since its lane looks for that.
     """
     query = {"_id": {"$in": list(ids)}, "recipient": user, "state": {"$ne": Held.RETRACTED}}
     change = {"state": Held.RETRACTED, "retracted_at": at, "purge_at": now + KEEP}
@@ -115,9 +118,10 @@ async def retract(held: Collection, ids: Some[str], user: str, at: datetime, now
 
 @asked
 async def take_back(held: Collection, found: Sequence[Retraction], now: datetime) -> dict[str, str]:
-    """As `retract`, whoever it is to be for, if it is of a sender who retracts it. Returns the recipients of those met.
+    """Retract what `found` names, for any recipient, if its sender is one of those who retract it.
 
-    What MongoDB can never take is counted and left out. Raises one of `database.TRANSIENT`; the same again is harmless.
+    Returns the recipients of what is retracted by now, by id. What MongoDB can never take is counted and left out.
+    Raises one of `database.TRANSIENT`; taking the same back again is harmless.
     """
     if not found:
         return {}
@@ -136,13 +140,17 @@ async def take_back(held: Collection, found: Sequence[Retraction], now: datetime
 
 @asked
 async def retracted(held: Collection, ids: Some[str]) -> set[str]:
+    """Return those of `ids` that are retracted."""
     query = {"_id": {"$in": list(ids)}, "state": Held.RETRACTED}
     return {document["_id"] for document in await held.find(query, ["_id"]).to_list(None)}
 
 
 @asked
 async def settle(held: Collection, partitions: int) -> int:
-    """Put what waits in a partition that the topic has no more, since it was made anew, into one that it has."""
+    """Move what waits in partitions that the topic no longer has, since it was made anew, into some that it has.
+
+    Returns how many were moved. Without this, no worker would own those partitions and release what waits in them.
+    """
     query = {"state": Held.WAITING, "partition": {"$gte": partitions}}
     result = await held.update_many(query, [{"$set": {"partition": {"$mod": ["$partition", partitions]}}}])
     return result.modified_count

@@ -1,9 +1,9 @@
-"""What this store has of each topic, and of which topic of that name: one document a topic, never deleted.
+"""How much of each topic this store has, and of which topic of that name. A topic's document is never deleted.
 
-`topic_id` is the broker's. When it changes, the topic was made anew: `generation` rises, and nothing is reached.
-`partitions` is how many recipients are placed by. The broker may have more for a while, after the topic was grown; once
-they are taken in, `partitions` and `generation` rise together. `reached` says, per partition, that everything below
-that offset is in this store. It is written before Kafka is told the same offset in a commit, so it is never behind a
+`topic_id` is the broker's. When it changes, the topic was made anew: `generation` rises, and `reached` begins again.
+`partitions` is the number that recipients are placed by. After the topic was grown the broker has more for a while;
+once they are taken in, `partitions` and `generation` rise together. `reached` says, for each partition, that everything
+below that offset is in this store. It is written before the same offset is committed to Kafka, so it is never behind a
 commit, unless the store was restored from an older backup.
 """
 
@@ -15,15 +15,15 @@ from pymongo.errors import DuplicateKeyError
 
 from clarion.store.driver.database import Collection, Database, Document
 
-PAST_IDS: Final = 8  # of earlier topics of the name, which a broker that lags behind may still tell
+PAST_IDS: Final = 8  # how many ids of earlier topics of the name are kept: a broker that lags may still report them
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A topic as the store knows it. `generation` is part of every `ord`.
+    """A topic as the store knows it. `generation` is part of every `ord`, and `past` has ids of earlier topics.
 
-    `began` is the generation in which the topic was made, and part of every id that is made from a record's place: what
-    is read again after the topic has grown has the same id.
+    `began` is the generation in which the topic was made. It is part of every id that is made from a record's place, so
+    that a record that is read again after the topic has grown gets the same id.
     """
 
     topic: str
@@ -36,29 +36,31 @@ class Known:
 
 
 class Placing(NamedTuple):
-    """What an `ord` and its recipient's partition go by."""
+    """The generation that is part of each `ord` of a topic, and by how many partitions its recipients are placed."""
 
     generation: int
     partitions: int
 
 
 def collection(database: Database) -> Collection:
+    """Return the collection of topics."""
     return database["topics"]
 
 
 async def find(topics: Collection, topic: str) -> Known | None:
+    """Return what the store knows of `topic`; None when no process has read that topic with this store."""
     document = await topics.find_one({"_id": topic})
     return _known(document) if document else None
 
 
 async def placings(topics: Collection, names: Iterable[str]) -> dict[str, Placing]:
-    """Of those topics that a stream process has read with this store."""
+    """Return the placings of those topics in `names` that a stream process has read with this store."""
     found = topics.find({"_id": {"$in": list(names)}}, {"generation": 1, "partitions": 1})
     return {document["_id"]: Placing(document["generation"], document["partitions"]) async for document in found}
 
 
 async def create(topics: Collection, known: Known) -> bool:
-    """False when another process was faster."""
+    """Store what is known of a topic that is new to the store; return False when another process was faster."""
     try:
         await topics.insert_one({"_id": known.topic, **_fields(known)})
     except DuplicateKeyError:
@@ -67,9 +69,10 @@ async def create(topics: Collection, known: Known) -> bool:
 
 
 async def replace(topics: Collection, before: Known, after: Known) -> bool:
-    """False when another process has changed it since `before`: of several that see the same, one changes it.
+    """Replace `before` by `after`; return False when another process has changed it first.
 
-    What is reached of the same topic is left as it is by now.
+    So when several processes have seen the same `before`, only one replaces it. If it is still the same topic, the
+    stored `reached` stays.
     """
     query: Document = {"_id": before.topic, "topic_id": before.topic_id, "generation": before.generation}
     query["partitions"] = before.partitions
@@ -80,10 +83,10 @@ async def replace(topics: Collection, before: Known, after: Known) -> bool:
 
 
 async def reach(topics: Collection, known: Known, offsets: Mapping[int, int], at_least: Mapping[int, int]) -> bool:
-    """Note what the store has by now; False, and nothing is noted, when it is not what this process has read with.
+    """Note that the store has everything below `offsets`; return False, and note nothing, if that may not be so.
 
-    That is when the topic is another one, or the store knows of less than `at_least`, which it had before. The topic's
-    generation may have risen: what was stored before is stored.
+    That is when the topic was made anew, so that its id differs, or the store was restored, so that it has less than
+    `at_least`, which it had before. A generation that has risen makes no difference: what was stored is still stored.
     """
     query: Document = {"_id": known.topic, "topic_id": known.topic_id}
     query |= {f"reached.{number}": {"$gte": offset} for number, offset in at_least.items() if offset}

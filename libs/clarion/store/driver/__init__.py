@@ -1,1 +1,1 @@
-"""MongoDB's driver: connecting, what its errors mean, and bulk writes of which one part can never be taken."""
+"""MongoDB's driver: connecting, what its errors mean, and bulk writes that go on past a part that is never taken."""

@@ -28,7 +28,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.health import Unanswered
 
 Document = dict[str, Any]
-Fields = Mapping[str, Any]  # a document to be written, perhaps encoded already
+Fields = Mapping[str, Any]  # a document to write, which may be encoded already
 Write = UpdateOne | UpdateMany | DeleteOne
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
@@ -47,11 +47,11 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 
 def connect(settings: Settings) -> Database:
-    """Connect lazily; the first operation finds out whether the server is there.
+    """Return a database that connects lazily: the first operation finds out whether the server is there.
 
-    Majority and journalled writes, because what is acknowledged to Kafka must survive a failover; reads from the
-    primary, because "stored, then read who is connected" only holds there (D-majority). Each operation has one
-    deadline.
+    Writes are acknowledged by a majority and journalled, because what is acknowledged to Kafka must survive a failover.
+    Reads go to the primary, because "stored, then read who is connected" holds only there (D-majority). Each operation
+    has one deadline.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
         settings.mongodb, w="majority", journal=True, retryWrites=True, **_OPTIONS
@@ -60,17 +60,18 @@ def connect(settings: Settings) -> Database:
 
 
 def connect_reads(settings: Settings) -> LoopDatabase:
-    """As `connect`, to read by the hundred thousand: on the event loop itself. Needs a running one.
+    """Return a database as `connect` does, whose client works on the event loop itself. Needs a running loop.
 
-    Motor hands each operation to a thread and back. While such threads decode, the loop waits for the interpreter in
-    each of its turns, and what is live waits for many turns.
+    It is for catch-up reads, of which there may be hundreds of thousands. Motor hands each operation to a thread and
+    back. While such threads decode, the loop waits for the interpreter in each of its turns, and a live delivery takes
+    many turns.
     """
     client = AsyncMongoClient[Document](settings.mongodb, **_OPTIONS)
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
 
 
 async def probe(database: Database) -> None:
-    """Raises `Unanswered`."""
+    """Ping the server. Raises `Unanswered`."""
     try:
         await database.command("ping")
     except PyMongoError as error:
@@ -78,17 +79,19 @@ async def probe(database: Database) -> None:
 
 
 def close(database: Database) -> None:
+    """Close the connections of a database from `connect`."""
     database.client.close()
 
 
 async def close_reads(database: LoopDatabase) -> None:
+    """Close the connections of a database from `connect_reads`."""
     await database.client.close()
 
 
 async def write(documents: Collection, changes: Sequence[Write], *, ordered: bool = True) -> list[WriteFailure]:
-    """Changes that are harmless to make again, majority-acknowledged. Returns those that can never be made.
+    """Make changes that are harmless to make again, majority-acknowledged. Return those that can never be made.
 
-    All others are made, in order. Raises one of TRANSIENT.
+    All others are made, in order unless `ordered` is False. Raises one of `TRANSIENT`.
     """
 
     async def send(some: Sequence[Write]) -> Sent:
@@ -107,10 +110,10 @@ async def write(documents: Collection, changes: Sequence[Write], *, ordered: boo
 
 
 def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
-    """What can never be made. Raises `Unsure` when some of the others may be.
+    """Return which changes can never be made. Raises `Unsure` when trying again may make some of the others.
 
-    A server that is being shut down, or steps down, says so of the whole command, or of its changes, or only that it
-    does not know whether they last. Of two upserts of one `_id` at once, one may be told of a duplicate key.
+    A server that shuts down or steps down says so for the whole command, or for single changes, or says only that it
+    does not know whether they last. When two upserts of one `_id` meet, one of them may get a duplicate key.
     """
     failed: list[Document] = error.details["writeErrors"]
     if not failed or any(one["code"] in PASSING or one["code"] == DUPLICATE_KEY for one in failed):
@@ -120,7 +123,7 @@ def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
 
 
 def _of_command(error: Exception) -> Exception:
-    """What an error means that was raised for a whole command."""
+    """Return the error to raise for `error`, which a whole command has failed with."""
     if not isinstance(error, OperationFailure):
         return Unacceptable(f"it cannot be sent: {error}"[:ERROR_CHARS])
     if passes(error):
@@ -133,11 +136,10 @@ def _told(failed: Document) -> str:
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:
-    """Unordered, majority-acknowledged; what was not inserted, and why. Every document brings its `_id`.
+    """Insert documents, unordered and majority-acknowledged; return those that were not inserted, and why.
 
-    The command itself, since the driver's `insert_many` costs nearly twice its CPU in bookkeeping for each document.
-
-    Raises one of TRANSIENT when it is unknown what was written.
+    Every document brings its `_id`. The command is sent as such, since the driver's `insert_many` costs nearly twice
+    its CPU, in bookkeeping for each document. Raises one of `TRANSIENT` when it is unknown what was written.
     """
 
     async def send(some: Sequence[Fields]) -> Sent:
@@ -156,7 +158,7 @@ async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFa
 
 
 def _not_inserted(failed: Document) -> WriteFailure:
-    """A duplicate of another key than `_id` is no repeat: the notification is not stored."""
+    """Return a part that was not inserted. Only a duplicate `_id` is a repeat: after another one, nothing is stored."""
     is_repeat = failed["code"] == DUPLICATE_KEY and list(failed.get("keyPattern", {"_id": 1})) == ["_id"]
     return WriteFailure(failed["index"], _told(failed), is_repeat, passing=failed["code"] in PASSING)
 

@@ -1,7 +1,7 @@
-"""Which of MongoDB's errors pass by themselves, and which are about the content of one write.
+"""Which of MongoDB's errors pass by themselves, and which come from the content of one write.
 
-What passes is tried again for as long as it takes. What is about the content of a write stays, however often it is
-tried: it must cost that write's own user something, and nobody else.
+After an error that passes, the operation is tried again without a limit. An error from the content of a write comes
+back however often it is tried: it may cost the user of that write something, and nobody else.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -47,7 +47,7 @@ _RETRYABLE: Final = frozenset(
         13436,  # NotPrimaryOrSecondary
     }
 )
-# What a driver leaves to its caller and what passes all the same: two writers met, or the server lacks something.
+# Errors that a driver leaves to its caller and that pass all the same: two writers met, or the server lacks something.
 _TO_WAIT_FOR: Final = frozenset(
     {
         24,  # LockTimeout
@@ -65,37 +65,37 @@ _TO_WAIT_FOR: Final = frozenset(
         365,  # TemporarilyUnavailable: the cache is full
         11601,  # Interrupted
         13388,  # StaleConfig
-        14031,  # OutOfDiskSpace: somebody makes room; giving up would lose what was accepted
+        14031,  # OutOfDiskSpace: an operator makes room; giving up would lose what was accepted
     }
 )
 PASSING: Final = _RETRYABLE | _TO_WAIT_FOR
-# BadValue, FailedToParse, TypeMismatch, Overflow (nested too deeply), InvalidBSON, BSONObjectTooLarge, KeyTooLong: said
-# of a command because of what is in it
+# A command gets these errors because of what is in it: BadValue, FailedToParse, TypeMismatch, Overflow (nested too
+# deeply), InvalidBSON, BSONObjectTooLarge, KeyTooLong.
 _OF_CONTENT: Final = frozenset({2, 9, 14, 15, 22, 10334, 17280})
 
-# Raised by the driver before anything is sent; a text that has no UTF-8 is a UnicodeError.
+# The driver raises these before anything is sent; a text that UTF-8 cannot encode is a UnicodeError.
 UNENCODABLE: Final[tuple[type[Exception], ...]] = (BSONError, UnicodeError, OverflowError)
 
 
 class Unsure(Exception):
-    """It is unknown whether a write lasts, or it failed for a reason that passes by itself."""
+    """An operation failed for a reason that passes by itself, or it is unknown whether a write lasts."""
 
 
 class Unacceptable(Exception):
     """A write will never be taken, because of what is in it."""
 
 
-# What may pass by itself.
+# Errors that may pass by themselves.
 TRANSIENT: Final[tuple[type[Exception], ...]] = (
     ConnectionFailure,
     ExecutionTimeout,
-    WriteConcernError,  # WTimeoutError is one, and what a server says that is being shut down
+    WriteConcernError,  # such as WTimeoutError, and what a server says while it shuts down
     CursorNotFound,
     Unsure,
 )
 
 
-# For a health report; the first that fits. pymongo's own types are said nowhere else.
+# Words for a health report, by the first type that fits, so that an operator need not know pymongo's types.
 _WORDS: Final[tuple[tuple[type[PyMongoError], str], ...]] = (
     (NotPrimaryError, "it has no primary just now"),
     (ServerSelectionTimeoutError, "no server can be reached, or none is primary"),
@@ -107,6 +107,7 @@ _WORDS: Final[tuple[tuple[type[PyMongoError], str], ...]] = (
 
 
 def in_words(error: PyMongoError) -> str:
+    """Return, in words for a health report, why MongoDB did not answer."""
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
@@ -116,17 +117,19 @@ def in_words(error: PyMongoError) -> str:
 
 
 def passes(error: OperationFailure) -> bool:
+    """Return whether the error passes by itself."""
     return error.code in PASSING or error.has_error_label("RetryableWriteError")
 
 
 def is_of_content(error: OperationFailure) -> bool:
+    """Return whether the error comes from what is in the command."""
     return error.code in _OF_CONTENT
 
 
 def asked(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """For a function that asks MongoDB: an error that passes by itself comes out as one of TRANSIENT.
+    """Decorate a function that asks MongoDB, so that an error that passes by itself comes out as one of `TRANSIENT`.
 
-    The driver has types for some of those errors only; the rest are told apart by their codes.
+    The driver has types for some of those errors only; the others are recognised by their codes.
     """
 
     @wraps(call)

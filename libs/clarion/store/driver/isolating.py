@@ -1,4 +1,4 @@
-"""A bulk write of which one part can never be taken: that part is found, and all others are written. Pure."""
+"""Bulk writes of which a part can never be taken: find that part, and write all others. Pure."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WriteFailure:
-    """A part of a bulk write that failed; `is_repeat`: its `_id` was there already; `passing`: it may succeed later."""
+    """A part of a bulk write that failed.
+
+    `is_repeat`: its `_id` was there already. `passing`: it may succeed when it is tried again.
+    """
 
     index: int
     error: str
@@ -21,18 +24,21 @@ class WriteFailure:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """`done` parts were tried, and all of them written but the `failures`; those after them were not looked at."""
+    """What became of the parts that were sent.
+
+    The first `done` were tried, and all of them were written but the `failures`. Those after them were not tried.
+    """
 
     done: int
     failures: Sequence[WriteFailure] = ()
 
 
 async def isolated(parts: Sequence[T], send: Callable[[Sequence[T]], Awaitable[Sent]]) -> list[WriteFailure]:
-    """Send all `parts`, in order. Returns those that failed, by their places in `parts`.
+    """Send all `parts`, in order; return those that failed, with their indexes in `parts`.
 
-    `send` raises `Unacceptable` when it can send nothing of what it was given, because of some part of it: then half as
-    many are sent, down to the one that it is. Afterwards twice as many each time: a single bad part costs the others
-    some more commands, and nothing else.
+    `send` raises `Unacceptable` when some part keeps it from sending any of those that it was given. Then half as many
+    are sent, and so on down to the one at fault. Afterwards the number doubles each time, so that a single bad part
+    costs the others some more commands and nothing else.
     """
     failures: list[WriteFailure] = []
     start, step = 0, len(parts)

@@ -1,1 +1,1 @@
-"""What is asked of stored notifications, besides a lane's own reads: the inbox, a sender's view, who has what."""
+"""Queries of stored notifications, besides a lane's own: the inbox, the sender's view, and what is pending for whom."""

@@ -1,10 +1,10 @@
-"""A user's inbox: what is theirs and neither retracted, expired, collapsed nor archived; and the archive beside it.
+"""A user's inbox, which has what is neither retracted, expired, collapsed nor archived; and the archive beside it.
 
-`unread` is true or false while a notification is in the inbox and null once it left it, so that a page reads what it
-shows and little more, however much has gone.
+`unread` is true or false while a notification is in the inbox, and null once it has left. So a page reads little more
+than what it shows, however many notifications have left.
 
-Documents of earlier versions have no `available_at`. They get one when the first page of their user's inbox is read,
-which costs a user who has none of them a look into the index.
+Documents of earlier versions have no `available_at`. They get one when the first page of their user's inbox is read. To
+a user who has no such documents this costs one look into the index.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from clarion.store.driver.failures import asked
 
 _FIELDS: Final = ["available_at", "body", "unread"]
 _NEWEST_FIRST: Final = [("available_at", DESCENDING), ("_id", DESCENDING)]
-_MILLISECOND: Final = timedelta(milliseconds=1)  # as exact as a date is stored
-_AT_ONCE: Final = 64  # documents the driver holds of a page that may turn out to be large
+_MILLISECOND: Final = timedelta(milliseconds=1)  # dates are stored to the millisecond
+_AT_ONCE: Final = 64  # documents that the driver holds at once, since a page may turn out to be large
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """`body` is the client's item as encoded JSON."""
+    """An item of a page. `body` is the client's item as encoded JSON."""
 
     place: Place
     body: bytes
@@ -35,6 +35,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """A page of the inbox or of the archive, the newest item first."""
+
     items: Sequence[Kept]
     has_more: bool
 
@@ -51,10 +53,10 @@ async def page(
     most_bytes: int,
     now: datetime,
 ) -> Page:
-    """Up to `limit` items, newest first, and no more than one beyond `most_bytes`.
+    """Return up to `limit` items, newest first. The item with which they reach `most_bytes` is the last one.
 
-    What has expired is left out, also when it is not marked so yet: until then, a second at most, the unread count has
-    it. Raises one of `database.TRANSIENT`.
+    What has expired is left out, even before it is marked as expired. Until it is marked, for a second at most, the
+    unread count still includes it. Raises one of `database.TRANSIENT`.
     """
     mine: Document = {"recipient": user}
     mine |= {"archived": True} if archived else {"unread": True if unread_only else {"$in": [True, False]}}
@@ -77,17 +79,17 @@ async def page(
 
 
 def _parts(query: Document, after: Place | None) -> list[Document]:
-    """Ranges of the index, in their order: as one query with `$or` the server would read both whole and sort them."""
+    """Return queries of ranges of the index, in order. For a single query with `$or` the server would sort them all."""
     if after is None:
         return [query]
-    # a range of one moment: of an equality the server does not see that read and unread ones come in order
+    # A range of one moment. With an equality the server does not see that read and unread ones come in order.
     moment = {"$gt": after.available_at - _MILLISECOND, "$lte": after.available_at}
     earlier = {"available_at": {"$lt": after.available_at}}
     return [query | {"available_at": moment, "_id": {"$lt": after.id}}, query | earlier]
 
 
 async def _date_earlier_ones(documents: Collection, mine: Document) -> None:
-    """What an earlier version stored became available when it was created, as far as anybody knows."""
+    """Date what an earlier version stored: as far as is known, it became available when it was created."""
     undated = mine | {"available_at": None, "created_at": {"$exists": True}}
     if await documents.find_one(undated, ["_id"]):
         await documents.update_many(undated, [{"$set": {"available_at": "$created_at"}}])
@@ -95,6 +97,6 @@ async def _date_earlier_ones(documents: Collection, mine: Document) -> None:
 
 @asked
 async def unread_ids(documents: Collection, user: str, limit: int) -> list[str]:
-    """Some of what is unread, the newest first. Raises one of `database.TRANSIENT`."""
+    """Return up to `limit` ids of what is unread, the newest first. Raises one of `database.TRANSIENT`."""
     found = documents.find({"recipient": user, "unread": True}, ["_id"]).sort(_NEWEST_FIRST).limit(limit)
     return [document["_id"] for document in await found.to_list(None)]

@@ -1,4 +1,4 @@
-"""What users who arrive at once have waiting: a few covered queries for all of them, instead of several for each."""
+"""What users who connect at the same time have waiting: a few covered queries for all, instead of several for each."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -12,7 +12,11 @@ from clarion.store.driver.failures import asked
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Of each user: in which lanes anything is pending, and the highest `ord` of each that was delivered since then."""
+    """What users have waiting.
+
+    `pending` has, for each user, the lanes in which anything is pending; `delivered` has, for each user and lane, the
+    highest `ord` that was delivered since the moment that was asked for.
+    """
 
     pending: Mapping[str, Set[Lane]]
     delivered: Mapping[str, Mapping[Lane, int]]
@@ -20,9 +24,11 @@ class Waiting:
 
 @asked
 async def waiting(documents: Collection, users: Sequence[str], delivered_since: datetime) -> Waiting:
-    """Answered from indexes alone: of what is pending, a key a user and lane; of what was delivered, a key each.
+    """Return what `users` have waiting, from indexes alone.
 
-    It may say more than there is to read (what has expired is still pending here), never less.
+    MongoDB reads one key for each user and lane in which anything is pending, and one for each delivery since
+    `delivered_since`. The answer may have more than there is to read, since what has expired is still pending here, but
+    never less.
     """
     pending: dict[str, set[Lane]] = {}
     if some := await documents.distinct("recipient", pending_query(users)):
@@ -38,10 +44,12 @@ async def waiting(documents: Collection, users: Sequence[str], delivered_since: 
 
 
 def pending_query(users: Sequence[str]) -> Document:
+    """Return the query for what is pending for `users`."""
     return {"recipient": {"$in": list(users)}, "state": State.PENDING}
 
 
 def delivered_pipeline(users: Sequence[str], since: datetime) -> list[Document]:
+    """Return the aggregation of the highest `ord` that was delivered `since` a moment, for each user and lane."""
     return [
         {"$match": {"recipient": {"$in": list(users)}, "delivered_at": {"$gte": since}}},
         {"$group": {"_id": {"recipient": "$recipient", "lane": "$lane"}, "ord": {"$max": "$ord"}}},

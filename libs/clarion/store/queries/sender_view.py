@@ -16,9 +16,10 @@ _SHARED: Final = ["recipient", "sender", "type", "lane", "state", "created_at"]
 
 @asked
 async def find(database: Database, id_: str, sender: str | None) -> Status | None:
-    """What became of a notification; None unless it is stored, or died, and by `sender` (None: by anybody).
+    """Return what became of a notification of `sender`, or of any sender if that is None; None if nothing is known.
 
-    One that is retracted before it is stored is `retracted` to whoever has done so. Raises one of `database.TRANSIENT`.
+    One that was retracted before it is stored is `retracted` for a sender who did so. Raises one of
+    `database.TRANSIENT`.
     """
     found = await _stored(database, id_, sender)
     died = await deaths.find(deaths.collection(database), id_, (found and found.sender) or sender)
@@ -38,7 +39,7 @@ async def _stored(database: Database, id_: str, sender: str | None) -> Status | 
     query: Document = {"_id": id_, "sender": {"$exists": True} if sender is None else sender}
     if held := await scheduled.collection(database).find_one(query, [*_SHARED, *_TIMES, "due"]):
         retracted = held["state"] == Held.RETRACTED or (noted and noted.is_of(held["sender"]))
-        # one that is released is on its way into its lane
+        # one that is released counts as scheduled: it is on its way into its lane
         return _status(held | {"deliver_at": held["due"]}, State.RETRACTED if retracted else State.SCHEDULED)
     if noted and (sender is None or noted.is_of(sender)):
         return Status(id=id_, state=State.RETRACTED, retracted_at=noted.at)

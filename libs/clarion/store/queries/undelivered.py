@@ -1,4 +1,4 @@
-"""What is pending of users from whom nothing else is expected: for a gateway's safety net."""
+"""What is pending for users for whom nothing is on its way, for a gateway's safety net."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from clarion.store.driver.database import Collection, Document
 from clarion.store.driver.failures import asked
 from clarion.store.queries.pending_summary import pending_query
 
-_MOST: Final = 500  # of some users at once: the rest comes with the next look
+_MOST: Final = 500  # for the users of one call; the next look finds the rest
 _FIELDS: Final = ["recipient", "lane", "ord", "body"]
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
+    """A notification that is pending. `body` is the client's item as encoded JSON."""
+
     id: str
     recipient: str
     lane: Lane
@@ -29,7 +31,10 @@ class Undelivered:
 async def find(
     documents: Collection, users: Sequence[str], stored_before: datetime, now: datetime
 ) -> list[Undelivered]:
-    """In order, for each user and lane. Mostly there is nothing, and then it costs one covered query."""
+    """Return what was stored before `stored_before`, is pending and has not expired, in order for each user and lane.
+
+    Mostly there is nothing, and then the call costs one covered query.
+    """
     some: list[str] = await documents.distinct("recipient", pending_query(users))
     if not some:
         return []

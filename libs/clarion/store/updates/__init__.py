@@ -1,1 +1,1 @@
-"""What changes a stored notification: receipts, retractions, expiry, and showing what a limit held back."""
+"""What changes stored notifications: receipts, retractions, expiry, and showing what a limit has held back."""

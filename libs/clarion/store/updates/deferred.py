@@ -1,7 +1,7 @@
-"""The newest under a collapse key that its recipient's limit held back: it is shown once it has stayed the newest.
+"""Deferred notifications: the newest under a collapse key, throttled, and shown once no newer one came for a while.
 
-Each has `deferred` beside its state `throttled`. What replaces it takes that away; so of each recipient, lane and key
-at most one waits.
+Each has `deferred` beside its state `throttled`. A newer one takes that away, so at most one waits for each recipient,
+lane and key.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from clarion.store.driver.failures import asked
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """`is_wanted`: nobody has read, retracted or replaced it meanwhile."""
+    """A deferred notification. `is_wanted`: nobody has read, retracted or replaced it meanwhile."""
 
     id: str
     recipient: str
@@ -30,7 +30,7 @@ class Deferred:
 
 @asked
 async def waiting(documents: Collection, stored_before: datetime, limit: int) -> list[Deferred]:
-    """The first `limit`, in the order in which they were stored."""
+    """Return the first `limit` that were stored by `stored_before`, in the order in which they were stored."""
     query = {"deferred": True, "stored_at": {"$lte": stored_before}}
     fields = ["recipient", "lane", "ord", "body", "state", "unread"]
     found = await documents.find(query, fields).sort("stored_at", ASCENDING).limit(limit).to_list(None)
@@ -38,15 +38,15 @@ async def waiting(documents: Collection, stored_before: datetime, limit: int) ->
 
 
 def _is_wanted(document: Document) -> bool:
-    """Pending: it was to be shown, and nobody knows whether it was."""
+    """Return whether to show it. An earlier try may have made it pending, and ended before it was shown."""
     return document["unread"] is True and document["state"] in (State.THROTTLED, State.PENDING)
 
 
 @asked
 async def show(documents: Collection, ids: Sequence[str]) -> set[str]:
-    """Make them pending, so that nothing but an acknowledgement ends that; returns which are.
+    """Make notifications pending, so that only an acknowledgement ends that; return the ids that are pending now.
 
-    They come late: a cursor may have passed them.
+    They are marked late, because a cursor may have passed them.
     """
     query: Document = {"_id": {"$in": list(ids)}, "unread": True}
     change = {"$set": {"state": State.PENDING, "late": True}}
@@ -56,11 +56,12 @@ async def show(documents: Collection, ids: Sequence[str]) -> set[str]:
 
 @asked
 async def hold_back(documents: Collection, ids: Sequence[str]) -> None:
-    """They stay in the inbox and are not shown, as what has no collapse key."""
+    """Leave notifications in the inbox without showing them, like throttled ones that have no collapse key."""
     query = {"_id": {"$in": list(ids)}, "state": State.THROTTLED}
     await documents.update_many(query, {"$set": {"unannounced": True}, "$unset": {"deferred": ""}})
 
 
 @asked
 async def settled(documents: Collection, ids: Sequence[str]) -> None:
+    """Take `deferred` away from notifications that are shown, or no longer wanted."""
     await documents.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"deferred": ""}})

@@ -1,7 +1,8 @@
-"""What its sender takes back before anybody has found it: it may be in Kafka, held, stored meanwhile, or nowhere.
+"""Retractions of ids under which nothing was found: the notification may be in Kafka, held, stored by now, or nowhere.
 
-A retraction marks what is stored, or is noted in a stub, which the lane's insert meets; then it marks what is held. The
-scheduler holds, then looks for stubs. Whatever the interleaving, one of the two sees the other (D-retract-both).
+A retraction marks what is stored, or is noted in a stub, which the lane's insert meets. Then it marks what is held. The
+scheduler holds a notification, and then looks for stubs. Whatever the interleaving, one of the two sees the other
+(D-retract-both).
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ from clarion.store.updates.stubs import Retraction
 
 
 def retractions(receipts: Iterable[Receipt]) -> list[Retraction]:
-    """What receipts that are `unfound` ask for, one an id."""
+    """Return what `unfound` receipts retract, one entry for each id."""
     by: defaultdict[str, set[str]] = defaultdict(set)
     at: dict[str, datetime] = {}
     for receipt in receipts:
@@ -33,9 +34,10 @@ def retractions(receipts: Iterable[Receipt]) -> list[Retraction]:
 
 
 async def retract(within: Database, found: Sequence[Retraction], now: datetime) -> list[Receipt]:
-    """Apply retractions. Returns what to tell of those that have met what they retract.
+    """Apply retractions; return the receipts of those that have met what they retract.
 
-    What MongoDB can never take is counted and left out. Raises one of `database.TRANSIENT`; the same again is harmless.
+    What MongoDB can never take is counted and left out. Raises one of `database.TRANSIENT`; applying the same again is
+    harmless.
     """
     if not found:
         return []
@@ -51,18 +53,21 @@ async def note(documents: Collection, found: Sequence[Retraction], now: datetime
 
 
 def writes(retraction: Retraction, now: datetime) -> list[Write]:
-    """The stub comes first: what is inserted after it meets it, and what was inserted before it is marked."""
+    """Return the writes of a retraction, those of the stub first.
+
+    What is inserted after the stub meets it, and what was inserted before it is marked.
+    """
     condition, change = receipt_updates.retracted(retraction.at)
     return [*stubs.retracted(retraction, now), UpdateMany(retraction.query() | condition, change)]
 
 
 @asked
 async def _stored(documents: Collection, found: Sequence[Retraction]) -> dict[str, str]:
-    """Of what is retracted and stored, the recipients."""
+    """Return the recipients of what is retracted and stored, by id."""
     query = {"_id": {"$in": [one.id for one in found]}, "state": State.RETRACTED, "sender": {"$exists": True}}
     return stubs.met(found, await documents.find(query, ["recipient", "sender"]).to_list(None))
 
 
 def receipts_of(recipients: Mapping[str, str], now: datetime) -> list[Receipt]:
-    """What was retracted by its id, told by its recipient: to the user's devices, and whoever else reads receipts."""
+    """Return a receipt `retracted` for each id and its recipient, for the user's devices and all who read receipts."""
     return [Receipt(user, Op.RETRACTED, [id_], now, folded=True) for id_, user in recipients.items()]

@@ -1,4 +1,4 @@
-"""Notifications that end by themselves, and what is still to be told of those that have ended."""
+"""Notifications that end by themselves, and those whose end is not announced on `receipts` yet."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,12 +13,13 @@ from clarion.store.notification_indexes import IN_INBOX, UNREAD_PURGE
 
 @asked
 async def expire(documents: Collection, *, now: datetime, purged_before: datetime, limit: int) -> int:
-    """Take what is beyond its `expires_at`, or unread and about to be purged, out of the inboxes; `limit` of each.
+    """Take what has expired, or is unread and about to be purged, out of the inboxes; return how many.
 
-    What nobody received becomes `expired`; the rest keeps its state.
+    Up to `limit` of each are taken. What nobody received becomes `expired`; the others keep their state.
     """
     lapsed = documents.find({"unread": IN_INBOX, "expires_at": {"$lte": now}}, ["_id"])
-    # by name: where both find nothing at first, the server may keep to `purge`, which reads all that was read
+    # The index is named. If both found nothing at first, the server might keep to `purge`, and go through all that was
+    # read.
     unread = documents.find({"unread": True, "purge_at": {"$lte": purged_before}}, ["_id"]).hint(UNREAD_PURGE)
     due = {d["_id"] for found in (lapsed, unread) for d in await found.limit(limit).to_list(None)}
     if not due:
@@ -36,7 +37,7 @@ async def expire(documents: Collection, *, now: datetime, purged_before: datetim
 
 @asked
 async def unannounced(documents: Collection, limit: int) -> list[tuple[str, str, Op]]:
-    """(id, recipient, what to tell) of what ended by itself, and is not yet told on `receipts`."""
+    """Return id, recipient and kind of receipt of what has ended by itself and is not announced on `receipts` yet."""
     found = await documents.find({"unannounced": True}, ["recipient", "state"]).limit(limit).to_list(None)
     return [(d["_id"], d["recipient"], _ENDINGS.get(State(d["state"]), Op.LAPSED)) for d in found]
 
@@ -51,4 +52,5 @@ _ENDINGS: Final = {
 
 @asked
 async def announced(documents: Collection, ids: Sequence[str]) -> None:
+    """Note that the ends of `ids` are announced."""
     await documents.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"unannounced": ""}})

@@ -1,9 +1,10 @@
-"""What receipts do to stored notifications: each sets its time once, never goes back, and may come again.
+"""What receipts do to stored notifications. Each sets its time once, never goes back, and may come again.
 
-A user's marks may be undone, so their order counts, and a receipt may come late: it waited in a producer while Kafka
-was away, or for the receipts role, while the user undid it over HTTP. So each leaves its time, also where it changes
-nothing else, and one that is older than that does nothing: `marked_at` is of read and unread, `filed_at` of archive and
-unarchive. They are two, as what is read after it was archived is archived in whichever order both come.
+A user may undo a mark, so the order of marks counts. A receipt may come late: it waited in a producer while Kafka was
+away, or for the receipts role, while the user undid the mark over HTTP. So each mark leaves its time, even where it
+changes nothing else, and a mark that is older than the time it finds does nothing. `marked_at` is the time of read and
+unread, `filed_at` that of archive and unarchive. There are two, so that what is archived and then read ends up archived
+in whichever order the receipts come.
 """
 
 from collections.abc import Sequence
@@ -22,9 +23,9 @@ from clarion.store.updates import stubs
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What `op` does to the `ids` of `user`, or of anybody when the ids are known to be right.
+    """What `op` does to the `ids` of `user`, or of any user when `user` is None because the ids are known to be right.
 
-    `unstored` ids were delivered before they were stored, and may not be there yet.
+    With `unstored`, the ids were delivered before they were stored, and may not be there yet.
     """
 
     op: Op
@@ -34,6 +35,7 @@ class Change:
     unstored: bool = False
 
     def writes(self) -> list[UpdateOne | UpdateMany]:
+        """Return the writes that make this change. Raises OverflowError when `at` is at the end of what dates hold."""
         if not self.unstored or self.user is None:
             return [self._update()]
         return [*(write for id_ in self.ids for write in stubs.acknowledged(id_, self.user, self.at)), self._update()]
@@ -50,7 +52,8 @@ def _set_once(field: str, at: datetime) -> Document:
     return {field: {"$ifNull": [f"${field}", at]}}
 
 
-CLOCKS_APART: Final = timedelta(seconds=0.5)  # of gateways, at most: what is closer together applies as it comes
+# How far gateways' clocks differ at most: marks that are closer together apply in the order in which they come.
+CLOCKS_APART: Final = timedelta(seconds=0.5)
 
 _UNTOUCHED: Final = {"stub": True, "unread": {"$exists": False}}  # a stub of which nothing else is known
 _IN_INBOX: Final = {"unread": {"$type": "bool"}}
@@ -62,7 +65,10 @@ def _delivered(at: datetime) -> tuple[Document, Any]:
 
 
 def _mark(places: list[Document], change: Document, at: datetime, *leaving: str) -> tuple[Document, Any]:
-    """A change to what is in one of the places, unless the first of the times that it leaves is later already."""
+    """Return a condition and a change for what is in one of `places` and was not marked later.
+
+    The change leaves `at` in the `leaving` fields, and the first of them tells whether a later mark came before.
+    """
     not_undone = {leaving[0]: {"$not": {"$gt": at + CLOCKS_APART}}}
     return {"$or": places, **not_undone}, [{"$set": change | {name: {"$max": [f"${name}", at]} for name in leaving}}]
 
@@ -75,7 +81,7 @@ def _read(at: datetime) -> tuple[Document, Any]:
 
 
 def _unread(at: datetime) -> tuple[Document, Any]:
-    # a stub becomes as it was made: it must not count as unread (D-stub-unseen)
+    # a stub loses the field, as when it was made: it must not count as unread (D-stub-unseen)
     return _mark([_IN_INBOX], {"unread": {"$cond": ["$stub", "$$REMOVE", True]}}, at, "marked_at")
 
 
@@ -96,7 +102,7 @@ def _unarchived(at: datetime) -> tuple[Document, Any]:
 
 
 def retracted(at: datetime) -> tuple[Document, Any]:
-    """The condition under which a notification is retracted, and the change."""
+    """Return the condition under which a notification is retracted, and the change."""
     live = [State.PENDING, State.DELIVERED, State.READ, State.THROTTLED]
     change = {"state": State.RETRACTED, "unread": None, "retracted_at": at}
     return {"state": {"$in": live}}, {"$set": change, "$unset": {"archived": ""}}
@@ -123,19 +129,18 @@ class Refused:
 
 
 async def fold(documents: Collection, changes: Sequence[Change]) -> list[Refused]:
-    """Apply receipts in bulk, in the order given. Returns what can never be; all else is applied.
+    """Apply receipts in bulk, in the order given. Return those that can never be applied; all others are.
 
-    A change of many ids that fails is tried again in halves, after the others: a late receipt does no harm, see above.
-
-    Raises one of `database.TRANSIENT`; folding the same again is harmless.
+    A change of many ids that fails is tried again in halves, after the others. That is safe, because a receipt that
+    comes late does no harm (see the module). Raises one of `database.TRANSIENT`; folding the same again is harmless.
     """
     writes: list[UpdateOne | UpdateMany] = []
-    change_of: list[int] = []  # by the place of a write
+    change_of: list[int] = []  # for each write, the number of its change
     failed: dict[int, str] = {}
     for number, change in enumerate(changes):
         try:
             made = change.writes()
-        except OverflowError as error:  # its moment is at the end of what a date can say
+        except OverflowError as error:  # its moment is at the end of what a date can hold
             failed[number] = str(error)
         else:
             writes += made

@@ -1,14 +1,14 @@
 """Stubs: what is known of a notification before it is stored.
 
-Urgent notifications go out while MongoDB is slow or away. When it is back, their receipts may come before they do: the
-receipt makes a stub. And a sender may retract what is still on its way: that makes a stub, too
-(`early_retractions.py`). No read of a user sees one, since it has no lane, no `ord` and does not count as unread
-(D-stub-unseen); the insert completes it (D-stub-completed). Both know the other by `_id`, so either may come first, and
-both may come again.
+Urgent notifications go out while MongoDB is slow or away. When it is back, their receipts may come before they are
+stored: then the receipt makes a stub. A sender may also retract what is still on its way, which makes a stub, too
+(`early_retractions.py`). No read of a user sees a stub, since it has no lane and no `ord` and does not count as unread
+(D-stub-unseen). The insert completes it (D-stub-completed). Stub and insert find each other by `_id`, so either may
+come first, and both may come again.
 
-A stub: `_id`, stub, state and purge_at; recipient and delivered_at once somebody has acknowledged it; retracted_by (the
-senders) and noted_at once it is retracted. It retracts only what is of one of these senders (D-retract-own): nobody
-loses a notification by what somebody else knew of its id.
+A stub has `_id`, stub, state and purge_at; once somebody has acknowledged it, recipient and delivered_at; once it is
+retracted, retracted_by (the senders) and noted_at. It retracts only a notification of one of these senders
+(D-retract-own): nobody loses a notification because somebody else knew its id.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Document, Fields
 from clarion.store.driver.failures import asked
 
-ANYBODY: Final = ""  # among `retracted_by`, where no sender is called so: whoever's it is
+ANYBODY: Final = ""  # in `retracted_by`: retracts a notification of any sender; no sender has this name
 
 _KEEP: Final = timedelta(days=limits.KEEP_DAYS)
 _UNFOUND: Final = timedelta(days=limits.UNFOUND_DAYS)
@@ -34,28 +34,32 @@ FIELDS: Final = ["stub", "retracted_by", "noted_at"]
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """Of an id, by senders whose it may be."""
+    """The retraction of an id by the senders `by`, at the moment `at`. The notification may be of none of them."""
 
     id: str
     by: AbstractSet[str]
     at: datetime
 
     def query(self) -> Document:
-        """What it retracts, where that is stored."""
+        """Return the query for what it retracts."""
         return {"_id": self.id, "sender": {"$exists": True} if ANYBODY in self.by else {"$in": sorted(self.by)}}
 
     def is_of(self, sender: str) -> bool:
+        """Return whether it retracts a notification of `sender`."""
         return sender in self.by or ANYBODY in self.by
 
 
 def met(found: Sequence[Retraction], documents: Sequence[Document]) -> dict[str, str]:
-    """The recipients of `documents` that are of a sender who retracts them."""
+    """Return the recipients, by id, of those `documents` whose sender retracts them."""
     by_id = {retraction.id: retraction for retraction in found}
     return {one["_id"]: one["recipient"] for one in documents if by_id[one["_id"]].is_of(one["sender"])}
 
 
 def acknowledged(id_: str, user: str, at: datetime) -> list[UpdateOne]:
-    """`user` has acknowledged `id_`. Changes nothing when the notification is stored, or the stub says so already."""
+    """Return the writes which note that `user` has acknowledged `id_`.
+
+    They change nothing when the notification is stored, or when the stub says so already.
+    """
     known: Document = {"recipient": user, "state": State.DELIVERED, "delivered_at": at}
     kept: Document = {"purge_at": at + _KEEP}
     stub = {"stub": True, **known, **kept}
@@ -66,7 +70,7 @@ def acknowledged(id_: str, user: str, at: datetime) -> list[UpdateOne]:
 
 
 def retracted(retraction: Retraction, now: datetime) -> list[UpdateOne]:
-    """Note a retraction. Changes nothing when the notification is stored."""
+    """Return the writes which note a retraction. They change nothing when the notification is stored."""
     by, at = sorted(retraction.by), retraction.at
     kept: Document = {"purge_at": now + _UNFOUND}
     stub = {"stub": True, "state": State.RETRACTED, "retracted_by": by, "noted_at": at, **kept}
@@ -79,23 +83,23 @@ def retracted(retraction: Retraction, now: datetime) -> list[UpdateOne]:
 
 @asked
 async def retractions(documents: Collection, ids: Sequence[str]) -> list[Retraction]:
-    """Those noted of `ids` that are not stored. Raises one of `database.TRANSIENT`."""
+    """Return the retractions noted for those of `ids` that are not stored. Raises one of `database.TRANSIENT`."""
     query = {"_id": {"$in": list(ids)}, "stub": True, "retracted_by": {"$exists": True}}
     found = await documents.find(query, FIELDS).to_list(None)
     return [noted for one in found if (noted := retraction(one))]
 
 
 def retraction(stub: Document) -> Retraction | None:
-    """What a stub says of who has retracted it; None if nobody has."""
+    """Return the retraction that a stub notes; None if nobody has retracted it."""
     return Retraction(stub["_id"], set(stub["retracted_by"]), stub["noted_at"]) if "retracted_by" in stub else None
 
 
 async def complete(documents: Collection, wholes: Sequence[Fields], now: datetime) -> dict[str, str]:
-    """Make stubs whole. What their users and senders did with them stands. Returns ids that can never be, and why.
+    """Complete stubs; what users and senders did with them stays. Return ids that can never be stored, and why.
 
-    What was acknowledged counts as delivered `now`: what other devices read on catching up is what was delivered since
-    a moment. What was retracted is to be told on `receipts`: it may have been pushed before it was stored. Raises one
-    of `database.TRANSIENT`; completing again is harmless.
+    What was acknowledged counts as delivered `now`, because other devices that catch up read what was delivered since
+    a moment. What was retracted is marked to be announced on `receipts`, because it may have been pushed before it was
+    stored. Raises one of `database.TRANSIENT`; completing again is harmless.
     """
     writes = [(whole["_id"], write) for whole in wholes for write in _completed(whole, now)]
     refused = await database.write(documents, [write for _, write in writes])
@@ -103,11 +107,11 @@ async def complete(documents: Collection, wholes: Sequence[Fields], now: datetim
 
 
 def _completed(whole: Fields, now: datetime) -> list[UpdateOne]:
-    """The first that finds a stub makes it whole; what is known of it by then decides."""
+    """Return the writes for one stub. The first whose condition it meets completes it, and the others find no stub."""
     stub: Document = {"_id": whole["_id"], "stub": True}
     for_it = {"$in": [whole["recipient"], None]}
     given = {**whole, "unread": True}
-    for mark in ("unannounced", "deferred", "late"):  # it was delivered or retracted, whatever became of it meanwhile
+    for mark in ("unannounced", "deferred", "late"):  # these do not apply to what was delivered or retracted
         given.pop(mark, None)
     kept = {"purge_at": whole["purge_at"]}
     gone = {"state": State.RETRACTED, "unread": None, "retracted_at": "$noted_at", "unannounced": True}
@@ -120,7 +124,7 @@ def _completed(whole: Fields, now: datetime) -> list[UpdateOne]:
         [{"$replaceWith": _merged(given, kept | {"delivered_at": now})}, {"$unset": FIELDS}],
     )
     fresh = UpdateOne(stub | {"recipient": {"$exists": False}}, [{"$replaceWith": {"$literal": whole}}])
-    # what expired before it was stored has ended: it is not retracted any more, as if it was stored first
+    # what expired before it was stored has ended and cannot be retracted, as if it had been stored first
     return [delivered, fresh] if whole["state"] == State.EXPIRED else [withdrawn, delivered, fresh]
 
 
