@@ -1,4 +1,4 @@
-"""Turns of the event loop that long work leaves to what is urgent."""
+"""Long work in pieces, between which urgent work gets its turns of the event loop."""
 
 import asyncio
 import time
@@ -6,22 +6,26 @@ from typing import Final
 
 AT_LEAST_EVERY_S: Final = 0.0005
 # From a record's bytes in aiokafka's socket to its handler, one task wakes another for nine turns, and for three more
-# until the next fetch is out. Who gives way for one turn works on in each of these. An empty turn takes a microsecond.
+# until the next fetch is sent. Work that gave way for one turn only would run again in between each of these. An empty
+# turn takes a microsecond.
 _TURNS: Final = 12
 
 
 class TimeSlice:
-    """Of long work in pieces."""
+    """Tells a long loop when to give way to others, and does so."""
 
     def __init__(self) -> None:
         self._gave_way = time.monotonic()
 
     def is_over(self) -> bool:
-        """Ask after each piece: every half millisecond it is time to give way. To await that each time costs more."""
+        """Return whether half a millisecond has passed, so that it is time to give way.
+
+        Ask after each piece of work: that costs less than giving way after each.
+        """
         return time.monotonic() - self._gave_way > AT_LEAST_EVERY_S
 
     async def give_way(self) -> None:
-        """Let an urgent record that has arrived go all of its way."""
+        """Leave the event loop to others, for as many turns as it takes to handle an urgent record."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self._gave_way = time.monotonic()

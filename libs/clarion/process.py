@@ -1,4 +1,4 @@
-"""A Clarion process: its loop, logs, admin port, signals, and an end that comes in bounded time whatever happens."""
+"""A Clarion process: its event loop, logs, admin port and signals, and its end, which comes within a bounded time."""
 
 import asyncio
 import gc
@@ -21,22 +21,23 @@ from clarion.web.admin import serve_admin
 
 log = structlog.get_logger()
 
-# Kubernetes' grace is 45 s with 5 s of preStop; a process that hangs in its shutdown is better dead than stuck.
+# Kubernetes' grace period is 45 s, of which preStop takes 5. A process that hangs in its shutdown is ended before that.
 EXIT_WITHIN_S: Final = 35.0
 
-_WRITE_LOGS_S: Final = 2.0  # on leaving at once
+_WRITE_LOGS_S: Final = 2.0  # how long the logs may take when the process leaves at once
 
-# A window makes thousands of objects and no cycles: at Python's 700, collecting took a fifth of a lane's time.
+# A window makes thousands of objects and no cycles. At Python's threshold of 700, garbage collection took a fifth of a
+# lane's time.
 _YOUNG_OBJECTS: Final = 100_000
 
 
 class Stopped(Exception):
-    """Raised by a main that was told to stop before it had started: a clean end."""
+    """Raised in a main that is told to stop before it has started. The process ends cleanly."""
 
 
 @dataclass(slots=True)
 class Process:
-    """What a service's main receives. It returns when `stopping` is set and its work is put away."""
+    """What a service's main receives. The main returns when `stopping` is set and its work is put away."""
 
     settings: Settings
     health: Health
@@ -44,6 +45,7 @@ class Process:
     write_logs: Callable[[], None] = lambda: None  # blocks until all that was logged is written
 
     def stop(self) -> None:
+        """Tell the main to stop, and make the process not ready."""
         self.health.draining = True
         self.stopping.set()
 
@@ -54,11 +56,12 @@ Main = Callable[[Process], Awaitable[None]]
 
 
 def run(service: str, main: Main, settings: Settings) -> None:
-    """Run `main` until SIGTERM or SIGINT; exit code 0 after a clean end. Does not return.
+    """Run `main` until SIGTERM or SIGINT, then exit. Does not return.
 
-    1 after a failure, after a second signal, and when the end takes longer than EXIT_WITHIN_S.
+    The exit code is 0 after a clean end. It is 1 after a failure, after a second signal, and when the end takes longer
+    than `EXIT_WITHIN_S`.
     """
-    gc.freeze()  # what is imported stays for ever: not to be looked at in each collection
+    gc.freeze()  # what is imported stays until the end: garbage collection need not look at it
     gc.set_threshold(_YOUNG_OBJECTS)
     with logging_to(service=service, level=settings.log_level) as write_logs:
         try:
@@ -68,7 +71,7 @@ def run(service: str, main: Main, settings: Settings) -> None:
         except BaseException as error:
             log.critical("process failed", exc_info=error)
             code = 1
-    with suppress(OSError):  # a full disk takes no last words
+    with suppress(OSError):  # a full disk takes nothing more, and the exit code counts all the same
         sys.stderr.flush()
     # not sys.exit: a library's forgotten non-daemon thread must not keep a finished process alive
     os._exit(code)
@@ -90,12 +93,12 @@ async def _run(process: Process, main: Main) -> None:
                 _watchdog(process)
                 admin.cancel()
     except* Stopped:
-        pass  # told to stop while it was waiting for something
+        pass  # the main was told to stop while it was waiting for something
     log.info("stopped")
 
 
 async def unless_stopping(process: Process, work: Awaitable[T]) -> T:
-    """Await `work`, unless the process is told to stop first: then `Stopped` is raised and `work` is cancelled."""
+    """Await `work` and return its result. If the process is told to stop first, cancel `work` and raise `Stopped`."""
     working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(process.stopping.wait())
     try:
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +111,10 @@ async def unless_stopping(process: Process, work: Awaitable[T]) -> T:
 
 
 async def within(seconds: float, ending: Awaitable[object], what: str) -> bool:
-    """Await something that ends on the way out: late or failed, it is told, and must not stop the rest."""
+    """Await what has to end before the process does. Return False, and log it, when that fails or is late.
+
+    No error is raised, so that the rest of the process still ends in order.
+    """
     try:
         async with asyncio.timeout(seconds):
             await ending
@@ -135,9 +141,9 @@ def _watchdog(process: Process) -> None:
 
 
 def _leave_at_once(process: Process, why: str) -> None:
-    """Exit with 1, as after a failure: what was in hand is not put away, and is done again after a restart.
+    """Exit with code 1, as after a failure: work in hand is not put away, and is done again after a restart.
 
-    A log that nobody reads must not hold it up.
+    The logs have `_WRITE_LOGS_S`, since a log that nobody reads must not delay the exit.
     """
     log.warning(why)
     writing = threading.Thread(target=process.write_logs, daemon=True)

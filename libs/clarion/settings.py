@@ -1,4 +1,7 @@
-"""Settings, read once from the environment (`CLARION_*`) and frozen. `NAME_FILE` reads a secret from a file."""
+"""Settings, read once from the environment and frozen.
+
+The setting `kafka` is read from `CLARION_KAFKA`, or from the file that `CLARION_KAFKA_FILE` names, as secrets are.
+"""
 
 import logging
 import os
@@ -18,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _PREFIX: Final = "CLARION_"
 _SECRETS: Final = ("jwt_secret", "mongodb")
-# Kubernetes tells each container where its namespace's Services are: of one named `clarion` by CLARION_PORT.
+# Kubernetes sets variables in each container for the Services of its namespace: CLARION_PORT for one named `clarion`.
 _SERVICE_LINK: Final = re.compile(r"^(tcp|udp|sctp)://")
 _MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as its hash
 
@@ -31,12 +34,14 @@ class SettingsError(ValueError):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of every process, with its default. Comments say what a value means where its name does not."""
+
     env: Literal["production", "dev"] = "production"
     kafka: str = "localhost:9092"
     mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"
     database: str = "clarion"
     prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""
-    host: str = "0.0.0.0"  # noqa: S104 - a container's only door; the local stack says 127.0.0.1
+    host: str = "0.0.0.0"  # noqa: S104 - the only way into a container; the local stack sets 127.0.0.1
     port: Port = 0  # 0: the service's own default (ingest 8080, gateway 8081)
     admin_port: Port = 9400
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -45,37 +50,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_url: str = ""
     jwt_issuer: str = "clarion"
     jwt_audience: str = "clarion"
-    token_life_s: Positive = 86_400  # the longest; what lives longer is refused, and a disconnect is kept for so long
-    token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # of an issuer's clock against this machine's
-    origins: str = (
-        ""  # of pages that may connect, separated by commas: scheme, host, and a port that is not the scheme's
-    )
-    trusted_proxies: str = ""  # addresses and networks whose Forwarded or X-Forwarded-For is believed, likewise
+    # The longest life of a token: others are refused. A disconnect is kept for as long.
+    token_life_s: Positive = 86_400
+    token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # how far an issuer's clock may differ from ours
+    # Origins of pages that may connect, separated by commas: scheme, host, and the port if it is not the scheme's.
+    origins: str = ""
+    # Addresses and networks, separated by commas, whose Forwarded or X-Forwarded-For headers are believed.
+    trusted_proxies: str = ""
 
-    partitions_lane: Positive = 16  # that a topic is made with, at least; what it is grown to is known to MongoDB
+    partitions_lane: Positive = 16  # a lane's topic has at least so many; MongoDB knows how many it was grown to
     partitions_deliveries: Positive = 256
     replication: Positive = 3
-    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the least one: it rises by itself
+    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the lowest that a topic may have; it rises by itself
 
-    windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # of each stream process
+    windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # in each stream process
 
-    # Token buckets, in notifications a second and at once; a rate of 0 is no limit.
-    sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # a token's subject, an ingest process
+    # Token buckets: a rate is in notifications a second, a burst in notifications. A rate of 0 means no limit.
+    sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # for each token's subject, in each ingest process
     sender_burst: Positive = 2_000
-    recipient_rate: Annotated[float, Meta(ge=0)] = 10  # a recipient and lane, by when records came; urgent has none
+    # For each recipient and lane, by the time at which the broker took a record; urgent has no limit.
+    recipient_rate: Annotated[float, Meta(ge=0)] = 10
     recipient_burst: Positive = 50
 
-    # Of each gateway; 0 is no limit.
-    connections: Annotated[int, Meta(ge=0)] = 18_000  # a process may open 20,000 files
+    # Limits of each gateway; 0, where it is allowed, means no limit.
+    connections: Annotated[int, Meta(ge=0)] = 18_000  # for a process that may open 20,000 files
     connections_per_ip: Annotated[int, Meta(ge=0)] = 100
     connections_per_user: Positive = 10
     upgrades_per_s: Annotated[float, Meta(ge=0)] = 500
-    upgrades_per_s_per_ip: Annotated[float, Meta(ge=0)] = 50  # of an address; none without connections_per_ip
-    frames_per_s: Positive = 50  # of one client, acknowledgements and answers to pings apart
-    replay_reads: Positive = 4  # at once; more of them only keep what is live waiting
-    replay_per_s: Positive = 20_000  # items, while there are live deliveries: those go first
-    safety_net_s: Annotated[float, Meta(ge=1)] = 60  # between its looks; what it finds is pending for half of that
-    drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # over which clients are sent away; the process ends within 35 s
+    upgrades_per_s_per_ip: Annotated[float, Meta(ge=0)] = 50  # from one address; no limit if connections_per_ip is 0
+    frames_per_s: Positive = 50  # from one client; acknowledgements and answers to pings do not count
+    replay_reads: Positive = 4  # catch-up reads at once; more would only make live deliveries wait
+    replay_per_s: Positive = 20_000  # items read for catching up while there are live deliveries, which go first
+    # Seconds between two looks of the safety net; it looks for what has been pending for half as long.
+    safety_net_s: Annotated[float, Meta(ge=1)] = 60
+    drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # clients are closed over this time; the process ends within 35 s
 
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
@@ -86,27 +94,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def dev(self) -> bool:
+        """Return whether this is a development stack."""
         return self.env == "dev"
 
     @property
     def origin_list(self) -> tuple[str, ...]:
-        """As browsers write them. Raises ValueError for what is no origin."""
+        """Return the origins as browsers write them. Raises ValueError for what is no origin."""
         return tuple(dict.fromkeys(map(origins.normalised, split(self.origins))))
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks of the trusted proxies. Raises ValueError for what is no address or network."""
         return tuple(ip_network(text) for text in split(self.trusted_proxies))
 
     @property
     def gateway_urls(self) -> tuple[str, ...]:
+        """Return the URLs of all gateways."""
         return split(self.gateway_url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, *, knows_users: bool = True) -> "Settings":
         """Read and check the environment.
 
-        Raises `SettingsError` that names the variable. In production what `knows_users` starts with a signing secret
-        or a key set only: a service that cannot tell its users apart must not run.
+        Raises a `SettingsError` that names the variable. In production a service that `knows_users` needs a signing
+        secret or a key set: one that cannot tell its users apart must not run.
         """
         values = {name: _value(environ, name) for name in cls.__struct_fields__}
         try:
@@ -129,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split(text: str) -> tuple[str, ...]:
+    """Return the parts of a list that is separated by commas, without blanks and empty parts."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 

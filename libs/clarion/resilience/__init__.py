@@ -1,1 +1,1 @@
-"""What to do when a dependency fails: back off, with jitter and a cap."""
+"""What helps when a server fails or is overloaded: backoff, retries, circuit breaker, rate limit, limit by latency."""

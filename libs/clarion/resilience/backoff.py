@@ -13,6 +13,7 @@ class Backoff:
     cap_s: float = 10.0
 
     def delay(self, failures: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Return how many seconds to wait after a failure that `failures` others came before, in a row."""
         return uniform(0, min(self.cap_s, self.base_s * 2 ** min(failures, 32)))
 
 

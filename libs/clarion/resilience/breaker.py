@@ -1,6 +1,6 @@
-"""A circuit breaker by error rate: a server that fails is left alone for a while (Nygard, "Release It!", 2007).
+"""A circuit breaker by error rate: callers leave a failing server alone for a while (Nygard, "Release It!", 2007).
 
-Backoff makes one caller wait between its own tries; the breaker makes all callers of a process wait together, and lets
+Backoff makes one caller wait between its own tries. The breaker makes all callers of a process wait together, and lets
 one of them try whether the server is back.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class BreakerState(IntEnum):
-    """As the metric shows it."""
+    """Whether calls may go. The numbers are those of the metric `clarion_breaker_state`."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -27,9 +27,9 @@ class _Second:
 
 
 class Breaker:
-    """Opens at `error_rate` of at least `least_calls` in `window_s`; half-open after `open_s`. Pure: time is passed in.
+    """Opens when `error_rate` of at least `least_calls` have failed within `window_s`; half-open after `open_s`.
 
-    What is kept is bounded by `window_s`, a count for each second.
+    Pure: time is passed in, in seconds. It keeps a count for each second of the last `window_s`.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Breaker:
         self.state = BreakerState.CLOSED
 
     def wait_s(self, now: float) -> float:
-        """How long to wait before asking again; 0 when a call may go now, which must then be told by `ended`.
+        """Return how many seconds to wait before asking again; after 0 a call may go, and `ended` must follow it.
 
-        While half-open one call may go at a time; one that never ends holds the others up for `open_s` at most.
+        While half-open, one call may go at a time. One that never ends holds up the others for `open_s` at most.
         """
         if self.state is BreakerState.CLOSED:
             return 0.0
@@ -58,7 +58,7 @@ class Breaker:
         return 0.0
 
     def ended(self, now: float, *, failed: bool) -> None:
-        """A call that was let go has ended."""
+        """Note that a call has ended which `wait_s` let go."""
         if self.state is not BreakerState.CLOSED:
             self._settle(now, failed=failed)
             return
@@ -71,7 +71,7 @@ class Breaker:
             self._open(now)
 
     def _settle(self, now: float, *, failed: bool) -> None:
-        """A success closes, whoever had it: the server answers. A failure of the one that tried opens again."""
+        """Close after a success of any call, since the server answers. Open again after a failure while half-open."""
         if not failed:
             self.state, self._probed_at = BreakerState.CLOSED, None
             self._seconds.clear()

@@ -1,7 +1,8 @@
-"""How many calls may be in flight, capped by their own latency: a server that queues them makes all its clients wait.
+"""Limit how many calls are in flight by their own latency: a server that queues calls makes all its clients wait.
 
-As TCP Vegas sizes its window (Brakmo and Peterson, 1994): the best latency seen tells what a call costs on its own, and
-what the present one exceeds it by is queueing. A little of it keeps the server busy, more only delays others.
+The limit moves as TCP Vegas sizes its window (Brakmo and Peterson, 1994). The best latency seen is what a call costs on
+its own, and what the present latency exceeds it by is queueing. A little queueing keeps the server busy, and more of it
+only delays others.
 """
 
 import asyncio
@@ -10,15 +11,16 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
-# Calls of ours that may be queueing at the server: fewer, and the limit grows; more, and it shrinks.
+# How many of our calls may be queueing at the server: below the first number the limit grows, above the second it
+# shrinks.
 _FEW: Final = 1.0
 _MANY: Final = 2.0
-# The best latency is forgotten slowly, by this factor a call (half in 3,500), since data grows and servers change.
+# The best latency rises by this factor with each call (twice as long after 3,500), since data grows and servers change.
 _FORGET: Final = 1.0002
 
 
 class VegasLimit:
-    """The limit, from 1 to `most`. Pure."""
+    """The limit, from 1 to `most` calls. Pure."""
 
     def __init__(self, most: int) -> None:
         self._most: Final = most
@@ -27,10 +29,11 @@ class VegasLimit:
 
     @property
     def calls(self) -> int:
+        """Return how many calls may be in flight now."""
         return int(self._limit)
 
     def observe(self, latency: float) -> None:
-        """A call has taken this long; for calls of different sizes, a unit of their work."""
+        """Note how long a call has taken, in seconds; for calls of different sizes, how long a unit of their work."""
         self._best = min(latency, self._best * _FORGET) if self._best else latency
         queueing = self._limit * (1 - self._best / latency) if latency else 0.0
         if queueing < _FEW:
@@ -40,7 +43,7 @@ class VegasLimit:
 
 
 class Gate:
-    """Lets as many through at once as `limit` says at the time, first come, first served."""
+    """Lets as many callers in at once as `limit` says at the time, first come, first served."""
 
     def __init__(self, limit: VegasLimit) -> None:
         self.limit: Final = limit
@@ -49,6 +52,7 @@ class Gate:
 
     @asynccontextmanager
     async def passed(self) -> AsyncGenerator[None]:
+        """Wait for a place, and keep it until the block ends."""
         if self._waiting or self._inside >= self.limit.calls:
             await self._wait()
         else:
@@ -60,13 +64,13 @@ class Gate:
             self._admit()
 
     async def _wait(self) -> None:
-        """Until `_admit` has counted this one in."""
+        """Wait until `_admit` has let this caller in and counted it."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # admitted and cancelled at once: hand the place on
+            if turn.done() and not turn.cancelled():  # let in and cancelled at the same time: hand the place on
                 self._inside -= 1
                 self._admit()
             raise

@@ -1,4 +1,4 @@
-"""Trying again with backoff, behind a circuit breaker that all callers in this process share."""
+"""Retries with backoff, behind a circuit breaker that all callers in this process share."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_LOOK_AGAIN_S: Final = 0.25  # at an open breaker: it closes for all as soon as one has got through
-_breakers: Final[dict[str, Breaker]] = {}  # one a dependency and process
+_LOOK_AGAIN_S: Final = 0.25  # how often callers look at an open breaker, which closes as soon as one got through
+_breakers: Final[dict[str, Breaker]] = {}  # by dependency, for the whole process
 
 
 async def retry(
@@ -26,10 +26,10 @@ async def retry(
     within_s: float | None = None,
     backoff: Backoff = RETRY,
 ) -> T:
-    """Await `call()`, and again while it raises `errors`: for ever, or until `within_s` have passed.
+    """Await `call()` and return its result. Try again after `errors`, without a limit or for `within_s` seconds.
 
-    Then the last error comes out; others do at once. All callers in this process share the dependency's circuit
-    breaker: while it is open, they wait.
+    When that time is over, the last error is raised; an error that is not one of `errors` is raised at once. All
+    callers in this process share the dependency's circuit breaker, and wait while it is open.
     """
     breaker = _breakers.setdefault(dependency, Breaker())
     began, failures = time.monotonic(), 0
@@ -56,7 +56,7 @@ async def _attempt(
         _note(dependency, breaker, failed=True)
         raise
     except Exception:
-        _note(dependency, breaker, failed=False)  # another error is an answer, too
+        _note(dependency, breaker, failed=False)  # the server has answered, if with another error
         raise
     _note(dependency, breaker, failed=False)
     return found

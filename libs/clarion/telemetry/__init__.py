@@ -1,1 +1,1 @@
-"""How a process is seen from outside: metrics, health, logs."""
+"""What a process shows of itself: metrics, health, logs."""

@@ -1,7 +1,7 @@
-"""File descriptors (`ulimit -n`): how many a process may still give to connections, so that others are left some.
+"""File descriptors (`ulimit -n`): how many a process may give to connections, so that some are left for other uses.
 
-Where none is left, the system's accept fails: connections to the admin port are dropped, too, and Kafka or MongoDB
-cannot be reached again. So the door refuses connections before that.
+When none is left, the system's accept fails: connections to the admin port are dropped, too, and the process cannot
+connect to Kafka or MongoDB again. So the door refuses connections before that.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from clarion.telemetry import metrics
 
 log = structlog.get_logger()
 
-_RESERVE: Final = 64  # for the admin port, Kafka, MongoDB, an issuer's keys, files that are read
+_RESERVE: Final = 64  # for the admin port, Kafka, MongoDB, fetching an issuer's keys, reading files
 _LOOK_EVERY_S: Final = 1.0
-_TOLD_FOR_S: Final = 30.0  # after the last refusal, so that health does not flicker
+_TOLD_FOR_S: Final = 30.0  # how long health reports a refusal, so that it does not flicker
 
 
 class Descriptors:
-    """`held`: how many descriptors are open, and `most`: how many may be."""
+    """The descriptors of this process. `held` says how many are open, and `most` how many may be."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Descriptors:
         most: Callable[[], int] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connections: Sized = ()  # the door's
+        self._connections: Sized = ()  # those that came in by the door
         self._held: Final = held or _open
         self._allowed: Final = most or _soft_limit
         self._now: Final = now
@@ -40,7 +40,7 @@ class Descriptors:
         self.look()
 
     def look(self) -> None:
-        """Count anew. Between two looks only the door's connections are taken to change: counting costs too much."""
+        """Count all descriptors. Between two looks only connections are counted, since counting all costs too much."""
         self._most = self._allowed()
         self._others = self._held() - len(self._connections)
         if self._is_short and not self.shortage():
@@ -48,7 +48,7 @@ class Descriptors:
             log.info("there are file descriptors again", most=self._most)
 
     def has_room(self, connections: Sized) -> bool:
-        """Whether the connection that has just come may stay; it is among the door's `connections`."""
+        """Return whether the connection that has just come may stay. It is among the door's `connections` already."""
         self._connections = connections
         reserve = min(_RESERVE, self._most // 4)
         if self._others + len(self._connections) <= self._most - reserve:
@@ -61,7 +61,7 @@ class Descriptors:
         return False
 
     def shortage(self) -> str:
-        """For health: what is short, and what to do; empty while nobody was refused lately."""
+        """Return, for the health report, what is short and what to do; empty while nobody was refused lately."""
         if self._now() - self._refused_at > _TOLD_FOR_S:
             return ""
         held = self._others + len(self._connections)
@@ -71,6 +71,7 @@ class Descriptors:
         )
 
     async def watch(self) -> None:
+        """Count all descriptors each second until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             self.look()
@@ -79,7 +80,7 @@ class Descriptors:
 def _open() -> int:
     try:
         return sum(1 for _ in Path("/dev/fd").iterdir())
-    except OSError:  # no system without that folder is one that we run on, or there is none left to read it with
+    except OSError:  # the system has no such folder, or no descriptor is left to read it with
         return 0
 
 

@@ -1,7 +1,7 @@
-"""Counters and histograms for what happens tens of thousands of times a second: a plain number each, read when asked.
+"""Counters and histograms for what happens tens of thousands of times a second: plain numbers, read when scraped.
 
-`Counter.inc` takes a lock and most of a microsecond, `Histogram.observe` two. These belong to one thread, the event
-loop's; another one may read them.
+`Counter.inc` takes a lock and most of a microsecond, `Histogram.observe` takes two. Only one thread, that of the event
+loop, may change these metrics; others may read them.
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 
 class Count:
-    """What one combination of labels came to so far."""
+    """The count of one combination of labels so far. Callers add to `n`."""
 
     __slots__ = ("n",)
 
@@ -30,9 +30,11 @@ class FastCounter(Collector):
         REGISTRY.register(self)
 
     def of(self, *values: str) -> Count:
+        """Return the count for these label values, which are in the order of the labels."""
         return self._counts.setdefault(values, Count())
 
     def collect(self) -> Iterable[Metric]:
+        """Yield all counts, for Prometheus."""
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
         for values, count in self._counts.copy().items():
             family.add_metric(values, count.n)
@@ -49,6 +51,7 @@ class FastHistogram(Collector):
         REGISTRY.register(self)
 
     def observe(self, label: str, value: float, times: int = 1) -> None:
+        """Count that `value` occurred so many `times`."""
         counts = self._counts.get(label)
         if counts is None:
             counts = self._counts[label] = [0] * (len(self._buckets) + 1)
@@ -56,6 +59,7 @@ class FastHistogram(Collector):
         self._sums[label] = self._sums.get(label, 0.0) + value * times
 
     def collect(self) -> Iterable[Metric]:
+        """Yield all buckets and sums, for Prometheus."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
         for label, counts in self._counts.copy().items():
             total, cumulated = 0, list[tuple[str, float]]()

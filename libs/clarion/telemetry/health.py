@@ -1,4 +1,4 @@
-"""Health of a process: what it needs, whether it makes progress, and the answers to Kubernetes' three questions."""
+"""Health of a process: the servers it needs, whether it makes progress, and the answers to Kubernetes' three probes."""
 
 import asyncio
 import time
@@ -13,24 +13,24 @@ from clarion.telemetry.flicker import Flicker
 
 log = structlog.get_logger()
 
-PROBE_EVERY_S: Final = 2.0  # while it answers: two probes a second were a third of what an idle gateway did
-PROBE_AGAIN_S: Final = 1.0
+PROBE_EVERY_S: Final = 2.0  # while the server answers: two probes a second were a third of what an idle gateway did
+PROBE_AGAIN_S: Final = 1.0  # while it does not
 PROBE_TIMEOUT_S: Final = 2.0
 
 Status = Literal["ok", "degraded", "failing"]
 
 
 class Unanswered(Exception):
-    """What a probe raises: in words, for whoever reads a health report."""
+    """Raised by a probe that gets no answer. The message says why, in words for the health report."""
 
 
 @dataclass(slots=True)
 class Dependency:
-    """A server this process needs. `up` is None until the first probe has answered or failed.
+    """A server that this process needs. `up` is None until the first probe has ended.
 
-    `up` follows each probe: requests are refused as soon as the server is away, and taken as soon as it is back. What
-    is told to people is steadier: a server that comes and goes is irregular until it has kept to one for a while, and
-    that is said once.
+    `up` follows each probe, so that requests are refused as soon as the server is away, and taken as soon as it is
+    back. What people read is steadier: a server that comes and goes is called irregular until it has stayed up or down
+    for a while, and that is logged once.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Dependency:
     _told: str = ""
 
     def seen(self, error: str, now: float | None = None, cause: object = None) -> None:
-        """Note the outcome of a probe; `error`, in words, is empty when it answered. `now` is a monotonic clock's."""
+        """Note the outcome of a probe: `error` in words, empty if the server answered. `now` is a monotonic clock's."""
         now = time.monotonic() if now is None else now
         up = not error
         self.error = error or self.error
@@ -57,24 +57,27 @@ class Dependency:
             log.info(event, dependency=self.name, error=error or None, cause=repr(cause) if cause else None)
 
     def state(self, now: float) -> str:
+        """Return, in words, whether the server is up."""
         if self._flicker.is_irregular(now):
             return "answers irregularly"
         return "is down" if self.up is False else "is up"
 
     def trouble(self, now: float) -> str:
-        """What is wrong with it; empty when nothing is."""
+        """Return what is wrong with the server; empty when nothing is."""
         state = self.state(now)
         return "" if state == "is up" else f"{self.name} {state}: {self.error}"
 
 
 @dataclass(slots=True)
 class Health:
-    """The state the probes read.
+    """What the health endpoints of a process read.
 
-    A dependency that is down leaves a process ready: somebody must answer 503 with Retry-After. `blockers` are what
-    keeps it from work of its own accord (a gateway without a mailbox), `failures` what only a restart mends, `troubles`
-    what neither a restart nor time does, such as records that a server refuses, a transaction that somebody left open,
-    or a shortage of file descriptors. `changes` end by themselves, if this process makes progress: a topic that grows.
+    Each check returns a reason, which is empty while there is none. `blockers` say what keeps the process from work
+    although its servers are up, such as a gateway without a mailbox; `failures`, what only a restart mends; `troubles`,
+    what no restart mends, such as records that a server refuses, an open transaction, or a shortage of file
+    descriptors; `changes`, what ends by itself while this process makes progress, such as a topic that grows. `figures`
+    are for `/health/metrics`. A dependency that is down leaves a process ready, since somebody must answer 503 with
+    Retry-After.
     """
 
     service: str
@@ -88,14 +91,15 @@ class Health:
     figures: list[Callable[[], dict[str, object]]] = field(default_factory=list[Callable[[], dict[str, object]]])
 
     def dependency(self, name: str) -> Dependency:
+        """Return the dependency called `name`, which is added if it is new."""
         return self.dependencies.setdefault(name, Dependency(name))
 
     def live(self) -> list[str]:
-        """Reasons to restart this process; empty while it lives."""
+        """Return reasons to restart this process; none while it lives."""
         return [reason for check in self.failures if (reason := check())]
 
     def unready(self) -> list[str]:
-        """Reasons to send it no traffic; empty when it is ready."""
+        """Return reasons to send this process no traffic; none when it is ready."""
         reasons = [reason for check in self.blockers if (reason := check())]
         if not self.started:
             reasons.insert(0, "starting")
@@ -104,14 +108,16 @@ class Health:
         return reasons
 
     def down(self) -> list[str]:
-        """What is wrong with its servers; one that comes and goes is in it all the while."""
+        """Return what is wrong with the servers. One that comes and goes is in the list all the while."""
         now = time.monotonic()
         return [trouble for dependency in self.dependencies.values() if (trouble := dependency.trouble(now))]
 
     def troubled(self) -> list[str]:
+        """Return what no restart of this process mends."""
         return [reason for check in self.troubles if (reason := check())]
 
     def status(self) -> tuple[Status, list[str]]:
+        """Return the overall status, with the reasons for it."""
         if failing := self.live():
             return "failing", [*failing, *self.troubled()]
         changing = [reason for check in self.changes if (reason := check())]
@@ -121,7 +127,7 @@ class Health:
 
 
 async def watch(dependency: Dependency, probe: Callable[[], Awaitable[object]]) -> None:
-    """Probe a dependency for ever. Any failure of the probe is an answer: it is down."""
+    """Probe a dependency until cancelled. Any failure of the probe means that it is down."""
     while True:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
@@ -130,7 +136,7 @@ async def watch(dependency: Dependency, probe: Callable[[], Awaitable[object]]) 
             dependency.seen(f"no answer within {PROBE_TIMEOUT_S:g} s")
         except Unanswered as error:
             dependency.seen(str(error), cause=error.__cause__)
-        except Exception as error:  # noqa: BLE001 - whatever the client raises, the meaning is the same
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, the server is down
             dependency.seen("it cannot be asked", cause=error)
         else:
             dependency.seen("")

@@ -1,7 +1,7 @@
-"""How often the log says the same: a few times a minute, and then in one line how much more there was.
+"""Limit how often the log says the same: a few lines a minute, and then one line that says how many were left out.
 
-A producer that has gone wrong sends ten thousand bad records a second. Metrics count each; a log with a line for
-each would fill the disk of the machine, and hide everything else that is said.
+A producer that has gone wrong sends ten thousand bad records a second. Metrics count each. A log with a line for each
+would fill the machine's disk, and hide all other lines.
 """
 
 import threading
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import structlog
 
-FEW: Final = 10  # lines of a kind
+FEW: Final = 10  # lines of one kind that are written within EVERY_S
 EVERY_S: Final = 60.0
-_KINDS: Final = 1_000  # beyond that, new kinds are one kind
+_KINDS: Final = 1_000  # beyond so many, all new kinds count as one
 _LIMITED: Final = frozenset({"warning", "error"})
-_NAMES: Final = ("event", "what", "reason", "topic")  # what makes a kind, of the fields of a line
+_NAMES: Final = ("event", "what", "reason", "topic")  # lines that agree in these fields are of one kind
 _OTHER: Final = ("other",)
 
 Fields = Mapping[str, Any]
@@ -33,12 +33,12 @@ class _Said:
 
 @dataclass(slots=True)
 class LogLimit:
-    """Pure: `now` are seconds of any clock."""
+    """How often each kind of line was written. Pure: `now` is in seconds, of any clock."""
 
     _said: dict[Kind, _Said] = field(default_factory=dict[Kind, _Said])
 
     def admits(self, fields: Fields, now: float) -> bool:
-        """Whether to write the line; one that is not written is counted."""
+        """Return whether to write the line. One that is not written is counted."""
         kind = tuple(str(fields.get(name, "")) for name in _NAMES)
         if kind not in self._said and len(self._said) >= _KINDS:
             kind = _OTHER
@@ -51,14 +51,14 @@ class LogLimit:
         return False
 
     def over(self, now: float) -> list[tuple[int, Fields]]:
-        """Of each kind whose minute is over: how many lines were left out, and the last one. Forgets these kinds."""
+        """Forget the kinds whose minute is over; return how many lines of each were left out, and the last of them."""
         ended = [kind for kind, said in self._said.items() if said.until <= now]
         found = [self._said.pop(kind) for kind in ended]
         return [(said.more, said.last) for said in found if said.more]
 
 
 class Limited:
-    """A processor of structlog that drops what `LogLimit` does not admit, and says how much that was a minute later."""
+    """A processor of structlog that drops what `LogLimit` does not admit, and logs a minute later how much that was."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._limit: Final = LogLimit()
@@ -67,6 +67,7 @@ class Limited:
         self._timer: threading.Timer | None = None
 
     def __call__(self, _: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Return the event of a line that is to be logged. Raises `structlog.DropEvent` for one that is left out."""
         if method not in _LIMITED:
             return event
         self.tell(self._now())
@@ -85,7 +86,7 @@ class Limited:
         self.tell(self._now())
 
     def tell(self, now: float) -> None:
-        """Say what was left out of the log until `now`."""
+        """Log how many lines were left out, of each kind whose minute is over at `now`."""
         with self._lock:
             over = self._limit.over(now)
         for more, last in over:
@@ -95,6 +96,7 @@ class Limited:
             )
 
     def end(self) -> None:
+        """Stop the timer, and log how many lines were left out so far."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()

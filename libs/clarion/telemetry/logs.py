@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines, written by a thread from a bounded queue: a slow disk never stops the event loop."""
+"""Structured logs: JSON lines, which a thread writes from a bounded queue, so that a slow disk stops no event loop."""
 
 import logging
 import logging.handlers
@@ -16,12 +16,12 @@ from clarion.telemetry.log_limit import Limited
 _QUEUE_RECORDS: Final = 10_000
 _REPEAT_AFTER_S: Final = 5.0
 _END_WITHIN_S: Final = 5.0
-# Told of at most their warnings: at `debug` they write down what went over the wire, tokens included.
+# Libraries of which at most warnings are logged: at `debug` they log what went over the wire, tokens included.
 _LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx2", "httpcore2", "pymongo", "websockets")
 
 
 class _OncePerPlace(logging.Filter):
-    """Lets a library say the same thing from the same line only now and then: a broker that is away fills no disk."""
+    """Lets each line of a library's code log once in `_REPEAT_AFTER_S`, so that a broker's absence fills no disk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _OncePerPlace(logging.Filter):
 
 
 class _BoundedQueueHandler(logging.handlers.QueueHandler):
-    """Counts what does not fit instead of blocking the caller or growing."""
+    """Counts records that do not fit into the queue, instead of blocking the caller or growing."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:
@@ -47,11 +47,11 @@ class _BoundedQueueHandler(logging.handlers.QueueHandler):
             metrics.logs_dropped.inc()
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record  # stays in this process: the formatter, run by the listener, wants the record as it is
+        return record  # unchanged, since it stays in this process, where the listener's formatter reads it
 
 
 class _Listener(logging.handlers.QueueListener):
-    """Ends also when the queue is full just then; the standard one would raise."""
+    """Ends even when the queue is full at that moment, where the standard one would raise."""
 
     def enqueue_sentinel(self) -> None:
         cast("queue.Queue[Any]", self.queue).put(None, timeout=_END_WITHIN_S)
@@ -61,7 +61,8 @@ class _Listener(logging.handlers.QueueListener):
 def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Generator[Callable[[], None]]:
     """Send structlog's and the standard library's records to `stream` as JSON lines until the block ends.
 
-    Yields a function that blocks until all that was said is written: for a process that ends without leaving the block.
+    Yields a function that blocks until all that was logged is written, for a process that ends without leaving the
+    block.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,4 +1,8 @@
-"""The metric catalogue: every series Clarion exports. Never labelled by user, id, connection or raw path."""
+"""The metric catalogue: every series that Clarion exports.
+
+No label is a user, an id, a connection or a raw path: each value of a label makes a series, so there would be no limit
+to their number.
+"""
 
 from typing import Final
 
