@@ -1,7 +1,8 @@
 """The parts of which each service's OpenAPI 3.1 document is made, and the route that serves it."""
 
 from collections.abc import Mapping
-from typing import Any
+from inspect import cleandoc
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -31,12 +32,27 @@ def document(title: str, paths: Schema, schemas: Schema) -> Schema:
 
 def served(path: str, described: Schema) -> Route:
     """Return a route that serves a document, which is encoded once."""
-    encoded = msgspec.json.encode(described)
+    encoded = msgspec.json.encode(_with_plain_texts(described))
 
     async def tell(_: Request) -> Response:
         return Response(encoded, media_type=JSON)
 
     return Route(path, tell)
+
+
+def _with_plain_texts(described: Any) -> Any:
+    """Return a document without indented descriptions: docstrings have them, and Markdown would show code."""
+    match described:
+        case dict():
+            parts = cast("dict[str, Any]", described)
+            return {
+                name: cleandoc(part) if name == "description" and isinstance(part, str) else _with_plain_texts(part)
+                for name, part in parts.items()
+            }
+        case list():
+            return [_with_plain_texts(part) for part in cast("list[Any]", described)]
+        case _:
+            return described
 
 
 def schema_of_any(kind: type) -> Schema:

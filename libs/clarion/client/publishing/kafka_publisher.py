@@ -124,6 +124,7 @@ class KafkaTransport:
         """Return a submission as a notification and as its record's value. Raise `Invalid`."""
         if submission.recipients is not None:
             raise Invalid("/recipients", "not_supported", None, "is not supported straight to Kafka")
+        notification.check_moments(submission)
         recipient, sender, now = submission.recipient or "", submission.sender or self._sender, times.now()
         item = Notification(
             id=new_id(scheduling.due(submission, now)) if key is None else idempotent_id(sender, recipient, key),
@@ -138,7 +139,6 @@ class KafkaTransport:
             sender=sender,
             created_at=now,
         )
-        notification.check_moments(item)
         scheduling.check(item, now)
         notification.check_data(item.data)  # before encoding, which fails on some depths and types
         try:

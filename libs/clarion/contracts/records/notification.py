@@ -165,11 +165,13 @@ def check_headers(headers: Iterable[tuple[str, bytes]]) -> None:
 
 
 def check_moments(content: Content) -> None:
-    """Raise `Invalid` for a time that does not exist in UTC, such as `9999-12-31T23:59:59-01:00`."""
+    """Raise `Invalid` for a time without a zone, or that does not exist in UTC, such as `9999-12-31T23:59:59-01:00`."""
     for name in ("created_at", "expires_at", "deliver_at"):
         moment: datetime | None = getattr(content, name, None)
         if moment is None:
             continue
+        if moment.tzinfo is None:
+            raise Invalid(f"/{name}", "no_zone", None, "has no time zone: give one, as in datetime.now(UTC)")
         try:
             moment.astimezone(UTC)
         except (OverflowError, ValueError) as error:

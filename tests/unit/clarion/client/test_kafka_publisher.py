@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from aiokafka.protocol.transaction import InitProducerIdResponse_v0
 
 from clarion.client import Submission, Unavailable
 from clarion.client.publishing.kafka_publisher import KafkaTransport
+from clarion.contracts.records.notification import Invalid
 
 WITHIN_S = 10.0
 
@@ -53,6 +55,16 @@ async def test_a_start_that_is_cancelled_hangs_up() -> None:
             await starting
         await left.wait()
         gc.collect()
+
+
+@pytest.mark.parametrize("field", ["deliver_at", "expires_at"])
+async def test_a_time_without_a_zone_is_refused_by_its_field_and_costs_no_other(field: str) -> None:
+    publisher = transport(9, 0.2)
+    submission = Submission(recipient="ann", type="t", message="m")
+    setattr(submission, field, datetime(2030, 1, 1))  # noqa: DTZ001
+    with pytest.raises(Invalid, match="no time zone") as refused:
+        publisher._checked(submission, None)
+    assert (refused.value.pointer, refused.value.code) == (f"/{field}", "no_zone")
 
 
 PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
