@@ -10,6 +10,8 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Database, Document
 from clarion.store.driver.failures import asked
 
+Change = UpdateOne | DeleteOne  # of one session
+
 INDEXES: Final = [
     IndexModel([("user", ASCENDING), ("mailbox", ASCENDING)], name="route"),
     IndexModel([("mailbox", ASCENDING), ("epoch", ASCENDING)], name="sweep"),
@@ -43,7 +45,7 @@ def absent(user: str, mailbox: int, epoch: int, sequence: int) -> DeleteOne:
     return DeleteOne({"_id": _id(user, mailbox, epoch), "sequence": {"$lte": sequence}})
 
 
-async def write(sessions: Collection, changes: Sequence[UpdateOne | DeleteOne]) -> dict[int, str]:
+async def write(sessions: Collection, changes: Sequence[Change]) -> dict[int, str]:
     """Apply changes in order, majority-acknowledged. Return those that can never be made, by index, with the reason.
 
     All others are made. Raises one of `database.TRANSIENT`; writing again is harmless.

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from pymongo import DeleteOne, UpdateOne
 
 from clarion.resilience.retry import retry
 from clarion.store import sessions
@@ -43,12 +42,12 @@ class SessionNotes:
         self.wanted.pop(user, None)
         self.wanted[user] = is_present
 
-    def take(self) -> tuple[list[str], list[UpdateOne | DeleteOne]]:
+    def take(self) -> tuple[list[str], list[sessions.Change]]:
         """Take out the notes to write next; return their users and the writes, in the same order."""
         users = list(self.wanted)[:BATCH]
         return users, [self._change(user, self.wanted.pop(user)) for user in users]
 
-    def _change(self, user: str, is_present: bool) -> UpdateOne | DeleteOne:
+    def _change(self, user: str, is_present: bool) -> sessions.Change:
         """Return the write of one session, with the next sequence number."""
         self.sequence += 1
         write = sessions.present if is_present else sessions.absent
