@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import pymongo
 import pytest
 from pymongo import IndexModel
 
@@ -151,7 +152,8 @@ async def fill(own: Database, fields: Document) -> None:
         },
         {"$out": "notifications"},
     ]
-    await own.aggregate(pipeline).to_list(None)
+    with pymongo.timeout(100):
+        await own.aggregate(pipeline).to_list(None)
 
 
 async def indexes_but(stored: database.Collection, *kept: str) -> None:
