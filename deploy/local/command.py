@@ -145,7 +145,7 @@ async def _demo(rounds: int, seconds: float, kill: str | None) -> Account:
         def kill_known(name: str, number: signal.Signals) -> None:
             process = state.find(folder.load().processes.get(name))
             if process is None:
-                raise StackError(f"there is no process {name}", "clarion local status")
+                raise StackError(f"no process is called {name}", "name one that `clarion local status` shows")
             process.send_signal(number)
 
         return await _play(known.env, rounds, seconds, kill, kill_known)
