@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
+.PHONY: help run demo test unit check format bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: $(STAMP) ## publish every sample event, half of the users offline at first
 
 test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+unit: $(STAMP) ## what needs no servers, in a minute
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(ARGS)
 
 check: $(STAMP) ## format, lint, strict types, which way imports point
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports --no-cache
