@@ -63,7 +63,7 @@ class Gateway:
             figures = await http.get(f"http://127.0.0.1:{self.admin}/health/metrics")
         except httpx2.TransportError:
             return False  # not listening yet, or paused
-        return figures.json()["mailbox"] is not None
+        return figures.json().get("mailbox") is not None  # without it the process has only begun
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
