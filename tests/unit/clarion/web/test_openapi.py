@@ -10,7 +10,7 @@ def test_paragraphs_of_docstrings_are_not_served_indented() -> None:
     described = {
         "description": "One.\n\n    Two.",
         "parts": [{"description": "Three.\n    Four."}],
-        "title": "a\n    b",
+        "title": "a\n  b",
     }
     found = TestClient(Starlette(routes=[served("/openapi.json", described)])).get("/openapi.json").json()
     assert found["description"] == "One.\n\nTwo."
