@@ -106,7 +106,7 @@ class Connection:
 
         `retry_ms` is a hint for when to come back, in milliseconds.
         """
-        if self.state >= _CLOSING:
+        if not self.is_open:
             return
         if retry_ms is not None:
             self.send(frames.Bye(reason, retry_ms))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.contracts import times
@@ -22,8 +21,6 @@ from clarion.telemetry import metrics
 from services.stream.engine.liveness import Liveness, come_round
 from services.stream.steps.produce import produce
 from services.stream.steps.records import receipt_records
-
-log = structlog.get_logger()
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 500

@@ -1,7 +1,6 @@
 """`Subscriber`: one user's notifications, live and replayed, each handed out once over many connections."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -28,8 +27,6 @@ from clarion.contracts.api.frames import (
 from clarion.contracts.api.frames import Unread as MarkUnread
 from clarion.contracts.api.inbox import InboxPage
 from clarion.resilience.backoff import Backoff
-
-log = logging.getLogger(__name__)
 
 COMMAND_S: Final = 10.0
 
