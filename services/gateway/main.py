@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from clarion.broker import clients
+from clarion.broker.probe import probe
 from clarion.contracts import times
 from clarion.contracts.topics import Names
 from clarion.process import Process, unless_stopping, within
@@ -11,6 +12,7 @@ from clarion.resilience.retry import retry
 from clarion.security.verifier import Verifier
 from clarion.store import deployment, indexes, notifications, revocations, topics
 from clarion.store.driver import database
+from clarion.telemetry import metrics
 from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import watch
 from clarion.web.revocations import Revocations, follow
@@ -33,7 +35,8 @@ async def main(process: Process) -> None:
     The server starts first and refuses clients with 503 until a mailbox is leased.
     """
     settings, health = process.settings, process.health
-    stored, reads, producer = database.connect(settings), database.connect_reads(settings), clients.producer(settings)
+    stored, reads = database.connect(settings), database.connect_reads(settings)
+    producer = clients.producer(settings, on_renewed=metrics.count_renewal)
     names = Names(settings.prefix)
     documents = notifications.collection(stored)
     kafka = health.dependency("kafka")
@@ -72,7 +75,7 @@ async def main(process: Process) -> None:
         try:
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             started += [
-                tasks.create_task(watch(kafka, lambda: clients.probe(producer)), name="watch kafka"),
+                tasks.create_task(watch(kafka, lambda: probe(producer)), name="watch kafka"),
                 tasks.create_task(receipt_sender.run(), name="receipts"),
             ]
             await unless_stopping(process, retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))

@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
+from clarion.broker.probe import probe
 from clarion.broker.producing import Producer
 from clarion.contracts import times
 from clarion.contracts.records import notification, receipts, scheduling
@@ -49,7 +50,7 @@ class IngestProducer:
         """Keep a producer until cancelled, then let it finish what it holds, within `_STOP_S`."""
         producer = self._producer = await retry(self._start, "kafka", *clients.SEND_ERRORS)
         try:
-            await watch(self._kafka, partial(clients.probe, producer))
+            await watch(self._kafka, partial(probe, producer))
         finally:
             self._producer = None
             await _stop(producer)
@@ -59,7 +60,7 @@ class IngestProducer:
         return self._producer.refused() if self._producer else ""
 
     async def _start(self) -> Producer:
-        producer = clients.producer(self._settings)
+        producer = clients.producer(self._settings, on_renewed=metrics.count_renewal)
         try:
             await clients.start(producer, within_s=_START_S)
         except BaseException as error:

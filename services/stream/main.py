@@ -11,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients
+from clarion.broker.probe import probe
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names, enough
 from clarion.process import Process, unless_stopping, within
@@ -22,6 +23,7 @@ from clarion.store import indexes, mailboxes, scheduled, topics
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.topics import Known
+from clarion.telemetry import metrics
 from clarion.telemetry.health import watch
 from services.stream.engine.checkpoints import Checkpoints, Outdated
 from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
@@ -231,7 +233,7 @@ async def _connected(
     """
     settings, health = process.settings, process.health
     stored = database.connect(settings)
-    producer = clients.producer(settings)
+    producer = clients.producer(settings, on_renewed=metrics.count_renewal)
     async with asyncio.TaskGroup() as tasks:
         watches = [tasks.create_task(watch(health.dependency("mongodb"), lambda: database.probe(stored)))]
         indexing = tasks.create_task(retry(lambda: indexes.ensure(stored), "mongodb", *database.TRANSIENT))
@@ -241,7 +243,7 @@ async def _connected(
                 await unless_stopping(process, asyncio.shield(indexing))
             await unless_stopping(process, retry(lambda: clients.start(producer), "kafka", *clients.SEND_ERRORS))
             health.troubles.append(producer.refused)
-            watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: clients.probe(producer))))
+            watches.append(tasks.create_task(watch(health.dependency("kafka"), lambda: probe(producer))))
             yield stored, producer
         finally:
             for task in watches:

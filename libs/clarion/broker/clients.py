@@ -1,20 +1,17 @@
 """Kafka clients. Each setting has its reason beside it."""
 
 import asyncio
-import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from clarion.broker.consuming.guarded_records import guard_records
 from clarion.broker.producing import Producer
 from clarion.contracts.limits import KIB
 from clarion.settings import Settings
-from clarion.telemetry.health import Unanswered
 
 REQUEST_S: Final = 20.0
 METADATA_AGE_MS: Final = 10_000  # how soon clients know of a topic's new partitions; the default is five minutes
@@ -30,9 +27,17 @@ ISOLATION: Final = "read_committed"  # for every consumer: records of an aborted
 SEND_ERRORS: Final[tuple[type[Exception], ...]] = (KafkaError, TimeoutError)
 
 
-def producer(settings: Settings, *, linger_ms: int = 0) -> Producer:
-    """Return an idempotent producer: retries after a lost acknowledgement duplicate no records (KIP-98)."""
+def _uncounted(error: str) -> None:
+    """Take the place of a service's metric where there is none: an application that publishes has its own."""
+
+
+def producer(settings: Settings, *, linger_ms: int = 0, on_renewed: Callable[[str], object] = _uncounted) -> Producer:
+    """Return an idempotent producer: retries after a lost acknowledgement duplicate no records (KIP-98).
+
+    `on_renewed` is called with the name of each error after which the producer began a new epoch, or got a new id.
+    """
     return Producer(
+        on_renewed=on_renewed,
         bootstrap_servers=settings.kafka,
         linger_ms=linger_ms,
         # send() waits while its partition's batch is full, so small batches would slow it down
@@ -122,23 +127,3 @@ async def send_all(
         futures: list[Any] = [await through.send(**record) for record in records]
         if futures:
             await asyncio.gather(*futures)
-
-
-async def probe(through: AIOKafkaProducer) -> None:
-    """Ask the brokers, in random order, until one answers. Raises `Unanswered` when none does.
-
-    The request names no topic: decoding an answer about all topics of a large cluster would block the event loop at
-    each probe.
-    """
-    client: Any = through.client
-    failure = KafkaError("no broker is known")
-    brokers = list(client.cluster.brokers())
-    random.shuffle(brokers)
-    for broker in brokers:
-        try:
-            await client.send(broker.nodeId, MetadataRequest([]))
-        except KafkaError as error:
-            failure = error
-        else:
-            return
-    raise Unanswered("no broker answers") from failure

@@ -8,10 +8,11 @@ in, and its partition waits for it, so nothing is reordered and no batch is take
 """
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
@@ -19,9 +20,7 @@ from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER
 from aiokafka.structs import TopicPartition
 from aiokafka.util import create_future
 
-from clarion.telemetry import metrics
-
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 _MAX_EPOCH: Final = (1 << 15) - 1
 _SEQUENCES: Final = 1 << 31  # after so many, numbers begin at 0 again, as brokers expect; aiokafka's become negative
@@ -65,7 +64,14 @@ class Refusal(NamedTuple):
 
 
 class _Sender(Sender):
-    def __init__(self, client: Any, identity: Identity, accumulator: Any, request_timeout_ms: int) -> None:
+    def __init__(
+        self,
+        client: Any,
+        identity: Identity,
+        accumulator: Any,
+        request_timeout_ms: int,
+        on_renewed: Callable[[str], object],
+    ) -> None:
         super().__init__(
             client,
             acks=-1,
@@ -76,6 +82,7 @@ class _Sender(Sender):
         )
         self._identity: Final = identity
         self._accumulator: Final = accumulator
+        self._on_renewed: Final = on_renewed
         self.refusals: Final[dict[str, Refusal]] = {}  # by topic, for each that ever had a refusal
 
     async def _sender_routine(self) -> None:
@@ -93,7 +100,7 @@ class _Sender(Sender):
     def _fail_what_waits(self, error: Exception) -> None:
         """Fail every batch that waits, and go on with a new producer id."""
         log.error("sending begins anew", exc_info=error)
-        metrics.producer_renewed.labels(type(error).__name__).inc()
+        self._on_renewed(type(error).__name__)
         for waiting in self._accumulator._batches.values():
             for batch in waiting:
                 batch.failure(KafkaError(repr(error)))
@@ -124,11 +131,11 @@ class _Sender(Sender):
         now = time.monotonic()
         for tp, error in failed.items():
             name, known = type(error).__name__, self.refusals.get(tp.topic)
-            metrics.producer_renewed.labels(name).inc()
+            self._on_renewed(name)
             told_at = known.told_at if known and known.error == name else -_TOLD_AGAIN_S
             if now - told_at >= _TOLD_AGAIN_S:
                 told_at = now
-                log.warning("Kafka refuses what is sent: a new epoch begins", topic=tp.topic, error=repr(error))
+                log.warning("Kafka refuses what is sent to %s, and a new epoch begins: %r", tp.topic, error)
             self.refusals[tp.topic] = Refusal(name, now, told_at)
 
 
@@ -139,13 +146,16 @@ def _error(batch: Any) -> BaseException | None:
 
 
 class Producer(AIOKafkaProducer):
-    """An idempotent `AIOKafkaProducer` that goes on sending after refusals and unexpected errors."""
+    """An idempotent `AIOKafkaProducer` that goes on sending after refusals and unexpected errors.
 
-    def __init__(self, *, request_timeout_ms: int, **options: Any) -> None:
+    `on_renewed` is called with the name of each error after which it began a new epoch, or got a new id.
+    """
+
+    def __init__(self, *, request_timeout_ms: int, on_renewed: Callable[[str], object], **options: Any) -> None:
         super().__init__(acks="all", enable_idempotence=True, request_timeout_ms=request_timeout_ms, **options)
         identity, accumulator = Identity(), self._message_accumulator
         self._txn_manager = accumulator._txn_manager = identity
-        self._sender: _Sender = _Sender(self.client, identity, accumulator, request_timeout_ms)
+        self._sender: _Sender = _Sender(self.client, identity, accumulator, request_timeout_ms, on_renewed)
 
     def refused(self) -> str:
         """Return the latest refusals in words; empty when there are none.

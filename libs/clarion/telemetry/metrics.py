@@ -124,3 +124,8 @@ receipts_dropped = Counter("clarion_receipts_dropped", "Receipts given up on; th
 
 logs_dropped = Counter("clarion_logs_dropped", "Log records dropped because the queue was full")
 dependency_up = Gauge("clarion_dependency_up", "1 while a dependency answers its probe", ["dependency"])
+
+
+def count_renewal(error: str) -> None:
+    """Count that a producer began a new epoch after `error`."""
+    producer_renewed.labels(error).inc()

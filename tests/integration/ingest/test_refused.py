@@ -56,8 +56,8 @@ async def taking_little(settings: Settings, topic: str, most: int = 100) -> Asyn
 
 
 async def test_a_partition_takes_records_again_after_one_was_refused(settings: Settings) -> None:
-    topic = Names(settings.prefix).receipts
-    async with clients.producer(settings) as producer:
+    topic, renewed = Names(settings.prefix).receipts, list[str]()
+    async with clients.producer(settings, on_renewed=renewed.append) as producer:
         for _ in range(3):
             await producer.send_and_wait(topic, b"small", partition=0)
             await producer.send_and_wait(topic, b"small", partition=1)
@@ -68,6 +68,7 @@ async def test_a_partition_takes_records_again_after_one_was_refused(settings: S
             await producer.send_and_wait(topic, b"small", partition=0)
             assert producer.refused() == ""
             await producer.send_and_wait(topic, b"small", partition=1)
+    assert renewed == ["MessageSizeTooLargeError"] * 3
 
 
 async def test_each_cause_of_a_refusal_is_outlived(settings: Settings) -> None:

@@ -1,0 +1,30 @@
+"""Asks whether Kafka answers, for the health of a process."""
+
+import random
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from clarion.telemetry.health import Unanswered
+
+
+async def probe(through: AIOKafkaProducer) -> None:
+    """Ask the brokers, in random order, until one answers. Raises `Unanswered` when none does.
+
+    The request names no topic: decoding an answer about all topics of a large cluster would block the event loop at
+    each probe.
+    """
+    client: Any = through.client
+    failure = KafkaError("no broker is known")
+    brokers = list(client.cluster.brokers())
+    random.shuffle(brokers)
+    for broker in brokers:
+        try:
+            await client.send(broker.nodeId, MetadataRequest([]))
+        except KafkaError as error:
+            failure = error
+        else:
+            return
+    raise Unanswered("no broker answers") from failure
