@@ -18,6 +18,7 @@ def declared(settings: Settings) -> list[Topic]:
         Names(settings.prefix),
         lane_partitions=settings.partitions_lane,
         delivery_partitions=settings.partitions_deliveries,
+        replication=settings.replication,
     )
 
 

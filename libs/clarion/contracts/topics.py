@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.limits import DAY_S, KIB, RETENTION_DAYS, TOPIC_RECORD_BYTES
@@ -68,26 +69,33 @@ def enough(partitions: int, wanted: int) -> int:
     return -(-wanted // partitions) * partitions
 
 
-def declare(names: Names, *, lane_partitions: int, delivery_partitions: int) -> list[Topic]:
-    """Return all topics. They are made with these counts of partitions, and each may be grown later."""
-    lane_config = _retention(RETENTION_DAYS * DAY_S) | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
-    delivery_config = _retention(15 * 60) | {"segment.ms": str(5 * 60 * 1000), "max.message.bytes": str(1024 * KIB)}
+def declare(names: Names, *, lane_partitions: int, delivery_partitions: int, replication: int) -> list[Topic]:
+    """Return all topics. They are made with these counts of partitions, and each may be grown later.
+
+    Of `replication` replicas all but one have to be in sync, so a broker may be away while records are taken, and what
+    is acknowledged by all that are in sync is never on one broker alone. Kafka's own default is one.
+    """
+    common = _COMMON | {"min.insync.replicas": str(max(1, replication - 1))}
+    kept = common | _retention(RETENTION_DAYS * DAY_S)
+    lane_config = kept | {"max.message.bytes": str(TOPIC_RECORD_BYTES)}
+    large = {"max.message.bytes": str(1024 * KIB)}
+    delivery_config = common | _retention(15 * 60) | large | {"segment.ms": str(5 * 60 * 1000)}
     return [
         *(Topic(names.notifications(lane), lane_partitions, lane_config) for lane in LANES),
         Topic(names.scheduled, lane_partitions, lane_config),
         Topic(names.deliveries_urgent, delivery_partitions, delivery_config),
         Topic(names.deliveries_bulk, delivery_partitions, delivery_config),
-        Topic(names.receipts, lane_partitions, _retention(RETENTION_DAYS * DAY_S)),
-        Topic(names.dead_letters, 4, _retention(30 * DAY_S) | {"max.message.bytes": str(1024 * KIB)}),
+        Topic(names.receipts, lane_partitions, kept),
+        Topic(names.dead_letters, 4, common | _retention(30 * DAY_S) | large),
     ]
 
 
 def _retention(seconds: int) -> dict[str, str]:
-    """Return the configuration that keeps records for so long, counted from when the broker took them.
+    """Return the configuration that keeps records for so long, counted from when the broker took them."""
+    return {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
 
-    By the producer's clock, a record that is stamped 1970 would be deleted with its segment before it is read, one that
-    is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published. Batches stay
-    compressed as their producer chose: every codec can be read, and a broker would only spend time on another one.
-    """
-    retention = {"cleanup.policy": "delete", "retention.ms": str(seconds * 1000)}
-    return retention | {"message.timestamp.type": "LogAppendTime", "compression.type": "producer"}
+
+# By the producer's clock, a record that is stamped 1970 would be deleted with its segment before it is read, one that
+# is stamped 2100 would keep its segment for good, and recipients' limits would depend on who published. Batches stay
+# compressed as their producer chose: every codec can be read, and a broker would only spend time on another one.
+_COMMON: Final = {"message.timestamp.type": "LogAppendTime", "compression.type": "producer"}
