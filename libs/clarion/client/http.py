@@ -13,6 +13,7 @@ import msgspec
 
 from clarion.client.errors import Refused, Unavailable
 from clarion.client.life import Life
+from clarion.client.network import MakeTls, without_proxy
 from clarion.client.tokens import TokenSource
 from clarion.contracts.api.problems import Problem
 from clarion.resilience.backoff import Backoff
@@ -41,6 +42,7 @@ class Http:
         urls: Sequence[str],
         tokens: TokenSource,
         deadline_s: float,
+        tls: MakeTls,
         through: httpx2.AsyncBaseTransport | None = None,
         *,
         what: str,
@@ -48,6 +50,7 @@ class Http:
         self._urls = urls
         self._tokens = tokens
         self._deadline_s = deadline_s
+        self._tls = tls
         self._through = through
         self._client: httpx2.AsyncClient | None = None
         self._free = asyncio.Semaphore(REQUESTS)
@@ -148,7 +151,13 @@ class Http:
         if self._client is None:
             few = httpx2.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
             timeout = httpx2.Timeout(_REQUEST_S, pool=None)
-            self._client = httpx2.AsyncClient(timeout=timeout, limits=few, trust_env=False, transport=self._through)
+            self._client = httpx2.AsyncClient(
+                timeout=timeout,
+                limits=few,
+                verify=self._tls(),
+                mounts=without_proxy(self._urls),
+                transport=self._through,
+            )
         return self._client
 
 

@@ -1,5 +1,6 @@
 """`Inbox`: one user's notifications as the server keeps them, read and marked over HTTP."""
 
+import ssl
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -8,6 +9,7 @@ import httpx2
 import msgspec
 
 from clarion.client.http import Http
+from clarion.client.network import tls
 from clarion.client.subscribing.connection import websocket_url
 from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts import limits
@@ -39,15 +41,19 @@ class Inbox:
         get_token: GetToken | None = None,
         tokens: TokenSource | None = None,
         deadline_s: float = 30.0,
+        ssl_context: ssl.SSLContext | None = None,
         through: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Take the addresses of one or several gateways as `url`, and either `token` or `get_token`.
 
-        `tokens` takes the place of both, so that several objects share one token. `through` replaces the network in
-        tests. Raise ValueError for a `url` that is no gateway's, and unless exactly one token source is given.
+        `tokens` takes the place of both, so that several objects share one token. `ssl_context` takes the place of the
+        host's certificate settings, and `through` that of the network in tests. Raise ValueError for a `url` that is no
+        gateway's, and unless exactly one token source is given.
         """
         urls = [_inbox_url(one) for one in ([url] if isinstance(url, str) else url)]
-        self._http = Http(urls, tokens or TokenSource(token, get_token), deadline_s, through, what="inbox")
+        self._http = Http(
+            urls, tokens or TokenSource(token, get_token), deadline_s, tls(ssl_context), through, what="inbox"
+        )
 
     async def __aenter__(self) -> Self:
         self._http.start()

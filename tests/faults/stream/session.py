@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx2
 
+from clarion.client.network import tls
 from clarion.client.subscribing.connection import Connection, Ended
 from clarion.client.subscribing.cursor_store import Position
 from clarion.contracts.api import frames, streams
@@ -32,7 +33,7 @@ class StreamSession(Connection):
     def __init__(
         self, url: str, urls: Sequence[str], token: str, position: Position, on_frame: Callable[[ServerFrame], None]
     ) -> None:
-        super().__init__(url, token, position, self._hear)
+        super().__init__(url, token, tls(None), position, self._hear)
         self._tell = on_frame
         self._stream_url = url.replace("ws", "http", 1).removesuffix("/v1/ws") + streams.PATH
         self._ack_urls = [one + streams.ACK_PATH for one in urls]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ import msgspec
 
 from clarion.client.errors import Refused, Unavailable
 from clarion.client.http import BACKOFF, Http, retry_after
+from clarion.client.network import tls
 from clarion.client.publishing.publish_queue import UNSETTLED, PublishQueue
 from clarion.client.publishing.transport import Result
 from clarion.client.tokens import TokenSource
@@ -39,14 +41,20 @@ class _Accepted(msgspec.Struct):
 class HttpTransport:
     """Sends notifications to the ingest at `url`: alone, or in a batch with others that are published meanwhile.
 
-    `deadline_s` is for one call. `through` replaces the network in tests.
+    `deadline_s` is for one call. `ssl_context` takes the place of the host's certificate settings, and
+    `through` that of the network in tests.
     """
 
     def __init__(
-        self, url: str, tokens: TokenSource, deadline_s: float, through: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        tokens: TokenSource,
+        deadline_s: float,
+        ssl_context: ssl.SSLContext | None = None,
+        through: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         url = f"{url.rstrip('/')}/v1/notifications"
-        self._http = Http([url], tokens, deadline_s, through, what="publisher")
+        self._http = Http([url], tokens, deadline_s, tls(ssl_context), through, what="publisher")
         self._queue = self._new_queue()
 
     async def start(self) -> None:

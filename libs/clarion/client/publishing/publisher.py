@@ -1,5 +1,6 @@
 """`Publisher`: one interface for publishing over HTTP (ingest) and straight to Kafka."""
 
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
@@ -37,16 +38,17 @@ class Publisher:
         token: str | None = None,
         get_token: GetToken | None = None,
         deadline_s: float = DEADLINE_S,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> "HttpPublisher":
         """Return a publisher that sends through the ingest at `url`. The sender is the subject of the token.
 
         Give either `token` or `get_token`, a function (async or not) that returns a token and is called again when the
         server refuses that one; else ValueError is raised. `deadline_s` is the time in seconds that one call may take,
-        repeats and waiting included.
+        repeats and waiting included. `ssl_context` takes the place of the host's certificate settings.
         """
         from clarion.client.publishing.http_publisher import HttpTransport
 
-        return HttpPublisher(HttpTransport(url, TokenSource(token, get_token), deadline_s))
+        return HttpPublisher(HttpTransport(url, TokenSource(token, get_token), deadline_s, ssl_context))
 
     @classmethod
     def kafka(cls, bootstrap: str, *, sender: str, prefix: str = "", deadline_s: float = DEADLINE_S) -> Self:
@@ -54,9 +56,14 @@ class Publisher:
 
         `bootstrap` has the brokers' addresses, as `host:port`, separated by commas. `prefix` is what the names of the
         topics begin with (CLARION_PREFIX). `deadline_s` is the time in seconds that one call may take, or the opening,
-        which raises `Unavailable` when no broker answers.
+        which raises `Unavailable` when no broker answers. Raise ModuleNotFoundError without the extra `clarion[kafka]`.
         """
-        from clarion.client.publishing.kafka_publisher import KafkaTransport
+        try:
+            from clarion.client.publishing.kafka_publisher import KafkaTransport
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"publishing straight to Kafka needs {error.name}: pip install 'clarion[kafka]'", name=error.name
+            ) from error
 
         return cls(KafkaTransport(bootstrap, sender, prefix, deadline_s))
 

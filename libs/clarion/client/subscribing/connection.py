@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from clarion.client.network import MakeTls, is_local
 from clarion.client.subscribing.cursor_store import Position
 from clarion.client.subscribing.redirects import followed
 from clarion.contracts.api import frames
@@ -79,9 +80,12 @@ class Connection:
     for `Unreadable`, which ends the connection.
     """
 
-    def __init__(self, url: str, token: str, position: Position, on_frame: Callable[[ServerFrame], None]) -> None:
+    def __init__(
+        self, url: str, token: str, tls: MakeTls, position: Position, on_frame: Callable[[ServerFrame], None]
+    ) -> None:
         self._url = websocket_url(url)
         self._token = token
+        self._tls = tls
         self._position = position
         self._on_frame = on_frame
         self._connection: ClientConnection | None = None
@@ -118,7 +122,8 @@ class Connection:
             compression=None,
             logger=_wire,
             max_size=MAX_FRAME_BYTES,
-            proxy=None,
+            ssl=self._tls() if url.startswith("wss:") else None,
+            proxy=None if is_local(url) else True,
         )
 
     async def _talk(self, connection: ClientConnection) -> Ended:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from clarion.client.errors import Disconnected
+from clarion.client.network import MakeTls
 from clarion.client.subscribing.connection import Connection, items_of, websocket_url
 from clarion.client.subscribing.cursor_store import Position
 from clarion.client.subscribing.endpoints import Endpoints
@@ -36,6 +37,7 @@ class ConnectionLoop:
         self,
         urls: Sequence[str],
         tokens: TokenSource,
+        tls: MakeTls,
         unread: UnreadCount,
         backoff: Backoff | None,
         on_state: Callable[[State], None] | None,
@@ -43,6 +45,7 @@ class ConnectionLoop:
     ) -> None:
         self._reconnect = Reconnect(Endpoints([websocket_url(url) for url in urls]), backoff)
         self._tokens = tokens
+        self._tls = tls
         self._unread = unread
         self._on_state = on_state
         self._on_sync = on_sync
@@ -98,7 +101,7 @@ class ConnectionLoop:
 
     def _connection_at(self, url: str, token: str, position: Position) -> Connection:
         """Return a connection that is not open yet. A subclass may carry it by something else than a socket."""
-        return Connection(url, token, position, self._on_frame)
+        return Connection(url, token, self._tls, position, self._on_frame)
 
     def _on_frame(self, frame: ServerFrame) -> None:
         match frame:

@@ -1,6 +1,7 @@
 """`Subscriber`: one user's notifications, live and replayed, each handed out once over many connections."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -8,6 +9,7 @@ from typing import Final, Self
 from clarion.client.errors import NotConnected, NotOpen
 from clarion.client.inbox import Inbox
 from clarion.client.life import Life
+from clarion.client.network import tls
 from clarion.client.subscribing.connection_loop import ConnectionLoop
 from clarion.client.subscribing.cursor_store import CursorStore, InMemory
 from clarion.client.subscribing.marks import Mark
@@ -58,6 +60,7 @@ class Subscriber(ConnectionLoop):
         on_state: Callable[[State], None] | None = None,
         on_sync: Callable[[ServerSync | Resync], None] | None = None,
         backoff: Backoff | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         """Take the addresses of one or several gateways as `url`, and either `token` or `get_token`.
 
@@ -66,12 +69,14 @@ class Subscriber(ConnectionLoop):
         `on_state` is called with each change of state. `on_sync` is called with each `ServerSync`, by which the
         user's devices stay alike, and each `Resync`, after which the application reads the inbox again. Callbacks must
         not block. `backoff` takes the place of the usual waits between two connections, 0.5 to 30 seconds.
+        `ssl_context` takes the place of the host's certificate settings.
 
         Raise ValueError for a `url` that is no gateway's, and unless exactly one of `token` and `get_token` is given.
         """
-        self._inbox = Inbox(url, tokens=(tokens := TokenSource(token, get_token)))
+        self._inbox = Inbox(url, tokens=(tokens := TokenSource(token, get_token)), ssl_context=ssl_context)
         urls = [url] if isinstance(url, str) else url
-        super().__init__(urls, tokens, UnreadCount(self._inbox.unread_count), backoff, on_state, on_sync)
+        unread = UnreadCount(self._inbox.unread_count)
+        super().__init__(urls, tokens, tls(ssl_context), unread, backoff, on_state, on_sync)
         self._saved = SavedPosition(storage or InMemory())
         self._life = Life("subscriber")
         self._running: asyncio.Task[None] | None = None

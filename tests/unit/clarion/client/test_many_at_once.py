@@ -119,7 +119,7 @@ def hanging(deadline_s: float) -> HttpPublisher:
         raise AssertionError
 
     return HttpPublisher(
-        HttpTransport("http://ingest", TokenSource("t", None), deadline_s, httpx2.MockTransport(never))
+        HttpTransport("http://ingest", TokenSource("t", None), deadline_s, through=httpx2.MockTransport(never))
     )
 
 

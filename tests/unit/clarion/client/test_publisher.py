@@ -35,7 +35,7 @@ class Ingest:
 
     def publisher(self, deadline_s: float = 30.0, tokens: TokenSource | None = None) -> HttpPublisher:
         found = tokens or TokenSource("t0", None)
-        return HttpPublisher(HttpTransport("http://ingest/", found, deadline_s, httpx2.MockTransport(self)))
+        return HttpPublisher(HttpTransport("http://ingest/", found, deadline_s, through=httpx2.MockTransport(self)))
 
 
 def accepted(id_: str = "1") -> httpx2.Response:
