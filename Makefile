@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
+.PHONY: help run demo test unit check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ check: $(STAMP) ## format, lint, strict types, which way imports point
 format: $(STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+dist: $(STAMP) ## build what a release has: wheel, source archive and npm package, into build/dist
+	@rm -rf build/dist
+	@$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python --out-dir build/dist
+	@$(BIN)/python -m deploy.release.npm_tarball build/dist
+
 bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
 
 bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent latency, drift over a million
@@ -49,7 +54,7 @@ faults-strangers: $(STAMP) ## ten minutes of what other producers, tokens, proxi
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-annotate --no-header -o requirements.txt
+	  --no-emit-index-url --no-annotate --no-header --extra server -o requirements.txt
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
 

@@ -21,19 +21,23 @@ from clarion.client.errors import (
 from clarion.client.inbox import Inbox
 from clarion.client.publishing.publisher import HttpPublisher, Publisher
 from clarion.client.publishing.transport import Result
-from clarion.client.subscribing.cursor_store import CursorStore, InMemory, JsonFile
+from clarion.client.subscribing.cursor_store import CursorStore, InMemory, JsonFile, Position
 from clarion.client.subscribing.state import State, Stats
 from clarion.client.subscribing.subscriber import Subscriber
-from clarion.contracts.api.frames import Received
+from clarion.contracts.api.frames import Received, Resync, ServerSync
 from clarion.contracts.api.inbox import InboxItem, InboxPage
+from clarion.contracts.api.problems import FieldError, Problem
 from clarion.contracts.api.status import Status
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.notification import Submission
+from clarion.resilience.backoff import Backoff
 
 __all__ = [
+    "Backoff",
     "ClientError",
     "CursorStore",
     "Disconnected",
+    "FieldError",
     "Forbidden",
     "HttpPublisher",
     "InMemory",
@@ -44,11 +48,15 @@ __all__ = [
     "Lane",
     "NotConnected",
     "NotOpen",
+    "Position",
+    "Problem",
     "Publisher",
     "Received",
     "Refused",
     "RequestError",
     "Result",
+    "Resync",
+    "ServerSync",
     "State",
     "Stats",
     "Status",

@@ -1,0 +1,1 @@
+"""What a release is made of, beyond what Python's own tools build."""
