@@ -39,7 +39,7 @@ async def test_kill_9_of_one_process_during_the_demo_loses_nothing(name: str, st
     await stack.wait_ready(name)
 
 
-async def test_ingest_answers_503_while_the_broker_is_stopped_and_recovers_by_itself(
+async def test_ingest_is_503_without_a_broker_and_recovers(
     stack: Stack, live: Settings, user: str, subscriber: Callable[[str], Subscriber]
 ) -> None:
     headers = {"Authorization": f"Bearer {mint(live, sub='tests', scope=PUBLISH)}"}
@@ -114,7 +114,7 @@ async def test_a_lane_that_is_told_to_stop_leaves_nothing_to_do_again(
     assert "ended with code 0" in "".join(stack.notes)
 
 
-async def test_a_lane_stopped_under_load_finishes_its_windows_and_its_successor_repeats_nothing(
+async def test_a_stopped_lane_finishes_and_its_heir_repeats_nothing(
     stack: Stack, live: Settings, user: str, stored: Database
 ) -> None:
     documents, wanted = notifications.collection(stored), 20_000

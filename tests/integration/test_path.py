@@ -66,7 +66,7 @@ async def test_published_over_http_arrives_live_and_is_acknowledged(
         await until(is_delivered)
 
 
-async def test_what_came_while_away_is_replayed_urgent_first_and_in_order(
+async def test_what_came_while_away_is_replayed_urgent_first(
     publisher: Publisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
     expected = [(lane, n) for lane in LANES for n in range(3)]
@@ -96,7 +96,7 @@ async def test_straight_to_kafka_is_a_first_class_way(live: Settings, subscriber
     assert (item.id, item.sender, item.lane) == (id_, "upstream", Lane.HIGH)
 
 
-async def test_a_bare_record_without_an_id_is_delivered_once_though_produced_by_hand(
+async def test_a_record_by_hand_without_an_id_is_delivered_once(
     live: Settings, subscriber: Subscribe, user: str
 ) -> None:
     value = encode(Notification(type="t", message="bare", recipient=user, sender="s"))
@@ -136,7 +136,7 @@ async def test_every_device_of_a_user_receives_and_nobody_else(
         assert [item.message for item in await take(stranger, 1)] == ["for the other"]
 
 
-async def test_read_on_one_device_is_told_to_the_other_with_the_servers_count(
+async def test_other_devices_are_told_of_marks_and_the_count(
     publisher: Publisher, subscriber: Subscribe, user: str
 ) -> None:
     async with subscriber(user) as phone, subscriber(user) as laptop:
@@ -168,7 +168,7 @@ async def test_somebody_elses_notification_cannot_be_read(
     assert await state_of(stored, id_) is State.PENDING
 
 
-async def test_a_resumed_subscriber_gets_no_repeats_and_its_lost_acknowledgement_counts(
+async def test_resuming_repeats_nothing_and_counts_a_lost_ack(
     publisher: Publisher, live: Settings, user: str, stored: Database
 ) -> None:
     storage = InMemory()
@@ -187,7 +187,7 @@ async def test_a_resumed_subscriber_gets_no_repeats_and_its_lost_acknowledgement
     await until(both_delivered)
 
 
-async def test_an_expired_one_is_stored_told_on_receipts_and_never_pushed(
+async def test_an_expired_one_is_stored_told_and_never_pushed(
     publisher: Publisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=1)
@@ -212,7 +212,7 @@ async def test_more_than_the_credit_arrives_whole_and_in_order(
 
 
 @pytest.mark.parametrize("value", [b"{bad", b'{"recipient":"x"}'])
-async def test_a_record_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_are_delivered(
+async def test_an_unreadable_record_harms_no_neighbour(
     live: Settings, subscriber: Subscribe, user: str, value: bytes
 ) -> None:
     names = Names(live.prefix)

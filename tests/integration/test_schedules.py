@@ -46,7 +46,7 @@ async def perform(
 
 
 @pytest.mark.parametrize("rule", TIMELESS.values(), ids=lambda rule: rule.id)
-async def test_what_breaks_the_model_without_a_rule_breaks_nothing_live(rule: Rule, own: Settings) -> None:
+async def test_what_breaks_the_careless_model_breaks_nothing_live(rule: Rule, own: Settings) -> None:
     schedule = schedules.without(rule)
     wrongs, refused = await perform(own, schedule)
     print("\n".join(["", schedule.name, *refused]))
@@ -61,7 +61,7 @@ async def test_it_breaks_live_as_well_where_the_rule_is_left_out(rule_id: str, o
     assert wrongs
 
 
-async def test_the_live_system_goes_any_way_the_model_goes_step_by_step(own: Settings, walks: int) -> None:
+async def test_the_live_system_goes_any_way_the_model_goes(own: Settings, walks: int) -> None:
     for seed in range(walks):
         began = time.monotonic()
         schedule = schedules.random_way(scenarios.NO_OUTAGE, seed)

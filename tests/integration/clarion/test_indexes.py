@@ -73,7 +73,7 @@ def by(name: str) -> str:
     return "IXSCAN { " + ", ".join(f"{field}: {direction}" for field, direction in keys.items()) + " }"
 
 
-async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_returns(own: Database) -> None:
+async def test_each_query_reads_little_more_than_it_returns(own: Database) -> None:
     stored = notifications.collection(own)
     ids = [d["_id"] async for d in stored.find({"recipient": "ann"}, ["_id"])]
     await asked(own)
@@ -108,7 +108,7 @@ async def test_every_query_is_served_by_its_index_and_reads_little_more_than_it_
     assert all(operation["docsExamined"] <= len(ids) for operation in found)
 
 
-async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due(own: Database) -> None:
+async def test_catching_up_and_expiring_read_only_what_is_due(own: Database) -> None:
     stored = notifications.collection(own)
     hour = timedelta(hours=1)
     since = NOW - hour
@@ -121,7 +121,7 @@ async def test_catching_up_with_other_devices_and_expiring_read_only_what_is_due
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
 
 
-async def test_what_was_read_and_waits_to_be_purged_costs_an_expiry_nothing(own: Database) -> None:
+async def test_what_waits_to_be_purged_costs_an_expiry_nothing(own: Database) -> None:
     """From day 30 on there is an hour of it at any time: each look, every second, read all of that."""
     stored, soon = notifications.collection(own), NOW + timedelta(minutes=30)
     await own.command("profile", 0)
@@ -188,7 +188,7 @@ def stages(plan: Document) -> list[str]:
     return [plan["stage"], *(stages(plan["inputStage"]) if "inputStage" in plan else [])]
 
 
-async def test_a_page_of_the_inbox_is_read_in_its_order_without_sorting(own: Database) -> None:
+async def test_an_inbox_page_is_read_in_order_without_sorting(own: Database) -> None:
     first = await page(own, limit=5, now=NOW - timedelta(seconds=1))
     assert await read_by("inbox", own) == 6  # one more, to know whether there is more
     after = first.items[-1].place
@@ -218,7 +218,7 @@ async def test_what_left_the_inbox_costs_a_page_nothing(own: Database) -> None:
     assert await read_by("archived", own) <= 101
 
 
-async def test_a_database_of_an_earlier_version_gets_its_indexes_and_its_order(settings: Settings) -> None:
+async def test_an_earlier_versions_database_gets_its_indexes(settings: Settings) -> None:
     """Its documents have no `available_at`, and its indexes are in the order in which notifications were created."""
     connection = database.connect(settings)
     stored = notifications.collection(connection)

@@ -56,7 +56,7 @@ async def test_what_goes_in_at_once_is_not_decoded(stored: Database, user: str) 
     assert await notifications.collection(stored).count_documents({"recipient": user}) == len(window)
 
 
-async def test_what_only_a_later_try_takes_is_told_as_late_and_goes_out_whatever_the_cursor(
+async def test_what_a_later_try_stores_is_late_and_passes_any_cursor(
     stored: Database, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It became visible after its followers: a client that caught up meanwhile has a cursor beyond it."""

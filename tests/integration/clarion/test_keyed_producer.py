@@ -43,7 +43,7 @@ async def test_records_arrive_once_in_order_where_their_key_belongs(settings: Se
     assert arrived == {user: [value for other, value in sent if other == user] for user in users}
 
 
-async def test_what_is_urgent_goes_between_any_two_records_of_a_large_send(
+async def test_urgent_goes_between_any_two_records_of_a_large_send(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn, appended, append = 0, list[int](), cast("Callable[..., Any]", BatchBuilder.append)

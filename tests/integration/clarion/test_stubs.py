@@ -102,9 +102,7 @@ MARKS = {
         "retract read archive unread",
     ],
 )
-async def test_marks_before_the_insert_end_as_they_do_after_it_and_are_seen_by_no_read(
-    marks: str, stored: Database, user: str
-) -> None:
+async def test_marks_before_the_insert_end_as_marks_after_it(marks: str, stored: Database, user: str) -> None:
     documents = notifications.collection(stored)
     ends: list[tuple[object, ...]] = []
     for place in range(len(marks.split()) + 1):
@@ -137,7 +135,7 @@ async def replayed(documents: Collection, user: str, since: datetime) -> list[Pe
     return await notifications.catch_up(documents, user, Lane.URGENT, after=-1, delivered_since=since, limit=9, now=NOW)
 
 
-async def test_a_stub_is_seen_by_no_read_and_the_insert_completes_and_emits_it(stored: Database, user: str) -> None:
+async def test_no_read_sees_a_stub_until_the_insert_completes_it(stored: Database, user: str) -> None:
     documents, one = notifications.collection(stored), entry(user)
     await fold(stored, Op.DELIVERED, user, one.id, unstored=True)
     stub = await document(stored, one.id)
@@ -206,7 +204,7 @@ async def test_the_order_of_insert_and_retraction_makes_no_difference(
 
 @pytest.mark.parametrize("at", ["insert", "find", "complete"])
 @pytest.mark.parametrize("split", [1, 2])
-async def test_a_retraction_that_comes_while_the_lane_stores_is_not_lost(
+async def test_a_retraction_during_the_insert_is_not_lost(
     at: str, split: int, stored: Database, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before and after each step of the lane's, and with a step of the lane's between its own."""
@@ -229,9 +227,7 @@ async def test_a_retraction_that_comes_while_the_lane_stores_is_not_lost(
     assert end_of(await document(stored, one.id)) == (State.RETRACTED, None, user, False, True)
 
 
-async def test_what_expired_or_was_throttled_before_it_was_stored_ends_as_when_it_is_stored_first(
-    stored: Database, user: str
-) -> None:
+async def test_expiry_and_throttling_end_a_stub_as_a_stored_one(stored: Database, user: str) -> None:
     for expired, state in ((True, State.EXPIRED), (False, State.RETRACTED)):
         ends: set[tuple[object, ...]] = set()
         for first in ("insert", "retract"):
@@ -247,9 +243,7 @@ async def test_what_expired_or_was_throttled_before_it_was_stored_ends_as_when_i
         assert ends == {(state, None)}
 
 
-async def test_what_completes_a_strangers_stub_comes_late_and_as_it_would_have_been_stored(
-    stored: Database, user: str
-) -> None:
+async def test_what_completes_a_strangers_stub_is_late_and_whole(stored: Database, user: str) -> None:
     """Not visible when what follows it was: a cursor may have passed it."""
     one = entry(user)
     await retract(stored, one.id, "another")
@@ -281,7 +275,7 @@ async def test_a_stub_that_is_purged_while_it_is_met_costs_nothing(
         assert (await document(stored, one.id))["state"] == State.PENDING
 
 
-async def test_a_stub_of_a_retraction_is_kept_longer_than_what_it_retracts_may_come(stored: Database) -> None:
+async def test_a_stub_outlives_what_it_retracts(stored: Database) -> None:
     documents, id_ = notifications.collection(stored), new_id()
     await retract(stored, id_, "a")
     await retract(stored, id_, "b", at=NOW + timedelta(hours=1))

@@ -159,9 +159,7 @@ async def test_a_batch_accepts_its_good_lines(settings: Settings) -> None:
     assert len(found) == 998
 
 
-async def test_a_broker_that_stops_is_503_at_once_and_nothing_acknowledged_is_lost(
-    settings: Settings, stack: Stack
-) -> None:
+async def test_a_stopped_broker_is_503_at_once_and_loses_nothing(settings: Settings, stack: Stack) -> None:
     accepted: set[str] = set()
     statuses: set[int] = set()
     refused_fast = asyncio.Event()

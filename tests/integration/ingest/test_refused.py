@@ -125,7 +125,7 @@ async def test_a_sender_that_fails_begins_anew(settings: Settings, monkeypatch: 
         await producer.send_and_wait(topic, b"second", partition=0)
 
 
-async def test_of_a_batch_that_is_too_large_only_what_is_too_large_alone_is_refused(settings: Settings) -> None:
+async def test_only_the_record_that_is_too_large_is_refused(settings: Settings) -> None:
     topic = Names(settings.prefix).receipts
     records = [{"topic": topic, "partition": 0, "value": value} for value in (b"a" * 200, LARGE, b"b" * 200)]
     async with clients.producer(settings) as producer:
@@ -135,7 +135,7 @@ async def test_of_a_batch_that_is_too_large_only_what_is_too_large_alone_is_refu
         await send_keyed(producer, topic, [("ann", b"x")])
 
 
-async def test_ingest_accepts_again_after_a_refusal_and_names_it_in_its_health(settings: Settings) -> None:
+async def test_ingest_outlives_a_refusal_and_its_health_names_it(settings: Settings) -> None:
     port, admin = free_port(), free_port()
     env = env_of(settings) | {"CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
     headers = {"Authorization": f"Bearer {mint(settings, sub='s', scope=PUBLISH)}"}
@@ -166,7 +166,7 @@ async def test_ingest_accepts_again_after_a_refusal_and_names_it_in_its_health(s
         assert (await http.get(f"http://127.0.0.1:{admin}/health")).json()["status"] == "ok"
 
 
-async def test_a_publisher_straight_to_kafka_publishes_again_and_says_why_it_did_not(settings: Settings) -> None:
+async def test_a_kafka_publisher_outlives_a_refusal_and_says_why(settings: Settings) -> None:
     submission: dict[str, Any] = {"type": "t", "message": "x" * 200, "recipient": "ann"}
     async with Publisher.kafka(settings.kafka, sender="s", prefix=settings.prefix) as publisher:
         await publisher.publish(**submission)

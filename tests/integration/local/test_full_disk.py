@@ -65,7 +65,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-async def test_on_a_full_disk_the_supervisor_goes_on_says_what_is_full_and_starts_again_what_died(
+async def test_the_supervisor_outlives_a_full_disk_and_names_it(
     small_disk: Path,
 ) -> None:
     said: list[str] = []
@@ -108,7 +108,7 @@ async def test_on_a_full_disk_the_supervisor_goes_on_says_what_is_full_and_start
         await running_child
 
 
-async def test_what_ended_on_a_full_disk_and_is_to_stop_does_not_wait_for_room(small_disk: Path) -> None:
+async def test_stopping_on_a_full_disk_does_not_wait_for_room(small_disk: Path) -> None:
     stack = Stack(Folder(small_disk / "state"), Plan(servers_only=True))
     stack.folder.make()
     fill(small_disk)
@@ -124,7 +124,7 @@ async def test_what_ended_on_a_full_disk_and_is_to_stop_does_not_wait_for_room(s
         await running_child
 
 
-async def test_a_start_on_a_full_disk_names_it_and_leaves_nothing_that_spoils_the_next_one(small_disk: Path) -> None:
+async def test_a_start_on_a_full_disk_says_so_and_spoils_no_next_start(small_disk: Path) -> None:
     folder = Folder(small_disk / "state")
     ballast = fill(small_disk)
     with pytest.raises(StackError, match=rf"the disk of {folder.path} is full.*\n.*make room there"):
@@ -210,7 +210,7 @@ async def checkpoint(settings: Settings) -> None:
 
 
 @pytest.mark.timeout(300)  # a stack of its own
-async def test_all_that_was_accepted_outlives_a_full_disk_and_what_ended_comes_back_by_itself(tmp_path: Path) -> None:
+async def test_what_was_accepted_outlives_a_full_disk(tmp_path: Path) -> None:
     with disk(tmp_path / "disk", STACK_MIB) as place:
         folder = Folder(place / "state")
         cli = Cli(folder)

@@ -15,7 +15,7 @@ def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def test_it_starts_twice_in_a_folder_of_any_name_and_writes_nowhere_else(tmp_path: Path) -> None:
+async def test_it_writes_only_in_its_folder_whatever_its_name(tmp_path: Path) -> None:
     folder = Folder(tmp_path / NAME / "state")
     for _ in range(2):
         async with running(folder, Plan(servers_only=True, any_ports=True)):
@@ -31,7 +31,7 @@ def clarion(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_shell_reads_its_settings_whatever_the_folder_is_called(tmp_path: Path) -> None:
+def test_a_shell_reads_its_settings_in_a_folder_of_any_name(tmp_path: Path) -> None:
     folder = Folder(tmp_path / f"{NAME}\nnext line")
     folder.make()
     state = folder.load()

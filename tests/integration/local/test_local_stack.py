@@ -110,7 +110,7 @@ async def test_everything_ends_when_its_terminal_goes(clarion: Clarion, tmp_path
     await until(all_gone)
 
 
-async def test_its_data_stays_until_reset_also_when_its_ports_are_taken(clarion: Clarion, tmp_path: Path) -> None:
+async def test_its_data_stays_until_reset_though_its_ports_are_taken(clarion: Clarion, tmp_path: Path) -> None:
     """The second start finds another process on its ports and takes others."""
 
     def mongodb() -> "MongoClient[dict[str, Any]]":

@@ -52,9 +52,7 @@ async def test_an_address_has_a_limit_also_behind_a_trusted_proxy(settings: Sett
         await enter(3, elsewhere)
 
 
-async def test_a_header_from_somebody_who_is_no_trusted_proxy_counts_for_nothing(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_only_a_trusted_proxys_header_counts(settings: Settings, tmp_path: Path) -> None:
     async with gateway(settings, tmp_path, connections_per_ip=1) as own:
         async with wire(own.url, token_of(own, "ann")) as socket:
             await greeted(socket)
@@ -77,9 +75,7 @@ async def test_a_full_node_refuses_with_a_time_to_come_back(settings: Settings, 
         assert int(response.headers["Retry-After"]) > 0
 
 
-async def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_when_to_come_back(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_storm_is_let_in_at_the_rate_and_told_when_to_return(settings: Settings, tmp_path: Path) -> None:
     async with gateway(settings, tmp_path, upgrades_per_s=10, connections_per_ip=0) as own:
         began = time.monotonic()
         token = token_of(own, "ann")
@@ -133,9 +129,7 @@ async def test_one_address_that_shows_no_token_starves_nobody(settings: Settings
     assert b"HTTP/1.1 503" not in heard
 
 
-async def test_slow_handshakes_of_an_address_are_bounded_in_number_and_time_and_others_are_served(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_slow_handshakes_are_bounded_and_hold_up_nobody(settings: Settings, tmp_path: Path) -> None:
     async with gateway(settings, tmp_path, connections_per_ip=20) as own, AsyncExitStack() as slow:
         began = time.monotonic()
         slows = [await slow.enter_async_context(raw(own, "127.0.0.2")) for _ in range(20)]

@@ -60,9 +60,7 @@ async def _connected(own: Own, number: int) -> ClientConnection:
     return socket
 
 
-async def test_some_hundred_clients_are_sent_away_at_a_pace_and_the_process_ends_in_time(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_drain_sends_clients_away_at_a_pace_and_ends_in_time(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0, drain_s=DRAIN_S) as own:
         sockets: list[ClientConnection] = []
@@ -105,7 +103,7 @@ async def test_some_hundred_clients_are_sent_away_at_a_pace_and_the_process_ends
     database.close(stored)
 
 
-async def test_what_was_marked_is_kept_by_a_gateway_that_has_to_leave_while_kafka_is_away(
+async def test_a_gateway_leaving_while_kafka_is_away_keeps_marks(
     stack: Stack, settings: Settings, tmp_path: Path
 ) -> None:
     stored = database.connect(settings)

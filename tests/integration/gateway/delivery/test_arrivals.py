@@ -61,9 +61,7 @@ async def connected(own: Own, user: str, into: AsyncExitStack) -> ClientConnecti
     return socket
 
 
-async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch_and_no_read(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:
         # what was delivered long ago, or is somebody else's, is nothing to read
@@ -110,9 +108,7 @@ async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settin
     await _forget(stored)
 
 
-async def test_what_is_read_ahead_for_a_client_that_stalls_is_let_go_of_and_the_rest_follows_when_it_goes_on(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_the_prefetch_of_a_stalled_client_is_dropped_not_lost(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     waiting = [document("ann", n) for n in range(300)]
     await notifications.collection(stored).insert_many(waiting)

@@ -42,7 +42,7 @@ def behind(user: str, lane: Lane) -> tuple[Connection, list[bytes]]:
     return Connection(wire, feed, claims=claims, state=ConnectionState.PRESENT), wire.frames
 
 
-async def test_who_is_behind_in_the_urgent_lane_does_not_wait_for_a_reader_that_rests(settings: Settings) -> None:
+async def test_urgent_catch_up_does_not_wait_for_a_reader_that_rests(settings: Settings) -> None:
     """There is one reader, and it rests for minutes after what it has found."""
     connection, reads = database.connect(settings), database.connect_reads(settings)
     stored = notifications.collection(connection)

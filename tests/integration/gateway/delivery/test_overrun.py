@@ -36,7 +36,7 @@ async def received(socket: ClientConnection, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("lane", [Lane.URGENT, Lane.LOW])
-async def test_what_fell_out_of_retention_is_read_from_the_store_and_what_follows_is_live(
+async def test_after_an_overrun_the_store_is_read_then_it_is_live(
     lane: Lane, settings: Settings, tmp_path: Path
 ) -> None:
     topic, connection = Names(settings.prefix).deliveries(lane), database.connect(settings)

@@ -72,7 +72,7 @@ async def publish(live: Settings, user: str, numbers: Sequence[int], size: int =
     return [str(n) for n in numbers]
 
 
-async def test_a_reader_that_stalls_gets_its_credit_urgent_overtakes_and_the_rest_follows_its_acknowledgements(
+async def test_a_stalled_reader_gets_its_credit_and_urgent_overtakes(
     live: Settings, user: str, stored: Database, publisher: HttpPublisher
 ) -> None:
     async with reader(live, user) as stalled:
@@ -99,7 +99,7 @@ async def test_a_reader_that_stalls_gets_its_credit_urgent_overtakes_and_the_res
         assert stalled.resyncs == 0
 
 
-async def test_a_device_that_is_behind_gets_what_another_has_acknowledged_each_time_and_is_told_when_that_is_too_much(
+async def test_what_another_device_acknowledged_comes_up_to_a_limit(
     live: Settings, user: str, stored: Database
 ) -> None:
 

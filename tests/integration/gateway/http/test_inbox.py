@@ -65,9 +65,7 @@ async def pages(http: httpx2.AsyncClient, **asked: object) -> list[list[dict[str
         cursor = {"cursor": answer.json()["next"]}
 
 
-async def test_pages_follow_one_another_newest_first_also_within_a_millisecond(
-    live: Settings, user: str, stored: Database
-) -> None:
+async def test_pages_are_newest_first_also_within_a_millisecond(live: Settings, user: str, stored: Database) -> None:
     made = [document(user, n, NOW - timedelta(milliseconds=n // 7), unread=n % 3 == 0) for n in range(120)]
     await store(stored, *made, document(f"{user}-else", 0, NOW))
     wanted = sorted(made, key=lambda one: (one["created_at"], one["_id"]), reverse=True)
@@ -82,7 +80,7 @@ async def test_pages_follow_one_another_newest_first_also_within_a_millisecond(
         assert (await http.get("/inbox/count")).json() == {"unread": 40}
 
 
-async def test_what_is_gone_or_not_there_yet_does_not_appear_and_what_was_throttled_does(
+async def test_the_inbox_has_what_was_throttled_and_not_what_is_gone(
     live: Settings, user: str, stored: Database, publisher: HttpPublisher
 ) -> None:
     shown = [
@@ -245,7 +243,7 @@ async def test_read_all_is_bounded_a_request_and_complete_in_the_end(
     assert found == most + 300
 
 
-async def test_a_user_marks_no_faster_than_over_a_socket_and_slows_nobody_else(
+async def test_marks_are_as_limited_as_over_a_socket_and_slow_nobody(
     settings: Settings, user: str, tmp_path: Path
 ) -> None:
     """Each mark is a write. Many more than a socket may send frames in a second, over few connections."""
@@ -278,7 +276,7 @@ def ask_for_a_page_and_read_nothing(live: Settings, token: str) -> socket.socket
     return asking
 
 
-async def test_pages_that_a_user_does_not_read_are_few_and_free_once_their_reader_is_gone(
+async def test_unread_pages_are_few_and_freed_when_their_reader_leaves(
     live: Settings, user: str, stored: Database
 ) -> None:
     large = {"body": msgspec.json.encode({"message": "x" * 8_000})}

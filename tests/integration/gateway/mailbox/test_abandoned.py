@@ -53,7 +53,7 @@ async def online(own: Database, *users: str) -> dict[str, set[int]]:
     return await sessions.route(sessions.collection(own), users)
 
 
-async def test_what_nobody_renews_is_cleared_and_given_back_and_its_owner_finds_out(
+async def test_a_lease_not_renewed_is_cleared_and_its_owner_is_told(
     settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
     leases, names = mailboxes.collection(own), Names(settings.prefix)
@@ -75,7 +75,7 @@ async def test_what_nobody_renews_is_cleared_and_given_back_and_its_owner_finds_
     assert [(lease.owner, lease.epoch) for lease in after.values()] == [("owner of 0", 1), ("", 2), ("owner of 2", 1)]
 
 
-async def test_a_session_that_is_written_after_the_sweep_goes_with_a_later_one(
+async def test_a_session_written_after_the_sweep_goes_with_the_next(
     settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
     """By an owner that slept and has not found out yet, or by a write that had timed out."""
@@ -101,7 +101,7 @@ async def test_a_session_that_is_written_after_the_sweep_goes_with_a_later_one(
     assert await online(own, "ann", "bob", "cy", "di", "eve") == {"ann": {0}, "di": {2}}
 
 
-async def test_of_gateways_that_find_the_same_one_a_single_one_clears_it(
+async def test_one_gateway_alone_clears_an_abandoned_mailbox(
     settings: Settings, own: Database, producer: AIOKafkaProducer
 ) -> None:
     dead = await leased(own, 0, "ann")
@@ -129,7 +129,7 @@ async def staying(socket: ClientConnection) -> AsyncGenerator["asyncio.Task[None
 
 
 @pytest.mark.timeout(180)
-async def test_sessions_of_a_dead_gateway_go_and_its_mailbox_is_free_though_others_are_free_too(
+async def test_a_dead_gateways_sessions_go_and_its_mailbox_is_free(
     settings: Settings, own: Database, tmp_path: Path
 ) -> None:
     async with (

@@ -26,9 +26,7 @@ from tests.conftest import until
 _PIECES: Final = 20  # of a record
 
 
-async def test_while_kafka_does_not_answer_a_mailbox_is_not_known_to_be_read_to_its_end(
-    stack: Stack, settings: Settings
-) -> None:
+async def test_without_kafka_no_mailbox_counts_as_read_to_its_end(stack: Stack, settings: Settings) -> None:
     """`since` would move past what is emitted meanwhile, and a client that takes it along would never see that."""
     mailbox = MailboxReader(mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), lambda _: (), lambda: None)
     async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
@@ -67,7 +65,7 @@ async def test_who_was_overtaken_before_its_first_client_finds_out(settings: Set
     database.close(connection)
 
 
-async def test_bulk_does_not_go_on_before_an_urgent_record_that_has_arrived_is_handled(
+async def test_bulk_waits_for_an_urgent_record_that_has_arrived(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor within a record. Its way through aiokafka has nine turns of the loop: bulk would work on in each of them."""

@@ -72,7 +72,7 @@ async def listening(own: Own, user: str) -> AsyncGenerator[Listening]:
 
 
 @pytest.mark.timeout(180)
-async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_and_nothing_is_lost(
+async def test_losing_a_mailbox_sends_all_away_and_loses_nothing(
     settings: Settings, stack: Stack, tmp_path: Path
 ) -> None:
     """Two mailboxes, and two gateways more than that: the heirs take over what was not renewed for the lease time."""

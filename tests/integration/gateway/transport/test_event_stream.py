@@ -45,7 +45,7 @@ async def delivered(stored: Database, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("posted_to", [0, 1], ids=["its own gateway", "another gateway"])
-async def test_what_is_acknowledged_at_any_gateway_is_delivered_and_gives_credit(
+async def test_an_ack_at_any_gateway_counts_and_gives_credit(
     posted_to: int, live: Settings, token: str, user: str, publisher: Publisher, stored: Database
 ) -> None:
     here, there = live.gateway_urls[0], live.gateway_urls[posted_to]
@@ -110,7 +110,7 @@ async def test_it_is_a_device_like_the_others(
         assert (sync["ids"], sync["unread"]) == ([id_], 0)
 
 
-async def test_a_reader_that_stalls_is_sent_a_bounded_number_of_items_and_gets_all_in_the_end(
+async def test_a_stalled_stream_is_bounded_and_gets_all_in_the_end(
     live: Settings, token: str, user: str, publisher: Publisher, stored: Database
 ) -> None:
     ids = await publish(publisher, user, 150, message="x" * 4_000, data={"more": "y" * 10_000}, priority="urgent")
@@ -154,9 +154,7 @@ async def _some(reader: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("posted_to", [0, 1], ids=["its own gateway", "another gateway"])
-async def test_an_acknowledgement_of_what_was_never_sent_is_4400_on_the_stream(
-    posted_to: int, live: Settings, token: str
-) -> None:
+async def test_an_ack_of_what_was_never_sent_is_4400_on_the_stream(posted_to: int, live: Settings, token: str) -> None:
     async with listening(live.gateway_urls[0], token) as stream:
         await stream.frame("hello")
         assert (await stream.post(live.gateway_urls[posted_to], 99)).status_code == 202
@@ -178,7 +176,7 @@ async def test_nobody_else_may_acknowledge(live: Settings, token: str, user: str
         assert (await stream.frame("sync"))["change"] == "delivered"
 
 
-async def test_an_acknowledgement_that_means_no_stream_or_nothing_is_refused(live: Settings, token: str) -> None:
+async def test_an_ack_of_no_stream_or_of_nothing_is_refused(live: Settings, token: str) -> None:
     here = live.gateway_urls[0]
     async with listening(here, token) as stream:
         await stream.frame("hello")
@@ -218,7 +216,7 @@ async def test_tokens_origins_and_resume_are_looked_at_as_on_a_socket(live: Sett
         await stream.frame("hello")
 
 
-async def test_it_ends_with_its_token_and_when_its_user_is_disconnected(live: Settings, user: str) -> None:
+async def test_it_ends_with_its_token_or_when_its_user_is_cut_off(live: Settings, user: str) -> None:
     here, there = live.gateway_urls
     async with listening(here, mint(live, sub=user, scope=SUBSCRIBE, ttl_s=2)) as expiring:
         await expiring.frame("hello")
@@ -230,9 +228,7 @@ async def test_it_ends_with_its_token_and_when_its_user_is_disconnected(live: Se
     await next_second()
 
 
-async def test_limits_count_streams_and_sockets_together_and_a_drain_sends_both_away(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_limits_and_drains_treat_streams_and_sockets_alike(settings: Settings, tmp_path: Path) -> None:
     token = mint(settings, sub="ann", scope=SUBSCRIBE)
     async with gateway(settings, tmp_path, connections_per_user=2, connections_per_ip=3, drain_s=1.0) as own:
         async with wire(own.url, token) as beside, listening(own.url, token) as stream:
@@ -257,9 +253,7 @@ async def test_limits_count_streams_and_sockets_together_and_a_drain_sends_both_
         assert "not done on the way out" not in own.log.read_text()
 
 
-async def test_a_socket_that_served_requests_becomes_a_stream_and_nothing_may_follow(
-    live: Settings, token: str
-) -> None:
+async def test_nothing_may_follow_a_stream_on_its_socket(live: Settings, token: str) -> None:
     stream = f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     other = b"GET /asyncapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
     async with asyncio.timeout(20):

@@ -49,7 +49,7 @@ def token(live: Settings, user: str) -> str:
         pytest.param('{"op":"read","ids":["x"]}', 4400, id="an id that is none"),
     ],
 )
-async def test_a_bad_frame_gets_its_close_code_and_the_neighbour_is_delivered(
+async def test_a_bad_frame_gets_its_close_code_and_harms_no_neighbour(
     message: str | bytes,
     code: int,
     live: Settings,
@@ -86,7 +86,7 @@ async def test_a_frame_in_fragments_is_one_frame(live: Settings, token: str) -> 
         assert (await frame(socket, "error"))["code"] == "protocol"
 
 
-async def test_tokens_are_checked_after_the_upgrade_since_a_browser_sees_no_refusal(live: Settings, user: str) -> None:
+async def test_tokens_are_checked_after_the_upgrade(live: Settings, user: str) -> None:
     foreign = mint(live, sub=user, scope=SUBSCRIBE)[:-4] + "AAAA"
     for token, code in [
         ("", 4401),
@@ -170,7 +170,7 @@ async def test_fifty_frames_a_second_are_enough(
         assert await close_code(socket) == 4429
 
 
-async def test_a_foreign_origin_and_another_path_are_refused_before_the_upgrade(live: Settings, token: str) -> None:
+async def test_a_foreign_origin_or_path_is_refused_before_the_upgrade(live: Settings, token: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with wire(live, token, origin="https://evil.example"):
             pass
@@ -183,7 +183,7 @@ async def test_a_foreign_origin_and_another_path_are_refused_before_the_upgrade(
     assert refused.value.response.status_code == 404
 
 
-async def test_a_client_that_says_nothing_is_taken_for_fresh_and_may_still_resume_late(
+async def test_a_silent_client_counts_as_fresh_and_may_resume_late(
     live: Settings, token: str, user: str, publisher: Publisher
 ) -> None:
     id_ = await publisher.publish(recipient=user, type="t", message="waiting", priority="high")
@@ -196,7 +196,7 @@ async def test_a_client_that_says_nothing_is_taken_for_fresh_and_may_still_resum
         assert (await frame(socket, "sync"))["change"] == "delivered"
 
 
-async def test_a_client_that_resumes_late_is_told_to_read_in_the_inbox_what_its_other_devices_have_acknowledged(
+async def test_a_client_that_resumes_late_is_sent_to_its_inbox(
     live: Settings, token: str, user: str, publisher: Publisher, stored: Database
 ) -> None:
     long_ago = {"delivered_at": times.now() - timedelta(minutes=1)}  # further back than a fresh client looks
@@ -243,7 +243,7 @@ async def test_a_user_who_leaves_is_no_longer_routed_to(
     await until(is_gone)
 
 
-async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_another(
+async def test_a_lost_lease_sends_all_away_and_another_is_taken(
     stack: Stack, live: Settings, token: str, user: str, stored: Database
 ) -> None:
     held = mailboxes.collection(stored)

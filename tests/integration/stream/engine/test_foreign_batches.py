@@ -84,9 +84,7 @@ def damage(log: Path, needle: bytes, *, codec: int | None = None) -> None:
         file.write(held[at:end])
 
 
-async def test_what_cannot_be_read_costs_one_dead_letter_and_never_the_partition(
-    stack: Stack, settings: Settings
-) -> None:
+async def test_an_unreadable_record_costs_one_dead_letter(stack: Stack, settings: Settings) -> None:
     names = Names(settings.prefix)
     partition = Partition(names.notifications(Lane.NORMAL), partition_of(USER, settings.partitions_lane))
     sent: list[str] = []
@@ -141,7 +139,7 @@ async def mailbox_of(settings: Settings, handled: list[Delivery], lost: list[int
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_mailbox_passes_over_what_cannot_be_read_and_everybody_reads_the_store(settings: Settings) -> None:
+async def test_after_an_unreadable_record_all_users_read_the_store(settings: Settings) -> None:
     """Before what follows is handled: a cursor could pass what is lost."""
     topic = Names(settings.prefix).deliveries_bulk
     handled: list[Delivery] = []

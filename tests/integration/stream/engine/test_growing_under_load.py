@@ -141,7 +141,7 @@ async def worker(settings: Settings, log: Path) -> AsyncGenerator[Child]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("disturbance", ["nothing happens", "one stops", "all are killed"])
-async def test_a_topic_grown_under_load_loses_repeats_and_disorders_nothing(
+async def test_growing_under_load_loses_repeats_and_disorders_nothing(
     disturbance: str, settings: Settings, tmp_path: Path
 ) -> None:
     port = free_port()

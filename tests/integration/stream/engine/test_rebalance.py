@@ -8,7 +8,7 @@ from deploy.local.stack import Stack
 from tests.faults.stream.main import one_kind
 
 
-async def test_workers_that_join_and_leave_under_load_lose_and_disorder_nothing(stack: Stack) -> None:
+async def test_workers_joining_and_leaving_lose_and_disorder_nothing(stack: Stack) -> None:
     """A third worker joins and leaves, twice: for a moment what `make faults-stream` does for long."""
     chance = random.Random(20261125)
     rows = await one_kind(stack, stack.env, "rebalance", chance, 0.2, 5_000, Console(quiet=True))

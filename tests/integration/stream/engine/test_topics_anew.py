@@ -84,7 +84,7 @@ async def has_failed(process: psutil.Process) -> bool:
     return await asyncio.to_thread(process.wait, ENDS_WITHIN_S) in (1, None)
 
 
-async def test_a_topic_made_anew_has_new_ids_and_orders_above_all_cursors(settings: Settings, own: Database) -> None:
+async def test_a_topic_made_anew_orders_above_all_cursors(settings: Settings, own: Database) -> None:
     before = await publish(settings, 3)
     await read(settings, own, before)
     await make_anew(settings)
@@ -99,9 +99,7 @@ async def test_a_topic_made_anew_has_new_ids_and_orders_above_all_cursors(settin
     assert (known["generation"], len(known["past"])) == (1, 1)
 
 
-async def test_a_topic_made_anew_under_a_worker_ends_it_so_that_it_starts_anew(
-    settings: Settings, own: Database
-) -> None:
+async def test_a_topic_made_anew_makes_its_worker_start_anew(settings: Settings, own: Database) -> None:
     async with lane(settings) as process:
         await all_stored(own, await publish(settings, 3))
         await make_anew(settings)
@@ -143,9 +141,7 @@ async def test_what_an_emptied_store_lacks_is_read_again(settings: Settings, own
     await read(settings, own, messages)
 
 
-async def test_a_store_restored_under_a_worker_ends_it_so_that_it_reads_again(
-    settings: Settings, own: Database
-) -> None:
+async def test_a_restored_store_makes_its_worker_read_again(settings: Settings, own: Database) -> None:
     async with lane(settings) as process:
         kept = await publish(settings, 3)
         await all_stored(own, kept)

@@ -49,7 +49,7 @@ class Transaction:
             self.producer.abort_transaction(30)
 
 
-async def test_only_what_is_committed_is_delivered_and_lag_returns_to_0(settings: Settings) -> None:
+async def test_only_what_is_committed_is_delivered_and_lag_ends(settings: Settings) -> None:
     names = Names(settings.prefix)
     topic = names.notifications(Lane.NORMAL)
     partition = Partition(topic, partition_of(USER, settings.partitions_lane))
@@ -101,7 +101,7 @@ async def test_only_what_is_committed_is_delivered_and_lag_returns_to_0(settings
     database.close(connection)
 
 
-async def test_a_mailbox_takes_only_what_is_committed_and_gets_past_markers(settings: Settings) -> None:
+async def test_a_mailbox_takes_what_is_committed_and_passes_markers(settings: Settings) -> None:
     partition = Partition(Names(settings.prefix).deliveries_bulk, 0)
     handled: list[Delivery] = []
     values = [deliveries.encode(Control("disconnect", name)) for name in ("aborted", "committed")]

@@ -38,9 +38,7 @@ async def test_sigterm_while_it_waits_is_a_clean_end(role: str, live: Settings, 
     assert "process failed" not in log.read_text()
 
 
-async def test_a_lane_leaves_no_folders_in_the_temporary_one_and_minds_none_that_are_there(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_lane_leaves_no_temporary_folders(settings: Settings, tmp_path: Path) -> None:
     """Faust made a folder for its tables, the same for all stacks of a machine; a file of that name ended the lane."""
     log, temporary = tmp_path / "log", tmp_path / "temporary"
     temporary.mkdir()

@@ -95,7 +95,7 @@ async def overtake(settings: Settings, stored: Database, through: AIOKafkaProduc
     return [passed, late]
 
 
-async def test_what_a_zombie_let_a_cursor_pass_is_found_pushed_and_counted(settings: Settings, tmp_path: Path) -> None:
+async def test_the_safety_net_finds_what_a_zombie_let_pass(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with (
         clients.producer(settings) as through,

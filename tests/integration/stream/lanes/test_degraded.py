@@ -67,7 +67,7 @@ async def whole(stored: Database, user: str, ids: Sequence[str]) -> None:
     assert await notifications.unread(documents, user) == len(ids)
 
 
-async def test_urgent_goes_live_while_mongodb_is_paused_and_is_whole_afterwards(
+async def test_urgent_is_live_while_mongodb_pauses_and_whole_after(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber], stored: Database
 ) -> None:
     async def publish(number: int) -> str:
@@ -115,7 +115,7 @@ async def test_a_gateway_that_came_just_before_an_outage_is_reached(
             stack.kill("mongodb", signal.SIGCONT)
 
 
-async def test_a_long_outage_keeps_urgent_live_and_shelves_what_it_cannot_store(
+async def test_a_long_outage_keeps_urgent_live_and_shelves_the_rest(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber], stored: Database
 ) -> None:
     """Longer than windows wait: payloads are let go, and read again from what was committed."""
@@ -178,9 +178,7 @@ async def urgent_lane(settings: Settings, mongodb_port: int) -> AsyncGenerator[i
         yield admin
 
 
-async def test_a_slow_mongodb_delays_no_urgent_one_and_its_windows_are_acknowledged(
-    settings: Settings, stack: Stack
-) -> None:
+async def test_a_slow_mongodb_delays_no_urgent_notification(settings: Settings, stack: Stack) -> None:
     """Slow, but it finishes: everything goes out early, then as stored, and nothing is shelved or read twice."""
     names, connection = Names(settings.prefix), database.connect(settings)
     await sessions.write(sessions.collection(connection), [sessions.present("ann", 1, 1, 1)])

@@ -56,7 +56,7 @@ async def next_receipt(consumer: Any) -> Receipt:
             return receipts.decode((await consumer.getone()).value)
 
 
-async def test_a_newer_one_supersedes_what_is_pending_under_its_collapse_key(
+async def test_a_newer_one_replaces_what_is_pending_under_its_key(
     publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
 ) -> None:
     async def publish(message: str, key: str | None, **more: object) -> str:
@@ -89,7 +89,7 @@ async def test_a_newer_one_supersedes_what_is_pending_under_its_collapse_key(
         assert {(await anext(listening)).id for _ in range(4)} == {ids[2], *others}
 
 
-async def test_a_document_that_can_never_be_stored_is_a_dead_letter_and_its_window_goes_on(
+async def test_what_can_never_be_stored_is_one_dead_letter(
     publisher: Publisher, user: str, stored: Database, live: Settings
 ) -> None:
     poisoned = f"{user}-poison"
@@ -118,7 +118,7 @@ async def test_a_document_that_can_never_be_stored_is_a_dead_letter_and_its_wind
     assert await states(stored, [poison]) == [None]
 
 
-async def test_a_record_in_the_wrong_partition_is_sent_on_to_its_recipients_own(
+async def test_a_record_in_the_wrong_partition_is_sent_on(
     subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings, stack: Stack
 ) -> None:
     """As a producer with another partitioner would leave it; without an id, so that both copies must agree on one."""
@@ -144,7 +144,7 @@ async def test_a_record_in_the_wrong_partition_is_sent_on_to_its_recipients_own(
     assert 'clarion_moved_total{lane="normal"} 1.0' in text
 
 
-async def test_over_the_recipients_limit_it_is_stored_and_counted_and_not_pushed(settings: Settings) -> None:
+async def test_over_the_recipients_limit_it_is_stored_not_pushed(settings: Settings) -> None:
     """By the broker's clock, whatever producers stamp: a backlog at a permitted rate passes, a burst does not."""
     database_ = database.connect(settings)
     documents = notifications.collection(database_)
@@ -202,7 +202,7 @@ async def showing(subscriber: Callable[[str], Subscriber], user: str) -> AsyncGe
         await asyncio.wait([task])
 
 
-async def test_of_updates_at_once_the_newest_is_shown_live_at_the_end_and_kept_and_counted_once(
+async def test_of_many_updates_at_once_the_newest_is_shown_and_kept(
     publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
 ) -> None:
     """More than the limit lets through at once, while the first of them are delivered."""

@@ -44,7 +44,7 @@ async def mark(stored: Database, user: str, id_: str, *said: tuple[str, int]) ->
         ("read 2", "archive 1 unarchive 3 unread 4", True, False),
     ],
 )
-async def test_a_mark_that_comes_late_does_not_undo_what_was_said_after_it(
+async def test_a_late_mark_does_not_undo_a_newer_one(
     late: str, said: str, unread: bool | None, archived: bool, stored: Database, user: str
 ) -> None:
     [id_] = await store(stored, document(user, 1, NOW))

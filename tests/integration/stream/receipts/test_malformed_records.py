@@ -30,7 +30,7 @@ def impossible_receipts(user: str) -> list[bytes]:
     return [receipts.encode(last), receipts.encode(early), first, b'{"user":"\\ud800"}', b"[" * 100_000]
 
 
-async def test_receipts_of_impossible_moments_are_dead_letters_and_those_after_them_are_folded(
+async def test_receipts_of_impossible_moments_are_dead_letters(
     publisher: Publisher, user: str, stored: Database, live: Settings
 ) -> None:
     names = Names(live.prefix)
@@ -56,7 +56,7 @@ async def test_receipts_of_impossible_moments_are_dead_letters_and_those_after_t
                     left.discard(record.value)
 
 
-async def test_deliveries_of_impossible_values_cost_no_gateway_its_mailbox(
+async def test_impossible_deliveries_cost_no_gateway_its_mailbox(
     publisher: Publisher, subscriber: Callable[[str], Subscriber], user: str, stored: Database, live: Settings
 ) -> None:
     names = Names(live.prefix)

@@ -31,7 +31,7 @@ from tests.unit.records import batch
 HALF_AN_EMOJI = "\ud800x"
 
 
-async def test_a_session_that_cannot_be_written_closes_its_own_connection_alone(stored: Database, user: str) -> None:
+async def test_a_session_that_cannot_be_written_closes_only_its_own(stored: Database, user: str) -> None:
     asked: list[str] = []
 
     async def look_up(wanted: Mapping[str, object]) -> dict[str, ConnectLookup]:
@@ -69,9 +69,7 @@ async def test_a_change_that_can_never_be_made_costs_nobody_elses_ids(stored: Da
     assert [states[id_] for id_ in ids[:8]] == ["read", *["delivered"] * 7]
 
 
-async def test_a_receipt_that_mongodb_refuses_is_a_dead_letter_and_the_others_are_folded(
-    settings: Settings, stored: Database, user: str
-) -> None:
+async def test_a_receipt_that_mongodb_refuses_is_a_dead_letter(settings: Settings, stored: Database, user: str) -> None:
     own: Database = stored.client.get_database(settings.database)
     documents, names = notifications.collection(own), Names(settings.prefix)
     good, bad = new_id(), new_id()

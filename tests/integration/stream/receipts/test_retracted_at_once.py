@@ -110,7 +110,7 @@ async def test_a_retraction_that_follows_at_once_ends_the_same(
     assert await notifications.unread(notifications.collection(stored), user) == 0
 
 
-async def test_what_is_scheduled_and_retracted_before_it_is_held_is_never_released(
+async def test_what_is_retracted_before_it_is_held_is_never_released(
     stack: Stack, publisher: HttpPublisher, subscriber: Subscribe, user: str, stored: Database, live: Settings
 ) -> None:
     due = times.now() + SOON
@@ -140,7 +140,7 @@ async def test_what_is_scheduled_and_retracted_before_it_is_held_is_never_releas
         await is_told(live, user, id_)
 
 
-async def test_what_another_sender_retracts_before_it_is_stored_is_delivered(
+async def test_a_strangers_early_retraction_stops_nothing(
     stack: Stack, publisher: HttpPublisher, subscriber: Subscribe, user: str, stored: Database, live: Settings
 ) -> None:
     """Whoever knows how ids are made of keys knows this one, before it is published."""
@@ -212,7 +212,7 @@ async def test_what_went_live_before_it_was_stored_leaves_its_devices(
 
 
 @pytest.mark.parametrize("places", list(combinations_with_replacement(range(3), 2)), ids=str)
-async def test_whatever_the_interleaving_scheduler_or_receipts_see_the_other(
+async def test_in_any_order_scheduler_or_receipts_see_the_other(
     places: tuple[int, int], stored: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheduler holds, then looks for stubs: before, between and after the two steps of the receipts role."""
@@ -246,9 +246,7 @@ async def test_whatever_the_interleaving_scheduler_or_receipts_see_the_other(
     assert (found["state"], "value" in found) == ("retracted", False)
 
 
-async def test_what_is_there_by_the_time_is_retracted_and_told_by_its_recipient(
-    settings: Settings, stored: Database
-) -> None:
+async def test_what_is_stored_by_then_is_retracted_by_its_recipient(settings: Settings, stored: Database) -> None:
     """And nothing of what is another's."""
     own: Database = stored.client.get_database(settings.database)
     documents, held, names = notifications.collection(own), scheduled.collection(own), Names(settings.prefix)

@@ -82,7 +82,7 @@ async def test_what_is_scheduled_is_not_delivered_and_says_so(
     assert document["purge_at"] > times.now() + timedelta(days=limits.KEEP_DAYS - 1)
 
 
-async def test_what_is_pending_is_not_replayed_and_what_is_delivered_leaves_every_device(
+async def test_what_is_retracted_is_not_replayed_and_leaves_devices(
     publisher: HttpPublisher, user: str, stored: Database, live: Settings
 ) -> None:
     pending = await publisher.publish(recipient=user, type="t", message="pending", priority="urgent")
@@ -122,7 +122,7 @@ async def test_what_is_pending_is_not_replayed_and_what_is_delivered_leaves_ever
     assert (status.state, status.read_at is not None) == ("retracted", True)
 
 
-async def test_what_its_release_overtakes_on_the_way_to_the_lane_is_taken_out_there(
+async def test_a_retraction_its_release_overtakes_counts_in_the_lane(
     stack: Stack, publisher: HttpPublisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
     """The retraction is folded when the notification is neither waiting any more nor stored yet."""
@@ -194,7 +194,7 @@ async def test_only_its_sender_takes_it_back(
     await is_stored(stored, id_, State.RETRACTED)
 
 
-async def test_a_retraction_is_held_to_its_recipient_and_ends_no_other_end(
+async def test_a_retraction_is_for_its_recipient_and_undoes_no_ending(
     publisher: HttpPublisher, user: str, stored: Database, live: Settings
 ) -> None:
     """As an upstream may write receipts of its own."""

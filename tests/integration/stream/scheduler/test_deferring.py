@@ -131,7 +131,7 @@ async def test_the_newest_of_a_flood_is_shown_live_at_the_end_once(settings: Set
     database.close(connection)
 
 
-async def test_what_is_not_wanted_any_more_or_beyond_the_limit_is_not_shown(settings: Settings, own: Database) -> None:
+async def test_what_is_unwanted_or_beyond_the_limit_is_not_shown(settings: Settings, own: Database) -> None:
     documents, long_ago = notifications.collection(own), times.now() - 2 * QUIET
     keep = times.now() + timedelta(days=1)
 

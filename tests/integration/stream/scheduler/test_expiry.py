@@ -19,7 +19,7 @@ from tests.integration.stream.lanes.test_stream import states
 Subscribe = Callable[[str], Subscriber]
 
 
-async def test_what_expires_while_a_lane_waits_for_mongodb_is_stored_and_not_emitted(
+async def test_what_expires_before_it_is_stored_is_not_emitted(
     stack: Stack, publisher: Publisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
     async with subscriber(user) as listening:

@@ -113,7 +113,7 @@ async def test_what_is_due_already_goes_to_its_lane_at_once(publisher: Publisher
     assert await held(stored, id_) is None
 
 
-async def test_the_same_key_holds_and_delivers_once_and_a_batch_may_mix(
+async def test_the_same_key_is_held_and_delivered_once(
     publisher: Publisher, subscriber: Subscribe, user: str, live: Settings
 ) -> None:
     due = times.now() + SOON
@@ -136,7 +136,7 @@ async def test_the_same_key_holds_and_delivers_once_and_a_batch_may_mix(
     assert {item.id for item in found} == {*ids, *(result.id for result in results if result.id)}
 
 
-async def test_a_scheduler_that_is_killed_loses_nothing_and_delivers_nothing_twice(
+async def test_a_killed_scheduler_loses_and_repeats_nothing(
     stack: Stack, publisher: Publisher, subscriber: Subscribe, user: str, stored: Database, live: Settings
 ) -> None:
     due = times.now() + timedelta(seconds=4)
@@ -186,7 +186,7 @@ async def has_started(port: int) -> bool:
         return (await http.get(f"http://127.0.0.1:{port}/healthz/startup")).is_success
 
 
-async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_is_killed(settings: Settings) -> None:
+async def test_schedulers_share_partitions_and_take_over(settings: Settings) -> None:
     """Each releases its own; what the dead one had produced and not marked is produced again, and no more than that."""
     connection, names = database.connect(settings), Names(settings.prefix)
     collection = scheduled.collection(connection)
@@ -231,7 +231,7 @@ async def test_schedulers_share_the_partitions_and_one_takes_over_from_one_that_
     assert ids.total() - len(ids) <= AT_ONCE
 
 
-async def test_what_comes_to_a_lane_early_or_to_a_wrong_partition_is_held_and_delivered_once(
+async def test_what_comes_too_early_to_a_lane_is_held_and_sent_once(
     subscriber: Subscribe, user: str, stored: Database, live: Settings
 ) -> None:
     """Without ids, so that every copy must agree on one; misplaced, too."""
@@ -271,7 +271,7 @@ async def test_what_comes_to_a_lane_early_or_to_a_wrong_partition_is_held_and_de
     assert await scheduled.collection(stored).count_documents({"recipient": user, "state": "released"}) == 4
 
 
-async def test_what_has_expired_when_it_is_due_is_told_and_never_pushed(
+async def test_what_expires_before_it_is_due_is_told_not_pushed(
     stack: Stack, publisher: Publisher, subscriber: Subscribe, user: str, stored: Database
 ) -> None:
     due = times.now() + SOON
@@ -291,7 +291,7 @@ async def test_what_has_expired_when_it_is_due_is_told_and_never_pushed(
         assert (await anext(listening)).id == last
 
 
-async def test_the_same_id_with_other_content_is_a_dead_letter_and_the_first_one_is_delivered(
+async def test_a_used_id_with_other_content_is_a_dead_letter(
     subscriber: Subscribe, user: str, stored: Database, live: Settings
 ) -> None:
     names, id_ = Names(live.prefix), new_id()
@@ -329,7 +329,7 @@ async def test_a_sender_sees_its_own_on_the_running_system(
         assert (await mine.get(f"/{new_id()}")).status_code == 404
 
 
-async def test_while_mongodb_is_away_lookups_are_503_and_publishing_works(
+async def test_without_mongodb_lookups_are_503_and_publishing_works(
     stack: Stack, publisher: Publisher, live: Settings, user: str
 ) -> None:
     async with sender(live) as http:
@@ -348,7 +348,7 @@ async def test_while_mongodb_is_away_lookups_are_503_and_publishing_works(
         await until(answers)
 
 
-async def test_what_waits_in_a_partition_the_topic_has_no_more_is_put_into_one_it_has(stored: Database) -> None:
+async def test_what_waits_for_a_missing_partition_goes_to_another(stored: Database) -> None:
     collection, now = stored["scheduled_settle"], times.now()
     await collection.create_indexes(scheduled.INDEXES)
     made = [{"_id": str(n), "partition": n, "state": "waiting" if n % 2 else "released", "due": now} for n in range(16)]
