@@ -3,104 +3,22 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from clarion.client import Publisher, Refused, Submission
 from clarion.contracts import limits
-from clarion.contracts.lanes import LANES, Lane
-from clarion.contracts.records import notification
-from clarion.contracts.records.notification import Notification
-from clarion.contracts.topics import Names
-from clarion.process import Process
+from clarion.contracts.lanes import LANES
 from clarion.security import guarded_http
 from clarion.security.tokens import mint
 from clarion.settings import Settings
-from clarion.telemetry.health import Health
-from deploy.local.stack import Stack
-from services.ingest.main import main
-
-ONE = "/v1/notifications"
-GOOD = {"type": "call.missed", "message": "x", "recipient": "bob"}
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[tuple[str, Process]]:
-    """Ingest in this loop, on a free port, drained at the end."""
-    settings = msgspec.structs.replace(settings, port=_free_port())
-    process = Process(settings, Health("ingest"))
-    serving = asyncio.create_task(main(process))
-    url = f"http://127.0.0.1:{settings.port}"
-    try:
-        await until(lambda: process.health.started or serving.done())
-        yield url, process
-    finally:
-        process.stop()
-        async with asyncio.timeout(30):
-            await serving
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-@asynccontextmanager
-async def without_broker(stack: Stack) -> AsyncGenerator[None]:
-    await stack.stop_child("kafka")
-    try:
-        yield
-    finally:
-        await stack.start_kafka()
-
-
-async def until(met: Any, within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not met():
-            await asyncio.sleep(0.01)
-
-
-async def kafka_is_up(process: Process) -> None:
-    await until(lambda: process.health.dependency("kafka").up)
-
-
-def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx2.AsyncClient:
-    token = mint(settings, sub="svc", scope=scope, ttl_s=ttl_s)
-    return httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False)
-
-
-async def records(settings: Settings, lane: Lane = Lane.NORMAL) -> dict[str, tuple[int, Notification]]:
-    """Everything in a lane's topic now: id → its partition and content."""
-    topic = Names(settings.prefix).notifications(lane)
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(settings.partitions_lane)]
-        consumer.assign(partitions)
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        found: dict[str, tuple[int, Notification]] = {}
-        async with asyncio.timeout(20):
-            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-                for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
-                    for record in batch:
-                        item = notification.decode(record.value)
-                        assert record.key == item.recipient.encode()
-                        found[str(item.id)] = partition.partition, item
-        return found
-    finally:
-        await consumer.stop()
+from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running, until
+from tests.subprocesses import free_port
 
 
 async def test_each_error_is_told_and_its_neighbours_are_accepted(settings: Settings) -> None:
@@ -159,89 +77,6 @@ async def test_a_batch_accepts_its_good_lines(settings: Settings) -> None:
     assert len(found) == 998
 
 
-async def test_a_stopped_broker_is_503_at_once_and_loses_nothing(settings: Settings, stack: Stack) -> None:
-    accepted: set[str] = set()
-    statuses: set[int] = set()
-    refused_fast = asyncio.Event()
-
-    async def upstream(c: httpx2.AsyncClient, name: str, stop: asyncio.Event) -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            answer = await c.post(ONE, json=GOOD | {"recipient": f"{name}-{number}"})
-            statuses.add(answer.status_code)
-            if answer.status_code == 202:
-                accepted.add(answer.json()["id"])
-                await asyncio.sleep(0.002)
-                continue
-            assert int(answer.headers["retry-after"]) > 0
-            assert answer.headers["content-type"] == "application/problem+json"
-            if answer.elapsed.total_seconds() < 1:
-                refused_fast.set()
-            await asyncio.sleep(0.1)
-
-    async with running(settings) as (url, process), publisher(url, settings) as c:
-        await kafka_is_up(process)
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(10):
-                tasks.create_task(upstream(c, f"u{number}", stop))
-            await until(lambda: len(accepted) > 100)
-            async with without_broker(stack):
-                await asyncio.wait_for(refused_fast.wait(), 20)
-                assert process.health.unready() == []
-                assert "kafka is down" in process.health.status()[1][0]
-                before = len(accepted)
-            await until(lambda: len(accepted) > before + 100)
-            stop.set()
-    assert statuses == {202, 503}
-    assert accepted <= set(await records(settings))
-
-
-async def test_it_starts_without_a_broker_and_finds_it_later(settings: Settings, stack: Stack) -> None:
-    async with AsyncExitStack() as opened:
-        async with without_broker(stack):
-            url, process = await opened.enter_async_context(running(settings))
-            c = await opened.enter_async_context(publisher(url, settings))
-            answer = await c.post(ONE, json=GOOD)
-            assert answer.status_code == 503
-            assert answer.headers["retry-after"]
-            assert process.health.unready() == []
-        await kafka_is_up(process)
-        assert (await c.post(ONE, json=GOOD)).status_code == 202
-
-
-async def test_it_stops_in_time_while_the_broker_hangs(settings: Settings, stack: Stack) -> None:
-    """What is in flight is answered first; what Kafka never acknowledged was never answered with 202."""
-    async with running(settings) as (url, process), publisher(url, settings) as c:
-        await kafka_is_up(process)
-        assert (await c.post(ONE, json=GOOD)).status_code == 202
-        stack.kill("kafka", signal.SIGSTOP)
-        try:
-            waiting = asyncio.create_task(c.post(ONE, json=GOOD))
-            await until(lambda: process.health.figures[0]()["requests"] == 1)
-            process.stop()
-            answer = await waiting
-        finally:
-            stack.kill("kafka", signal.SIGCONT)
-    assert answer.status_code == 503
-    assert "may still take" in answer.json()["detail"]
-
-
-async def test_the_sdk_rides_out_a_broker_that_restarts(settings: Settings, stack: Stack) -> None:
-    token = mint(settings, sub="svc", scope="publish")
-    async with running(settings) as (url, process), Publisher.http(url, token=token, deadline_s=60) as p:
-        await kafka_is_up(process)
-        async with without_broker(stack):
-            one = asyncio.create_task(p.publish(recipient="bob", type="a", message="x"))
-            many = asyncio.create_task(
-                p.publish_many([Submission(type="a", message="x", recipient=f"u{number}") for number in range(50)])
-            )
-        ids = {await one, *(str(result.id) for result in await many)}
-        assert len(ids) == 51
-        assert ids <= set(await records(settings))
-
-
 async def test_straight_to_kafka_a_notification_is_the_same(settings: Settings) -> None:
     token = mint(settings, sub="svc", scope="publish")
     async with (
@@ -293,7 +128,7 @@ async def test_headers_have_a_deadline(settings: Settings, monkeypatch: pytest.M
 
 
 async def test_a_process_told_to_stop_finishes_what_is_in_flight(settings: Settings) -> None:
-    settings = msgspec.structs.replace(settings, port=_free_port(), admin_port=_free_port())
+    settings = msgspec.structs.replace(settings, port=free_port(), admin_port=free_port())
     environment = {
         f"CLARION_{name.upper()}": str(value) for name, value in msgspec.structs.asdict(settings).items() if value != ""
     }

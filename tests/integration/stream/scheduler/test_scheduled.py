@@ -2,72 +2,29 @@
 
 import asyncio
 import signal
-from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx2
 import msgspec
 
-from clarion.broker import clients
 from clarion.broker.partitioner import partition_of
-from clarion.client import Lane, Publisher, Submission, Subscriber
+from clarion.client import Lane, Publisher, Submission
 from clarion.contracts import times
 from clarion.contracts.api.status import Status
 from clarion.contracts.ids import new_id
 from clarion.contracts.records import notification
 from clarion.contracts.records.dead_letters import Reason
-from clarion.contracts.records.notification import Notification
 from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
-from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
+from clarion.security.tokens import SUBSCRIBE
 from clarion.settings import Settings
 from clarion.store import notifications, scheduled
-from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
-from services.stream.scheduler.release import AT_ONCE
 from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading, states
+from tests.integration.stream.scheduler.holding import SOON, Subscribe, bare, held, is_held, produce, sender
 from tests.integration.test_path import expires
-from tests.subprocesses import child, env_of, figures_of, free_port
-
-SOON = timedelta(seconds=2)
-Subscribe = Callable[[str], Subscriber]
-
-
-async def held(stored: Database, id_: str) -> str | None:
-    document = await scheduled.collection(stored).find_one({"_id": id_}, ["state"])
-    return document["state"] if document else None
-
-
-async def is_held(stored: Database, id_: str, state: str = "waiting") -> None:
-    async def check() -> bool:
-        return await held(stored, id_) == state
-
-    await until(check)
-
-
-def sender(live: Settings, name: str = "tests", scope: str = PUBLISH) -> httpx2.AsyncClient:
-    headers = {"Authorization": f"Bearer {mint(live, sub=name, scope=scope)}"}
-    return httpx2.AsyncClient(
-        base_url=f"{live.ingest_url}/v1/notifications", headers=headers, timeout=15, trust_env=False
-    )
-
-
-async def produce(live: Settings, topic: str, *records: dict[str, Any]) -> None:
-    producer = clients.producer(live)
-    await producer.start()
-    try:
-        await clients.send_all(producer, ({"topic": topic} | record for record in records))
-    finally:
-        await producer.stop()
-
-
-def bare(user: str, message: str = "x", **fields: Any) -> bytes:
-    return notification.encode(Notification(type="t", message=message, recipient=user, sender="s", **fields))
 
 
 async def test_it_is_held_until_it_is_due_and_delivered_then(
@@ -134,101 +91,6 @@ async def test_the_same_key_is_held_and_delivered_once(
         found = [await anext(listening) for _ in range(5)]
     assert sorted(item.message for item in found) == ["later", "later", "now", "now", "once"]
     assert {item.id for item in found} == {*ids, *(result.id for result in results if result.id)}
-
-
-async def test_a_killed_scheduler_loses_and_repeats_nothing(
-    stack: Stack, publisher: Publisher, subscriber: Subscribe, user: str, stored: Database, live: Settings
-) -> None:
-    due = times.now() + timedelta(seconds=4)
-    wanted = [
-        Submission(type="t", message=str(n), recipient=f"{user}-{n % 7}", deliver_at=due + timedelta(milliseconds=n))
-        for n in range(3_000)
-    ]
-    before = stack.children["scheduler"].restarts
-    async with Publisher.kafka(live.kafka, sender="svc", prefix=live.prefix) as straight:
-        sending = asyncio.create_task(straight.publish_many(wanted))
-        collection = scheduled.collection(stored)
-        mine = {"recipient": {"$regex": f"^{user}-"}}
-
-        async def count(state: str) -> int:
-            return await collection.count_documents(mine | {"state": state})
-
-        async def some(state: str, least: int) -> None:
-            async def enough() -> bool:
-                return await count(state) >= least
-
-            await until(enough)
-
-        await some("waiting", 200)
-        stack.kill("scheduler", signal.SIGKILL)  # while it holds
-        results = await sending
-        assert all(result.id for result in results)
-        await some("released", 200)
-        stack.kill("scheduler", signal.SIGKILL)  # while it releases
-        await some("released", len(wanted))
-    assert stack.children["scheduler"].restarts == before + 2
-    documents = notifications.collection(stored)
-
-    async def all_stored() -> bool:
-        return await documents.count_documents(mine) == len(wanted)
-
-    await until(all_stored)
-    async with subscriber(f"{user}-0") as listening, asyncio.timeout(30):
-        found = [int((await anext(listening)).message) for _ in range(0, len(wanted), 7)]
-    assert sorted(found) == list(range(0, len(wanted), 7))
-
-
-COUNT = 1_500
-
-
-async def has_started(port: int) -> bool:
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        return (await http.get(f"http://127.0.0.1:{port}/healthz/startup")).is_success
-
-
-async def test_schedulers_share_partitions_and_take_over(settings: Settings) -> None:
-    """Each releases its own; what the dead one had produced and not marked is produced again, and no more than that."""
-    connection, names = database.connect(settings), Names(settings.prefix)
-    collection = scheduled.collection(connection)
-    ports = [free_port(), free_port()]
-    env = env_of(settings)
-    command = ["-m", "clarion.cli", "stream", "--role", "scheduler"]
-    metric = 'clarion_released_total{lane="normal"}'
-
-    async def both_have_started() -> bool:
-        try:
-            return all([await has_started(port) for port in ports])
-        except httpx2.TransportError:
-            return False  # not listening yet
-
-    async def both_release() -> bool:
-        return all([(await figures_of(port)).get(metric) for port in ports])
-
-    async def all_released() -> bool:
-        return await collection.count_documents({"state": "released"}) == COUNT
-
-    async with (
-        child(command, env | {"CLARION_ADMIN_PORT": str(ports[0])}) as first,
-        child(command, env | {"CLARION_ADMIN_PORT": str(ports[1])}),
-    ):
-        await until(both_have_started, within_s=60)  # or one of them has released everything before the other comes
-        start = times.now() + timedelta(seconds=4)
-        due = [start + timedelta(milliseconds=10 * n) for n in range(COUNT)]
-        wanted = [
-            Submission(type="t", message=str(n), recipient=f"u{n % 40}", deliver_at=at) for n, at in enumerate(due)
-        ]
-        async with Publisher.kafka(settings.kafka, sender="svc", prefix=settings.prefix) as straight:
-            results = await straight.publish_many(wanted)
-        await until(both_release)
-        first.kill()
-        await until(all_released, within_s=60)
-    database.close(connection)
-    ids: Counter[str] = Counter()
-    async with reading(settings, names.notifications(Lane.NORMAL)) as consumer, asyncio.timeout(30):
-        while len(ids) < COUNT:
-            ids.update([str(notification.decode((await consumer.getone()).value).id)])
-    assert set(ids) == {result.id for result in results}
-    assert ids.total() - len(ids) <= AT_ONCE
 
 
 async def test_what_comes_too_early_to_a_lane_is_held_and_sent_once(
@@ -346,20 +208,6 @@ async def test_without_mongodb_lookups_are_503_and_publishing_works(
             return (await http.get(f"/{new_id()}")).status_code == 404
 
         await until(answers)
-
-
-async def test_what_waits_for_a_missing_partition_goes_to_another(stored: Database) -> None:
-    collection, now = stored["scheduled_settle"], times.now()
-    await collection.create_indexes(scheduled.INDEXES)
-    made = [{"_id": str(n), "partition": n, "state": "waiting" if n % 2 else "released", "due": now} for n in range(16)]
-    await collection.insert_many(made)
-    assert await scheduled.settle(collection, 6) == 5
-    waiting = {d["_id"]: d["partition"] async for d in collection.find({"state": "waiting"})}
-    assert waiting == {str(n): n % 6 for n in range(1, 16, 2)}
-    assert await scheduled.settle(collection, 6) == 0
-    plan = await collection.find({"partition": {"$in": [0, 1, 2]}, "state": "waiting"}).sort("due", 1).explain()
-    assert "SORT_MERGE" in str(plan["queryPlanner"]["winningPlan"])
-    await collection.drop()
 
 
 async def test_the_inbox_has_what_is_due_now_above_what_came_meanwhile(
