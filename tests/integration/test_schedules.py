@@ -15,7 +15,7 @@ from tests.live.stage import settings_of, stage
 from tests.model.rules import RULES, Rule
 from tests.model.world import scenarios
 
-pytestmark = pytest.mark.timeout(0)  # a schedule ends by itself
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # a schedule ends by itself
 
 TIMELESS = {rule.id: rule for rule in RULES if "hour passes" not in rule.scenario.faults}
 # Rules of production classes without which the live system, too, breaks on the schedule that breaks the model.

@@ -4,7 +4,7 @@ import pytest
 
 from tests.model.rules import RULES, Rule
 
-pytestmark = pytest.mark.timeout(0)  # an exploration ends by itself
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # an exploration ends by itself
 
 WITHIN_S = 100.0  # a few seconds are enough: the bound is for a machine that is busy
 

@@ -121,6 +121,7 @@ async def test_catching_up_and_expiring_read_only_what_is_due(own: Database) -> 
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
 
 
+@pytest.mark.slow
 async def test_what_waits_to_be_purged_costs_an_expiry_nothing(own: Database) -> None:
     """From day 30 on there is an hour of it at any time: each look, every second, read all of that."""
     stored, soon = notifications.collection(own), NOW + timedelta(minutes=30)

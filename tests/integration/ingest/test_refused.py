@@ -176,6 +176,7 @@ async def test_a_kafka_publisher_outlives_a_refusal_and_says_why(settings: Setti
         await publisher.publish(**submission)
 
 
+@pytest.mark.slow
 async def test_a_lane_goes_on_past_a_record_that_cannot_be_sent_on(settings: Settings, own: Database) -> None:
     """It came to the wrong lane partition while the topic took more: it is a dead letter, and others are stored."""
     names = Names(settings.prefix)

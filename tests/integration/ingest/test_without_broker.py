@@ -6,12 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
+import pytest
 
 from clarion.client import Publisher, Submission
 from clarion.security.tokens import mint
 from clarion.settings import Settings
 from deploy.local.stack import Stack
 from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running, until
+
+pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager

@@ -29,6 +29,8 @@ from deploy.local.state import Folder
 from tests.conftest import until
 from tests.subprocesses import health_of
 
+pytestmark = pytest.mark.slow
+
 SUPERVISOR_MIB: Final = 32  # its own files, and a little more than what it takes for room
 STACK_MIB: Final = 768  # mongod's journal has 300 MiB, and after its end it writes another
 STAYS_FULL_S: Final = 10.0  # restarts with backoff alone would be five to nine in that time

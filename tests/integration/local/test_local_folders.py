@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from deploy.local.stack import Plan, running
 from deploy.local.state import Folder
+
+pytestmark = pytest.mark.slow
 
 NAME = "a, b:c'd é ü%20 #1 [bold] $HOME \\n;x"
 

@@ -19,6 +19,8 @@ from pymongo import MongoClient
 
 from tests.conftest import until
 
+pytestmark = pytest.mark.slow
+
 Clarion = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -13,6 +13,8 @@ from clarion.settings import Settings
 from tests.conftest import until
 from tests.subprocesses import child, env_of, free_port
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 256
 HALF_OPEN = 400
 

@@ -190,6 +190,7 @@ async def test_the_gateway_asked_refuses_at_once_also_without_kafka(settings: Se
     database.close(stored)
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_is_told_closes_whatever_the_store_says(settings: Settings, tmp_path: Path) -> None:
     """Nothing is stored, so there is nothing to find: it is the telling that closes."""
     old = mint(settings, sub="ann", scope=SUBSCRIBE)
@@ -210,6 +211,7 @@ async def test_a_gateway_that_is_told_closes_whatever_the_store_says(settings: S
             await ping
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("others", "ann", "bob"),
     [
@@ -245,6 +247,7 @@ async def test_without_mongodb_whoever_is_revoked_hears_nothing(
     database.close(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["a gateway that was not told finds it", "a gateway that starts later looks it up"])
 async def test_it_is_found_in_the_store(how: str, settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)

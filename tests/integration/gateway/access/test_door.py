@@ -97,6 +97,7 @@ async def _storming(own: Own, token: str) -> Response | None:
         return error.response
 
 
+@pytest.mark.slow
 async def test_one_address_that_shows_no_token_starves_nobody(settings: Settings, tmp_path: Path) -> None:
     """Upgrades without a token as fast as one address can, and people who come from another one meanwhile.
 
@@ -129,6 +130,7 @@ async def test_one_address_that_shows_no_token_starves_nobody(settings: Settings
     assert b"HTTP/1.1 503" not in heard
 
 
+@pytest.mark.slow
 async def test_slow_handshakes_are_bounded_and_hold_up_nobody(settings: Settings, tmp_path: Path) -> None:
     async with gateway(settings, tmp_path, connections_per_ip=20) as own, AsyncExitStack() as slow:
         began = time.monotonic()
@@ -155,6 +157,7 @@ async def raw(own: Own, source: str) -> AsyncGenerator[tuple[asyncio.StreamReade
         writer.close()
 
 
+@pytest.mark.slow
 async def test_no_log_has_a_token_wherever_it_was_shown(settings: Settings, tmp_path: Path) -> None:
     """At `debug`, with tokens in every place a client may put one, right or wrong."""
     async with gateway(settings, tmp_path, log_level="debug", connections_per_ip=0) as own:

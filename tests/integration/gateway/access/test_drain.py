@@ -24,6 +24,8 @@ from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.integration.gateway.http.test_inbox import document, store
 
+pytestmark = pytest.mark.slow
+
 CLIENTS: Final = 400
 DRAIN_S: Final = 6.0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pytest
 from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
@@ -61,6 +62,7 @@ async def connected(own: Own, user: str, into: AsyncExitStack) -> ClientConnecti
     return socket
 
 
+@pytest.mark.slow
 async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:

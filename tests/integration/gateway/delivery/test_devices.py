@@ -223,6 +223,7 @@ async def test_the_count_never_drifts_whatever_is_done_where(
             assert {item["id"] for item in unread} == {item["id"] for item in items if item["unread"]}
 
 
+@pytest.mark.slow
 async def test_marks_made_while_kafka_is_away_are_told_when_it_is_back(
     stack: Stack, live: Settings, user: str, publisher: HttpPublisher, stored: Database
 ) -> None:

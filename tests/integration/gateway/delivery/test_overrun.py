@@ -22,6 +22,8 @@ from clarion.store.driver.database import Document
 from tests.gateways import frame, gateway, greeted, wire
 from tests.integration.gateway.delivery.test_arrivals import document, emission
 
+pytestmark = pytest.mark.slow
+
 FETCH_S = 1.0  # longer than a fetch that is under way waits at the broker
 
 

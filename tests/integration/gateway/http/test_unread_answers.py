@@ -24,6 +24,8 @@ from tests.conftest import until
 from tests.gateways import gateway
 from tests.subprocesses import child, env_of, free_port
 
+pytestmark = pytest.mark.slow
+
 MIB: Final = 1024 * 1024
 SOCKETS: Final = 98  # of an address, which may have 100
 ROUNDS: Final = 4

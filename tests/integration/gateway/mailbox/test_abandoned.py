@@ -128,6 +128,7 @@ async def staying(socket: ClientConnection) -> AsyncGenerator["asyncio.Task[None
         task.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_dead_gateways_sessions_go_and_its_mailbox_is_free(
     settings: Settings, own: Database, tmp_path: Path

@@ -24,6 +24,8 @@ from tests.gateways import Own, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
 from tests.subprocesses import child, env_of
 
+pytestmark = pytest.mark.slow
+
 
 class Listening:
     """A client that acknowledges whatever comes, until it is sent away."""

@@ -228,6 +228,7 @@ async def test_it_ends_with_its_token_or_when_its_user_is_cut_off(live: Settings
     await next_second()
 
 
+@pytest.mark.slow
 async def test_limits_and_drains_treat_streams_and_sockets_alike(settings: Settings, tmp_path: Path) -> None:
     token = mint(settings, sub="ann", scope=SUBSCRIBE)
     async with gateway(settings, tmp_path, connections_per_user=2, connections_per_ip=3, drain_s=1.0) as own:

@@ -104,6 +104,7 @@ async def command(settings: Settings, *arguments: str) -> tuple[int | None, str]
     return process.returncode, said.decode()
 
 
+@pytest.mark.slow
 async def test_new_partitions_are_read_after_what_was_there_before(
     at_admin: Settings, own: Database, tmp_path: Path
 ) -> None:
@@ -196,6 +197,7 @@ async def test_what_is_scheduled_is_released_from_new_partitions_too(
         assert (await placed_by(own, names.scheduled))[1] == AFTER
 
 
+@pytest.mark.slow
 async def test_the_command_takes_a_multiple_only_and_nothing_away(settings: Settings) -> None:
     topic = f"notifications.{LANE}"
     for partitions, says in ((6, "a multiple of that, as 8"), (2, "takes none away")):

@@ -33,6 +33,8 @@ from deploy.local.child import Child
 from tests.conftest import until
 from tests.subprocesses import child, env_of, free_port
 
+pytestmark = pytest.mark.slow
+
 LANE = Lane.HIGH
 BEFORE, AFTER = 4, 8
 READ_WITHIN_S = 30.0  # as is promised of new partitions, when no worker is killed

@@ -2,10 +2,13 @@
 
 import random
 
+import pytest
 from rich.console import Console
 
 from deploy.local.stack import Stack
 from tests.faults.stream.main import one_kind
+
+pytestmark = pytest.mark.slow
 
 
 async def test_workers_joining_and_leaving_lose_and_disorder_nothing(stack: Stack) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psutil
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker import clients, topics
@@ -19,6 +20,8 @@ from clarion.store.driver.database import Database, Document
 from clarion.store.topics import collection as known_topics
 from tests.conftest import until
 from tests.subprocesses import child, env_of
+
+pytestmark = pytest.mark.slow
 
 LANE = Lane.NORMAL
 ENDS_WITHIN_S = 30.0

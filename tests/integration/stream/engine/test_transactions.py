@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
+import pytest
 from confluent_kafka import Producer
 
 from clarion.broker import group_offsets
@@ -49,6 +50,7 @@ class Transaction:
             self.producer.abort_transaction(30)
 
 
+@pytest.mark.slow
 async def test_only_what_is_committed_is_delivered_and_lag_ends(settings: Settings) -> None:
     names = Names(settings.prefix)
     topic = names.notifications(Lane.NORMAL)

@@ -11,6 +11,8 @@ from clarion.settings import Settings
 from tests.conftest import until
 from tests.subprocesses import child, env_of
 
+pytestmark = pytest.mark.slow
+
 ROLES = {"lane": ("--lane", "high"), "receipts": (), "scheduler": ()}
 
 

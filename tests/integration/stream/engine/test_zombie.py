@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from websockets.asyncio.client import ClientConnection
 
@@ -42,6 +43,8 @@ from services.stream.lanes.lane import LaneWork
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire
 from tests.subprocesses import child, env_of
+
+pytestmark = pytest.mark.slow
 
 LANE, USER = Lane.NORMAL, "ann"
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer
 
 from clarion.broker import clients
@@ -115,6 +116,7 @@ async def test_a_gateway_that_came_just_before_an_outage_is_reached(
             stack.kill("mongodb", signal.SIGCONT)
 
 
+@pytest.mark.slow
 async def test_a_long_outage_keeps_urgent_live_and_shelves_the_rest(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber], stored: Database
 ) -> None:

@@ -90,6 +90,7 @@ async def screen(url: str, settings: Settings, user: str) -> AsyncGenerator[Scre
         task.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_the_newest_of_a_flood_is_shown_live_at_the_end_once(settings: Settings, tmp_path: Path) -> None:
     connection = database.connect(settings)

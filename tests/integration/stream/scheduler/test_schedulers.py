@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import httpx2
+import pytest
 
 from clarion.client import Lane, Publisher, Submission
 from clarion.contracts import times
@@ -21,6 +22,8 @@ from tests.conftest import until
 from tests.integration.stream.lanes.test_stream import reading
 from tests.integration.stream.scheduler.holding import Subscribe
 from tests.subprocesses import child, env_of, figures_of, free_port
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_killed_scheduler_loses_and_repeats_nothing(
