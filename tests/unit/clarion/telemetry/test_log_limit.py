@@ -11,7 +11,7 @@ from clarion.telemetry import metrics
 from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
 from clarion.telemetry.logs import logging_to
 from services.stream.steps.dead_letters import report
-from tests.unit.clarion.contracts.test_dead_letters import NOW
+from tests.unit.clarion.contracts.records.test_dead_letters import NOW
 
 FLOOD = 10_000
 

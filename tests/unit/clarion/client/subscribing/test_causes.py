@@ -18,7 +18,7 @@ from clarion.client.subscribing.reconnect import Reconnect
 from clarion.client.subscribing.redirects import followed
 from clarion.resilience.backoff import Backoff
 from tests.conftest import repository
-from tests.unit.clarion.client.test_subscriber import AT_ONCE, Client, take
+from tests.unit.clarion.client.subscribing.test_subscriber import AT_ONCE, Client, take
 
 TABLE: list[dict[str, Any]] = msgspec.json.decode((repository() / "tests" / "conformance" / "causes.json").read_bytes())
 ENDS = [

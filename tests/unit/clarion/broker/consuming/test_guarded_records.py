@@ -13,7 +13,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from clarion.broker.consuming.guarded_records import GuardedRecords, Unreadable
 from clarion.broker.consuming.unpacking import CannotUnpack, Header, unpacked
 from clarion.contracts.limits import UNPACKED_BYTES
-from tests.unit.batches import batch, packed, read, resealed
+from tests.unit.clarion.broker.consuming.batches import batch, packed, read, resealed
 
 GZIP, SNAPPY, LZ4, ZSTD, UNKNOWN = 1, 2, 3, 4, 6
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)
