@@ -7,7 +7,7 @@ import pytest
 from clarion.client import Subscriber, Unconfirmed
 from clarion.client.subscribing import outbox as outbox_module
 from clarion.contracts import limits
-from tests.unit.clarion.client.subscribing.test_subscriber import AT_ONCE, Client, gateway, recorded, take
+from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, gateway, recorded, take
 
 IDS = [f"01a20b84-19b1-735f-abad-{number:012x}" for number in range(1_001)]
 
