@@ -1,33 +1,21 @@
 """From a request's bytes to notifications: pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clarion.contracts import limits
-from clarion.contracts.api.problems import Problem
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import notification, scheduling
-from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
-from services.ingest.batch import TooManyLines, read_batch, write_results
-from services.ingest.openapi import document
-from services.ingest.submission import Rejected, decode, notifications_of
+from services.ingest.batch import read_batch
+from services.ingest.submission import Rejected
+from tests.unit.ingest.submitted import NOW, SERVICE, submit
 
-NOW = datetime(2026, 11, 24, 1, 2, 3, 4000, UTC)
-SERVICE = Claims("svc", frozenset({"publish"}), 0)
 OPERATOR = Claims("ops", frozenset({"publish:any"}), 0)
 READER = Claims("bob", frozenset({"subscribe"}), 0)
-
-
-def submit(claims: Claims = SERVICE, key: str | None = None, **fields: Any) -> list[Notification]:
-    body = msgspec.json.encode({"type": "call.missed", "message": "hi"} | fields)
-    return list(notifications_of(decode(body), claims, key, NOW))
 
 
 def rejected(claims: Claims = SERVICE, **fields: Any) -> tuple[int, list[tuple[str, str]]]:
@@ -146,45 +134,3 @@ def test_what_is_to_be_delivered_later_has_an_id_of_that_time_and_what_is_due_go
     [past] = submit(recipient="a", deliver_at=(NOW - timedelta(days=1)).isoformat(), priority="low")
     assert past.deliver_at == NOW - timedelta(days=1)
     assert scheduling.topic_of(names, past, NOW) == names.notifications(Lane.LOW)
-
-
-GOOD = b'{"type":"a","message":"x","recipient":"r%d"}'
-BAD = [b"{", b"null", b"[]", b'{"type":"a"}', b"\xff", b'{"type":"a","message":"x","recipients":["r"]}', b"{" * 5_000]
-
-
-@given(st.lists(st.sampled_from([b"", GOOD, *BAD]), max_size=30))
-def test_a_bad_line_never_harms_its_neighbours(lines: list[bytes]) -> None:
-    accepted, refused = read_batch(b"\n".join(lines), SERVICE, "k", NOW)
-    assert set(accepted) == {n for n, line in enumerate(lines, 1) if line is GOOD}
-    assert set(refused) == {n for n, line in enumerate(lines, 1) if line in BAD}
-    assert all(result.status in {400, 422} and result.errors for result in refused.values())
-
-
-def test_blanked_lines_keep_the_ids_of_the_others() -> None:
-    one, two = b'{"type":"a","message":"x","recipient":"r"}', b'{"type":"b","message":"x","recipient":"r"}'
-    both, _ = read_batch(one + b"\n" + two, SERVICE, "k", NOW)
-    second, _ = read_batch(b"\n" + two, SERVICE, "k", NOW)
-    assert set(second) == {2}
-    assert second[2].id == both[2].id != both[1].id
-
-
-def test_a_batch_has_a_bounded_number_of_lines() -> None:
-    line = GOOD + b"\n"
-    accepted, _ = read_batch(line * limits.BATCH_LINES, SERVICE, None, NOW)
-    assert len(accepted) == limits.BATCH_LINES
-    with pytest.raises(TooManyLines):
-        read_batch(line * (limits.BATCH_LINES + 1), SERVICE, None, NOW)
-
-
-def test_results_are_a_line_each_in_order() -> None:
-    _, refused = read_batch(b"{\n\n[]", SERVICE, None, NOW)
-    assert [msgspec.json.decode(line)["line"] for line in write_results(refused).splitlines()] == [1, 3]
-
-
-def test_the_openapi_document_refers_only_to_what_it_holds() -> None:
-    text = msgspec.json.encode(document()).decode()
-    schemas = document()["components"]["schemas"]
-    assert {"Submission", "Accepted", "LineResult", "Status", "Problem"} <= set(schemas)
-    assert all(part.partition('"')[0] in schemas for part in text.split("#/components/schemas/")[1:])
-    assert schemas["Submission"]["additionalProperties"] is False
-    assert set(schemas["Problem"]["properties"]) == set(Problem.__struct_fields__)

@@ -24,7 +24,7 @@ from services.gateway.http.inbox_routes import inbox_routes
 from services.stream.receipts.worker import decode_receipts
 from services.stream.scheduler.decode import decode_plans
 from services.stream.steps.decode import decode_window
-from tests.unit.ingest.test_submission_routes import MINE, ONE, SETTINGS, Broker, client
+from tests.unit.ingest.fake_ingest import MINE, ONE, SETTINGS, Broker, client
 from tests.unit.records import batch
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

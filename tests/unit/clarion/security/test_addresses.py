@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import client_address, is_within
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
@@ -68,17 +67,3 @@ def test_no_header_fails_and_an_untrusted_peer_is_always_itself(forwarded: list[
 def test_nobody_is_trusted_by_default() -> None:
     assert not is_within("127.0.0.1", ())
     assert client_address("127.0.0.1", [], ["203.0.113.9"], ()) == "127.0.0.1"
-
-
-def test_a_crowd_is_bounded_for_each_address_and_forgotten_when_empty() -> None:
-    addresses = AddressCounter(2)
-    for _ in range(2):
-        assert not addresses.is_full("a")
-        addresses.enter("a")
-    assert addresses.is_full("a")
-    assert not addresses.is_full("b")
-    addresses.leave("a")
-    assert not addresses.is_full("a")
-    addresses.leave("a")
-    assert len(addresses) == 0
-    assert not AddressCounter(0).is_full("a")

@@ -11,7 +11,7 @@ from services.gateway.client.feed import AHEAD_BYTES, Feed
 from services.gateway.delivery import prefetch
 from services.gateway.delivery.prefetch import KEPT_S, Prefetch
 from services.gateway.delivery.read_scheduler import ITEMS
-from tests.unit.gateway.delivery.test_safety_net import Nowhere
+from tests.unit.gateway.devices import Nowhere
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.read_scheduler import ITEMS, LIVE_ITEMS, LIVE_S, ReadScheduler
-from tests.unit.gateway.delivery.test_safety_net import Nowhere
+from tests.unit.gateway.devices import Nowhere
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 PER_S = 1_000

@@ -1,51 +1,12 @@
-"""Rooms and frames: one frame for several items, encoded once for all of a user's devices."""
+"""Rooms: one frame for several items, encoded once for all of a user's devices."""
 
-from datetime import UTC, datetime
-
-from hypothesis import given
-from hypothesis import strategies as st
-
-from clarion.contracts import limits, times
 from clarion.contracts.api import frames
-from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
-from clarion.security.origins import is_allowed
-from clarion.security.tokens import Claims
-from services.gateway.client.batch_frames import batch_frame, join, split
-from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
-from services.gateway.client.credit import OutgoingItem
-from services.gateway.client.feed import Feed
 from services.gateway.delivery.rooms import Rooms
+from tests.unit.gateway.devices import NOW, device, offered
 
 PER_USER = 3
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Written:
-    """A wire that keeps what is written to it."""
-
-    def __init__(self) -> None:
-        self.frames: list[frames.ServerFrame] = []
-
-    def write(self, text: bytes) -> None:
-        self.frames.append(frames.decode_server(text))
-
-    def shut(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
-
-
-def offered(n: int, size: int = 20) -> OutgoingItem:
-    return OutgoingItem(f"id-{n}", Lane.NORMAL, n, b'{"n":%d,"x":"%b"}' % (n, b"x" * size))
-
-
-def device(user: str = "ann", *, live: bool = True) -> tuple[Connection, list[frames.ServerFrame]]:
-    transport = Written()
-    feed = Feed(opened=NOW, since=NOW)
-    while live and (issued := feed.next_read()):
-        feed.read(issued, [])
-    claims = Claims(user, frozenset({"subscribe"}), 0.0)
-    return Connection(transport, feed, claims=claims, state=ConnectionState.VERIFIED), transport.frames
 
 
 def bodies(frame: frames.ServerFrame) -> list[bytes]:
@@ -117,21 +78,3 @@ def test_syncs_before_hello_become_one_resync_after_it_since_its_count_may_be_ol
     assert written == [frames.Resync()]
     rooms.sync("ann", frames.ServerSync(Op.READ, ["id-6"], 6))
     assert written[1:] == [frames.ServerSync(Op.READ, ["id-6"], 6)]
-
-
-@given(st.lists(st.integers(1, 40_000), max_size=120))
-def test_splitting_keeps_order_and_bounds(sizes: list[int]) -> None:
-    items = [offered(n, size) for n, size in enumerate(sizes)]
-    runs = list(split(items))
-    assert [one for run in runs for one in run] == items
-    for run in runs:
-        assert 1 <= len(run) <= limits.ITEMS_PER_RECORD
-        assert len(batch_frame(2**53, join(run), times.now())) <= limits.FRAME_BYTES
-
-
-def test_origins_are_exact_and_no_page_needs_none() -> None:
-    allowed = ("https://app.example",)
-    assert is_allowed(None, allowed)
-    assert is_allowed("https://app.example", allowed)
-    for origin in ("https://app.example.evil", "http://app.example", "https://app.example:444", "null", ""):
-        assert not is_allowed(origin, allowed)

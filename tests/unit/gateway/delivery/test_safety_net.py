@@ -23,15 +23,10 @@ from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import OutgoingItem
 from services.gateway.client.feed import Feed
 from services.gateway.delivery.safety_net import SafetyNet, _is_below, _is_quiet
+from tests.unit.gateway.devices import Nowhere
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SETTINGS = Settings(env="dev", partitions_lane=4, generation=2)
-
-
-class Nowhere:
-    def write(self, text: bytes) -> None: ...
-    def shut(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
 
 
 async def test_a_look_that_does_not_come_to_its_end_is_counted_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,15 @@ from urllib.parse import quote
 
 import pytest
 import uvicorn
-from hypothesis import given
-from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from clarion.contracts.api import frames, streams
-from clarion.contracts.api.frames import Error
+from clarion.contracts.api import frames
 from clarion.security.address_counter import AddressCounter
 from services.gateway.access.connection_limits import LATER_S, Refusal
 from services.gateway.transport.base import TransportContext
 from services.gateway.transport.sse import SseRequest, SseTransport
 from services.gateway.transport.sse_http import SseHttp
-from tests.unit.gateway.transport import test_websocket as sockets
+from tests.unit.gateway.transport import fake_gateway as sockets
 
 ASKED = b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
 
@@ -182,20 +179,6 @@ async def test_an_upgrade_to_what_nobody_speaks_here_is_ignored(to: str) -> None
     )
     assert gateway.token == "abc"
     assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
-
-
-@given(st.text(), st.text())
-def test_whatever_a_frame_says_it_is_one_event(code: str, detail: str) -> None:
-    frame = frames.encode(Error(code, detail))
-    assert streams.event(frame) == b"data: " + frame + b"\n\n"
-    assert b"\n" not in frame
-    assert b"\r" not in frame
-    assert streams.close_event(1012, detail).count(b"\n") == 3
-
-
-def test_a_session_names_its_place() -> None:
-    session = streams.new_session(255, 12)
-    assert streams.place_of(session) == (255, 12)
 
 
 async def test_a_socket_that_still_has_an_earlier_answer_to_write_is_not_handed_over(

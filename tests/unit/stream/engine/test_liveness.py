@@ -1,11 +1,10 @@
-"""Loops that stand still, and servers that refuse: what health says of both."""
+"""Loops that stand still, and what health says of them."""
 
 import time
 from typing import Any, cast
 
 import pytest
 
-from clarion.telemetry.health import Health
 from services.stream.engine.pipeline import STUCK_S
 from services.stream.scheduler.expire import ExpireLoop
 from services.stream.scheduler.release import ReleaseLoop
@@ -25,14 +24,3 @@ def test_a_loop_that_has_not_come_round_for_long_says_what_stands_still(monkeypa
     releasing.progress.made()
     endings.progress.made()
     assert (releasing.stuck(), endings.stuck()) == ("", "")
-
-
-def test_what_a_server_refuses_degrades_a_process_and_leaves_it_ready_and_alive() -> None:
-    health, said = Health("test", started=True), ["Kafka refuses it"]
-    health.troubles.append(lambda: said[0])
-    assert health.status() == ("degraded", said)
-    assert (health.live(), health.unready()) == ([], [])
-    health.failures.append(lambda: "stuck")
-    assert health.status() == ("failing", ["stuck", *said])
-    said[0] = ""
-    assert health.status() == ("failing", ["stuck"])

@@ -10,9 +10,7 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.records import receipts
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.records.receipts import Op
-from services.ingest.used_keys import UsedKeys
 from services.stream.steps.dead_receipts import dead_receipts
-from tests.unit.ingest.test_submission import submit
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ID = new_id()
@@ -43,13 +41,3 @@ def test_a_letter_that_does_not_say_whose_it_is_is_told_to_nobody(lacking: str) 
         b"[" * 10_000,
     ]
     assert dead_receipts(map(letter, values), NOW) == []
-
-
-def test_only_the_latest_keys_are_remembered() -> None:
-    used, items = UsedKeys(most=3), [submit(key=str(number), recipient="a")[0] for number in range(5)]
-    for item in items:
-        with used.using([item]):
-            pass
-    assert len(used) == 3
-    others = [submit(key=str(number), recipient="a", message="other")[0] for number in range(5)]
-    assert [used.conflict(item) is not None for item in others] == [False, False, True, True, True]

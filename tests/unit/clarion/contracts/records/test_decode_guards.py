@@ -12,7 +12,7 @@ from pymongo import UpdateMany, UpdateOne
 
 from clarion.contracts import limits, order
 from clarion.contracts.api import frames
-from clarion.contracts.ids import are_uuids, is_uuid, new_id
+from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import deliveries, receipts
 from clarion.contracts.records.dead_letters import Reason
@@ -28,12 +28,11 @@ from services.gateway.delivery.rooms import Rooms
 from services.stream.receipts.fold import fold
 from services.stream.receipts.worker import decode_receipts
 from services.stream.scheduler.decode import decode_plans
-from tests.unit.gateway.delivery.test_rooms import device
+from tests.unit.gateway.devices import device
 from tests.unit.records import batch
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ID = new_id()
-
 MOMENTS = [
     "0001-01-01T00:00:00Z",
     "0001-01-01T00:00:00+14:00",
@@ -247,8 +246,3 @@ def test_an_item_that_would_spoil_its_clients_is_refused(change: dict[str, Any])
 def _items(fields: dict[str, Any]) -> bytes:
     more: dict[str, Any] = {**fields, "body": msgspec.Raw(fields["body"])}
     return deliveries.encode(Items([Addressed(**more)]))
-
-
-@given(st.lists(st.uuids().map(str) | st.text(max_size=40) | st.text("0123456789abcdef-", min_size=36, max_size=36)))
-def test_many_ids_are_judged_as_each_is(texts: list[str]) -> None:
-    assert are_uuids(texts) == all(is_uuid(text) for text in texts)

@@ -1,4 +1,4 @@
-"""The cursor of a page, and the document that describes the gateway's HTTP."""
+"""Pages of the inbox: their cursors, and their items."""
 
 import base64
 from datetime import UTC, datetime
@@ -12,7 +12,6 @@ from clarion.contracts import times
 from clarion.contracts.api.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
-from services.gateway.http.openapi import document
 
 FIRST = datetime(1, 1, 1, 0, 0, 1)  # noqa: DTZ001 - as hypothesis wants it
 moments = st.datetimes(FIRST, timezones=st.just(UTC)).map(times.truncate)
@@ -63,13 +62,3 @@ def test_an_item_is_the_clients_with_what_the_inbox_adds() -> None:
     for unread in (True, False):
         found = msgspec.json.decode(encoded_item(body, unread=unread), type=InboxItem)
         assert (found.id, found.lane, found.ord, found.unread) == ("i", Lane.LOW, (0, 7), unread)
-
-
-def test_the_document_knows_every_path_and_what_it_refers_to() -> None:
-    found = document()
-    inbox = ("", "/count", "/read", "/unread", "/archive", "/unarchive", "/read-all")
-    others = {"/v1/users/{user}/disconnect", "/v1/stream", "/v1/stream/ack"}
-    assert set(found["paths"]) == others | {f"/v1/inbox{path}" for path in inbox}
-    text = msgspec.json.encode(found).decode()
-    names = {piece.split('"')[0] for piece in text.split("#/components/schemas/")[1:]}
-    assert names <= set(found["components"]["schemas"])

@@ -1,4 +1,4 @@
-"""Health says what Kubernetes asks; logs come from a bounded queue and repeat no library's complaint."""
+"""Logs come from a bounded queue as JSON lines, and repeat no library's complaint."""
 
 import asyncio
 import io
@@ -13,73 +13,9 @@ from prometheus_client import REGISTRY
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from clarion.telemetry import metrics
-from clarion.telemetry.health import Health, watch
 from clarion.telemetry.logs import logging_to
-from clarion.web.admin import admin_app
 
 TOKEN = "ey.secret.token"
-
-
-async def get(health: Health, path: str) -> httpx2.Response:
-    transport = httpx2.ASGITransport(admin_app(health))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as http:
-        return await http.get(path)
-
-
-async def test_ready_only_after_the_start_and_not_while_draining() -> None:
-    health = Health("test")
-    assert (await get(health, "/healthz/startup")).status_code == 503
-    assert (await get(health, "/healthz/ready")).json()["reasons"] == ["starting"]
-    health.started = True
-    assert (await get(health, "/healthz/ready")).status_code == 200
-    assert (await get(health, "/healthz/startup")).status_code == 200
-    health.draining = True
-    assert (await get(health, "/healthz/ready")).json()["reasons"] == ["draining"]
-    assert (await get(health, "/healthz/live")).status_code == 200
-
-
-async def test_a_dependency_that_is_down_degrades_and_leaves_ready_and_alive() -> None:
-    health = Health("test", started=True)
-    health.dependency("kafka").seen("no answer")
-    assert (await get(health, "/healthz/ready")).status_code == 200
-    assert (await get(health, "/healthz/live")).status_code == 200
-    overall = await get(health, "/health")
-    assert (overall.status_code, overall.json()["status"]) == (200, "degraded")
-    assert overall.json()["reasons"] == ["kafka is down: no answer"]
-    assert (await get(health, "/health/status")).text == "degraded"
-
-
-async def test_a_failure_only_a_restart_mends_is_503_for_live_and_health() -> None:
-    health = Health("test", started=True, failures=[lambda: "stuck"])
-    assert (await get(health, "/healthz/live")).status_code == 503
-    assert (await get(health, "/health")).status_code == 503
-    assert (await get(health, "/health/status")).text == "failing"
-
-
-async def test_metrics_are_prometheus_text() -> None:
-    metrics.logs_dropped.inc()
-    answer = await get(Health("test"), "/metrics")
-    assert "clarion_logs_dropped_total" in answer.text
-    assert answer.headers["content-type"].startswith("text/plain")
-
-
-async def test_a_probe_that_fails_or_hangs_means_down_and_recovers() -> None:
-    dependency = Health("test").dependency("mongodb")
-    answers = iter([OSError("refused"), None])
-    seen: list[bool | None] = []
-
-    async def probe() -> None:
-        seen.append(dependency.up)
-        if error := next(answers, None):
-            raise error
-
-    watching = asyncio.create_task(watch(dependency, probe))
-    async with asyncio.timeout(10):
-        while len(seen) < 3:
-            await asyncio.sleep(0.02)
-    watching.cancel()
-    assert seen == [None, False, True]
 
 
 def test_logs_are_json_lines_with_the_service_and_a_librarys_complaint_comes_once() -> None:
