@@ -48,7 +48,7 @@ async def test_the_page_works_without_websocket(
     await until(lambda: all_are(State.READ))
 
 
-async def test_the_stream_is_cut_and_resumes_and_gives_way_to_a_socket_that_gets_through(
+async def test_a_stream_resumes_and_gives_way_to_a_socket(
     page: Page, proxy: NoUpgrades, live: Settings, user: str, publisher: HttpPublisher
 ) -> None:
     await page.goto(f"http://127.0.0.1:{proxy.port}/")

@@ -70,7 +70,7 @@ async def test_a_user_who_was_away_finds_what_came_and_nobody_elses(
     await expect(page.locator("#list").get_by_text("for another")).to_have_count(0)
 
 
-async def test_what_was_scheduled_long_ago_and_is_due_now_is_on_top_and_nobody_was_away(
+async def test_what_falls_due_is_on_top_and_not_shown_as_missed(
     page: Page, live: Settings, user: str, publisher: Publisher
 ) -> None:
     due = times.now() + timedelta(seconds=8)
@@ -108,7 +108,7 @@ async def test_a_reload_shows_what_is_kept_and_what_is_read_of_it(
     await expect(page.locator("#unread")).to_be_hidden(timeout=15_000)
 
 
-async def test_what_is_taken_back_leaves_open_pages_at_once_and_others_when_they_return(
+async def test_a_retracted_item_leaves_open_pages_and_returning_ones(
     page: Page, live: Settings, user: str, publisher: HttpPublisher, stack: Stack, stored: Database
 ) -> None:
     await watch(page, live, user)
@@ -159,7 +159,7 @@ async def test_a_message_is_text_and_never_markup(page: Page, live: Settings, us
     assert await page.locator("#list img, #list b, #list a[href^=javascript]").count() == 0
 
 
-async def test_the_gateway_dies_and_the_page_returns_by_itself_without_losing_anything(
+async def test_the_page_returns_without_loss_after_its_gateway_dies(
     page: Page, live: Settings, user: str, publisher: Publisher, stack: Stack, stored: Database
 ) -> None:
     await watch(page, live, user)

@@ -22,7 +22,7 @@ def followers(w: World) -> dict[str, Hashable]:
 
 
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
-def test_states_with_one_key_have_the_same_steps_to_the_same_states(scenario: Scenario) -> None:
+def test_states_of_one_key_have_the_same_steps_and_outcomes(scenario: Scenario) -> None:
     """Else a part's key leaves something out, and what lies behind one of two states is never seen."""
     first: dict[Hashable, dict[str, Hashable]] = {}
     worlds = [beginning(scenario)]

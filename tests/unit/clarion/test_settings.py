@@ -9,7 +9,7 @@ from clarion.settings import Settings, SettingsError
 SECRET = "s" * 32
 
 
-def test_production_refuses_to_start_without_a_secret_or_a_key_set() -> None:
+def test_production_needs_a_secret_or_a_key_set() -> None:
     with pytest.raises(SettingsError, match="CLARION_JWT_SECRET"):
         Settings.from_env({})
     assert Settings.from_env({"CLARION_JWKS_URL": "https://issuer.example/keys"}).env == "production"
@@ -44,9 +44,7 @@ def test_a_secret_comes_from_a_file_and_is_not_in_the_repr(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["CLARION_PORT", "CLARION_ADMIN_PORT"])
-def test_what_kubernetes_sets_for_a_service_of_that_name_is_ignored_with_the_cure(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_variables_of_a_kubernetes_service_are_ignored_and_told(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A Service `clarion` made every command in its namespace die with "expected int"."""
     injected = {
         name: "tcp://10.96.0.1:8080",

@@ -7,7 +7,7 @@ PUBLISHED = {"a": Said("ann", "1"), "b": Said("ann", "2"), "c": Said("bob", "3")
 EMITTED = [Emission(0, "ann", "a", 1), Emission(0, "ann", "b", 2)]
 
 
-def test_all_is_well() -> None:
+def test_a_run_that_lost_nothing_has_no_wrongs() -> None:
     verdict = account(PUBLISHED, [], PUBLISHED, EMITTED, ANN)
     assert verdict.wrongs() == {}
     assert verdict.repeats == 0
@@ -27,7 +27,7 @@ def test_each_wrong_is_found() -> None:
     assert account(PUBLISHED, [], PUBLISHED, EMITTED[::-1], ANN).wrongs() == {"out of order": ["a"]}
 
 
-def test_repeats_are_counted_and_out_of_order_only_the_first_time() -> None:
+def test_repeats_are_counted_and_not_called_out_of_order() -> None:
     verdict = account(PUBLISHED, [], PUBLISHED, [*EMITTED, EMITTED[0], EMITTED[0]], ANN)
     assert verdict.repeats == 2
     assert verdict.wrongs() == {}

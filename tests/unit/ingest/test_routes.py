@@ -77,7 +77,7 @@ async def test_not_json_is_400_and_invalid_is_422() -> None:
     assert (error["pointer"], error["code"], error["limit"]) == ("/priority", "unknown_value", "urgent|high|normal|low")
 
 
-async def test_a_body_above_the_limit_is_refused_whether_its_length_is_told_or_not() -> None:
+async def test_a_body_above_the_limit_is_refused_even_without_a_length() -> None:
     budget = Budget()
     pieces = 0
 

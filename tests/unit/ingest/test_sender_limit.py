@@ -10,7 +10,7 @@ from tests.unit.ingest.fake_ingest import MINE, ONE, Broker, client, is_problem
 TO_ANN = {"type": "t", "message": "m", "recipient": "ann"}
 
 
-async def test_a_sender_over_its_rate_is_told_when_to_come_back_and_invalid_requests_cost_nothing() -> None:
+async def test_a_sender_over_its_rate_is_told_when_to_come_back() -> None:
     broker = Broker()
     async with client(broker, limit=SenderLimit(rate=0.5, burst=3)) as http:
         for _ in range(5):
@@ -27,7 +27,7 @@ async def test_a_sender_over_its_rate_is_told_when_to_come_back_and_invalid_requ
     assert len(broker.taken) == 3
 
 
-async def test_lines_of_a_batch_beyond_the_senders_rate_have_a_status_of_their_own() -> None:
+async def test_lines_beyond_the_senders_rate_have_their_own_status() -> None:
     broker = Broker()
     lines = [TO_ANN, TO_ANN | {"type": "NOT A TYPE"}, TO_ANN, TO_ANN]
     body = b"\n".join(msgspec.json.encode(line) for line in lines)
@@ -41,7 +41,7 @@ async def test_lines_of_a_batch_beyond_the_senders_rate_have_a_status_of_their_o
     assert len(broker.taken) == 2
 
 
-async def test_how_much_that_is_not_found_a_sender_takes_back_is_limited() -> None:
+async def test_retractions_of_what_is_not_found_are_limited() -> None:
     """Each leaves a stub for days. What is found has no such limit, and another sender has its own."""
     broker = Broker()
     async with client(broker) as c, client(broker, sub="other") as other:
@@ -55,7 +55,7 @@ async def test_how_much_that_is_not_found_a_sender_takes_back_is_limited() -> No
         assert (await other.delete(f"{ONE}/{new_id()}")).status_code == 202
 
 
-async def test_questions_and_retractions_count_against_the_senders_limit() -> None:
+async def test_questions_and_retractions_count_for_the_senders_limit() -> None:
     async with client(limit=SenderLimit(1, 2)) as c:
         statuses = [(await c.delete(f"{ONE}/{MINE.id}")).status_code for _ in range(3)]
         assert statuses == [202, 202, 429]

@@ -44,7 +44,7 @@ async def test_a_sender_takes_back_its_own_and_nobody_elses() -> None:
 
 @pytest.mark.parametrize(("scope", "sender"), [("publish", "svc"), ("publish:any", None)])
 @pytest.mark.parametrize("found", [None, "noted", "dead"])
-async def test_what_is_not_found_is_taken_back_wherever_it_is_for_its_sender_alone(
+async def test_what_is_not_found_is_taken_back_for_its_sender_alone(
     scope: str, sender: str | None, found: str | None
 ) -> None:
     """Nothing is found, or what was noted before, or that another use of the id died: none of them is the sender's."""
@@ -78,7 +78,7 @@ async def test_what_is_no_id_is_not_looked_up(id_: str) -> None:
     assert store.asked == []
 
 
-async def test_while_the_store_is_away_a_lookup_is_503_and_publishing_works() -> None:
+async def test_without_the_store_a_lookup_is_503_and_publishing_works() -> None:
     async with client(store=Store(Unavailable("MongoDB is down"))) as c:
         response = await c.get(f"{ONE}/{MINE.id}")
         assert "MongoDB" in is_problem(response, 503)["detail"]

@@ -24,7 +24,7 @@ def rejected(claims: Claims = SERVICE, **fields: Any) -> tuple[int, list[tuple[s
     return caught.value.status, [(error.pointer, error.code) for error in caught.value.errors]
 
 
-def test_a_submission_becomes_a_notification_from_the_tokens_subject() -> None:
+def test_a_notification_is_from_the_tokens_subject() -> None:
     [found] = submit(recipient="bob", priority="urgent", data={"a": [1]})
     assert (found.sender, found.recipient, found.priority, found.created_at) == ("svc", "bob", Lane.URGENT, NOW)
     assert notification.decode(notification.encode(found)) == found
@@ -36,14 +36,14 @@ def test_many_recipients_get_one_each_in_their_order() -> None:
     assert len({n.id for n in found}) == 3
 
 
-def test_a_key_makes_the_same_ids_each_time_and_others_for_others() -> None:
+def test_a_key_makes_the_same_ids_for_the_same_submission() -> None:
     first, again = submit(key="k", recipients=["a", "b"]), submit(key="k", recipients=["a", "b"])
     assert [n.id for n in first] == [n.id for n in again]
     assert len({n.id for n in first}) == 2
     assert submit(key="k", recipient="a")[0].id != submit(OPERATOR, key="k", recipient="a")[0].id
 
 
-def test_single_posts_fan_outs_and_lines_under_one_key_never_share_an_id() -> None:
+def test_posts_fan_outs_and_lines_under_one_key_share_no_id() -> None:
     line, _ = read_batch(b'{"type":"a","message":"x","recipient":"a"}', SERVICE, "k", NOW)
     ids = [
         submit(key="k", recipient="a")[0].id,
@@ -55,7 +55,7 @@ def test_single_posts_fan_outs_and_lines_under_one_key_never_share_an_id() -> No
     assert len(set(ids)) == len(ids)
 
 
-def test_the_id_of_a_single_post_under_a_key_is_that_of_earlier_releases() -> None:
+def test_a_key_makes_the_id_that_earlier_releases_made() -> None:
     """A client that retries across an upgrade must not publish twice."""
     assert submit(key="k", recipient="a")[0].id == "25e3faac-7c13-555c-867e-e0deeebbbdc8"
 
@@ -91,7 +91,7 @@ def test_what_is_invalid_is_named(fields: dict[str, Any], expected: tuple[int, l
     assert rejected(**fields) == expected
 
 
-def test_a_message_that_shows_nothing_is_told_its_characters_and_the_cure() -> None:
+def test_a_message_that_shows_nothing_is_told_its_characters() -> None:
     with pytest.raises(Rejected) as caught:
         submit(recipient="a", message=" \u200b\u3164\ufeff")
     (error,) = caught.value.errors
@@ -99,7 +99,7 @@ def test_a_message_that_shows_nothing_is_told_its_characters_and_the_cure() -> N
     assert "send at least one character that can be seen" in error.detail
 
 
-def test_only_an_operator_can_name_a_sender_that_no_address_holds_and_it_is_refused() -> None:
+def test_a_sender_that_no_address_holds_is_refused() -> None:
     assert rejected(OPERATOR, recipient="a", sender="..") == (422, [("/sender", "name")])
 
 
@@ -122,7 +122,7 @@ def test_an_expiry_is_kept_in_utc_and_milliseconds() -> None:
     assert found.expires_at == NOW + timedelta(hours=1)
 
 
-def test_what_is_to_be_delivered_later_has_an_id_of_that_time_and_what_is_due_goes_at_once() -> None:
+def test_what_is_due_later_is_held_under_an_id_of_that_time() -> None:
     later = NOW + timedelta(days=364)
     [found] = submit(recipient="a", deliver_at=(later + timedelta(microseconds=7)).isoformat())
     assert found.deliver_at == later

@@ -36,7 +36,7 @@ async def test_a_key_makes_the_same_id() -> None:
         {"data": {"a": 2}},
     ],
 )
-async def test_a_key_that_was_used_for_other_content_is_422_and_the_same_content_again_is_not(
+async def test_a_used_key_takes_the_same_content_and_no_other(
     other: dict[str, Any],
 ) -> None:
     headers, broker = {"Idempotency-Key": "k"}, Broker()
@@ -53,7 +53,7 @@ async def test_a_key_that_was_used_for_other_content_is_422_and_the_same_content
     assert len(broker.taken) == 4
 
 
-async def test_of_a_batch_or_a_fan_out_under_a_used_key_nothing_else_is_refused() -> None:
+async def test_a_used_key_refuses_only_what_has_changed() -> None:
     headers, broker = {"Idempotency-Key": "k", "Content-Type": "application/x-ndjson"}, Broker()
     lines = [GOOD | {"recipient": name} for name in "abc"]
     changed = [lines[0], lines[1] | {"message": "y"}, lines[2]]
@@ -68,7 +68,7 @@ async def test_of_a_batch_or_a_fan_out_under_a_used_key_nothing_else_is_refused(
         is_problem(await c.post(ONE, json=many | {"message": "y"}, headers={"Idempotency-Key": "k"}), 422)
 
 
-async def test_a_key_is_free_again_when_nothing_was_tried_and_taken_when_it_may_have_arrived() -> None:
+async def test_a_key_is_used_once_its_content_may_have_arrived() -> None:
     broker, headers = Broker(Unavailable("Kafka is down")), {"Idempotency-Key": "k"}
     async with client(broker) as c:
         is_problem(await c.post(ONE, json=GOOD, headers=headers), 503)

@@ -12,7 +12,7 @@ def test_every_process_has_ports_of_its_own() -> None:
     assert wanted["gateway-1"] == 8081
 
 
-def test_servers_outside_are_those_that_this_stack_would_not_start_itself() -> None:
+def test_servers_that_the_stack_would_not_start_are_outside() -> None:
     own = {"CLARION_KAFKA": "127.0.0.1:9092", "CLARION_MONGODB": "mongodb://127.0.0.1:27017/"}
     assert processes.outside(own, {}) == {}
     assert processes.outside(own, own) == {}

@@ -9,7 +9,7 @@ from deploy.local import state
 from deploy.local.errors import StackError
 
 
-def test_a_process_that_got_the_pid_of_another_is_not_taken_for_it() -> None:
+def test_a_process_with_the_pid_of_another_is_not_taken_for_it() -> None:
     mine = state.of(os.getpid())
     assert state.find(mine) is not None
     assert state.find(state.ProcessState(mine.pid, mine.started - 1)) is None

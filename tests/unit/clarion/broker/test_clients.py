@@ -41,7 +41,7 @@ class Starting:
         self.is_open = False
 
 
-async def test_a_client_that_is_cancelled_while_it_starts_leaves_no_connection_open() -> None:
+async def test_a_start_that_is_cancelled_leaves_no_connection_open() -> None:
     client = Starting(answered_after_s=0.05)
     starting = asyncio.create_task(clients.start(client))
     await asyncio.sleep(0.01)
@@ -70,7 +70,7 @@ async def test_why_a_client_does_not_start_is_told() -> None:
         await clients.start(client)
 
 
-async def test_a_consumer_that_stops_while_a_fetch_has_failed_does_not_cancel_who_stops_it() -> None:
+async def test_a_failed_fetch_does_not_cancel_who_stops_the_consumer() -> None:
     consumer = Consumer()
     await clients.stop(consumer)
     assert consumer._client.are_closed

@@ -57,7 +57,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "token" in result.stderr
 
 
-def test_version() -> None:
+def test_the_version_has_three_numbers() -> None:
     assert run("--version").stdout.strip().count(".") == 2
 
 

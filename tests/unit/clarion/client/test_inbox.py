@@ -59,7 +59,7 @@ async def test_a_page_is_asked_with_its_cursor_and_comes_typed() -> None:
     assert {request.headers["authorization"] for request in gateway.requests} == {"Bearer t0"}
 
 
-async def test_marks_go_in_requests_as_large_as_the_server_takes_and_answer_the_last_count() -> None:
+async def test_marks_fill_requests_and_answer_the_last_count() -> None:
     gateway = Gateway((200, {"unread": 9}), (200, {"unread": 8}))
     async with gateway.inbox() as inbox:
         assert await inbox.read(IDS) == 8
@@ -81,7 +81,7 @@ async def test_read_all_asks_until_nothing_is_left() -> None:
     assert gateway.asked() == ["POST http://gateway/v1/inbox/read-all"] * 2
 
 
-async def test_while_the_store_is_away_it_tries_again_until_its_deadline() -> None:
+async def test_while_the_store_is_away_it_retries_until_its_deadline() -> None:
     gateway = Gateway(problem(503), problem(503), (200, {"unread": 3}))
     async with gateway.inbox() as inbox:
         assert await inbox.unread_count() == 3

@@ -26,7 +26,7 @@ async def test_after_its_end_a_client_says_so(key: str) -> None:
             assert await publish(publisher, 3, **more) == "u3"
 
 
-def test_another_event_loop_is_refused_until_it_is_opened_anew_there() -> None:
+def test_a_client_works_in_another_loop_only_if_opened_anew() -> None:
     server = Server()
     publisher = Publisher.http("http://127.0.0.1:1", token="t", deadline_s=0.0)
     inbox = Inbox("http://127.0.0.1:1", token="t", deadline_s=0.0)

@@ -24,7 +24,7 @@ async def test_ten_thousand_published_at_once_are_accepted() -> None:
     assert server.most_open <= REQUESTS
 
 
-async def test_hundreds_under_keys_of_their_own_and_of_the_inbox_take_turns() -> None:
+async def test_hundreds_of_keyed_and_inbox_requests_take_turns() -> None:
     server = Server()
     async with (
         serving(server) as url,

@@ -46,7 +46,7 @@ async def test_whoever_needs_a_token_at_once_waits_for_one_fetch() -> None:
     assert issuer.issued == 1
 
 
-async def test_a_late_refusal_does_not_discard_the_token_that_came_after() -> None:
+async def test_a_late_refusal_does_not_discard_the_newer_token() -> None:
     issuer = Issuer()
     async with issuer.inbox() as inbox, asyncio.timeout(5):
         await inbox.unread_count()

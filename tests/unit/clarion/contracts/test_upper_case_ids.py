@@ -62,7 +62,7 @@ def test_a_receipt_and_a_mark_name_it_in_lower_case() -> None:
         assert frame.ids == [ID]
 
 
-async def test_the_sender_sees_and_takes_back_what_it_names_in_upper_case() -> None:
+async def test_a_sender_may_name_an_id_in_upper_case() -> None:
     broker = Broker()
     async with client(broker) as c:
         assert (await c.get(f"{ONE}/{MINE.id.upper()}")).json()["id"] == MINE.id
@@ -82,7 +82,7 @@ class Marked:
         return Unread(0)
 
 
-async def test_the_inbox_marks_it() -> None:
+async def test_the_inbox_marks_what_is_named_in_upper_case() -> None:
     inbox: Any = Marked()
     shares = InboxLimits(50, (), by_address=True)
     transport = httpx2.ASGITransport(Starlette(routes=inbox_routes(Verifier(SETTINGS), inbox, Budget(), shares)))

@@ -7,7 +7,7 @@ from clarion.resilience.backoff import Backoff
 
 
 @given(st.integers(0, 10_000))
-def test_a_delay_is_anything_up_to_the_doubled_base_and_never_above_the_cap(failures: int) -> None:
+def test_a_delay_is_at_most_the_doubled_base_and_the_cap(failures: int) -> None:
     backoff = Backoff(base_s=0.1, cap_s=10.0)
     ceiling = min(10.0, 0.1 * 2 ** min(failures, 32))
     assert backoff.delay(failures, lambda low, _: low) == 0

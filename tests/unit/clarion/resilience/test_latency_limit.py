@@ -49,7 +49,7 @@ def test_it_stays_within_its_bounds(latencies: list[float], most: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 4))
-def test_the_gate_admits_in_order_and_never_too_many_and_survives_cancellation(seed: int, most: int) -> None:
+def test_the_gate_keeps_order_and_bound_despite_cancellation(seed: int, most: int) -> None:
     chance = random.Random(seed)
     gate = Gate(VegasLimit(most))
     entered: list[int] = []

@@ -48,7 +48,7 @@ async def test_after_the_deadline_the_last_error_comes_out() -> None:
     assert flaky.calls == 1
 
 
-async def test_all_callers_wait_while_the_breaker_is_open_and_the_first_success_frees_them(
+async def test_callers_wait_behind_an_open_breaker_until_a_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("clarion.resilience.retry._breakers", {"server": Breaker(least_calls=5, open_s=0.2)})

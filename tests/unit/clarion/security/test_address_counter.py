@@ -3,7 +3,7 @@
 from clarion.security.address_counter import AddressCounter
 
 
-def test_a_crowd_is_bounded_for_each_address_and_forgotten_when_empty() -> None:
+def test_each_address_has_a_bound_and_is_forgotten_when_empty() -> None:
     addresses = AddressCounter(2)
     for _ in range(2):
         assert not addresses.is_full("a")

@@ -31,7 +31,7 @@ TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
         pytest.param("", [], "", id="a socket without an address"),
     ],
 )
-def test_forwarded_addresses_are_read_from_the_right_through_trusted_proxies(
+def test_forwarded_addresses_count_as_far_as_proxies_are_trusted(
     peer: str, x_forwarded_for: list[str], expected: str
 ) -> None:
     assert client_address(peer, [], x_forwarded_for, TRUSTED) == expected
@@ -52,7 +52,7 @@ def test_the_standard_header_says_the_same(forwarded: list[str], expected: str) 
     assert client_address("10.0.0.1", forwarded, [], TRUSTED) == expected
 
 
-def test_of_two_headers_that_disagree_one_is_forged_and_neither_is_believed() -> None:
+def test_of_two_headers_that_disagree_neither_is_believed() -> None:
     both = ["for=203.0.113.9"], ["203.0.113.9"]
     assert client_address("10.0.0.1", *both, TRUSTED) == "203.0.113.9"
     assert client_address("10.0.0.1", ["for=198.51.100.1"], ["203.0.113.9"], TRUSTED) == "10.0.0.1"

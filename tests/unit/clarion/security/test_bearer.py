@@ -27,7 +27,7 @@ def test_a_token_comes_by_header_or_subprotocol(authorization: str, subprotocols
 
 
 @pytest.mark.parametrize("query", ["token=x", "a=b&access_token=x", "JWT=x", f"q={JWT}", "authorization=Bearer%20x"])
-def test_a_token_in_the_address_is_refused_even_beside_a_good_one_and_not_repeated(query: str) -> None:
+def test_a_token_in_the_address_is_refused_and_not_repeated(query: str) -> None:
     with pytest.raises(TokenError, match="header or a subprotocol") as refused:
         presented(f"Bearer {JWT}", [], query)
     assert "x" not in str(refused.value).split()

@@ -24,7 +24,7 @@ async def test_one_request_after_the_other_is_answered_on_one_socket() -> None:
         assert served.asked == 3
 
 
-async def test_requests_in_front_of_an_answer_are_dropped_and_it_is_the_last() -> None:
+async def test_pipelined_requests_are_dropped_and_the_answer_closes() -> None:
     async with serving(Served()) as served, client(served) as (reader, writer):
         writer.write(1_000 * GET)
         await until(lambda: served.asked == 1)
@@ -66,7 +66,7 @@ async def test_what_is_refused_before_the_application_is_a_problem_too(said: byt
         await is_problem(await reader.read(), status, type_)
 
 
-async def test_an_address_with_too_many_sockets_is_told_by_a_problem_that_any_page_may_read() -> None:
+async def test_an_address_with_too_many_sockets_is_told_by_a_problem() -> None:
     async with serving(Served(), most=1) as served, client(served), client(served) as (reader, _):
         headers = await is_problem(await reader.read(), 429, "limit")
     assert headers["access-control-allow-origin"] == "*"
@@ -74,7 +74,7 @@ async def test_an_address_with_too_many_sockets_is_told_by_a_problem_that_any_pa
 
 
 @pytest.mark.parametrize("most", [1, 2])
-async def test_whoever_sends_much_before_it_reads_gets_the_answer_all_the_same(most: int) -> None:
+async def test_a_client_that_sends_much_first_still_gets_its_answer(most: int) -> None:
     """Too many sockets, or a body where none is read: what is unread when a socket closes would reset it."""
     body = b"x" * 1_000_000
     asked = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -86,7 +86,7 @@ async def test_whoever_sends_much_before_it_reads_gets_the_answer_all_the_same(m
         await is_problem(await reader.read(), *((429, "limit") if most == 1 else (431, "headers-too-large")))
 
 
-async def test_of_an_address_that_is_refused_only_so_many_sockets_linger() -> None:
+async def test_few_refused_sockets_of_an_address_linger() -> None:
     async with serving(Served(), most=2) as served, AsyncExitStack() as clients:
         crowd = [await clients.enter_async_context(client(served)) for _ in range(20)]
         await until(lambda: len(served.state.connections) == 4)

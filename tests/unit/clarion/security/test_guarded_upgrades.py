@@ -55,7 +55,7 @@ async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
         pytest.param(["X-Name: \xc3\xbc\xff"], id="in another encoding"),
     ],
 )
-async def test_an_upgrade_may_have_the_headers_that_any_request_may_have(headers: list[str]) -> None:
+async def test_an_upgrade_may_have_any_headers_a_request_may_have(headers: list[str]) -> None:
     gateway = sockets.Gateway()
     context = TransportContext(gateway, (sockets.ORIGIN,), ())
     asked = sockets.request("Sec-WebSocket-Protocol: clarion.v1, bearer.abc", *headers)
@@ -77,7 +77,7 @@ async def test_an_upgrade_with_a_body_is_refused(field: str) -> None:
     "body", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
 )
 @pytest.mark.parametrize("at", [10, 60, 215, 1_000])
-async def test_an_upgrade_to_http_2_is_ignored_and_the_connection_goes_on(body: bytes, at: int) -> None:
+async def test_an_upgrade_to_http_2_is_ignored_and_http_1_goes_on(body: bytes, at: int) -> None:
     """As Java's client asks for it with the first request of a connection, in one segment or in two."""
     asked = (
         b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
@@ -95,7 +95,7 @@ async def test_an_upgrade_to_http_2_is_ignored_and_the_connection_goes_on(body: 
         assert (served.asked, served.body) == (5, 3 * b"hello")
 
 
-async def test_a_page_of_an_allowed_origin_may_read_why_its_upgrade_is_refused() -> None:
+async def test_an_allowed_page_may_read_why_its_upgrade_is_refused() -> None:
     door, mine = sockets.Gateway(), sockets.request(f"Origin: {sockets.ORIGIN}")
     async with serving(Served(), partial(WebSocketTransport, TransportContext(door, (sockets.ORIGIN,), ()))) as served:
         for said, status, type_, refused in [

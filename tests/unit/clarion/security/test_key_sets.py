@@ -28,7 +28,7 @@ async def test_a_key_is_fetched_once_however_many_ask_and_kept() -> None:
         assert issuer.asked == 1
 
 
-async def test_an_old_set_is_refreshed_while_its_keys_stay_good_and_a_withdrawn_one_is_gone() -> None:
+async def test_a_refresh_holds_nobody_up_and_drops_withdrawn_keys() -> None:
     async with serving() as issuer:
         clock = Clock()
         keys = KeySet(issuer.url, clock)
@@ -44,7 +44,7 @@ async def test_an_old_set_is_refreshed_while_its_keys_stay_good_and_a_withdrawn_
             await keys.key("one", "RS256")
 
 
-async def test_unknown_keys_are_remembered_and_together_cause_few_fetches() -> None:
+async def test_unknown_keys_are_remembered_and_cause_few_fetches() -> None:
     async with serving() as issuer:
         clock = Clock()
         keys = KeySet(issuer.url, clock)
@@ -64,7 +64,7 @@ async def test_unknown_keys_are_remembered_and_together_cause_few_fetches() -> N
         assert len(keys._unknown) == key_sets._UNKNOWN
 
 
-async def test_an_issuer_that_is_away_is_asked_again_with_backoff_and_its_keys_stay_good_for_a_day() -> None:
+async def test_keys_stay_good_for_a_day_while_their_issuer_is_away() -> None:
     async with serving() as issuer:
         clock = Clock()
         keys = KeySet(issuer.url, clock)
@@ -88,7 +88,7 @@ async def test_an_issuer_that_is_away_is_asked_again_with_backoff_and_its_keys_s
             await keys.key("one", "RS256")
 
 
-async def test_a_set_that_is_none_or_too_large_is_a_failure_as_any_other() -> None:
+async def test_a_set_too_large_or_out_of_reach_is_unavailable() -> None:
     async with serving() as issuer:
         issuer.keys = ["x" * 300_000]
         with pytest.raises(KeysUnavailable):

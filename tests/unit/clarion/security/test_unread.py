@@ -32,7 +32,7 @@ async def test_the_system_keeps_little_of_an_answer_that_nobody_reads() -> None:
 
 
 @pytest.mark.parametrize("asked", [GET, GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")])
-async def test_of_answers_that_an_address_does_not_read_few_are_kept_and_readers_go_on(asked: bytes) -> None:
+async def test_few_unread_answers_are_kept_and_readers_still_served(asked: bytes) -> None:
     async with serving(Served(size=LARGE), most_unread=3) as served, AsyncExitStack() as clients:
         served.gate.set()
         crowd = [await clients.enter_async_context(client(served)) for _ in range(10)]

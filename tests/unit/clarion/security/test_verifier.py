@@ -66,7 +66,7 @@ def signed(key: Any, algorithm: str, kid: str | None = None) -> str:
     return jwt.encode(claims, key, algorithm, headers={"kid": kid} if kid else None)
 
 
-async def test_each_kind_of_key_signs_with_its_own_algorithm_even_under_one_name() -> None:
+async def test_each_kind_of_key_has_its_algorithm_even_under_one_name() -> None:
     async with serving() as issuer:
         issuer.keys = [
             jwk("one"),
@@ -85,7 +85,7 @@ async def test_each_kind_of_key_signs_with_its_own_algorithm_even_under_one_name
 
 
 @pytest.mark.parametrize(("kid_of_key", "kid_of_token"), [(None, None), (None, "x"), ("x", None), ("x", "x")])
-async def test_of_a_set_of_one_key_it_is_that_one_unless_both_name_another(
+async def test_the_only_key_is_taken_unless_both_sides_name_another(
     kid_of_key: str | None, kid_of_token: str | None
 ) -> None:
     async with serving() as issuer:
@@ -100,7 +100,7 @@ async def test_of_a_set_of_one_key_it_is_that_one_unless_both_name_another(
                 await verify(signed(PRIVATE, "RS256", "another"))
 
 
-async def test_a_key_without_a_name_that_was_replaced_is_fetched_when_the_old_one_does_not_fit() -> None:
+async def test_a_replaced_key_without_a_name_is_fetched() -> None:
     async with serving() as issuer:
         issuer.keys = [{name: value for name, value in jwk("x").items() if name != "kid"}]
         verifier = Verifier(Settings(env="dev", jwks_url=issuer.url))

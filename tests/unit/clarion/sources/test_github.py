@@ -64,7 +64,7 @@ def test_the_sample_tells_of_most_kinds_within_every_limit(capsys: pytest.Captur
     assert nobody > 0
 
 
-def test_assigned() -> None:
+def test_an_assignment_tells_the_assignee() -> None:
     payload = find("issues", "assigned")
     payload["assignee"] = person("ann")
     assert told("issues", payload) == {"ann": "assigned"}
@@ -79,7 +79,7 @@ def test_a_review_is_requested_of_the_reviewer_and_is_high() -> None:
     assert one.data["number"] == 2
 
 
-def test_a_comment_tells_the_author_and_whom_it_mentions_and_not_its_writer() -> None:
+def test_a_comment_tells_author_and_mentioned_but_not_its_writer() -> None:
     payload = find("issue_comment", "created")
     payload["issue"]["user"] = person("ann")
     payload["comment"]["body"] = "What do you think, @bob? `@eve` said no, mail me@example.org, cc @Codertocat @ann"
@@ -121,7 +121,7 @@ def test_organizations_and_bots_read_no_notifications() -> None:
         assert told("issues", payload, own=True) == {}
 
 
-def test_the_same_delivery_makes_the_same_ids_and_another_makes_others() -> None:
+def test_ids_are_the_same_for_the_same_delivery_only() -> None:
     payload = find("issues", "assigned")
 
     def ids(delivery: str) -> list[str | None]:
@@ -134,7 +134,7 @@ def test_every_kind_has_a_lane() -> None:
     assert set(LANE_OF.values()) == set(Lane)
 
 
-def test_mentions() -> None:
+def test_mentions_are_found_outside_of_code_and_addresses() -> None:
     assert mentions("@a, (@b-c) and @a; not a@b.example, x/@y, ```\n@d\n``` or `@e`") == ["a", "b-c"]
 
 

@@ -92,7 +92,7 @@ def fields(entry: New, lane: Lane) -> dict[str, Any]:
 
 
 @given(st.lists(new, max_size=4), st.sampled_from(LANES))
-def test_a_document_holds_what_the_drivers_encoder_makes_of_its_fields(entries: list[New], lane: Lane) -> None:
+def test_a_document_is_what_the_drivers_encoder_would_make(entries: list[New], lane: Lane) -> None:
     made = raw_documents.encode(entries, lane, NOW, KEEP_UNTIL)
     for entry, document in zip(entries, made, strict=True):
         expected = bson.decode(bson.encode(fields(entry, lane)), OPTIONS)

@@ -25,7 +25,7 @@ class Process:
         return False
 
 
-def test_connections_leave_some_for_the_admin_port_and_the_servers() -> None:
+def test_connections_leave_files_for_the_admin_port_and_servers() -> None:
     process = Process()
     assert sum(process.connect() for _ in range(400)) == SIZE - 64 - 30
     process.files.look()
@@ -34,7 +34,7 @@ def test_connections_leave_some_for_the_admin_port_and_the_servers() -> None:
     assert process.connect()
 
 
-def test_the_shortage_is_told_once_and_is_over_when_nobody_was_refused_for_a_while() -> None:
+def test_a_shortage_is_told_once_and_ends_when_none_is_refused() -> None:
     process = Process()
     assert process.files.shortage() == ""
     with capture_logs() as logs:

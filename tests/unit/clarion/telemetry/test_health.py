@@ -23,7 +23,7 @@ async def test_a_probe_that_fails_or_hangs_means_down_and_recovers() -> None:
     assert seen == [None, False, True]
 
 
-def test_what_a_server_refuses_degrades_a_process_and_leaves_it_ready_and_alive() -> None:
+def test_what_a_server_refuses_degrades_and_leaves_it_ready() -> None:
     health, said = Health("test", started=True), ["Kafka refuses it"]
     health.troubles.append(lambda: said[0])
     assert health.status() == ("degraded", said)

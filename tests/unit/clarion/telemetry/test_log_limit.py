@@ -25,7 +25,7 @@ def counted() -> float:
     return value.get()
 
 
-def test_a_flood_of_dead_letters_is_a_few_lines_with_the_number_of_the_rest_and_each_is_counted() -> None:
+def test_a_flood_of_dead_letters_is_a_few_lines_and_a_number() -> None:
     stream = io.StringIO()
     before: float = counted()
     with logging_to(stream, service="low", level="info"):
@@ -40,7 +40,7 @@ def test_a_flood_of_dead_letters_is_a_few_lines_with_the_number_of_the_rest_and_
     assert counted() == before + FLOOD + 1
 
 
-def test_each_kind_has_its_own_minute_and_what_is_remembered_is_bounded() -> None:
+def test_each_kind_has_its_own_minute_and_kinds_are_bounded() -> None:
     limit = LogLimit()
     assert sum(limit.admits({"event": "e", "topic": "a"}, 0.0) for _ in range(50)) == FEW
     assert limit.admits({"event": "e", "topic": "b"}, 30.0)

@@ -18,7 +18,7 @@ from clarion.telemetry.logs import logging_to
 TOKEN = "ey.secret.token"
 
 
-def test_logs_are_json_lines_with_the_service_and_a_librarys_complaint_comes_once() -> None:
+def test_logs_are_json_lines_and_libraries_complain_once() -> None:
     out = io.StringIO()
     with logging_to(out, service="test", level="info"):
         structlog.get_logger("mine").info("hello", n=1)

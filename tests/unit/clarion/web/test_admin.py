@@ -25,7 +25,7 @@ async def test_ready_only_after_the_start_and_not_while_draining() -> None:
     assert (await get(health, "/healthz/live")).status_code == 200
 
 
-async def test_a_dependency_that_is_down_degrades_and_leaves_ready_and_alive() -> None:
+async def test_a_dependency_that_is_down_degrades_and_leaves_it_ready() -> None:
     health = Health("test", started=True)
     health.dependency("kafka").seen("no answer")
     assert (await get(health, "/healthz/ready")).status_code == 200
@@ -36,7 +36,7 @@ async def test_a_dependency_that_is_down_degrades_and_leaves_ready_and_alive() -
     assert (await get(health, "/health/status")).text == "degraded"
 
 
-async def test_a_failure_only_a_restart_mends_is_503_for_live_and_health() -> None:
+async def test_a_failure_that_needs_a_restart_is_503_to_the_probes() -> None:
     health = Health("test", started=True, failures=[lambda: "stuck"])
     assert (await get(health, "/healthz/live")).status_code == 503
     assert (await get(health, "/health")).status_code == 503

@@ -29,7 +29,7 @@ def claims(user: str, issued: float) -> Claims:
     return Claims(user, frozenset(), issued + 3_600, issued)
 
 
-def test_tokens_issued_before_the_next_second_are_refused_and_later_ones_are_not() -> None:
+def test_tokens_from_before_the_next_second_are_refused() -> None:
     tokens_from = seconds_after(NOW)
     assert tokens_from == datetime(2026, 1, 1, 12, 0, 1, tzinfo=UTC)
     known = revoked()
@@ -40,7 +40,7 @@ def test_tokens_issued_before_the_next_second_are_refused_and_later_ones_are_not
     assert not known.refuses(claims("bob", 0))
 
 
-def test_a_token_whose_issuers_clock_is_ahead_does_not_outlive_the_revocation() -> None:
+def test_a_token_by_a_clock_ahead_does_not_outlive_a_revocation() -> None:
     known, tokens_from = revoked(), seconds_after(NOW)
     known.today = NOW.timestamp
     known.note("ann", tokens_from)
@@ -94,7 +94,7 @@ class Stored:
         return self.found
 
 
-async def test_a_token_is_judged_without_the_store_once_all_that_is_revoked_is_known(
+async def test_the_store_is_not_asked_once_all_revocations_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = revoked()
@@ -107,7 +107,7 @@ async def test_a_token_is_judged_without_the_store_once_all_that_is_revoked_is_k
     assert known.decides(bob)
 
 
-async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judged_without_the_store(
+async def test_tokens_older_than_what_is_kept_are_left_to_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = revoked()
@@ -123,7 +123,7 @@ async def test_when_more_is_revoked_than_is_kept_only_tokens_since_then_are_judg
     assert known.decides(claims("bob", first + 1))
 
 
-async def test_when_more_is_revoked_between_two_looks_than_one_brings_the_same_holds(
+async def test_tokens_older_than_what_a_look_brings_are_left_to_it_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known, store, heard = revoked(), Stored({}), asyncio.Event()

@@ -34,7 +34,7 @@ def test_each_wrong_is_found() -> None:
     assert wrongs([A, B, A]) == {"out of order": ["a"], "twice after the SDK": ["a"]}
 
 
-def test_what_a_device_found_where_it_was_told_to_look_is_not_lost() -> None:
+def test_what_a_device_was_told_to_look_for_is_not_lost() -> None:
     told, not_told = Had("ann", [A], frozenset({"b"})), Had("ann", [A])
     assert not any(judge(PUBLISHED, [], [told, Had("bob", [], frozenset({"c"}))]).wrongs().values())
     assert judge(PUBLISHED, [], [told, not_told]).lost == ["b"]
@@ -58,7 +58,7 @@ def batch(tag: int, *ids: str, unstored: bool = False) -> Batch:
     return Batch(tag, [msgspec.Raw(msgspec.json.encode({"id": id_} | rest | place)) for id_ in ids], None)
 
 
-async def test_what_comes_again_on_the_wire_is_counted_but_not_what_came_early() -> None:
+async def test_repeats_on_the_wire_are_counted_but_not_early_items() -> None:
     watched = Watched(["http://gateway"], "t", lambda _: None, lambda _: None)
     watched._on_frame(batch(1, "a", unstored=True))
     watched._on_frame(batch(2, "a", "b"))

@@ -16,7 +16,7 @@ def _letter(reason: str = "undecodable", error: str = "the record is empty") -> 
     return Letter(*PLACE, reason, error)
 
 
-def test_one_letter_that_names_the_cause_is_what_a_bad_record_costs() -> None:
+def test_one_letter_that_names_the_cause_is_as_it_should_be() -> None:
     assert not any(letters.judge({PLACE: _bad("empty")}, [_letter()]).wrongs().values())
 
 

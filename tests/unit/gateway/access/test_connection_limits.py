@@ -29,7 +29,7 @@ def enter(connection_limits: ConnectionLimits, address: str) -> Refusal | None:
     return refusal
 
 
-def test_an_address_and_the_node_have_limits_and_whoever_leaves_makes_room() -> None:
+def test_an_address_and_the_node_have_limits_until_one_leaves() -> None:
     connection_limits = door_of(Clock(), connections=3, connections_per_ip=2, upgrades_per_s=0)
     assert [enter(connection_limits, "a") for _ in range(2)] == [None, None]
     crowded = enter(connection_limits, "a")
@@ -46,7 +46,7 @@ def test_an_address_and_the_node_have_limits_and_whoever_leaves_makes_room() -> 
     assert len(connection_limits) == 3
 
 
-def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_out() -> None:
+def test_a_storm_enters_at_the_rate_and_the_rest_is_spread_out() -> None:
     clock = Clock()
     connection_limits = door_of(clock, upgrades_per_s=500, connections_per_ip=0)
     refusals = [refusal for _ in range(5_000) if (refusal := enter(connection_limits, "a"))]
@@ -63,7 +63,7 @@ def test_a_storm_comes_in_at_the_rate_and_the_rest_is_told_to_come_back_spread_o
     assert len(connection_limits) == 50 + 500
 
 
-def test_an_address_has_a_rate_of_its_own_and_takes_no_turns_of_others_beyond_it() -> None:
+def test_an_address_beyond_its_rate_takes_no_turns_of_others() -> None:
     clock = Clock()
     connection_limits = door_of(clock, upgrades_per_s=500, upgrades_per_s_per_ip=50, connections_per_ip=100)
     outcomes: list[Refusal | None] = []

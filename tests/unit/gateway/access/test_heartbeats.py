@@ -91,7 +91,7 @@ def test_a_ping_comes_every_ping_time_while_it_is_answered(clock: Clock) -> None
     assert transport.codes == []
 
 
-def test_whoever_does_not_answer_is_closed_in_time_and_then_cut_off(clock: Clock) -> None:
+def test_a_client_that_answers_no_ping_is_closed_then_cut_off(clock: Clock) -> None:
     _, transport = clock.connect()
     until_pinged(clock, transport)
     clock.run(PONG_S - 1)
@@ -104,7 +104,7 @@ def test_whoever_does_not_answer_is_closed_in_time_and_then_cut_off(clock: Clock
     assert transport.is_aborted
 
 
-def test_whoever_answers_by_post_is_not_closed_while_its_answer_may_be_on_its_way(clock: Clock) -> None:
+def test_an_answer_by_post_is_waited_for_while_it_may_be_coming(clock: Clock) -> None:
     connection, transport = clock.connect()
     connection.by_post = True
     until_pinged(clock, transport)
@@ -119,7 +119,7 @@ def test_whoever_answers_by_post_is_not_closed_while_its_answer_may_be_on_its_wa
 
 
 @pytest.mark.parametrize("token_s", [3.0, PING_S * 2 + 5])
-def test_a_token_ends_its_connection_within_two_seconds_whatever_else_is_due(clock: Clock, token_s: float) -> None:
+def test_a_token_ends_its_connection_within_two_seconds(clock: Clock, token_s: float) -> None:
     connection, transport = clock.connect(token_s=token_s)
     for _ in range(int(token_s) - 1):
         clock.run(1)
@@ -129,7 +129,7 @@ def test_a_token_ends_its_connection_within_two_seconds_whatever_else_is_due(clo
     assert transport.codes == [4401]
 
 
-def test_a_new_token_keeps_it_and_asks_for_no_answer_before_its_time(clock: Clock) -> None:
+def test_a_new_token_keeps_the_connection_and_hurries_no_pong(clock: Clock) -> None:
     connection, transport = clock.connect()
     until_pinged(clock, transport)
     assert connection.claims is not None

@@ -44,7 +44,7 @@ def test_a_since_of_the_last_day_is_looked_back_to() -> None:
     ],
 )
 @pytest.mark.parametrize("cursors", [{Lane.HIGH: (0, 7)}, {}])
-def test_what_others_acknowledged_before_is_looked_for_a_day_back_and_told(
+def test_an_unusable_since_is_looked_back_for_a_day_and_told(
     since: str | None, cursors: dict[Lane, tuple[int, int]]
 ) -> None:
     if since is None and not cursors:
@@ -85,12 +85,12 @@ async def test_what_was_kept_for_others_counts_for_nothing(user: str, deployment
     assert found == Trusted(Resume(), acknowledges=False, forget=[Lane.HIGH, Lane.LOW], is_foreign=True)
 
 
-async def test_a_cursor_above_its_lane_is_forgotten_and_the_others_count() -> None:
+async def test_a_cursor_above_its_lane_is_forgotten_and_others_count() -> None:
     found = await trust(MINE, "ann", "d1", asking({Lane.LOW}))
     assert found.frame.cursors == {Lane.HIGH: (0, 7)}
     assert found.frame.since == MINE.since
     assert (found.acknowledges, found.forget, found.is_foreign) == (True, [Lane.LOW], False)
 
 
-async def test_while_nobody_knows_where_lanes_end_no_cursor_acknowledges() -> None:
+async def test_no_cursor_acknowledges_while_lane_ends_are_unknown() -> None:
     assert await trust(MINE, "ann", "d1", asking(None)) == Trusted(MINE, acknowledges=False, forget=[])

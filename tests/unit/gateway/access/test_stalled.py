@@ -120,7 +120,7 @@ def expected(day: Day) -> dict[Lane, list[bytes]]:
     return {lane: [item.body for item in items] for lane, items in day.stored.items()}
 
 
-def test_a_client_that_handles_nothing_for_an_hour_gets_its_credit_and_afterwards_everything(
+def test_a_client_without_acks_gets_its_credit_and_later_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     day, reader = Day(monkeypatch), Reader()
@@ -137,7 +137,7 @@ def test_a_client_that_handles_nothing_for_an_hour_gets_its_credit_and_afterward
     assert day.everything_from(reader, said) == expected(day)
 
 
-def test_a_client_that_reads_nothing_for_an_hour_fills_a_buffer_is_cut_off_and_gets_everything_when_it_is_back(
+def test_a_client_that_reads_nothing_is_cut_off_without_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     day, reader = Day(monkeypatch), Reader()
@@ -152,7 +152,7 @@ def test_a_client_that_reads_nothing_for_an_hour_fills_a_buffer_is_cut_off_and_g
     assert day.everything_from(back, day.bodies(back.read())) == expected(day)
 
 
-def test_whoever_marks_and_reads_no_answers_is_closed_and_gathers_nothing() -> None:
+def test_a_client_that_reads_no_refusals_is_closed() -> None:
     reader = Reader()
     reader.connection.refuse("busy", "not taken")
     assert [frame for frame in reader.read() if isinstance(frame, frames.Error)] == [frames.Error("busy", "not taken")]

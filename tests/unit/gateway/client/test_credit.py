@@ -20,7 +20,7 @@ def test_bulk_without_credit_leaves_urgent_live() -> None:
     assert [len(pushed) for pushed in urgent] == [1] * CREDIT_URGENT_ITEMS + [0]
 
 
-def test_large_bodies_are_let_go_of_once_they_are_sent_and_count_until_they_are_acknowledged() -> None:
+def test_large_bodies_are_dropped_once_sent_but_count_till_acked() -> None:
     """A client that stalls costs what its socket's buffers hold, not its credit in bytes too."""
     feed, large = live_feed(), item(Lane.HIGH, 1, size=5_000)
     assert push(feed, large) == [large]
@@ -29,7 +29,7 @@ def test_large_bodies_are_let_go_of_once_they_are_sent_and_count_until_they_are_
     assert feed.in_flight() == (0, 0)
 
 
-def test_an_acknowledgement_of_what_was_never_sent_is_a_violation_and_a_late_one_is_nothing() -> None:
+def test_an_ack_of_what_was_never_sent_is_a_violation() -> None:
     feed = live_feed()
     push(feed, item(Lane.HIGH, 1))
     push(feed, item(Lane.HIGH, 2))

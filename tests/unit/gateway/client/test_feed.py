@@ -16,7 +16,7 @@ def test_reads_are_urgent_first() -> None:
     assert lanes == list(LANES)
 
 
-def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live() -> None:
+def test_a_mark_after_a_read_keeps_the_lane_from_going_live() -> None:
     """D-live-mark: the read may have been answered before that item was stored."""
     feed = Feed(opened=NOW, since=NOW)
     issued = feed.next_read()
@@ -29,7 +29,7 @@ def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live
     assert feed.read(again, [item(issued.lane, 5)]) == [item(issued.lane, 5)]
 
 
-def test_an_exhausted_read_passes_over_marks_of_what_was_retracted() -> None:
+def test_an_exhausted_read_passes_marks_of_what_was_retracted() -> None:
     """D-mark-passed: else the connection would wait for ever for what does not come."""
     feed = Feed(opened=NOW, since=NOW)
     push(feed, item(Lane.URGENT, 5))
@@ -54,7 +54,7 @@ def test_since_moves_only_while_every_lane_is_live() -> None:
     assert feed.advance_since(NOW) == later
 
 
-def test_a_read_that_was_under_way_when_something_was_missed_does_not_make_a_lane_live() -> None:
+def test_a_read_from_before_a_miss_makes_no_lane_live() -> None:
     feed = Feed(opened=NOW, since=NOW)
     issued = feed.next_read()
     assert issued is not None

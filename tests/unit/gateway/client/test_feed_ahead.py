@@ -13,7 +13,7 @@ from services.gateway.client.feed import START, Feed
 from tests.unit.gateway.client.feeds import NOW, found, item, live_feed, push
 
 
-def test_what_was_found_beyond_the_credit_follows_when_credit_returns_and_the_lane_is_live_once_all_is_sent() -> None:
+def test_what_was_found_beyond_credit_follows_once_it_returns() -> None:
     feed, many = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n) for n in range(100)]
     assert found(feed, *many) == many[:CREDIT_ITEMS]
     assert feed.more() is None, "nothing without credit"
@@ -42,7 +42,7 @@ def test_what_was_kept_ahead_waits_while_urgent_is_to_be_read() -> None:
     assert (issued.lane, issued.after) == (Lane.LOW, ITEMS_PER_RECORD - 1), "read again from there"
 
 
-def test_what_was_missed_goes_out_by_the_frame_however_few_are_acknowledged_at_a_time() -> None:
+def test_what_was_missed_goes_out_by_the_full_frame() -> None:
     feed, many = live_feed(), [item(Lane.LOW, n) for n in range(500)]
     feed.resume({Lane.LOW: START}, None)
     for n in range(20):  # each in a frame of its own
@@ -73,7 +73,7 @@ def test_what_is_urgent_and_missed_waits_for_no_full_frame() -> None:
     assert feed.next_read() is None, "one of credit is left for the others, and that is too little"
 
 
-def test_of_large_items_only_as_many_are_kept_as_credit_takes_at_once() -> None:
+def test_no_large_items_are_kept_beyond_the_credit() -> None:
     feed, large = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n, size=30_000) for n in range(20)]
     fitting = CREDIT_BYTES // 30_000
     assert found(feed, *large) == large[:fitting]
@@ -84,7 +84,7 @@ def test_of_large_items_only_as_many_are_kept_as_credit_takes_at_once() -> None:
     assert (issued.lane, issued.after) == (Lane.URGENT, fitting - 1), "not live: there is more to read"
 
 
-def test_a_client_that_resumes_late_is_not_fed_from_what_was_read_for_it_as_a_fresh_one() -> None:
+def test_a_late_resume_discards_what_was_read_as_for_a_fresh_one() -> None:
     """It has to look back further: what another device acknowledged in between was not asked for."""
     feed, many = Feed(opened=NOW, since=NOW), [item(Lane.URGENT, n) for n in range(100)]
     found(feed, *many)

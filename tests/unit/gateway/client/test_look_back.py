@@ -8,7 +8,7 @@ from services.gateway.client.feed import DELIVERED_REPLAYS, LOOK_BACK_MOST, Feed
 from tests.unit.gateway.client.feeds import NOW, item, live_feed, push
 
 
-def test_a_fresh_feed_looks_five_seconds_back_and_a_resumed_one_fifteen_minutes() -> None:
+def test_a_resumed_feed_looks_back_further_than_a_fresh_one() -> None:
     fresh = Feed(opened=NOW, since=NOW)
     assert fresh.delivered_since() == NOW - timedelta(seconds=5)
     resumed = Feed(opened=NOW, since=NOW)
@@ -20,7 +20,7 @@ def test_a_fresh_feed_looks_five_seconds_back_and_a_resumed_one_fifteen_minutes(
     assert [read.after for read in reads] == [-1, -1, -1, 7]
 
 
-def test_whoever_was_behind_and_is_live_may_fall_behind_once_more() -> None:
+def test_who_is_live_again_may_fall_behind_as_far_once_more() -> None:
     """Of what other devices acknowledged, the limit is for each time: a device that is often slow misses nothing."""
     feed = live_feed()
     feed.fall_behind()
@@ -50,7 +50,7 @@ def test_whoever_has_nothing_waiting_goes_live_without_a_read() -> None:
     assert push(feed, item(Lane.LOW, 1)) == [item(Lane.LOW, 1)]
 
 
-def test_a_lane_in_which_something_is_pending_or_came_or_was_delivered_beyond_the_cursor_has_to_read() -> None:
+def test_only_lanes_with_something_to_send_have_to_read() -> None:
     feed = Feed(opened=NOW, since=NOW)
     feed.resume({Lane.HIGH: 7, Lane.NORMAL: 7}, NOW)
     asked = feed.look_back()
@@ -61,7 +61,7 @@ def test_a_lane_in_which_something_is_pending_or_came_or_was_delivered_beyond_th
     assert reads == [Lane.URGENT, Lane.NORMAL, Lane.LOW]
 
 
-def test_an_answer_is_worth_nothing_once_something_was_missed_or_the_client_looks_back_further() -> None:
+def test_an_answer_from_before_a_miss_or_resume_makes_none_live() -> None:
     fell = Feed(opened=NOW, since=NOW)
     asked = fell.look_back()
     assert asked is not None

@@ -29,7 +29,7 @@ def read(connection: Connection) -> None:
     assert issued.lane is Lane.URGENT
 
 
-def test_what_is_held_counts_from_the_claim_on_and_ends_with_what_is_left() -> None:
+def test_bytes_count_from_the_claim_until_all_is_sent() -> None:
     held, connection = Prefetch(), behind()
     assert held.claim(connection)
     assert held.bytes == AHEAD_BYTES
@@ -62,7 +62,7 @@ def test_without_room_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held.bytes == AHEAD_BYTES
 
 
-def test_whoever_does_not_come_for_it_soon_loses_it_and_who_is_being_read_for_does_not() -> None:
+def test_what_was_read_ahead_is_let_go_of_after_a_while() -> None:
     held, slow, reading = Prefetch(), behind(), behind()
     for connection in (slow, reading):
         assert held.claim(connection)

@@ -17,7 +17,7 @@ def behind() -> Connection:
     return Connection(Nowhere(), Feed(NOW, NOW))
 
 
-def test_who_is_behind_in_the_urgent_lane_is_read_for_first_and_each_kind_in_order() -> None:
+def test_clients_behind_in_urgent_are_read_for_first() -> None:
     reads, connections = ReadScheduler(PER_S), [behind() for _ in range(4)]
     for place, connection in enumerate(connections):
         reads.put(connection, is_urgent=place % 2 == 1)

@@ -65,7 +65,7 @@ def test_syncs_to_a_full_socket_become_one_resync() -> None:
     assert written == [frames.Resync()]
 
 
-def test_syncs_before_hello_become_one_resync_after_it_since_its_count_may_be_older() -> None:
+def test_syncs_before_hello_become_one_resync_after_it() -> None:
     rooms = Rooms(PER_USER)
     connection, written = device()
     rooms.join(connection)

@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SETTINGS = Settings(env="dev", partitions_lane=4, generation=2)
 
 
-async def test_a_look_that_does_not_come_to_its_end_is_counted_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_look_that_fails_is_counted_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: Iterator[BaseException | None] = iter([None, TimeoutError(), ValueError(), None, asyncio.CancelledError()])
 
     async def look(_: SafetyNet, __: datetime) -> None:
@@ -66,7 +66,7 @@ def test_who_is_live_and_has_acknowledged_all_is_quiet() -> None:
 
 
 @pytest.mark.parametrize("why", ["not live", "not present", "closing", "paused"])
-def test_who_is_not(why: str) -> None:
+def test_who_is_behind_absent_or_paused_is_not_quiet(why: str) -> None:
     connection = quiet()
     match why:
         case "not live":
@@ -92,7 +92,7 @@ def test_only_what_its_lane_has_committed_was_emitted() -> None:
     assert _is_below(one, {its: Commit(1)}, anew, SETTINGS), "the store knows that the topic was made anew"
 
 
-def test_in_a_topic_that_has_grown_what_was_committed_counts_by_the_generation_of_then() -> None:
+def test_commits_of_before_a_growth_count_by_their_generation() -> None:
     one = Undelivered("a", "ann", Lane.HIGH, order.pack(2, 7), b"{}")
     grown = {"notifications.high": Placing(3, 8)}
     its = Partition("notifications.high", partition_of("ann", 8))

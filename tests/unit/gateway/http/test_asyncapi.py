@@ -40,7 +40,7 @@ FIELDS = {
 }
 
 
-def test_every_reference_leads_somewhere_and_every_close_code_is_explained() -> None:
+def test_references_lead_somewhere_and_close_codes_are_explained() -> None:
     whole, text = _written()
     found = set(re.findall(r'"\$ref":"#/([^"]+)"', text))
     assert "components/messages/batch" in found
@@ -59,7 +59,7 @@ def test_every_part_has_what_it_must_and_nothing_that_it_may_not(place: str) -> 
         assert must <= set(part) <= must | may
 
 
-def test_each_message_is_said_by_one_side_on_the_channel_that_has_it() -> None:
+def test_each_message_is_said_by_one_side_on_its_channel() -> None:
     whole, _ = _written()
     assert whole["asyncapi"] == "3.0.0"
     said: list[str] = []

@@ -89,7 +89,7 @@ async def test_production_has_no_dev_routes(method: str, path: str) -> None:
         assert (await http.request(method, path, json=ADA)).status_code == 404
 
 
-async def test_dev_offers_users_and_mints_a_token_that_may_only_subscribe() -> None:
+async def test_dev_offers_users_and_tokens_that_only_subscribe() -> None:
     async with client() as http:
         assert (await http.get("/dev/config")).json() == {"dev": True, "users": ["ada", "bob"]}
         answer = await http.post("/dev/token", json=ADA)

@@ -23,7 +23,7 @@ def test_a_user_may_ask_as_often_as_send_frames_on_a_socket() -> None:
     shares.take_turn("bob")
 
 
-def test_pages_that_nobody_reads_are_few_for_a_user_and_for_an_address() -> None:
+def test_few_pages_of_a_user_and_of_an_address_are_under_way() -> None:
     shares = InboxLimits(50, (), by_address=True)
     of_ann = [shares.enter("ann", asking(f"10.0.0.{n}")) for n in range(PAGES_OF_USER)]
     with pytest.raises(Refused, match="of a user are under way"):
@@ -55,7 +55,7 @@ async def _receive() -> Any:
     raise AssertionError("a page is sent, nothing is read")
 
 
-async def test_a_page_goes_in_pieces_and_its_share_is_free_when_the_last_is_on_its_way() -> None:
+async def test_a_page_goes_in_pieces_and_frees_its_share_at_the_last() -> None:
     shares, page = InboxLimits(50, (), by_address=True), bytes(range(256)) * 4_000
     reader = Reader()
     answer = SlotResponse(shares.enter("ann", asking("a")), page, headers={"x-a": "b"}, media_type="application/json")

@@ -29,7 +29,7 @@ def test_while_kafka_does_not_answer_no_time_passes() -> None:
     assert end.until_ms == 1_000
 
 
-def test_an_answer_that_a_gateway_slept_over_says_nothing_of_the_time_of_its_sleep() -> None:
+def test_an_answer_slept_over_says_nothing_of_the_sleep() -> None:
     end = ReadProgress()
     end.look(1_000, True)
     end.look(3_600_000, True)

@@ -12,7 +12,7 @@ from services.gateway.mailbox.session_writer import BATCH, SessionNotes, Session
 LEASE = Lease(mailbox=3, owner="me", epoch=7, renewals=0)
 
 
-def test_a_later_note_replaces_an_earlier_one_and_moves_to_the_end() -> None:
+def test_a_later_note_replaces_an_earlier_one_and_goes_last() -> None:
     notes = SessionNotes(LEASE)
     for user, is_present in (("ann", True), ("bob", True), ("ann", False)):
         notes.note(user, is_present)
@@ -22,7 +22,7 @@ def test_a_later_note_replaces_an_earlier_one_and_moves_to_the_end() -> None:
     assert not notes.wanted
 
 
-def test_sequences_grow_from_write_to_write_and_name_mailbox_and_epoch() -> None:
+def test_sequences_grow_and_writes_name_mailbox_and_epoch() -> None:
     notes = SessionNotes(LEASE)
     notes.note("ann", True)
     _, (present,) = notes.take()
@@ -44,7 +44,7 @@ def test_a_storm_is_written_in_bounded_batches() -> None:
     assert len(notes.take()[1]) == 1
 
 
-async def test_what_arrivals_have_waiting_is_asked_once_a_batch_since_the_earliest_of_a_users_connections() -> None:
+async def test_arrivals_of_a_batch_are_looked_up_together() -> None:
     asked: list[Mapping[str, datetime | None]] = []
     written: list[int] = []
 

@@ -32,9 +32,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=40), st.booleans())
-def test_each_user_s_receipts_come_out_once_and_in_order_also_when_some_come_back(
-    steps: list[Receipt | int], comes_back: bool
-) -> None:
+def test_each_users_receipts_come_out_once_and_in_order(steps: list[Receipt | int], comes_back: bool) -> None:
     queue = ReceiptQueue()
     put: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
     got: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
@@ -58,7 +56,7 @@ def test_each_user_s_receipts_come_out_once_and_in_order_also_when_some_come_bac
     assert len(queue) == 0
 
 
-def test_what_waits_falls_together_but_not_with_what_is_on_its_way() -> None:
+def test_waiting_receipts_merge_but_not_with_those_under_way() -> None:
     queue = ReceiptQueue()
     for n in range(50):
         queue.put(receipt("ann", first=n))

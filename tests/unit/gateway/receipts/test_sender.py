@@ -107,7 +107,7 @@ async def test_what_thousands_acknowledge_in_turn_falls_together_too(monkeypatch
     assert {one.session for one in sent} == {connection.session for connection in users}
 
 
-async def test_while_kafka_is_known_to_be_away_receipts_are_folded_at_once_and_told_when_it_is_back(
+async def test_while_kafka_is_away_receipts_are_folded_and_told_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kafka = Dependency("kafka")

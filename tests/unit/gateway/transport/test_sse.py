@@ -56,7 +56,7 @@ def asking(gateway: Gateway, *parts: bytes) -> tuple[FakeTransport, AddressCount
     return transport, addresses
 
 
-async def test_the_socket_goes_over_with_token_and_resume_and_leaves_its_crowd() -> None:
+async def test_the_socket_is_handed_over_with_token_and_resume() -> None:
     gateway = Gateway()
     resume = quote('{"op":"resume","cursors":{"low":[0,7]}}')
     asked = ASKED.replace(b"/stream", b"/stream?resume=" + resume.encode()) + b"X-Forwarded-For: 9.9.9.9\r\n\r\n"
@@ -74,7 +74,7 @@ async def test_whoever_sends_no_resume_is_fresh_at_once() -> None:
     assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
 
 
-async def test_nothing_of_the_request_is_left_for_the_garbage_collector() -> None:
+async def test_nothing_of_the_request_is_left_for_garbage_collection() -> None:
     gc.collect()
     before = sockets.objects_of(SseHttp)  # of other tests
     gc.disable()
@@ -141,7 +141,7 @@ def test_a_reader_that_stalls_is_told_to_the_gateway() -> None:
     assert gateway.writable_told == [False, True]
 
 
-def test_a_refusal_is_a_problem_that_its_page_may_read_unless_the_page_is_foreign() -> None:
+def test_a_refusal_is_a_problem_that_no_foreign_page_may_read() -> None:
     busy = Gateway(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", LATER_S))
     _, transport = begun(busy, origin=sockets.ORIGIN)
     head, _, body = transport.said.partition(b"\r\n\r\n")
@@ -160,7 +160,7 @@ def test_a_refusal_is_a_problem_that_its_page_may_read_unless_the_page_is_foreig
     assert b"access-control-allow-origin" not in transport.said
 
 
-async def test_a_client_without_a_token_hears_so_after_the_beginning_and_is_no_connection() -> None:
+async def test_a_client_without_a_token_is_told_and_is_no_connection() -> None:
     gateway = Gateway()
     _, transport = begun(gateway, authorization="", origin=sockets.ORIGIN)
     head, _, events = transport.said.partition(b"\r\n\r\n")
@@ -181,7 +181,7 @@ async def test_an_upgrade_to_what_nobody_speaks_here_is_ignored(to: str) -> None
     assert [frames.decode_client(text) for text in gateway.texts] == [frames.Resume()]
 
 
-async def test_a_socket_that_still_has_an_earlier_answer_to_write_is_not_handed_over(
+async def test_a_socket_with_an_unwritten_answer_is_not_handed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(FakeTransport, "unwritten", 1)

@@ -7,7 +7,7 @@ from tests.unit.gateway.transport.client_frames import cont, seen, sent, text
 from tests.unit.gateway.transport.fake_gateway import opened
 
 
-def test_a_close_is_echoed_with_its_code_and_then_the_server_closes() -> None:
+def test_a_close_is_echoed_and_then_the_server_closes() -> None:
     socket, transport, gateway = opened()
     socket.data_received(sent(text(b"{}")) + sent(Frame(Opcode.CLOSE, b"\x0f\xa0away")) + sent(text(b"[]")))
     assert gateway.texts == [b"{}"], "nothing counts after a close"
@@ -36,7 +36,7 @@ def test_a_close_of_ours_is_said_once_and_the_answer_ends_it() -> None:
     assert gateway.closing_with == [4408]
 
 
-def test_a_client_that_half_closes_is_heard_to_the_end_and_gets_no_more() -> None:
+def test_a_client_that_half_closes_is_heard_and_gets_no_more() -> None:
     socket, transport, gateway = opened()
     socket.data_received(sent(text(b"{}")))
     assert not socket.eof_received(), "asyncio closes the transport then"
@@ -46,7 +46,7 @@ def test_a_client_that_half_closes_is_heard_to_the_end_and_gets_no_more() -> Non
     assert gateway.closing_with == [None]
 
 
-def test_a_client_that_pings_and_does_not_read_is_owed_one_answer() -> None:
+def test_pings_of_a_client_that_does_not_read_get_one_answer() -> None:
     socket, transport, gateway = opened()
     socket.pause_writing()
     for n in range(100):
@@ -57,7 +57,7 @@ def test_a_client_that_pings_and_does_not_read_is_owed_one_answer() -> None:
     assert gateway.writable_told == [False, True]
 
 
-def test_every_frame_that_is_no_whole_message_is_told_so_that_it_can_be_counted() -> None:
+def test_frames_that_are_no_whole_message_are_counted() -> None:
     socket, _, gateway = opened()
     for frame in (Frame(Opcode.PING, b""), Frame(Opcode.PONG, b""), text(b"", fin=False), cont(b"", fin=False)):
         socket.data_received(sent(frame))

@@ -84,7 +84,7 @@ def test_whatever_bytes_come_a_socket_closes_or_waits(chunks: list[bytes]) -> No
     assert transport.is_half_closed <= bool(gateway.closing_with)
 
 
-def test_control_frames_come_between_fragments_and_a_ping_is_answered_with_what_it_says() -> None:
+def test_a_ping_between_fragments_is_answered_with_what_it_says() -> None:
     socket, transport, gateway = opened()
     for frame in (text(b'{"op"', fin=False), Frame(Opcode.PING, b"are you there"), cont(b':"pong"', fin=False)):
         socket.data_received(sent(frame))
@@ -117,7 +117,7 @@ def test_control_frames_come_between_fragments_and_a_ping_is_answered_with_what_
         pytest.param(sent(Frame(Opcode.BINARY, b"\x00", fin=False)), 1003, id="binary in fragments"),
     ],
 )
-def test_a_violation_is_closed_with_its_code_and_nothing_is_looked_at_any_more(stream: bytes, code: int) -> None:
+def test_a_violation_closes_with_its_code_and_ends_the_reading(stream: bytes, code: int) -> None:
     socket, transport, gateway = opened()
     for n in range(len(stream)) if len(stream) < 1000 else ():
         socket.data_received(stream[n : n + 1])

@@ -28,7 +28,7 @@ def test_the_answer_to_an_upgrade_is_one_that_websockets_takes() -> None:
     assert not client.extensions, "no compression: what is compressed cannot be shared, and its window costs memory"
 
 
-def test_nothing_of_the_upgrade_is_left_for_the_garbage_collector() -> None:
+def test_nothing_of_the_upgrade_is_left_for_garbage_collection() -> None:
     gc.collect()
     before = objects_of(ServerProtocol, Request)  # of other tests
     gc.disable()
@@ -75,7 +75,7 @@ def test_an_upgrade_that_cannot_be_is_answered_and_closed(asked: bytes, status: 
         request("Authorization: Bearer abc", path="/v1/ws?access_token=abc"),
     ],
 )
-async def test_a_client_without_a_token_hears_so_after_the_upgrade_and_is_no_connection(asked: bytes) -> None:
+async def test_a_client_without_a_token_is_told_and_is_no_connection(asked: bytes) -> None:
     gateway = Gateway()
     socket, transport = connecting(gateway)
     socket.data_received(asked)

@@ -3,7 +3,7 @@
 from deploy.local.demo.account import Account
 
 
-def test_an_account_is_complete_only_when_everything_arrived_where_it_should() -> None:
+def test_an_account_is_complete_once_everybody_got_their_own() -> None:
     account = Account(published={"1": "ann", "2": "bob"}, stored={"1", "2"}, acknowledged={"1", "2"})
     account.received("1", "ann", is_live=True)
     assert account.unaccounted == {"2"}

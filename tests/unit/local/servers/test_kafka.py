@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from deploy.local.servers import kafka
 
 
-async def test_a_broker_that_starts_slowly_is_not_ready_and_no_connection_to_it_stays_open() -> None:
+async def test_a_slow_broker_is_not_ready_and_no_connection_stays_open() -> None:
     async with slow_broker(versions_after_s=0.8) as port:
         assert not await kafka.is_ready(port)
         gc.collect()  # pytest makes an error of what it then warns of

@@ -5,7 +5,7 @@ import socket
 from deploy.local.servers import ports
 
 
-def test_ports_are_the_previous_then_the_usual_then_any_and_never_shared() -> None:
+def test_ports_are_the_previous_else_the_usual_and_never_shared() -> None:
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         taken: int = squatter.getsockname()[1]
         free = ports.choose({"x": 0}, {})["x"]

@@ -12,7 +12,7 @@ from services.stream.scheduler.release import ReleaseLoop
 NOTHING = cast(Any, None)
 
 
-def test_a_loop_that_has_not_come_round_for_long_says_what_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_does_not_come_round_says_what_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     releasing, endings = ReleaseLoop(NOTHING, NOTHING, NOTHING, set), ExpireLoop(NOTHING, NOTHING, NOTHING)
     releasing._due = 3
     began = time.monotonic()

@@ -32,9 +32,7 @@ async def running(pipeline: Pipeline) -> AsyncGenerator[None]:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), min_size=1, max_size=30), st.integers(0, 2**32))
-def test_every_batch_is_acknowledged_and_each_stage_sees_a_partition_in_order(
-    arrivals: list[tuple[int, int]], seed: int
-) -> None:
+def test_every_batch_is_acknowledged_and_stages_keep_order(arrivals: list[tuple[int, int]], seed: int) -> None:
     chance = random.Random(seed)
     seen: dict[Stage, defaultdict[int, list[int]]] = {stage: defaultdict(list) for stage in Stage}
     acked: list[tuple[int, int]] = []
@@ -90,7 +88,7 @@ async def test_windows_of_different_partitions_are_stored_side_by_side() -> None
     assert inside == {0, 1}
 
 
-async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_window() -> None:
+async def test_what_comes_during_a_store_gathers_in_one_window() -> None:
     windows: list[int] = []
     stored = asyncio.Event()
 
@@ -112,7 +110,7 @@ async def test_what_comes_while_the_partition_is_being_stored_gathers_in_one_win
     assert sum(windows) == 10
 
 
-async def test_lost_windows_are_not_acknowledged_and_the_consumer_reads_them_again() -> None:
+async def test_lost_windows_are_not_acknowledged_but_read_again() -> None:
     acked: list[int] = []
     rewound: list[int] = []
     ours = True
@@ -188,7 +186,7 @@ async def test_it_is_stuck_when_there_is_a_backlog_and_nothing_comes(monkeypatch
         assert pipeline.stuck() == "", "nothing is left to take"
 
 
-async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_owner() -> None:
+async def test_draining_finishes_what_is_begun_and_leaves_the_rest() -> None:
     begun = asyncio.Event()
     go_on = asyncio.Event()
     acked: list[int] = []
@@ -216,7 +214,7 @@ async def test_draining_finishes_what_is_begun_and_leaves_the_rest_to_the_next_o
     assert acked == [0, 1]
 
 
-async def test_what_follows_a_shelved_window_is_shelved_too_and_read_again_once_what_came_before_is_done() -> None:
+async def test_what_follows_a_shelved_window_is_shelved_and_read_again() -> None:
     """Storing what comes after it would let a cursor pass what is still to come; what comes before it is stored."""
     let_go, shelved, acked, rewound = asyncio.Event(), list[int](), list[int](), list[int]()
 

@@ -17,7 +17,7 @@ def test_not_before_every_producer_knows_the_new_partitions() -> None:
     assert growth.look(ENDS, KNOWN, LATER) == GROWN
 
 
-def test_not_before_all_is_done_that_was_put_into_the_old_partitions_until_then() -> None:
+def test_not_before_the_old_partitions_are_done() -> None:
     growth = TopicGrowth(4, 100.0)
     assert growth.look(ENDS, KNOWN, 100.0) is None
     put_since = ENDS | {1: 8}

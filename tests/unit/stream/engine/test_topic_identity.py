@@ -12,7 +12,7 @@ NOW = TopicState("new", 4)
 SAME = Known("t", "new", 2, 4, {0: 7}, ("old",), 2)
 
 
-def test_a_topic_that_the_store_never_knew_has_the_generation_of_the_settings() -> None:
+def test_an_unknown_topic_has_the_generation_of_the_settings() -> None:
     assert judge("t", NOW, None, {}, least=3) == Known("t", "new", 3, 4, began=3)
 
 
@@ -20,11 +20,11 @@ def test_what_an_earlier_version_committed_is_in_the_store() -> None:
     assert judge("t", NOW, None, {0: Commit(7), 3: Commit(9)}, least=0) == Known("t", "new", 0, 4, {0: 7, 3: 9})
 
 
-def test_of_commits_that_only_a_lost_store_can_explain_nothing_is_in_the_store() -> None:
+def test_commits_that_name_a_lost_store_mean_nothing_is_stored() -> None:
     assert judge("t", NOW, None, {0: Commit(7, 5), 1: Commit(9)}, least=0) == Known("t", "new", 5, 4, began=5)
 
 
-def test_the_same_topic_keeps_its_generation_unless_the_settings_or_the_commits_know_a_higher_one() -> None:
+def test_a_topic_keeps_its_generation_unless_a_higher_is_known() -> None:
     assert judge("t", NOW, SAME, {0: Commit(9, 2)}, least=0) == SAME
     for least, told in ((4, 2), (0, 4)):
         judged = judge("t", NOW, SAME, {0: Commit(9, told)}, least)
@@ -32,7 +32,7 @@ def test_the_same_topic_keeps_its_generation_unless_the_settings_or_the_commits_
         assert (judged.generation, judged.reached, judged.began) == (4, {0: 7}, 2), "its ids stay as they are"
 
 
-def test_a_topic_made_anew_has_a_higher_generation_and_nothing_of_it_is_reached() -> None:
+def test_a_topic_made_anew_has_a_higher_generation() -> None:
     before = Known("t", "before", 2, 8, {0: 7}, ("old",))
     assert judge("t", NOW, before, {}, least=0) == Known("t", "new", 3, 4, {}, ("old", "before"), 3)
     assert judge("t", NOW, before, {}, least=9) == Known("t", "new", 9, 4, {}, ("old", "before"), 9)
@@ -40,7 +40,7 @@ def test_a_topic_made_anew_has_a_higher_generation_and_nothing_of_it_is_reached(
     assert stale == Known("t", "new", 3, 4, {}, ("old", "before"), 3), "a worker of the topic before had committed"
 
 
-def test_a_broker_that_tells_of_a_topic_that_is_gone_is_asked_again() -> None:
+def test_a_broker_that_tells_of_a_deleted_topic_is_asked_again() -> None:
     assert judge("t", TopicState("old", 4), SAME, {}, least=0) is None
 
 
@@ -63,6 +63,6 @@ def test_commits_tell_the_generation_they_were_made_with() -> None:
         assert commit(7, metadata) == Commit(7), metadata
 
 
-def test_reading_goes_on_where_the_store_ends_when_kafka_says_that_more_is_done() -> None:
+def test_reading_goes_on_where_the_store_ends_before_the_commit() -> None:
     assert places_to_resume({0: 7, 1: 9, 2: 5}, {0: 7, 1: 4, 3: 1}) == {1: 4, 2: 0}
     assert places_to_resume({0: 7}, {0: 8}) == {}, "the store is told first"

@@ -18,7 +18,7 @@ def test_every_lane_has_a_policy_and_urgent_waits_for_nothing() -> None:
     assert window.wait_s(5.0) == 0
 
 
-def test_closes_early_when_nothing_came_for_a_quarter_of_its_time() -> None:
+def test_closes_when_nothing_came_for_a_quarter_of_its_time() -> None:
     window = Window(POLICY, opened=0.0)
     window.add(batch([b"x"]), 0.0)
     assert window.wait_s(0.0) == 0.03125

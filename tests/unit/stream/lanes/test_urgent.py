@@ -21,7 +21,7 @@ weather = st.lists(st.tuples(st.sampled_from(["up", "away", "slow"]), st.integer
 
 @settings(max_examples=25, deadline=None)
 @given(weather, st.lists(st.integers(0, 30), min_size=PARTITIONS, max_size=PARTITIONS), st.integers(0, 2**32))
-def test_whatever_mongodb_does_everything_is_stored_in_order_and_goes_live_at_most_once(
+def test_all_is_stored_in_order_and_goes_live_at_most_once(
     schedule: list[tuple[str, int]], records: list[int], seed: int
 ) -> None:
     world = World(records, random.Random(seed))
@@ -52,7 +52,7 @@ def test_whatever_mongodb_does_everything_is_stored_in_order_and_goes_live_at_mo
     assert world.tracker.held_bytes == 0
 
 
-async def test_while_it_is_away_everything_new_goes_live_and_little_is_held() -> None:
+async def test_while_mongodb_is_away_all_goes_live_and_little_is_held() -> None:
     world = World([400, 400], random.Random(1), away=True)
     pipeline, work = make(world)
     with quicker():
@@ -98,7 +98,7 @@ async def test_under_steady_load_a_slow_mongodb_gets_on() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_what_waits_to_be_emitted_goes_live_with_those_it_waits_for() -> None:
+async def test_what_waits_behind_a_slow_window_goes_live_with_it() -> None:
     """Its lookup was quick, that of the window before it is not: it must not count as sent when it is not."""
     world = World([], random.Random(1))
     _, work = make(world)
@@ -166,7 +166,7 @@ async def test_what_is_quick_does_not_go_live_early() -> None:
     assert world.emitted[0] == {0, 1}
 
 
-async def test_what_follows_a_shelved_window_goes_live_and_is_not_stored() -> None:
+async def test_what_follows_a_shelved_window_goes_live_unstored() -> None:
     world = World([], random.Random(1))
     _, work = make(world)
 

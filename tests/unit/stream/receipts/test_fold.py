@@ -37,7 +37,7 @@ def outcome(steps: list[tuple[Op, list[str], str | None]]) -> dict[str, tuple[st
 
 
 @given(receipts)
-def test_folded_changes_end_where_one_by_one_would_when_acks_come_first(wanted: list[tuple[Op, str]]) -> None:
+def test_folded_changes_end_where_one_by_one_would(wanted: list[tuple[Op, str]]) -> None:
     """A gateway says delivered before anything else can be said of an item, so the model does, too."""
     ordered = sorted(wanted, key=lambda receipt: receipt[0] is not Op.DELIVERED)
     found = [Receipt(OWNERS[id_], op, [id_], START + timedelta(seconds=n)) for n, (op, id_) in enumerate(ordered)]
@@ -46,19 +46,19 @@ def test_folded_changes_end_where_one_by_one_would_when_acks_come_first(wanted: 
     assert folded == one_by_one
 
 
-def test_read_of_somebody_elses_notification_is_held_to_the_reader() -> None:
+def test_a_read_of_anothers_notification_does_not_change_it() -> None:
     (change,) = fold([Receipt("bob", Op.READ, ["a1"], START)]).changes
     assert change.user == "bob"
     assert outcome([(change.op, list(change.ids), change.user)])["a1"] == ("pending", True)
 
 
-def test_deliveries_of_many_users_are_one_update_with_the_latest_time() -> None:
+def test_deliveries_of_many_are_one_update_of_the_latest_time() -> None:
     found = [Receipt(f"u{n}", Op.DELIVERED, [f"id{n}"], START + timedelta(seconds=n)) for n in range(900)]
     (change,) = fold(found).changes
     assert (len(change.ids), change.at) == (900, START + timedelta(seconds=899))
 
 
-def test_marks_that_are_said_together_are_one_update_and_a_late_one_keeps_its_time() -> None:
+def test_marks_said_together_are_one_update_of_their_time() -> None:
     seconds = [0.0, 0.1, 0.2, -60.0, 5.0]
     found = [Receipt("ann", Op.READ, [f"id{n}"], START + timedelta(seconds=s)) for n, s in enumerate(seconds)]
     folded = [(change.ids, change.at) for change in fold(found).changes]
@@ -71,7 +71,7 @@ def test_updates_are_bounded() -> None:
     assert max(len(change.ids) for change in fold(found).changes) == IDS_PER_UPDATE
 
 
-def test_what_was_delivered_before_it_was_stored_is_said_of_its_user_and_apart() -> None:
+def test_early_deliveries_are_an_update_of_their_user_alone() -> None:
     early = Receipt("ann", Op.DELIVERED, ["e1", "e2"], START, unstored=True)
     changes = fold([Receipt("ann", Op.DELIVERED, ["a1"], START), early, Receipt("ann", Op.READ, ["e1"], START)]).changes
     assert [(c.op, c.ids, c.user, c.unstored) for c in changes] == [
@@ -107,7 +107,7 @@ def test_what_only_informs_upstream_is_nothing_to_a_user() -> None:
     assert (folded.changes, folded.touched) == ([], {})
 
 
-def test_what_is_retracted_and_not_found_is_a_change_of_nobodys_and_nobody_is_told() -> None:
+def test_a_retraction_of_what_is_not_found_is_told_to_nobody() -> None:
     found = [Receipt("id1", Op.RETRACTED, ["id1"], START, unfound=Unfound(sender)) for sender in ("calls", None)]
     folded = fold([*found, Receipt("ann", Op.READ, ["a1"], START)])
     assert folded.unfound == found

@@ -58,7 +58,7 @@ BAD: list[tuple[bytes | None, Reason]] = [
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
-def test_a_bad_record_is_a_dead_letter_and_its_neighbours_are_not(value: bytes | None, reason: Reason) -> None:
+def test_a_bad_record_is_a_dead_letter_and_no_neighbour_is(value: bytes | None, reason: Reason) -> None:
     plans = decode([planned(message="before"), value, planned(message="after")])
     assert [(letter.reason, letter.offset) for letter in plans.dead] == [(reason, 8)]
     assert [plan.notification.message for plan in plans.by_id.values()] == ["before", "after"]
@@ -81,7 +81,7 @@ def test_every_record_is_either_a_plan_or_a_dead_letter(values: list[bytes | Non
     assert len(plans.by_id) + len(plans.dead) == len(values)
 
 
-def test_a_repeat_is_told_by_its_content_and_another_content_is_a_conflict() -> None:
+def test_an_id_with_the_same_content_is_a_repeat_else_a_conflict() -> None:
     same = {"id": new_id(), "data": {"a": 1, "b": [2, {"c": 3}]}, "expires_at": DUE + timedelta(hours=1)}
     reordered = same | {"data": {"b": [2, {"c": 3}], "a": 1}, "created_at": NOW - timedelta(days=1)}
     plans = decode([planned(**same), planned(**reordered)])
@@ -112,7 +112,7 @@ def test_a_record_in_the_wrong_partition_is_moved_with_its_id() -> None:
 # ---- what a lane makes of it
 
 
-def test_what_comes_to_a_lane_early_is_sent_on_to_be_held_with_its_id_and_in_the_lane_it_came_to() -> None:
+def test_what_comes_to_a_lane_early_is_sent_on_to_be_held() -> None:
     for partition in range(4):
         batches = [batch([planned(), b"{"], partition=partition)]
         decoded = decode_window(batches, Lane.URGENT, 0, 4, NOW)
@@ -128,7 +128,7 @@ def test_what_comes_to_a_lane_early_is_sent_on_to_be_held_with_its_id_and_in_the
         assert sent.created_at is not None
 
 
-def test_what_is_released_is_not_sent_back_by_a_lane_whose_clock_is_behind() -> None:
+def test_a_lane_whose_clock_is_behind_sends_nothing_back() -> None:
     released = batch([planned()], headers=[(RELEASED, b"")])
     decoded = decode_window([released], Lane.NORMAL, 0, 1, NOW)
     assert len(decoded.entries) == 1

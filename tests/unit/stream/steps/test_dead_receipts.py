@@ -21,7 +21,7 @@ def letter(value: bytes) -> DeadLetter:
     return DeadLetter(value, b"ann", Reason.INVALID, "e" * 1_000, "lane", 1, 7, 1, times.from_ms(5), NOW)
 
 
-def test_a_letter_that_names_its_notification_is_told_whatever_else_is_wrong_with_it() -> None:
+def test_a_letter_that_names_its_notification_is_told() -> None:
     (told,) = dead_receipts([letter(msgspec.json.encode(NAMED | {"message": 7, "data": []}))], NOW)
     assert (told.user, told.op, told.ids, told.at) == ("ann", Op.DEAD, [ID], NOW)
     assert told.dead is not None
@@ -31,7 +31,7 @@ def test_a_letter_that_names_its_notification_is_told_whatever_else_is_wrong_wit
 
 
 @pytest.mark.parametrize("lacking", ["id", "recipient", "sender", "type"])
-def test_a_letter_that_does_not_say_whose_it_is_is_told_to_nobody(lacking: str) -> None:
+def test_a_letter_that_names_no_notification_is_told_to_nobody(lacking: str) -> None:
     named = {name: value for name, value in NAMED.items() if name != lacking}
     values = [
         msgspec.json.encode(named),

@@ -52,7 +52,7 @@ BAD: list[tuple[bytes | None, Reason]] = [
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
-def test_a_bad_record_is_a_dead_letter_and_its_neighbours_are_not(value: bytes | None, reason: Reason) -> None:
+def test_a_bad_record_is_a_dead_letter_and_no_neighbour_is(value: bytes | None, reason: Reason) -> None:
     decoded = decode([good(message="before"), value, good(message="after")])
     assert [letter.reason for letter in decoded.dead] == [reason]
     assert [msgspec.json.decode(entry.body)["message"] for entry in decoded.entries.values()] == ["before", "after"]
@@ -76,19 +76,19 @@ def test_deep_data_is_refused_though_it_decodes() -> None:
     assert decode([good(data={"b": deep})]).dead[0].reason is Reason.INVALID
 
 
-def test_a_record_without_an_id_gets_the_same_one_each_time_and_another_in_another_generation() -> None:
+def test_a_record_without_an_id_gets_one_for_each_generation() -> None:
     first, again, anew = decode([good()]), decode([good()]), decode([good()], generation=1)
     assert list(first.entries) == list(again.entries) != list(anew.entries)
 
 
-def test_a_repeat_in_one_window_counts_once_and_another_content_is_a_conflict() -> None:
+def test_a_repeat_in_a_window_counts_once_and_a_conflict_is_dead() -> None:
     id_ = new_id()
     decoded = decode([good(id=id_), good(id=id_), good(id=id_, message="other")])
     assert (len(decoded.entries), decoded.repeats) == (1, 1)
     assert [letter.reason for letter in decoded.dead] == [Reason.ID_CONFLICT]
 
 
-def test_an_id_used_twice_takes_neither_expiry_nor_plan_from_the_one_that_is_refused() -> None:
+def test_a_refused_use_of_an_id_changes_nothing_of_the_first() -> None:
     """Else the first would not be emitted once the other has expired, and a cursor would pass it."""
     same = new_id()
     other = good(id=same, message="other", expires_at=NOW + timedelta(seconds=1), deliver_at=NOW - timedelta(seconds=1))
@@ -97,7 +97,7 @@ def test_an_id_used_twice_takes_neither_expiry_nor_plan_from_the_one_that_is_ref
     assert (decoded.gone(NOW + timedelta(hours=1)), decoded.planned) == (set(), [])
 
 
-def test_headers_that_are_too_large_to_be_sent_on_make_a_dead_letter_with_a_key_that_can_be() -> None:
+def test_headers_too_large_to_be_sent_on_make_a_dead_letter() -> None:
     """A compressed batch brings in what no topic takes as it is: sending it would be tried for ever."""
     taken = batch([good(message="before"), good(message="huge"), good(message="after")], first=7)
     huge = replace(taken.records[1], headers=(("h", b"x" * limits.HEADERS_BYTES),), key=b"k" * 2**20)  # type: ignore[type-var]
@@ -109,7 +109,7 @@ def test_headers_that_are_too_large_to_be_sent_on_make_a_dead_letter_with_a_key_
     assert len(sent["key"]) == limits.DEAD_LETTER_KEY_BYTES
 
 
-def test_a_repeat_is_told_by_its_content_whenever_it_was_created_and_however_its_keys_are_ordered() -> None:
+def test_a_repeat_is_told_by_content_whatever_its_keys_order() -> None:
     id_ = new_id()
     same = {"id": id_, "data": {"a": 1, "b": [2, {"c": 3}]}, "expires_at": NOW + timedelta(hours=1)}
     reordered = same | {"data": {"b": [2, {"c": 3}], "a": 1}, "created_at": NOW - timedelta(days=1)}
@@ -128,7 +128,7 @@ def test_a_repeat_is_told_by_its_content_whenever_it_was_created_and_however_its
         assert [letter.reason for letter in decode([good(**same), good(**same | other)]).dead] == [Reason.ID_CONFLICT]
 
 
-def test_an_expired_one_is_stored_as_expired_and_still_to_be_announced() -> None:
+def test_an_expired_one_is_stored_as_expired_and_unannounced() -> None:
     (entry,) = decode([good(expires_at=NOW)]).entries.values()
     [document] = raw_documents.encode([entry], Lane.NORMAL, NOW, NOW)
     assert entry.expired
@@ -148,7 +148,7 @@ def test_a_document_carries_its_place_and_the_clients_item() -> None:
     assert document["created_at"] == datetime.fromtimestamp(TIMESTAMP_MS / 1000, UTC)
 
 
-def test_a_record_in_the_wrong_partition_is_moved_with_its_id_and_its_headers_and_its_neighbours_stay() -> None:
+def test_a_record_in_the_wrong_partition_is_moved_with_its_id() -> None:
     right = partition_of("ann", 4)
     wrong = (right + 1) % 4
     here = decode_window([batch([good()], partition=right)], Lane.NORMAL, 0, 4, NOW)
@@ -165,7 +165,7 @@ def test_a_record_in_the_wrong_partition_is_moved_with_its_id_and_its_headers_an
     assert [e.id for e in again.entries.values()] == [moved.moved[0].notification.id]
 
 
-def test_what_is_read_again_after_its_topic_has_grown_has_the_same_id_and_a_higher_ord() -> None:
+def test_after_a_growth_a_record_has_its_id_and_a_higher_ord() -> None:
     (before,) = decode_window([batch([good()])], Lane.NORMAL, 2, 1, NOW).entries.values()
     (again,) = decode_window([batch([good()])], Lane.NORMAL, 3, 1, NOW, began=2).entries.values()
     (anew,) = decode_window([batch([good()])], Lane.NORMAL, 3, 1, NOW).entries.values()

@@ -62,7 +62,7 @@ def told(read: Any, value: bytes) -> tuple[str, Any]:
 @example(b'{"type":"a","message":"m","recipient":"r","sender":"s","data":{"a":"\xff"}}')
 @example(msgspec.json.encode(GOOD | {"data": {"a": "x" * limits.DATA_BYTES}}))
 @example(msgspec.json.encode(GOOD | {"message": "x" * 5_000}))
-def test_it_reads_what_the_contract_reads_and_refuses_what_it_refuses(value: bytes) -> None:
+def test_it_reads_and_refuses_what_the_contract_does(value: bytes) -> None:
     assert told(fast_decode.read, value) == told(notification.decode, value)
 
 

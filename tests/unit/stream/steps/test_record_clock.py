@@ -49,7 +49,7 @@ def decode(value: bytes, timestamp_ms: int = TIMESTAMP_MS) -> Decoded:
 @pytest.mark.parametrize(
     "claimed", [datetime(2099, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)]
 )
-def test_what_claims_an_impossible_time_of_creation_was_created_when_it_came(claimed: datetime) -> None:
+def test_an_impossible_time_of_creation_gives_way_to_arrival(claimed: datetime) -> None:
     (entry,) = decode(good(created_at=claimed)).entries.values()
     assert entry.created_at == CAME
     assert msgspec.json.decode(entry.body)["created_at"] == times.rfc3339(CAME)
@@ -64,7 +64,7 @@ def test_within_the_limits_the_senders_word_stands(claimed: datetime) -> None:
 
 
 @pytest.mark.parametrize("stamp", NO_TIME)
-def test_a_stamp_of_no_use_gives_way_to_this_clock_and_fails_nothing(stamp: int) -> None:
+def test_a_stamp_of_no_use_gives_way_to_this_clock(stamp: int) -> None:
     for value in (good(), good(created_at=datetime.max.replace(tzinfo=UTC))):
         (entry,) = decode(value, stamp).entries.values()
         assert entry.created_at == NOW
@@ -87,7 +87,7 @@ def test_a_stamp_of_no_use_gives_way_to_this_clock_and_fails_nothing(stamp: int)
         (NOW - timedelta(hours=1), datetime.min.replace(tzinfo=UTC), (), NOW - timedelta(hours=1)),
     ],
 )
-def test_what_was_scheduled_is_available_once_it_was_due_and_released(
+def test_what_was_scheduled_is_available_once_due_and_released(
     claimed: datetime, due: datetime | None, headers: tuple[tuple[str, bytes], ...], expected: datetime
 ) -> None:
     found = record(good(created_at=claimed, deliver_at=due), headers=headers, by_broker=True)
@@ -116,7 +116,7 @@ def test_a_delivery_in_no_time_to_come_or_long_ago_fails_nothing(deliver_at: dat
     assert len(plans.by_id) + len(plans.dead) == 1
 
 
-def test_an_id_that_tells_of_another_age_does_not_count_as_waiting() -> None:
+def test_an_id_of_another_age_does_not_count_as_waiting() -> None:
     def told() -> list[object]:
         return [
             (sample.name, sample.labels, sample.value)

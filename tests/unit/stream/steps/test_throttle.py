@@ -53,7 +53,7 @@ class Limited:
 
 
 @pytest.mark.parametrize("ahead", [MINUTE, HOUR, 80 * 365 * DAY])
-def test_a_stamp_ahead_throttles_neither_its_own_record_nor_the_next_ones(ahead: float) -> None:
+def test_a_stamp_ahead_throttles_neither_its_record_nor_the_next(ahead: float) -> None:
     lane = Limited()
     assert lane.passes(records([NOW + ahead], by_broker=False)) == [True]
     for second in range(1, 60):
@@ -67,7 +67,7 @@ def test_a_stamp_far_behind_is_not_throttled_itself(stamp: float) -> None:
     assert lane.passes(records([stamp], by_broker=False, first=1), NOW + 1) == [True]
 
 
-def test_of_two_producers_whose_clocks_are_apart_neither_is_always_throttled() -> None:
+def test_of_two_producers_with_clocks_apart_none_is_starved() -> None:
     lane = Limited()
     for n in range(200):  # together at four a second, below the limit
         now = NOW + n / 4
@@ -83,7 +83,7 @@ def test_a_backlog_is_judged_as_it_was_published(by_broker: bool) -> None:
     assert not all(lane.passes(records([NOW - 10 * MINUTE] * 60, by_broker=by_broker, first=6_000)))
 
 
-def test_a_backlog_of_days_is_judged_as_it_was_published_by_the_brokers_clock() -> None:
+def test_a_backlog_of_days_is_judged_by_the_brokers_clock() -> None:
     stamps = [NOW - 3 * DAY + n * 10 for n in range(6_000)]
     assert all(Limited().passes(records(stamps, by_broker=True)))
 
@@ -101,7 +101,7 @@ def test_a_flood_whose_stamps_pretend_time_does_not_pass() -> None:
     assert sum(Limited().passes(records(stamps, by_broker=False))) <= 2 * BURST + 1
 
 
-def test_a_flood_gains_at_most_the_time_that_is_believed_and_only_once() -> None:
+def test_a_flood_gains_at_most_the_believed_time_and_only_once() -> None:
     lane = Limited()
     believed = [NOW - BELIEVED_S + n / RATE for n in range(int(BELIEVED_S * RATE))]
     first = lane.passes(records(believed, by_broker=False))
@@ -110,7 +110,7 @@ def test_a_flood_gains_at_most_the_time_that_is_believed_and_only_once() -> None
     assert sum(again) <= RATE + BURST
 
 
-def test_by_the_brokers_clock_a_flood_does_not_pass_whatever_its_producers_say() -> None:
+def test_by_the_brokers_clock_no_flood_passes() -> None:
     lane = Limited()
     passed = sum(sum(lane.passes(records([NOW + n] * 100, by_broker=True, first=100 * n), NOW + n)) for n in range(10))
     assert passed == BURST + 9 * RATE
@@ -124,7 +124,7 @@ def test_what_is_read_again_is_not_charged_twice() -> None:
     assert not any(lane.passes(records([NOW] * BURST, by_broker=True, first=BURST), epoch=1))
 
 
-def test_of_one_collapse_key_only_the_newest_of_a_window_takes_a_token() -> None:
+def test_only_the_newest_of_a_collapse_key_takes_a_token() -> None:
     lane = Limited()
     updates = records([NOW] * 200, by_broker=True, collapse_key="build")
     assert all(lane.passes(updates))
@@ -132,7 +132,7 @@ def test_of_one_collapse_key_only_the_newest_of_a_window_takes_a_token() -> None
     assert lane.passes(others).count(False) == 1  # the newest update has taken one
 
 
-def test_the_newest_of_a_collapse_key_is_throttled_once_there_are_no_tokens_and_other_keys_stay_apart() -> None:
+def test_the_newest_of_a_collapse_key_needs_a_token_too() -> None:
     lane = Limited()
     keyed = [records([NOW], by_broker=True, first=n, collapse_key=f"key-{n}")[0] for n in range(BURST)]
     assert all(lane.passes(keyed))

@@ -110,7 +110,7 @@ TestHistories = Histories.TestCase
 
 
 @given(st.permutations(range(6)))
-def test_any_order_of_acknowledgements_commits_the_whole_in_the_end(acks: list[int]) -> None:
+def test_any_order_of_acknowledgements_commits_all_in_the_end(acks: list[int]) -> None:
     tracker = CommitTracker()
     for i in range(6):
         tracker.take(A, i * 10, i * 10 + 9)
@@ -120,7 +120,7 @@ def test_any_order_of_acknowledgements_commits_the_whole_in_the_end(acks: list[i
         assert tracker.committable().get(A) == (prefix * 10 or None)
 
 
-def test_an_acknowledgement_of_an_earlier_epoch_does_not_cover_a_batch_cut_differently() -> None:
+def test_an_ack_of_an_earlier_epoch_covers_no_later_batch() -> None:
     tracker = CommitTracker()
     tracker.take(A, 10, 19)
     stale = tracker.epoch
@@ -154,7 +154,7 @@ def test_a_long_outage_keeps_offsets_and_no_payloads() -> None:
     assert tracker.committable() == {A: 20}
 
 
-def test_a_partition_that_ends_with_no_records_is_committed_to_its_end() -> None:
+def test_a_partition_ending_without_records_is_committed_whole() -> None:
     tracker = CommitTracker()
     tracker.pass_over(A, 0, None)
     assert not tracker.committable()

@@ -73,7 +73,7 @@ def test_the_largest_batch_is_unpacked() -> None:
         assert unpacked(whole, Header.of(whole))[61:] == plain
 
 
-def test_a_wrong_checksum_is_read_again_once_before_it_is_believed() -> None:
+def test_a_wrong_checksum_is_believed_at_the_second_reading() -> None:
     bad = bytearray(batch([b"x", b"y"], 1))
     bad[-3] ^= 0xFF
     parts = (batch([b"before"]), bytes(bad), batch([b"after"], 3))
@@ -130,7 +130,7 @@ def test_records_damaged_at_random_stay_within_their_batch() -> None:
         assert all(10 <= one.offset <= getattr(one, "last", one.offset) < 14 for one in told[:-1])
 
 
-def test_messages_of_before_kafka_011() -> None:
+def test_messages_of_before_kafka_011_are_read_unless_compressed() -> None:
     def message(codec: int) -> bytes:
         builder: Any = LegacyRecordBatchBuilder(1, codec, 1 << 20)
         builder.append(0, 1_000, b"ann", b"old")
@@ -146,7 +146,7 @@ def test_messages_of_before_kafka_011() -> None:
     assert values(read(bytes(unknown), batch([b"after"], 1))) == ["its message format is unknown", b"after"]
 
 
-def test_what_one_fetch_unpacks_has_a_bound_and_the_rest_is_fetched_again() -> None:
+def test_a_fetch_unpacks_up_to_a_bound_and_the_rest_comes_later() -> None:
     big = packed(bytes(codecs.zstd.compress(batch([bytes(UNPACKED_BYTES // 2)])[61:])), ZSTD, 1)
     parts: list[bytes] = []
     for n in range(4):

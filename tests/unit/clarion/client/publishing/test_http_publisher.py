@@ -98,7 +98,7 @@ async def test_after_the_deadline_it_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 415, 422])
-async def test_a_refusal_comes_out_with_its_fields_and_is_not_tried_again(status: int) -> None:
+async def test_a_refusal_names_its_fields_and_is_not_retried(status: int) -> None:
     ingest = Ingest(problem(status))
     with pytest.raises(Refused, match="/a: d") as caught:
         await publish(ingest)
@@ -144,7 +144,7 @@ def many(count: int, message: str = "hi") -> list[Submission]:
     return [Submission(type="a", message=message, recipient=f"r{number}") for number in range(count)]
 
 
-async def test_only_lost_lines_are_sent_again_with_their_numbers_and_key() -> None:
+async def test_only_lost_lines_are_resent_with_their_numbers_and_key() -> None:
     ingest = Ingest(lambda r: verdicts(r, lost={2, 4}, bad={3}), lambda r: verdicts(r, lost={4}), verdicts)
     async with ingest.publisher() as p:
         results = await p.publish_many(many(4))
@@ -166,7 +166,7 @@ async def test_each_line_waits_as_long_as_it_was_told_itself() -> None:
     assert len(ingest.requests) == 2
 
 
-async def test_a_line_that_the_server_says_nothing_of_is_sent_again_and_else_unavailable() -> None:
+async def test_a_line_without_an_answer_is_resent_until_the_deadline() -> None:
     ingest = Ingest(lambda r: verdicts(r, silent={1}), lambda r: verdicts(r, silent={1}), verdicts)
     async with ingest.publisher() as p:
         assert [r.id for r in await p.publish_many(many(2))] == ["r0", "r1"]

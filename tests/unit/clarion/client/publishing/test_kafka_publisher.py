@@ -58,7 +58,7 @@ async def test_a_start_that_is_cancelled_hangs_up() -> None:
 
 
 @pytest.mark.parametrize("field", ["deliver_at", "expires_at"])
-async def test_a_time_without_a_zone_is_refused_by_its_field_and_costs_no_other(field: str) -> None:
+async def test_a_time_without_a_zone_is_refused_by_its_field(field: str) -> None:
     publisher = transport(9, 0.2)
     submission = Submission(recipient="ann", type="t", message="m")
     setattr(submission, field, datetime(2030, 1, 1))  # noqa: DTZ001

@@ -26,7 +26,7 @@ async def test_silence_ends_a_connection(monkeypatch: pytest.MonkeyPatch) -> Non
         assert s.stats.reconnects == 1
 
 
-async def test_an_item_that_cannot_be_read_ends_the_connection_as_a_frame_does() -> None:
+async def test_an_item_that_cannot_be_read_ends_its_connection() -> None:
     async def unreadable(client: Client) -> None:
         await client.start()
         await client.send("batch", tag=1, items=[{"id": 7}], since=None)

@@ -100,7 +100,7 @@ async def test_it_never_returns_on_a_code_that_forbids_it(code: int, error: type
         assert s.state is State.CLOSED
 
 
-async def test_whoever_is_turned_away_by_one_gateway_goes_to_another_at_once() -> None:
+async def test_a_client_turned_away_goes_to_another_gateway_at_once() -> None:
     came: list[str] = []
 
     async def full(connection: ServerConnection, request: Request) -> Response:
@@ -153,7 +153,7 @@ async def delivering(client: Client) -> None:
     await client.stay()
 
 
-async def test_whoever_greets_and_is_gone_at_once_is_tried_again_with_backoff() -> None:
+async def test_a_gateway_that_greets_and_leaves_is_tried_with_backoff() -> None:
     tried: list[int] = []
     scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]
     async with gateway(*scripts) as url, Subscriber(url, token="t", backoff=recorded(tried)) as s:
@@ -161,7 +161,7 @@ async def test_whoever_greets_and_is_gone_at_once_is_tried_again_with_backoff() 
     assert tried == [0, 1, 2, 3, 4]
 
 
-async def test_a_stable_connection_forgives_but_not_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stable_connection_ends_backoff_unless_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "STABLE_S", 0.0)
     tried: list[int] = []
     scripts = [unreadable, unreadable, unreadable, restarting, unreadable, delivering]

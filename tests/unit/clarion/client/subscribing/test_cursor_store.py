@@ -16,7 +16,7 @@ TABLE: list[dict[str, Any]] = msgspec.json.decode((repository() / "tests" / "con
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case["name"])
-async def test_what_can_be_used_is_and_the_rest_is_mended_and_said_once(
+async def test_a_damaged_position_is_mended_and_warned_of_once(
     case: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "ann.json"

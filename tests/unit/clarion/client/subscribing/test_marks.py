@@ -23,7 +23,7 @@ def test_each_is_sent_once_until_all_are_sent_again() -> None:
     assert due(marks) == [Read(["a", "b"]), Archive(["a"])]
 
 
-def test_a_later_mark_replaces_an_earlier_one_but_archiving_is_a_matter_of_its_own() -> None:
+def test_a_later_mark_replaces_an_earlier_one_but_not_archiving() -> None:
     marks = Marks()
     for kind in (Read, Archive, Unread):
         assert marks.add(kind, ["a"])
@@ -42,7 +42,7 @@ def test_a_frame_takes_all_of_its_kind_that_fit() -> None:
     assert due(marks) == [Read(ids[1:]), Unread(["x"])]
 
 
-def test_a_mark_is_confirmed_by_its_own_change_only_and_not_before_it_is_sent() -> None:
+def test_a_mark_is_confirmed_by_its_own_change_once_it_is_sent() -> None:
     marks = Marks()
     assert marks.add(Unread, ["a"])
     assert not marks.confirmed(Op.UNREAD, ["a"])
@@ -64,14 +64,14 @@ def test_marks_of_what_is_gone_are_settled_sent_or_not() -> None:
     assert len(marks) == 0
 
 
-def test_what_is_taken_back_from_the_archive_is_not_archived_again() -> None:
+def test_what_was_unarchived_is_not_archived_again() -> None:
     marks = Marks()
     assert marks.add(Archive, ["a"])
     due(marks)
     assert marks.confirmed(Op.UNARCHIVED, ["a"])
 
 
-def test_there_is_room_for_so_many_and_of_what_does_not_fit_none_is_taken() -> None:
+def test_marks_that_do_not_all_fit_are_not_taken_at_all() -> None:
     marks = Marks(most=3)
     assert marks.add(Read, ["a", "b"])
     assert not marks.add(Read, ["c", "d"])

@@ -12,7 +12,7 @@ from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, 
 IDS = [f"01a20b84-19b1-735f-abad-{number:012x}" for number in range(1_001)]
 
 
-async def test_a_mark_that_meets_a_closing_gateway_is_said_to_the_next_until_it_is_confirmed() -> None:
+async def test_a_mark_is_sent_to_further_gateways_until_confirmed() -> None:
     live = asyncio.Event()
 
     async def closing(client: Client) -> None:
@@ -47,7 +47,7 @@ async def test_a_mark_that_meets_a_closing_gateway_is_said_to_the_next_until_it_
         await s.handled()
 
 
-async def test_what_a_busy_gateway_did_not_take_is_said_again_later_and_less_and_less_often(
+async def test_marks_that_a_busy_gateway_refused_are_sent_with_backoff(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []

@@ -28,7 +28,7 @@ def drain(progress: Progress) -> list[str]:
         seen.append(taken.id)
 
 
-def test_a_batch_is_acknowledged_when_its_last_item_is_handled_and_not_before() -> None:
+def test_a_batch_is_acknowledged_once_its_last_item_is_handled() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 5), item("b", 7)], "s1")
     for id_ in "ab":
@@ -76,7 +76,7 @@ def test_a_repeat_is_dropped_and_acknowledged() -> None:
     assert (progress.repeats, progress.to_acknowledge()) == (1, 2)
 
 
-def test_what_is_retracted_before_it_is_handed_out_is_dropped_and_acknowledged() -> None:
+def test_an_item_retracted_while_it_waits_is_dropped_and_acked() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 1), item("b", 2)], None)
     progress.retracted(["b", "c"])
@@ -87,7 +87,7 @@ def test_what_is_retracted_before_it_is_handed_out_is_dropped_and_acknowledged()
     assert progress.to_acknowledge() == 2
 
 
-def test_a_repeat_that_arrives_between_handled_and_take_is_not_taken() -> None:
+def test_a_repeat_between_handled_and_take_is_not_taken() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 1)], None)
     assert drain(progress) == ["a"]
@@ -97,7 +97,7 @@ def test_a_repeat_that_arrives_between_handled_and_take_is_not_taken() -> None:
     assert drain(progress) == ["b"]
 
 
-def test_an_item_sent_again_while_it_is_in_hand_counts_as_handled_only_with_it() -> None:
+def test_an_item_in_hand_that_comes_again_is_not_yet_handled() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 1), item("b", 2)], None)
     progress.handled()
@@ -110,7 +110,7 @@ def test_an_item_sent_again_while_it_is_in_hand_counts_as_handled_only_with_it()
     assert progress.to_acknowledge() == 1
 
 
-def test_what_was_not_handed_out_is_forgotten_with_its_connection_and_handed_out_when_sent_again() -> None:
+def test_what_was_not_handed_out_is_handed_out_when_sent_again() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("a", 1), item("b", 2)], "s")
     progress.connected()
@@ -120,7 +120,7 @@ def test_what_was_not_handed_out_is_forgotten_with_its_connection_and_handed_out
     assert drain(progress) == ["a", "b"]
 
 
-def test_an_acknowledgement_of_an_older_connection_is_not_sent_on_the_next() -> None:
+def test_an_ack_of_an_older_connection_is_not_sent_on_the_next() -> None:
     progress = Progress(Position())
     progress.batch(9, [item("a", 1)], None)
     assert drain(progress) == ["a"]
@@ -129,7 +129,7 @@ def test_an_acknowledgement_of_an_older_connection_is_not_sent_on_the_next() -> 
     assert progress.position.cursors == {Lane.NORMAL: (0, 1)}
 
 
-def test_unstored_items_move_no_cursor_and_their_stored_twin_is_a_repeat() -> None:
+def test_unstored_items_move_no_cursor_and_repeat_when_stored() -> None:
     progress = Progress(Position())
     progress.batch(1, [item("u")], None)
     assert drain(progress) == ["u"]
@@ -187,7 +187,7 @@ steps = st.lists(st.sampled_from(["batch", "take", "take", "take", "cut", "crash
 
 @settings(max_examples=300, deadline=None)  # an example waits for whatever else the machine does
 @given(steps, st.integers(1, 5))
-def test_nothing_is_lost_and_nothing_is_handled_twice_by_one_process(found: list[str], size: int) -> None:
+def test_nothing_is_lost_or_handled_twice_by_one_process(found: list[str], size: int) -> None:
     """Whatever cuts and crashes: only what is handled is acknowledged, and in the end everything is handled."""
     server, progress, handled = Server(total=30), Progress(Position()), set[str]()
     here: set[str] = set()  # handled since this process started

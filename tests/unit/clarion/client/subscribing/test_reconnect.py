@@ -27,7 +27,7 @@ def reconnect(*urls: str) -> Reconnect:
     return Reconnect(Endpoints(urls or ["ws://one"]), Whole(1.0, 1_000.0))
 
 
-def test_a_connection_is_stable_after_ten_seconds_of_being_greeted() -> None:
+def test_a_connection_is_stable_ten_seconds_after_its_greeting() -> None:
     found, now = reconnect(), 0.0
     waits: list[float] = []
     for lived_s in (0.0, STABLE_S - 0.5, STABLE_S, 0.0, None):
@@ -38,7 +38,7 @@ def test_a_connection_is_stable_after_ten_seconds_of_being_greeted() -> None:
     assert waits == [1, 2, 1, 2, 4]
 
 
-def test_a_refused_token_is_refreshed_once_before_a_stable_connection() -> None:
+def test_a_token_is_refreshed_once_until_a_stable_connection() -> None:
     refused = Ended(Close.TOKEN, "expired")
     found = reconnect()
     found.after(refused, 0.0, may_refresh=True)
@@ -56,7 +56,7 @@ def test_a_verdict_is_final(code: Close, error: type[Exception]) -> None:
         reconnect().after(Ended(code, "no"), 0.0, may_refresh=True)
 
 
-def test_who_was_served_waits_as_told_and_who_was_not_goes_to_another_address() -> None:
+def test_a_retry_hint_is_waited_for_at_its_own_address_only() -> None:
     found = reconnect("ws://one", "ws://other")
     found.greeted(0.0)
     assert found.after(RESTART, 1.0, may_refresh=False) == 2.0 + 1.0

@@ -30,7 +30,7 @@ from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, 
         ("ws://host/v1/ws", "https://[", None),
     ],
 )
-def test_a_token_goes_to_the_same_host_only_and_never_from_tls_to_none(url: str, location: str, to: str | None) -> None:
+def test_a_token_goes_to_no_other_host_and_never_out_of_tls(url: str, location: str, to: str | None) -> None:
     assert followed(url, location) == to
 
 
@@ -75,5 +75,5 @@ async def test_whatever_a_redirect_says_the_client_comes_back(location: str) -> 
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-async def test_a_proxy_that_knows_nobody_during_a_deploy_is_come_back_to(status: int) -> None:
+async def test_a_client_comes_back_to_a_proxy_without_backends(status: int) -> None:
     await delivers_after(2, lambda connection: connection.respond(HTTPStatus(status), "<html>no backend</html>"))

@@ -23,7 +23,7 @@ async def welcome(client: Client) -> None:
     await client.close(4401)
 
 
-async def test_a_refused_token_is_refreshed_once_until_a_connection_was_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_is_refreshed_once_for_each_stable_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "STABLE_S", 0.0)
     tokens = iter(["old", "new", "newer"])
     async with (
@@ -35,7 +35,7 @@ async def test_a_refused_token_is_refreshed_once_until_a_connection_was_stable(m
             await take(s, 1)
 
 
-async def test_a_token_that_is_refused_right_after_the_greeting_is_not_refreshed_again() -> None:
+async def test_a_token_refused_right_after_a_greeting_is_final() -> None:
     tokens = iter(["old", "new", "newer"])
     async with (
         gateway(refused, welcome) as url,

@@ -35,7 +35,7 @@ async def test_items_come_in_order_and_are_acknowledged_when_handled() -> None:
         assert s.stats.received == 3
 
 
-async def test_after_a_cut_it_resumes_where_it_was_handled_and_drops_repeats() -> None:
+async def test_after_a_cut_it_resumes_and_drops_repeats() -> None:
     async def first(client: Client) -> None:
         await client.start()
         await client.batch(1, "a", "b", since="s1")
@@ -120,7 +120,7 @@ async def test_a_cancelled_wait_takes_no_item() -> None:
         assert s._progress.position == Position()
 
 
-async def test_whoever_is_cancelled_while_it_leaves_has_saved_and_closed_all_the_same() -> None:
+async def test_leaving_saves_and_closes_even_when_it_is_cancelled() -> None:
     asked, over = asyncio.Event(), asyncio.Event()
 
     async def script(client: Client) -> None:
@@ -197,7 +197,7 @@ async def test_what_a_callback_raises_comes_out_whatever_it_is(error: Exception,
         assert error.__cause__ is None
 
 
-async def test_a_connection_that_ends_before_anything_came_is_resumed_all_the_same() -> None:
+async def test_a_connection_that_brought_nothing_is_resumed_too() -> None:
     """Else what another device acknowledges meanwhile would never come here."""
 
     resumed: dict[str, Any] = {"op": "resume", "cursors": {}, "since": "2026-11-24T01:02:03.004Z"}

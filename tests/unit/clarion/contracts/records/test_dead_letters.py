@@ -24,19 +24,19 @@ def died(headers: Headers, now: datetime = NOW, attempts: int = 1) -> DeadLetter
     return dead_letter(came, Partition("notifications.low", 0), Reason.INVALID, "no", now, attempts=attempts)
 
 
-def test_a_dead_letter_keeps_the_headers_it_came_with_as_bytes_and_in_their_order() -> None:
+def test_a_dead_letter_keeps_its_records_headers_in_order() -> None:
     own: Any = [("traceparent", b"00-1-2-01"), ("x", b"\xff\xfe"), ("x", b"again"), ("none", None)]
     assert died(own).headers()[-4:] == own
     assert {name for name, _ in died(own).headers()} >= {"reason", "error", "attempts", "first_seen"}
 
 
-def test_a_header_that_is_called_as_one_of_ours_is_kept_under_another_name() -> None:
+def test_a_header_with_a_name_of_ours_is_kept_under_another() -> None:
     headers = died([("topic", b"theirs"), ("reason", b"because")]).headers()
     assert dict(headers)["topic"] == b"notifications.low"
     assert headers[-2:] == [("original-topic", b"theirs"), ("original-reason", b"because")]
 
 
-def test_deaths_are_counted_over_replays_and_the_first_one_is_remembered() -> None:
+def test_deaths_are_counted_over_replays_from_the_first_on() -> None:
     first = died([("traceparent", b"t"), ("topic", b"theirs")])
     second = died(first.headers(), NOW + timedelta(days=1), attempts=8)
     third = died(second.headers(), NOW + timedelta(days=2))
@@ -53,7 +53,7 @@ def test_deaths_are_counted_over_replays_and_the_first_one_is_remembered() -> No
     [("attempts", b"-1"), ("attempts", b"9" * 30), ("attempts", b"x"), ("first_seen", b"9999-12-31T23:59:59-14:00"),
      ("first_seen", b"soon"), ("first_seen", b"\xff"), ("reason", b"mine"), ("attempts", None)],
 )  # fmt: skip
-def test_headers_that_no_dead_letter_of_ours_has_are_the_records_own(name: str, content: bytes) -> None:
+def test_headers_that_only_look_like_ours_are_the_records_own(name: str, content: bytes) -> None:
     forged = [(own, content if own == name else value) for own, value in died([]).headers()]
     again = dict(died(forged).headers())
     assert again["attempts"] == b"1"

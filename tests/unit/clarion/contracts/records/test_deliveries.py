@@ -16,7 +16,7 @@ from clarion.contracts.records.notification import Notification
 
 
 @given(st.text(), st.none() | st.datetimes(timezones=st.just(UTC)), st.dictionaries(st.text(), st.text()))
-def test_an_item_before_it_is_stored_is_the_same_without_its_place(
+def test_an_unstored_item_is_the_stored_one_without_its_place(
     message: str, expires_at: datetime | None, data: dict[str, str]
 ) -> None:
     item = Notification(

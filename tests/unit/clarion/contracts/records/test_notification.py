@@ -9,7 +9,7 @@ from services.stream.steps import fast_decode
 
 
 @pytest.mark.parametrize("name", ["id", "type"])
-def test_nothing_stands_after_an_id_or_a_type_not_even_a_line_break(name: str) -> None:
+def test_an_id_or_a_type_with_a_line_break_is_refused(name: str) -> None:
     item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
     assert notification.decode(msgspec.json.encode(item)).id == item["id"]
     for read in (notification.decode, fast_decode.read):

@@ -67,7 +67,7 @@ class Replying:
         return self.reply
 
 
-async def test_a_document_that_fails_for_a_passing_reason_is_not_poison() -> None:
+async def test_a_document_that_fails_for_a_while_is_not_poison() -> None:
     server: Any = Replying(112, 14031, 121, 11000)
     conflict, full, invalid, repeat = await database.insert(server, [{"_id": n} for n in range(4)])
     assert (conflict.passing, full.passing, invalid.passing, repeat.passing) == (True, True, False, False)
@@ -78,7 +78,7 @@ def test_the_table_has_whatever_the_driver_itself_tries_again() -> None:
     assert set(helpers_shared._RETRYABLE_ERROR_CODES) <= failures.PASSING
 
 
-async def test_a_single_command_that_fails_for_a_passing_reason_is_tried_again() -> None:
+async def test_a_command_that_fails_for_a_while_is_tried_again() -> None:
     """The driver has no type for most of them."""
 
     @failures.asked
