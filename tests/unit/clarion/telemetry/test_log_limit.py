@@ -2,17 +2,20 @@
 
 import io
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.telemetry import metrics
-from clarion.telemetry.log_limit import EVERY_S, FEW, LogLimit
+from clarion.telemetry.log_limit import EVERY_S, FEW, Limited, LogLimit
 from clarion.telemetry.logs import logging_to
-from services.stream.steps.dead_letters import report
-from tests.unit.clarion.contracts.records.test_dead_letters import NOW
+from services.stream.steps import dead_letters
 
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 FLOOD = 10_000
 
 
@@ -25,12 +28,14 @@ def counted() -> float:
     return value.get()
 
 
-def test_a_flood_of_dead_letters_is_a_few_lines_and_a_number() -> None:
+def test_a_flood_of_dead_letters_is_a_few_lines_and_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    # structlog binds a module's logger for good when it is first used, which another test may have done
+    monkeypatch.setattr(dead_letters, "log", structlog.get_logger())
     stream = io.StringIO()
     before: float = counted()
     with logging_to(stream, service="low", level="info"):
-        report(letter(n) for n in range(FLOOD))
-        report([letter(1, "receipts")])
+        dead_letters.report(letter(n) for n in range(FLOOD))
+        dead_letters.report([letter(1, "receipts")])
         structlog.get_logger().info("something else")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == FEW + 3
@@ -49,3 +54,25 @@ def test_each_kind_has_its_own_minute_and_kinds_are_bounded() -> None:
     assert limit.admits({"event": "e", "topic": "a"}, EVERY_S)
     said = sum(limit.admits({"event": f"e{n}"}, EVERY_S) for n in range(5_000))
     assert said < 1_100
+
+
+def test_what_was_left_out_is_told_once_its_minute_is_over() -> None:
+    now = 0.0
+    limited = Limited(lambda: now)
+
+    def is_written() -> bool:
+        try:
+            limited(None, "warning", {"event": "e"})
+        except structlog.DropEvent:
+            return False
+        return True
+
+    with capture_logs() as told:
+        assert sum(is_written() for _ in range(50)) == FEW
+        now = EVERY_S - 1
+        assert not is_written()
+        assert told == []
+        now = EVERY_S
+        assert is_written()
+        limited.end()
+    assert [(line["what"], line["more"]) for line in told] == [("e", 51 - FEW)]
