@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def pages() -> list[Path]:
     return [*root.glob("*.md"), *(page for folder in folders for page in sorted((root / folder).rglob("*.md")))]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """As GitHub makes them of headings."""
     headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", page.read_text()), re.MULTILINE)
@@ -27,6 +29,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in plain}
 
 
+@cache
 def defined(module: Path) -> set[str]:
     """Functions, classes, their members and assigned names, with and without what they are in."""
 

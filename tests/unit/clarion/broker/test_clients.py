@@ -52,7 +52,8 @@ async def test_a_start_that_is_cancelled_leaves_no_connection_open() -> None:
     assert not client.is_open
 
 
-async def test_a_client_that_gets_no_answer_is_given_up() -> None:
+async def test_a_client_that_gets_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_CANCELLED_S", 0.01)
     before = asyncio.all_tasks()
     with pytest.raises(TimeoutError):
         await clients.start(Starting(answered_after_s=60), within_s=0.01)

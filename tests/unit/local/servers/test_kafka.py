@@ -6,11 +6,14 @@ import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from deploy.local.servers import kafka
 
 
-async def test_a_slow_broker_is_not_ready_and_no_connection_stays_open() -> None:
-    async with slow_broker(versions_after_s=0.8) as port:
+async def test_a_slow_broker_is_not_ready_and_no_connection_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "_ANSWERS_WITHIN_MS", 250)
+    async with slow_broker(versions_after_s=0.2) as port:
         assert not await kafka.is_ready(port)
         gc.collect()  # pytest makes an error of what it then warns of
 

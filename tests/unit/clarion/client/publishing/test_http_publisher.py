@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from clarion.client import HttpPublisher, Publisher, Refused, Status, Submission, Unavailable
+from clarion.client import http as http_module
 from clarion.client.publishing.http_publisher import HttpTransport
 from clarion.client.tokens import TokenSource
 from clarion.contracts import limits
+from clarion.resilience.backoff import Backoff
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -68,7 +70,8 @@ async def test_a_notification_is_posted_with_token_and_key() -> None:
     }  # fmt: skip
 
 
-async def test_transient_failures_are_tried_again_under_one_key() -> None:
+async def test_transient_failures_are_tried_again_under_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "BACKOFF", Backoff(base_s=0.0, cap_s=0.0))
     lost = httpx2.ReadTimeout("lost")
     ingest = Ingest(httpx2.ConnectError("down"), lost, problem(503), problem(429), httpx2.Response(502), accepted())
     assert await publish(ingest) == "1"

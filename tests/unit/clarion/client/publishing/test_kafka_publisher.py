@@ -12,11 +12,18 @@ from aiokafka.protocol.admin import ApiVersionResponse_v0
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from aiokafka.protocol.transaction import InitProducerIdResponse_v0
 
+from clarion.broker import clients
 from clarion.client import Submission, Unavailable
 from clarion.client.publishing.kafka_publisher import KafkaTransport
 from clarion.contracts.records.notification import Invalid
 
 WITHIN_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that is given up waits for an answer for no second: these brokers give none."""
+    monkeypatch.setattr(clients, "_CANCELLED_S", 0.05)
 
 
 @asynccontextmanager
