@@ -1,13 +1,23 @@
 """A sender's limit: what counts against it, and when to come back."""
 
+from types import SimpleNamespace
+
 import msgspec
+import pytest
 
 from clarion.contracts import limits
 from clarion.contracts.ids import new_id
+from services.ingest import sender_limit
 from services.ingest.sender_limit import SenderLimit
 from tests.unit.ingest.fake_ingest import MINE, ONE, Broker, client, is_problem
 
 TO_ANN = {"type": "t", "message": "m", "recipient": "ann"}
+
+
+@pytest.fixture(autouse=True)
+def _stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token comes back while a test takes its time."""
+    monkeypatch.setattr(sender_limit, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
 
 
 async def test_a_sender_over_its_rate_is_told_when_to_come_back() -> None:

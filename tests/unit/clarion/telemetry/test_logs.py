@@ -69,7 +69,7 @@ def test_a_full_log_queue_drops_and_counts_and_never_blocks(monkeypatch: pytest.
             logging.getLogger("clarion.x").info("line %d", n)
         lost = dropped() - before
         release.set()
-    assert 900 <= lost <= 1_000
+    assert lost >= 900
 
 
 def dropped() -> float:

@@ -1,11 +1,13 @@
-"""InboxLimits of the inbox: how often a user may ask, and how many pages may wait for who asked for them."""
+"""Limits of the inbox: how often a user may ask, and how many pages may wait for who asked for them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.requests import Request
 
 from clarion.web.problem_responses import Refused
+from services.gateway.http import inbox_limits
 from services.gateway.http.inbox_limits import PAGES_OF_ADDRESS, PAGES_OF_USER, InboxLimits, PageSlot, SlotResponse
 
 
@@ -13,7 +15,8 @@ def asking(address: str) -> Request:
     return Request({"type": "http", "headers": [], "client": (address, 4711)})
 
 
-def test_a_user_may_ask_as_often_as_send_frames_on_a_socket() -> None:
+def test_a_user_may_ask_as_often_as_send_frames_on_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_limits, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
     shares = InboxLimits(50, (), by_address=True)
     for _ in range(50):
         shares.take_turn("ann")

@@ -22,8 +22,8 @@ WITHIN_S = 10.0
 
 @pytest.fixture(autouse=True)
 def _ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that is given up waits for an answer for no second: these brokers give none."""
-    monkeypatch.setattr(clients, "_CANCELLED_S", 0.05)
+    """A start that is given up waits less long for an answer: these brokers give none."""
+    monkeypatch.setattr(clients, "_CANCELLED_S", 0.2)
 
 
 @asynccontextmanager
