@@ -10,7 +10,6 @@ from tests.conftest import repository
 ROOT: Final = repository()
 TESTS: Final = ROOT / "tests"
 MOST_CHARS: Final = 60
-STILL_TOO_LONG_IN: Final = {"integration"}  # folders of `tests` whose names are still to be shortened
 
 # Where the sources are of what each folder of `tests/unit` tests.
 SOURCES: Final = {
@@ -30,7 +29,7 @@ def names(module: Path) -> Iterator[str]:
 
 
 def test_no_name_of_a_test_has_more_than_60_characters() -> None:
-    modules = [path for path in TESTS.rglob("test_*.py") if path.relative_to(TESTS).parts[0] not in STILL_TOO_LONG_IN]
+    modules = [*TESTS.rglob("test_*.py")]
     assert len(modules) > 100
     too_long = [
         f"{module.relative_to(ROOT)}: {name} has {len(name)}"

@@ -24,13 +24,19 @@ class Worked:
 
 
 def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run(folder)
+
+
+def run(folder: str) -> None:
+    """A worker until it is told to stop, whose tables, of which there are none, would be in `folder`."""
     settings = Settings.from_env()
     names = Names(settings.prefix)
     app: Any = faust.App(
         names.group("stock"),
         broker=f"kafka://{settings.kafka}",
         store="memory://",
-        datadir=tempfile.mkdtemp(),
+        datadir=folder,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
