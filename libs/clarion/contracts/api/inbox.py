@@ -74,16 +74,16 @@ def encode_cursor(place: Place) -> str:
 def decode_cursor(text: str) -> Place:
     """Return the place of a page cursor. Raise ValueError for a text that no page has given."""
     if len(text) > _CURSOR_CHARS:
-        raise ValueError("too long")
+        raise ValueError("the cursor is too long")
     decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
     found = _PLACE.fullmatch(decoded)
     if found is None:
-        raise ValueError("not a place in an inbox")
+        raise ValueError("the cursor names no place in an inbox")
     try:
         before = _EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
         return Place(before + _MILLISECOND, found[2])
     except OverflowError as error:
-        raise ValueError("no calendar has this time") from error
+        raise ValueError("no calendar has the time of the cursor") from error
 
 
 def encoded_item(body: bytes, *, unread: bool) -> msgspec.Raw:
