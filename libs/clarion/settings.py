@@ -131,11 +131,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{_PREFIX}{name}: {error}") from error
         if knows_users and not settings.dev and not settings.jwt_secret and not settings.jwks_url:
             raise SettingsError(
-                "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "
-                "CLARION_ENV=dev is for trying"
+                "CLARION_JWT_SECRET (or CLARION_JWT_SECRET_FILE) or CLARION_JWKS_URL must be set in production, "
+                "to check tokens; to try Clarion without them, set CLARION_ENV=dev"
             )
         if settings.jwt_secret and len(settings.jwt_secret.encode()) < _MIN_SECRET_BYTES:
-            raise SettingsError(f"CLARION_JWT_SECRET is too short: at least {_MIN_SECRET_BYTES} bytes")
+            raise SettingsError(f"CLARION_JWT_SECRET is too short: it must have at least {_MIN_SECRET_BYTES} bytes")
         return settings
 
 
@@ -151,8 +151,8 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
         value = environ.get(variable)
         if value and _SERVICE_LINK.match(value):
             log.warning(
-                "%s=%s is ignored: Kubernetes sets it for a Service of that name. To set it yourself, say "
-                "`enableServiceLinks: false` in the pod's spec, or give the Service another name",
+                "%s=%s is ignored, because Kubernetes sets this variable for a Service of that name: to set it "
+                "yourself, write `enableServiceLinks: false` into the pod's spec, or give the Service another name",
                 variable,
                 value,
             )

@@ -71,7 +71,7 @@ def token(
     try:
         typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=ttl_s))
     except TokenError as error:
-        raise SettingsError(f"{error}: set CLARION_JWT_SECRET (or _FILE), at least 32 bytes") from error
+        raise SettingsError(f"{error}: set it, or CLARION_JWT_SECRET_FILE, to a secret of at least 32 bytes") from error
 
 
 def main() -> None:

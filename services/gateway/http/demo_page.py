@@ -123,7 +123,7 @@ def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budg
         try:
             made = tokens.mint(settings, sub=user, scope=tokens.SUBSCRIBE, ttl_s=_TOKEN_TTL_S)
         except tokens.TokenError as error:
-            raise Unavailable(f"{error}; set CLARION_JWT_SECRET") from error
+            raise Unavailable(f"{error}: set it, and restart the gateway") from error
         return JSONResponse({"token": made, "expires_in": _TOKEN_TTL_S}, headers={"cache-control": "no-store"})
 
     async def send(request: Request) -> Response:
