@@ -72,16 +72,24 @@ class ConnectionLimits:
 
     def _refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         if 0 < self._most <= self._inside:
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full", LATER_S)
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full: try again later", LATER_S)
         if self._addresses.is_full(address):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from this address", LATER_S)
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "this address has too many connections: close some, or try again later",
+                LATER_S,
+            )
         now = self._now()
         if self._rate_of is not None and (wait_s := self._rate_of.take(address, now)):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often", math.ceil(wait_s))
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often: try again later", math.ceil(wait_s)
+            )
         if shows_token and self._rate is not None and self._rate.take(_ANYBODY, now):
             self._line_ends = min(max(now, self._line_ends) + self._turn_s, now + LONGEST_LINE_S)
             retry_after_s = math.ceil(self._line_ends - now)
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect right now", retry_after_s)
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect at the moment: try again later", retry_after_s
+            )
         return None
 
     def enter(self, address: str) -> None:

@@ -69,7 +69,7 @@ class Heartbeats:
                 connection.transport.abort()
                 continue
             if _expires_in(connection, today) <= 0:
-                self._close(connection, Close.TOKEN, "token expired or revoked")
+                self._close(connection, Close.TOKEN, "the token has expired or was revoked")
                 continue
             if connection.beat_at <= now:
                 connection.beat_at = now + limits.PING_S
@@ -94,7 +94,9 @@ class Heartbeats:
                 if connection.by_post and _is_deaf(caught_up):
                     spared.append(connection)
                 else:
-                    self._close(connection, Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
+                    self._close(
+                        connection, Close.NO_PONG, f"the client did not answer a ping within {limits.PONG_S:g} s"
+                    )
         return spared
 
     def _close(self, connection: Connection, code: Close, reason: str) -> None:

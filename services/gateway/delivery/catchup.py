@@ -93,7 +93,7 @@ class CatchUp:
                 items = await self._read_for(connection)
                 failures = 0
             except database.TRANSIENT as error:
-                log.warning("catching up waits for MongoDB", error=repr(error))
+                log.warning("a catch-up read failed and is tried again", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
                 self.want(connection)

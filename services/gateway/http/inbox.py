@@ -103,7 +103,7 @@ class Inbox:
             self.receipt_sender.put(Receipt(user, op, list(ids), now))
             raise
         if refused:
-            raise Refused(422, f"it cannot be stored for {refused[0].change.ids[0]}: {refused[0].error}")
+            raise Refused(422, f"the mark of {refused[0].change.ids[0]} cannot be stored: {refused[0].error}")
         metrics.folded.labels(op).inc(len(ids))
         await self._tell(Receipt(user, op, list(ids), now, folded=True))
 
@@ -117,7 +117,7 @@ class Inbox:
             try:
                 await send_all(self.producer, [record], within_s=TELL_S)
             except SEND_ERRORS as error:
-                log.warning("a mark is told later: Kafka does not take it", error=repr(error))
+                log.warning("Kafka did not take the receipt of a mark, so it is sent again later", error=repr(error))
             else:
                 return
         self.receipt_sender.put(receipt)

@@ -55,7 +55,7 @@ class SseAcks:
         if wait_s := self.rate.take(user, time.monotonic()):
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"at most {self.rate.burst} acknowledgements a second: one stands for all that came before",
+                f"a user may send at most {self.rate.burst} acknowledgements a second: acknowledge only the latest tag",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
         mailbox, epoch = place_of(said.session)
@@ -82,11 +82,11 @@ class SseAcks:
                 within_s=SENT_ON_WITHIN_S,
             )
         except clients.SEND_ERRORS as error:
-            raise Unavailable("the stream is at another gateway, which cannot be told now: try again") from error
+            raise Unavailable("the stream is at another gateway, which cannot be reached now: try again") from error
 
 
 def _no_stream() -> Refused:
-    return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: begin a new one with `resume`")
+    return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: open a new one with `resume`")
 
 
 def stream_ack_routes(check: TokenCheck, acknowledge: SseAcks, budget: Budget) -> list[Route]:

@@ -52,7 +52,9 @@ class AbandonedMailboxes:
             try:
                 await self.look(time.monotonic())
             except (*database.TRANSIENT, *SEND_ERRORS) as error:
-                log.warning("abandoned mailboxes are looked for again later", error=repr(error))
+                log.warning(
+                    "the gateway could not look for abandoned mailboxes, and does so again later", error=repr(error)
+                )
 
     async def look(self, now: float) -> None:
         """Clear the mailboxes that are abandoned at `now`, in seconds of this gateway's own monotonic clock.
@@ -93,4 +95,4 @@ class AbandonedMailboxes:
         """
         first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
         if swept := await sessions.sweep_all(sessions.collection(self.stored), first):
-            log.info("sessions that came late are swept", swept=swept)
+            log.info("sessions that were written after a sweep were removed", swept=swept)

@@ -81,7 +81,7 @@ async def acquire(
     while True:
         lease = await retry(lambda: _try(collection, count, owner, observed, shuffle), "mongodb", *database.TRANSIENT)
         if lease is not None:
-            log.info("mailbox leased", mailbox=lease.mailbox, epoch=lease.epoch)
+            log.info("a mailbox was leased", mailbox=lease.mailbox, epoch=lease.epoch)
             metrics.mailbox_epoch.set(lease.epoch)
             return lease
         await asyncio.sleep(POLL_S)
@@ -136,7 +136,7 @@ async def keep(collection: Collection, lease: Lease) -> None:
         try:
             renewed = await mailboxes.renew(collection, lease)
         except database.TRANSIENT as error:
-            log.warning("lease not renewed", mailbox=lease.mailbox, error=repr(error))
+            log.warning("the lease of the mailbox could not be renewed", mailbox=lease.mailbox, error=repr(error))
             continue
         _check(renewed, lease)
 

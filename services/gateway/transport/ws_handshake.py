@@ -71,7 +71,7 @@ def _unfit(request: Request) -> Refusal | None:
     """Refuse an upgrade with a body: the bytes after an upgrade are the first frame."""
     headers = request.headers
     if "Transfer-Encoding" in headers or not set(headers.get_all("Content-Length")) <= {"0"}:
-        return Refusal(HTTPStatus.BAD_REQUEST, "an upgrade has no body")
+        return Refusal(HTTPStatus.BAD_REQUEST, "an upgrade must not have a body")
     return None
 
 

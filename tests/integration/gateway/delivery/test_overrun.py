@@ -69,8 +69,8 @@ async def test_what_fell_out_of_retention_is_read_from_the_store_and_what_follow
         await emit([document("ann", 102, lane=lane)])
         assert await received(ann, 1) == ["102"]
         said = own.log.read_text()
-    assert "mailbox position was outside retention" in said
-    assert "lease lost" not in said
+    assert "the position in the mailbox is not retained any more" in said
+    assert "the lease of the mailbox is lost" not in said
     await connection.client.drop_database(connection.name)
     database.close(connection)
 

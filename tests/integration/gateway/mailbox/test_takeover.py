@@ -19,6 +19,7 @@ from clarion.store import mailboxes
 from clarion.store.driver import database
 from clarion.store.mailboxes import TAKE_AFTER_S
 from deploy.local.stack import Stack
+from services.gateway.client.connection import MAILBOX_LOST, STOPPING
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
@@ -111,12 +112,12 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {2}
             # found by the fence: MongoDB, which would tell as well, cannot be asked
             await asyncio.wait_for(bob.ended, 20)
-            assert (bob.bye, bob.code) == ("mailbox moved", 1012)
+            assert (bob.bye, bob.code) == (MAILBOX_LOST, 1012)
             await tell("in between", "ann", "bob")
             assert not ann.code
             sleeper.process.send_signal(signal.SIGCONT)
             await asyncio.wait_for(ann.ended, 20)
-            assert (ann.bye, ann.code) == ("mailbox moved", 1012)
+            assert (ann.bye, ann.code) == (MAILBOX_LOST, 1012)
         assert "was fenced by" in cut_off.log.read_text()
         async with listening(heir, "ann") as ann, listening(another, "bob") as bob:
             await asyncio.gather(ann.heard("in between"), bob.heard("in between"))
@@ -126,7 +127,7 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             heir.process.terminate()
             another.process.terminate()
             await asyncio.gather(ann.ended, bob.ended)
-            assert (ann.bye, bob.bye) == ("restart", "restart")
+            assert (ann.bye, bob.bye) == (STOPPING, STOPPING)
         way.is_cut = False  # both wait for a mailbox, and take what the heirs give back
 
         async def serve_again() -> bool:
