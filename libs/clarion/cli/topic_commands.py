@@ -107,13 +107,13 @@ async def _not_placed(settings: Settings, grown: Mapping[str, int]) -> dict[str,
     try:
         placings = await stored_topics.placings(stored_topics.collection(stored), grown)
     except database.TRANSIENT as error:
-        why = f"and MongoDB does not tell by how many its recipients are placed: {error}"
+        why = f"but MongoDB does not tell by how many of them its recipients are placed: {error}"
         return {name: f"{name} has {partitions} partitions, {why}" for name, partitions in grown.items()}
     finally:
         database.close(stored)
     return {
-        name: f"{name} has {grown[name]} partitions, and its recipients are placed by {placing.partitions} until all "
-        "that was put there before is done: /health of its lane tells what waits"
+        name: f"{name} has {grown[name]} partitions, but its recipients are still placed by {placing.partitions} of "
+        "them, until older records are done: /health of its lane tells how many records wait"
         for name, placing in placings.items()
         if placing.partitions < grown[name]
     }

@@ -62,7 +62,7 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
     for entry in entries:
         body, id_ = entry.body, entry.id.encode()
         if len(id_) != ID_CHARS:
-            raise ValueError(f"an id has {ID_CHARS} characters: {entry.id!r}")
+            raise ValueError(f"the id {entry.id!r} does not have {ID_CHARS} characters")
         names = named.get((entry.type, entry.sender))
         if names is None:
             names = _fields({"type": entry.type, "sender": entry.sender}) + _RECIPIENT

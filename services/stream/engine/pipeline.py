@@ -104,14 +104,21 @@ class Pipeline:
         try:
             await self._work(window, ticket)
         except WindowShelved as reason:
-            log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
+            log.info(
+                "a window is put off until MongoDB answers", lane=self.name, records=window.records, reason=str(reason)
+            )
             self._postponed.inc()
             self._put_off(window, self._in_flight[window], tasks)
         except OwnershipLost as reason:
             for epoch in {batch.epoch for batch in window.batches}:
                 self._source.rewind(epoch)
             self._lost.inc()
-            log.warning("window dropped, to be read again", lane=self.name, records=window.records, reason=str(reason))
+            log.warning(
+                "a window is dropped, and its records are read again",
+                lane=self.name,
+                records=window.records,
+                reason=str(reason),
+            )
         else:
             for ack in acks:
                 ack()
@@ -135,9 +142,9 @@ class Pipeline:
         """
         epochs = {batch.epoch for batch in window.batches}
         if not all(map(self._source.owns, epochs)):
-            raise OwnershipLost("its partitions were given up, or are to be read again")
+            raise OwnershipLost("the partitions of the window were given up, or are read again")
         if self._shelved in epochs and flight.number > self._shelved_from:
-            raise WindowShelved("what came before it was shelved")
+            raise WindowShelved("an earlier window of the same partitions was shelved")
 
     def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
         """Shelve the window's batches, and have its epoch read again later."""
@@ -227,7 +234,9 @@ class Pipeline:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("not drained in time: its windows will be delivered again", lane=self.name)
+            log.warning(
+                "the windows in hand were not done in time, so their records will be read again", lane=self.name
+            )
 
     def figures(self) -> dict[str, object]:
         """Return what `/health/metrics` shows of this pipeline."""

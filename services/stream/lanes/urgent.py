@@ -102,7 +102,7 @@ class UrgentWork:
         if next(iter(self._line)) is ticket and len(self._inside) < self.places:
             return True
         if self._slow and self._unseen(decoded) and not self._is_behind_unseen(ticket):
-            raise WindowShelved("as many windows wait for MongoDB as may")
+            raise WindowShelved("too many windows wait for MongoDB already")
         return False
 
     def _is_behind_unseen(self, ticket: Ticket) -> bool:

@@ -58,7 +58,9 @@ class CommitTracker:
             progress = self._partitions[partition] = _Progress(first, committed=first)
         expected = progress.taken[-1].last + 1 if progress.taken else progress.end
         if first < expected:
-            raise WentBack(f"{partition.topic} {partition.number} began again at {first} after {expected}")
+            raise WentBack(
+                f"{partition.topic} partition {partition.number} went back from offset {expected} to {first}"
+            )
         progress.taken.append(_Taken(last, size))
         self.held_bytes += size
 

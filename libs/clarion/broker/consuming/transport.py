@@ -152,7 +152,7 @@ class Consumer(driver.Consumer):
         """Seek back to what was acknowledged. Anywhere but in the fetch, Faust would drop what is fetched again."""
         points = {TP(*partition): offset for partition, offset in self.tracker.resume_points().items()}
         points = {tp: offset for tp, offset in points.items() if tp in self.assignment()}
-        log.warning("reading again from what was acknowledged", partitions=len(points))
+        log.warning("records are read again, from the acknowledged offsets on", partitions=len(points))
         self.tracker.forget()
         await self.seek_wait(points)
         self._read_offset.update({tp: offset or None for tp, offset in points.items()})
@@ -239,7 +239,7 @@ class Consumer(driver.Consumer):
                     if not await self.commit():
                         await asyncio.sleep(_COMMIT_AGAIN_S)
         except TimeoutError:
-            log.warning("not all committed in time: what is not will be delivered again")
+            log.warning("not all offsets were committed in time, so some records will be read again")
 
     async def on_stop(self) -> None:
         """Commit all that is acknowledged, then stop."""

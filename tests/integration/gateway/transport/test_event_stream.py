@@ -254,7 +254,7 @@ async def test_limits_count_streams_and_sockets_together_and_a_drain_sends_both_
             return not own.process.is_running()
 
         await until(is_gone, within_s=10)
-        assert "not done on the way out" not in own.log.read_text()
+        assert "a step of the shutdown failed" not in own.log.read_text()
 
 
 async def test_a_socket_that_served_requests_becomes_a_stream_and_nothing_may_follow(
