@@ -24,7 +24,7 @@ BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
 REQUESTS: Final = 16  # under way at once per client; httpx2's pool would go through all waiting requests for each one
 _REQUEST_S: Final = 10.0
 _OWN_LIMIT: Final = (
-    f"{REQUESTS} requests of this client are under way, which is a limit of the SDK: ask for less at once"
+    f"this client has {REQUESTS} requests under way, which is a limit of the SDK: make fewer requests at once"
 )
 # A repeat may succeed, and does nothing twice: published notifications have an idempotency key, marks are idempotent.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -105,7 +105,9 @@ class Http:
                         method, url + path, content=body, headers=authorised, params=params
                     )
             except httpx2.TransportError as error:
-                self.trouble = f"{type(error).__name__}: {str(error) or f'no answer within {_REQUEST_S:g} s'}"
+                self.trouble = (
+                    f"{type(error).__name__}: {str(error) or f'the server did not answer within {_REQUEST_S:g} s'}"
+                )
             else:
                 if response.is_success:
                     self.trouble = ""
@@ -116,13 +118,13 @@ class Http:
                     continue
                 if response.status_code not in _RETRIED:
                     raise Refused(_problem(response))
-                self.trouble = f"{response.status_code} {_problem(response).detail}"
+                self.trouble = f"HTTP {response.status_code}: {_problem(response).detail}"
                 wait_s = retry_after(response)
             delay = wait_s + BACKOFF.delay(failures)
             failures += 1
             if time.monotonic() + delay > deadline:
-                raise Unavailable(f"{url} did not accept it within {self._deadline_s:g} s: {self.trouble}")
-            log.debug("trying again in %.2f s: %s", delay, self.trouble)
+                raise Unavailable(f"{url} did not accept the request within {self._deadline_s:g} s: {self.trouble}")
+            log.debug("a request is tried again in %.2f s: %s", delay, self.trouble)
             await asyncio.sleep(delay)
 
     @asynccontextmanager
@@ -173,6 +175,6 @@ def _problem(response: httpx2.Response) -> Problem:
         return msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:
         if location := response.headers.get("location"):
-            said = f"redirected to {location[:200]}: give that address, if it is a server of Clarion's"
+            said = f"the server redirects to {location[:200]}: use that address, if it is Clarion's"
             return Problem(response.reason_phrase, response.status_code, said)
         return Problem(response.reason_phrase, response.status_code, response.text[:200])

@@ -81,7 +81,9 @@ class JsonFile:
             return Position()
         position, dropped = sound(_parsed(text))
         if dropped:
-            log.warning("the position in %s was damaged and is mended, without %s", self._path, ", ".join(dropped))
+            log.warning(
+                "the position in %s was damaged, and these parts of it are left out: %s", self._path, ", ".join(dropped)
+            )
             await self.save(position)
         return position
 
@@ -101,7 +103,7 @@ def sound(found: object) -> tuple[Position, list[str]]:
     A gateway that cannot read a position in `resume` closes each connection with 4400.
     """
     if not isinstance(found, dict):
-        return Position(), ["all of it"]
+        return Position(), ["all parts"]
     stored = cast("dict[str, Any]", found)
     cursors: dict[Lane, JsonOrder] = {}
     dropped: list[str] = []
@@ -119,7 +121,7 @@ def sound(found: object) -> tuple[Position, list[str]]:
     if not (
         isinstance(user, str | None) and isinstance(deployment, str | None) and (user is None) == (deployment is None)
     ):
-        return Position(), ["all of it: whose it is cannot be read"]
+        return Position(), ["all parts, since its user or deployment cannot be read"]
     return Position(cursors, since, user, deployment), dropped
 
 

@@ -87,7 +87,9 @@ class Progress:
                 cursors[item.lane] = max(item.ord, cursors.get(item.lane, item.ord))
         self._queue.append(_Mark(tag, since, cursors))
         if len(self._queue) > MAX_QUEUED:
-            raise Overrun(f"more than {MAX_QUEUED} items unhandled")
+            raise Overrun(
+                f"the server sent more than {MAX_QUEUED} items that are not handled yet, which no gateway does"
+            )
 
     def ping(self, since: str | None) -> None:
         """Queue the `since` of a ping, which counts once everything before it is handled."""
