@@ -35,7 +35,7 @@ def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
     """Return the command that runs mongod on `data`. Raise `StackError` where there is none for this platform."""
     mongod = binary()
     if mongod is None:
-        raise StackError("there is no mongod for this platform", "docker compose up")
+        raise StackError("there is no mongod for this platform", "run `docker compose up` instead")
     return [
         str(mongod),
         *("--dbpath", str(data)),
