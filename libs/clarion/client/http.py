@@ -100,7 +100,7 @@ class Http:
             authorised = {"Authorization": f"Bearer {token}", **(headers or {})}
             wait_s = 0.0
             try:
-                async with self._turn(deadline):
+                async with self._slot(deadline):
                     response = await self._open().request(
                         method, url + path, content=body, headers=authorised, params=params
                     )
@@ -128,8 +128,8 @@ class Http:
             await asyncio.sleep(delay)
 
     @asynccontextmanager
-    async def _turn(self, deadline: float) -> AsyncGenerator[None]:
-        """Hold one of the `REQUESTS` places. Raise `Unavailable` when none becomes free before the deadline."""
+    async def _slot(self, deadline: float) -> AsyncGenerator[None]:
+        """Hold one of the `REQUESTS` slots. Raise `Unavailable` when none becomes free before the deadline."""
         if self._free.locked():
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -147,9 +147,9 @@ class Http:
     def _open(self) -> httpx2.AsyncClient:
         """Return the httpx2 client, which is made at the first request since that takes milliseconds.
 
-        Its pool has no timeout, as `_turn` lets in no more requests than the pool has connections.
+        Its pool has no timeout, as `_slot` lets in no more requests than the pool has connections.
         """
-        self.check()  # `stop` may have come while the request waited in `_turn`
+        self.check()  # `stop` may have come while the request waited in `_slot`
         if self._client is None:
             few = httpx2.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
             timeout = httpx2.Timeout(_REQUEST_S, pool=None)

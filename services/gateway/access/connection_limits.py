@@ -40,8 +40,8 @@ class ConnectionLimits:
     not limited either: then all clients may share one address. A client that shows no token does not count against the
     common rate, since it is sent away.
 
-    A client that is refused for the common rate is told when it would be its turn if all who were refused stood in a
-    line, so that they do not come back together.
+    A client that is refused for the common rate is told when it could connect if all who were refused stood in a line,
+    so that they do not come back together.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class ConnectionLimits:
         is_limited = per_address and settings.connections_per_ip
         self._rate_of: Final = RateLimit(per_address, burst, most_keys=_ADDRESSES) if is_limited else None
         self._rate: Final = RateLimit(rate, max(1, round(rate * _BURST_S))) if rate else None
-        self._turn_s: Final = 1 / rate if rate else 0.0
+        self._apart_s: Final = 1 / rate if rate else 0.0
         self._line_ends = 0.0
         self._inside = 0
         self._now: Final = now
@@ -85,7 +85,7 @@ class ConnectionLimits:
                 HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often: try again later", math.ceil(wait_s)
             )
         if shows_token and self._rate is not None and self._rate.take(_ANYBODY, now):
-            self._line_ends = min(max(now, self._line_ends) + self._turn_s, now + LONGEST_LINE_S)
+            self._line_ends = min(max(now, self._line_ends) + self._apart_s, now + LONGEST_LINE_S)
             retry_after_s = math.ceil(self._line_ends - now)
             return Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect at the moment: try again later", retry_after_s

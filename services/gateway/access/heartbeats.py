@@ -60,11 +60,11 @@ class Heartbeats:
         """Stop watching a connection."""
         self._wheel.discard(connection)
 
-    def turn(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Do what is due at `now`, in monotonic seconds."""
         caught_up, today = self.caught_up(), time.time()
         pinged = self._judged(now, caught_up)
-        for connection in self._wheel.turn(now):
+        for connection in self._wheel.take_due(now):
             if not connection.is_open:
                 connection.transport.abort()
                 continue
@@ -109,7 +109,7 @@ class Heartbeats:
         """Do what is due, each second, until cancelled."""
         while True:
             await asyncio.sleep(1)
-            self.turn(time.monotonic())
+            self.run_due(time.monotonic())
 
     def _wait(self, connection: Connection, now: float) -> None:
         """Put a connection into the wheel for what is due first: its next ping, or the end of its token."""

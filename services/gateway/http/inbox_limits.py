@@ -52,7 +52,7 @@ class InboxLimits:
         self._users: Final = AddressCounter(PAGES_OF_USER)
         self._addresses: Final = AddressCounter(PAGES_OF_ADDRESS if by_address else 0)
 
-    def take_turn(self, user: str) -> None:
+    def count_request(self, user: str) -> None:
         """Count a request of a user. Raises `Refused` (429) when there are too many in a second."""
         if wait_s := self._rate.take(user, time.monotonic()):
             raise _too_many(

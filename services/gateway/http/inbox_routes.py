@@ -34,7 +34,7 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: InboxL
 
     async def asker(request: Request) -> str:
         claims = await caller(request, check, SUBSCRIBE)
-        shares.take_turn(claims.subject)
+        shares.count_request(claims.subject)
         return claims.subject
 
     async def page(request: Request) -> Response:

@@ -16,11 +16,11 @@ def asking(address: str) -> Request:
 def test_a_user_may_ask_as_often_as_send_frames_on_a_socket() -> None:
     shares = InboxLimits(50, (), by_address=True)
     for _ in range(50):
-        shares.take_turn("ann")
+        shares.count_request("ann")
     with pytest.raises(Refused) as refused:
-        shares.take_turn("ann")
+        shares.count_request("ann")
     assert (refused.value.status_code, dict(refused.value.headers or {})) == (429, {"Retry-After": "1"})
-    shares.take_turn("bob")
+    shares.count_request("bob")
 
 
 def test_pages_that_nobody_reads_are_few_for_a_user_and_for_an_address() -> None:
