@@ -123,10 +123,10 @@ async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> 
 
     While one half of them waits for MongoDB, the other half can go live.
     """
-    places = process.settings.windows_in_flight
+    slots = process.settings.windows_in_flight
     live = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
-    work = UrgentWork(lane, places, live.mailboxes)
-    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * places)
+    work = UrgentWork(lane, slots, live.mailboxes)
+    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * slots)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(live.run())
         await consume(process, pipeline, source)

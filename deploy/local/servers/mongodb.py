@@ -24,8 +24,8 @@ _EVICTION: Final = "eviction_dirty_target=15,eviction_updates_target=15,eviction
 def binary() -> Path | None:
     """Return the mongod of the package; None where it has no wheel for this platform."""
     spec = importlib.util.find_spec("fiftyone")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / "db" / "bin" / "mongod"
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "db" / "bin" / "mongod"
         if path.exists():
             return path
     return None

@@ -45,10 +45,10 @@ async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Tr
         return Trusted(Resume(), acknowledges=False, forget=sorted(frame.cursors), is_foreign=True)
     if not frame.cursors:
         return Trusted(frame, acknowledges=False, forget=[])
-    ahead = await beyond(user, {lane: order.pack(*place) for lane, place in frame.cursors.items()})
+    ahead = await beyond(user, {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()})
     if ahead is None:
         return Trusted(frame, acknowledges=False, forget=[])
-    cursors = {lane: place for lane, place in frame.cursors.items() if lane not in ahead}
+    cursors = {lane: ord_ for lane, ord_ in frame.cursors.items() if lane not in ahead}
     return Trusted(replace(frame, cursors=cursors), acknowledges=True, forget=sorted(ahead))
 
 

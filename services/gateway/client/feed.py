@@ -201,10 +201,10 @@ class Feed(Credit):
         replays = max(1, DELIVERED_REPLAYS - self.delivered_replays)
         last = delivered[replays - 1] if len(delivered) > replays else None
         size = 0
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             size += len(item.body)
-            if (size > AHEAD_BYTES and place) or (last is not None and item.ord > last):
-                issued, items = replace(issued, limit=place), items[:place]
+            if (size > AHEAD_BYTES and index) or (last is not None and item.ord > last):
+                issued, items = replace(issued, limit=index), items[:index]
                 delivered = delivered[: bisect_right(delivered, items[-1].ord)]
                 break
         return self.read(issued, items, delivered)
@@ -229,14 +229,14 @@ class Feed(Credit):
         send: list[OutgoingItem] = []
         room = 0 if self.paused else self._room(issued.lane)
         left = CREDIT_BYTES - self._bytes
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             if item.ord <= lane.cursor:
                 continue
             left -= len(item.body)
             if len(send) >= room or left < 0:
                 handled = bisect_right(delivered, lane.cursor)
                 self.delivered_replays += handled
-                self.ahead = Found(replace(issued, limit=issued.limit - place), items[place:], delivered[handled:])
+                self.ahead = Found(replace(issued, limit=issued.limit - index), items[index:], delivered[handled:])
                 return send
             lane.cursor = item.ord
             send.append(item)

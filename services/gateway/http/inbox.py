@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import limits, times
-from clarion.contracts.api.inbox import EncodedPage, Place, ReadAll, Unread, encode_cursor, encoded_item
+from clarion.contracts.api.inbox import EncodedPage, PageCursor, ReadAll, Unread, encode_cursor, encoded_item
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
@@ -49,7 +49,7 @@ class Inbox:
     receipt_sender: ReceiptSender
 
     async def page(
-        self, user: str, *, unread_only: bool, archived: bool, after: Place | None, limit: int
+        self, user: str, *, unread_only: bool, archived: bool, after: PageCursor | None, limit: int
     ) -> EncodedPage:
         """Return a page of a user's inbox, newest first, from `after` on; a page of large items may be shorter."""
         with asking(self.mongodb):
@@ -64,7 +64,7 @@ class Inbox:
                 now=times.now(),
             )
         items = [encoded_item(item.body, unread=item.unread) for item in page.items]
-        return EncodedPage(items, encode_cursor(page.items[-1].place) if page.has_more else None)
+        return EncodedPage(items, encode_cursor(page.items[-1].page_cursor) if page.has_more else None)
 
     async def unread(self, user: str) -> Unread:
         """Return a user's unread count."""

@@ -27,15 +27,15 @@ _AGAIN_S: Final = 2  # Retry-After when too many pages are under way
 class PageSlot:
     """Counts a page for its user and its address, until it is sent or its reader is gone."""
 
-    def __init__(self, places: list[tuple[AddressCounter, str]]) -> None:
-        self._places: Final = places
-        for counter, name in places:
+    def __init__(self, counters: list[tuple[AddressCounter, str]]) -> None:
+        self._counters: Final = counters
+        for counter, name in counters:
             counter.enter(name)
 
     def leave(self) -> None:
         """Stop counting the page; nothing happens the second time."""
-        while self._places:
-            counter, name = self._places.pop()
+        while self._counters:
+            counter, name = self._counters.pop()
             counter.leave(name)
 
 

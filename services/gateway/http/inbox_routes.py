@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits
-from clarion.contracts.api.inbox import Marked, Place, decode_cursor
+from clarion.contracts.api.inbox import Marked, PageCursor, decode_cursor
 from clarion.contracts.api.problems import FieldError
 from clarion.contracts.ids import canonical
 from clarion.contracts.records.receipts import Op
@@ -95,8 +95,8 @@ def _limit(asked: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _after(asked: Mapping[str, str]) -> Place | None:
-    """Return the place after which the page begins; None for the newest. Raises `Refused` (422)."""
+def _after(asked: Mapping[str, str]) -> PageCursor | None:
+    """Return the cursor after which the page begins; None for the newest. Raises `Refused` (422)."""
     if "cursor" not in asked:
         return None
     try:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.broker import clients
-from clarion.contracts.api.streams import ACK_BYTES, ACK_PATH, StreamAck, place_of
+from clarion.contracts.api.streams import ACK_BYTES, ACK_PATH, StreamAck, mailbox_and_epoch_of
 from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Control
 from clarion.contracts.topics import Names
@@ -58,7 +58,7 @@ class SseAcks:
                 f"a user may send at most {self.rate.burst} acknowledgements a second: acknowledge only the latest tag",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
-        mailbox, epoch = place_of(said.session)
+        mailbox, epoch = mailbox_and_epoch_of(said.session)
         if mailbox >= self.mailboxes:
             raise _no_stream()
         held = self.hub.held.reader.lease if self.hub.held.reader else None

@@ -86,7 +86,7 @@ class Checkpoints:
             if found is not None:
                 async with group_offsets.asking(self._settings) as admin:
                     told = await group_offsets.committed(admin, [self._group])
-                commits = {place.number: one for place, one in told.items() if place.topic == self._topic}
+                commits = {at.number: one for at, one in told.items() if at.topic == self._topic}
                 judged = judge(self._topic, found, known, commits, self._settings.generation)
                 if judged is not None and not self._ordered:
                     judged = replace(judged, partitions=max(judged.partitions, found.partitions))

@@ -107,9 +107,9 @@ def sound(found: object) -> tuple[Position, list[str]]:
     stored = cast("dict[str, Any]", found)
     cursors: dict[Lane, JsonOrder] = {}
     dropped: list[str] = []
-    for lane, place in _items(stored.get("cursors", {}), dropped):
+    for lane, ord_ in _items(stored.get("cursors", {}), dropped):
         try:
-            cursors[Lane(lane)] = msgspec.convert(place, JsonOrder)
+            cursors[Lane(lane)] = msgspec.convert(ord_, JsonOrder)
         except ValueError:
             dropped.append(f"the cursor of {lane[:20]}")
     try:
