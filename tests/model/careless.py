@@ -34,7 +34,7 @@ def read_waits_for_every_mark(patch: pytest.MonkeyPatch) -> None:
     read = Feed.read
 
     def strict(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
-        return read(feed, replace(issued, mark=-1), items, delivered)
+        return read(feed, replace(issued, high_water=-1), items, delivered)
 
     patch.setattr(Feed, "read", strict)
 

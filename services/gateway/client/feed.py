@@ -34,12 +34,12 @@ AHEAD_BYTES: Final = CREDIT_BYTES  # what is kept of one read until there is cre
 class Read:
     """A catch-up read that was issued, for at most `limit` items of `lane` after the cursor `after`.
 
-    `mark` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
+    `high_water` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
     """
 
     lane: Lane
     after: int
-    mark: int
+    high_water: int
     limit: int
     falls: int
 
@@ -70,7 +70,7 @@ class _Lane(msgspec.Struct, gc=False):
     """One lane of a connection: its cursor, its high-water mark, and whether it is live."""
 
     cursor: int = START
-    mark: int = START
+    high_water: int = START
     live: bool = False
 
 
@@ -125,7 +125,7 @@ class Feed(Credit):
                 push.append(item)
             else:
                 lane.live = self.is_live = False
-                lane.mark = max(lane.mark, item.ord)
+                lane.high_water = max(lane.high_water, item.ord)
         return push, repeats
 
     def offer_early(self, items: Iterable[OutgoingItem]) -> list[OutgoingItem]:
@@ -176,7 +176,7 @@ class Feed(Credit):
             return  # records may have been missed since (D-gap-ask), or a late `resume` has to look back further
         for name, lane in self._lanes.items():
             if name not in pending:
-                lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
+                lane.live = lane.live or max(lane.high_water, delivered.get(name, START)) <= lane.cursor
         self.is_live = all(lane.live for lane in self._lanes.values())
 
     def next_read(self, most: int = 0) -> Read | None:
@@ -189,7 +189,7 @@ class Feed(Credit):
                 continue
             limit = self._room(name)
             if limit > 0 and self._bytes + self._coming_bytes(name) <= CREDIT_BYTES and not self.paused:
-                return Read(name, lane.cursor, lane.mark, max(limit, most), self.falls)
+                return Read(name, lane.cursor, lane.high_water, max(limit, most), self.falls)
         return None
 
     def found(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
@@ -243,9 +243,9 @@ class Feed(Credit):
         self.delivered_replays += len(delivered)
         if len(items) < issued.limit and issued.falls == self.falls:
             # what was marked when the read was issued is sent by now, or was retracted or has expired (D-mark-passed)
-            lane.cursor = max(lane.cursor, issued.mark)
+            lane.cursor = max(lane.cursor, issued.high_water)
             # the lane goes live in the step that sends its last item: nothing comes between (D-live-sent, D-live-mark)
-            lane.live = lane.mark <= lane.cursor
+            lane.live = lane.high_water <= lane.cursor
             self.is_live = all(lane.live for lane in self._lanes.values())
             if self.is_live:
                 self.delivered_replays = 0  # the limit is of each time that it catches up

@@ -118,9 +118,9 @@ class Checkpoints:
             generation=after.generation,
         )
 
-    def mark(self) -> str:
+    def commit_metadata(self) -> str:
         """Return the metadata of this process's commits; empty while the generation is not known."""
-        return group_offsets.marked(self._known.generation) if self._known else ""
+        return group_offsets.commit_metadata(self._known.generation) if self._known else ""
 
     async def resume(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
         """Return where to read on, for partitions whose commits are ahead of the store.

@@ -19,7 +19,7 @@ class Positions(Protocol):
         """Note what is about to be committed; return False to refuse the commit."""
         ...
 
-    def mark(self) -> str:
+    def commit_metadata(self) -> str:
         """Return the metadata for commits, which Kafka keeps with them."""
         ...
 

@@ -172,18 +172,18 @@ class Consumer(driver.Consumer):
             listening.is_heard = True  # type: ignore[attr-defined]
             coordinator._do_heartbeat = listening
 
-    def _mark_commits(self) -> None:
-        """Give each commit the metadata of `Positions.mark`. Faust's commits have none, and no argument for it."""
+    def _add_metadata_to_commits(self) -> None:
+        """Give each commit the metadata of `positions`. Faust's commits have none, and no argument for it."""
         consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
         commit = consumer.commit
 
-        async def marking(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
-            mark = self._transport.positions.mark()
-            await commit({tp: OffsetAndMetadata(told.offset, mark) for tp, told in offsets.items()})
+        async def with_metadata(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+            commit_metadata = self._transport.positions.commit_metadata()
+            await commit({tp: OffsetAndMetadata(told.offset, commit_metadata) for tp, told in offsets.items()})
 
-        if not getattr(commit, "is_marking", False):
-            marking.is_marking = True  # type: ignore[attr-defined]
-            consumer.commit = marking
+        if not getattr(commit, "adds_metadata", False):
+            with_metadata.adds_metadata = True  # type: ignore[attr-defined]
+            consumer.commit = with_metadata
 
     @property
     def _transport(self) -> "Transport":
@@ -264,7 +264,7 @@ class Consumer(driver.Consumer):
         self.tracker.forget()
         self._ownership.heard(time.monotonic())  # joining confirms the membership as a heartbeat does
         self._listen_to_heartbeats()
-        self._mark_commits()
+        self._add_metadata_to_commits()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:

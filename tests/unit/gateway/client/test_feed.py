@@ -219,7 +219,7 @@ def test_a_mark_that_came_after_a_read_was_issued_keeps_the_lane_from_going_live
     feed.read(issued, [])
     again = feed.next_read()
     assert again is not None
-    assert (again.lane, again.mark) == (issued.lane, 5)
+    assert (again.lane, again.high_water) == (issued.lane, 5)
     assert feed.read(again, [item(issued.lane, 5)]) == [item(issued.lane, 5)]
 
 
@@ -254,7 +254,9 @@ def test_what_was_found_beyond_the_credit_follows_when_credit_returns_and_the_la
     assert feed.more() == many[CREDIT_ITEMS:]
     again = feed.next_read()
     assert again is not None
-    assert (again.lane, again.after, again.mark) == (Lane.URGENT, 99, 100), "what came meanwhile is marked, and read"
+    assert (again.lane, again.after, again.high_water) == (Lane.URGENT, 99, 100), (
+        "what came meanwhile is marked, and read"
+    )
     assert feed.more() is None
 
 
@@ -428,7 +430,7 @@ def test_a_read_that_was_under_way_when_something_was_missed_does_not_make_a_lan
     assert issued is not None
     feed.fall_behind()  # what the mailbox lost may have been stored after the read was answered
     feed.read(issued, [])
-    assert feed.next_read() == Read(issued.lane, issued.after, issued.mark, issued.limit, 1)
+    assert feed.next_read() == Read(issued.lane, issued.after, issued.high_water, issued.limit, 1)
 
 
 def test_a_client_that_was_away_for_long_is_not_asked_about() -> None:
