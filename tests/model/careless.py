@@ -159,7 +159,7 @@ def commit_what_is_put_off(patch: pytest.MonkeyPatch) -> None:
 
 def hold_again(patch: pytest.MonkeyPatch) -> None:
     def holds(ownership: Ownership, epoch: int, now: float) -> bool:
-        return epoch == ownership.tracker.epoch and now - ownership._heard_at <= ownership.session_s
+        return epoch == ownership.tracker.ownership_epoch and now - ownership._heard_at <= ownership.session_s
 
     patch.setattr(Ownership, "holds", holds)
 

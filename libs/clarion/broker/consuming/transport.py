@@ -85,13 +85,13 @@ class Consumer(driver.Consumer):
                     await self._room.wait()
             return {}, active
         self._allowance.left = UNPACKED_BYTES
-        epoch = self.tracker.epoch
+        ownership_epoch = self.tracker.ownership_epoch
         fetched: Mapping[Any, Sequence[Record | Unreadable]] = (
             await self._getmany(active_partitions=active, timeout=timeout) or {}
         )
         events = {tp: [self._batch(tp, some)] for tp, some in fetched.items() if some}
-        if self.flow_active and epoch == self.tracker.epoch:  # otherwise positions are about to change
-            self._pass_over()
+        if self.flow_active and ownership_epoch == self.tracker.ownership_epoch:
+            self._pass_over()  # otherwise positions are about to change
         return events, active
 
     def _placed(self, active: set[TP]) -> set[TP]:
@@ -119,7 +119,9 @@ class Consumer(driver.Consumer):
         unreadable = [one for one in fetched if type(one) is Unreadable]
         records = [one for one in fetched if type(one) is not Unreadable] if unreadable else fetched
         size = size_of(fetched)
-        batch = RecordBatch(partition, cast("Sequence[Record]", records), self.tracker.epoch, size, unreadable)
+        batch = RecordBatch(
+            partition, cast("Sequence[Record]", records), self.tracker.ownership_epoch, size, unreadable
+        )
         last = batch.last
         self.tracker.take(partition, fetched[0].offset, last, size)
         return BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
@@ -131,21 +133,21 @@ class Consumer(driver.Consumer):
 
     # ---- ownership
 
-    def owns(self, epoch: int) -> bool:
-        """Return whether what was taken in `epoch` is still ours to work on; if not, it is read again."""
-        holds = self._ownership.holds(epoch, time.monotonic())
+    def owns(self, ownership_epoch: int) -> bool:
+        """Return whether what was taken in `ownership_epoch` is still ours to work on; if not, it is read again."""
+        holds = self._ownership.holds(ownership_epoch, time.monotonic())
         if self._ownership.must_read_again():
             self._room.set()
         return holds
 
-    def rewind(self, epoch: int) -> None:
-        """Drop everything in flight, and read it again, if `epoch` is the present one."""
-        if self._ownership.give_up(epoch):
+    def rewind(self, ownership_epoch: int) -> None:
+        """Drop everything in flight, and read it again, if `ownership_epoch` is the present one."""
+        if self._ownership.give_up(ownership_epoch):
             self._room.set()
 
     def shelve(self, batch: RecordBatch) -> None:
         """Put `batch` off: it is neither acknowledged nor held, and is read again after a `rewind`."""
-        self.tracker.shelve(batch.partition, batch.last, batch.epoch)
+        self.tracker.shelve(batch.partition, batch.last, batch.ownership_epoch)
         self._room.set()
 
     async def _rewind(self) -> None:
@@ -197,13 +199,13 @@ class Consumer(driver.Consumer):
         """Do nothing: offsets between two events belong to the later event, and are no gap."""
 
     def ack(self, message: Any) -> bool:
-        """Acknowledge a batch; return False when it was acknowledged before, or its epoch is over."""
+        """Acknowledge a batch; return False when it was acknowledged before, or its ownership epoch is over."""
         batch: RecordBatch = message.value
         if message.acked:
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        counted = self.tracker.ack(batch.partition, batch.last, batch.epoch)
+        counted = self.tracker.ack(batch.partition, batch.last, batch.ownership_epoch)
         self._room.set()
         return counted
 
@@ -217,13 +219,13 @@ class Consumer(driver.Consumer):
         return True  # the tracker offers only what is not committed yet
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        epoch = self.tracker.epoch
+        ownership_epoch = self.tracker.ownership_epoch
         if not await self._transport.positions.note(
             {Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}
         ):
             return False
         did_commit = await super()._commit(offsets)
-        if did_commit and epoch == self.tracker.epoch:
+        if did_commit and ownership_epoch == self.tracker.ownership_epoch:
             for tp, offset in offsets.items():
                 self.tracker.committed(Partition(tp.topic, tp.partition), offset)
         return did_commit
@@ -260,7 +262,7 @@ class Consumer(driver.Consumer):
         self.tracker.forget()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Start a new epoch, as a member that the group has just confirmed."""
+        """Start a new ownership epoch, as a member that the group has just confirmed."""
         self.tracker.forget()
         self._ownership.heard(time.monotonic())  # joining confirms the membership as a heartbeat does
         self._listen_to_heartbeats()
@@ -279,7 +281,7 @@ class Consumer(driver.Consumer):
             self._read_offset.update({tp: offset or None for tp, offset in points.items()})
 
     async def seek(self, partition: TP, offset: int) -> None:
-        """Start a new epoch and seek."""
+        """Start a new ownership epoch and seek."""
         self.tracker.forget()
         await super().seek(partition, offset)
 

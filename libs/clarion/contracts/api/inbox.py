@@ -10,7 +10,7 @@ import msgspec
 from clarion.contracts.api.frames import Ids, Received
 from clarion.contracts.ids import ID_CHARS, UUID_SHAPE
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _SHAPE: Final = re.compile(rf"(-?\d{{1,15}})\.({UUID_SHAPE})")
 _CURSOR_CHARS: Final = 4 * (ID_CHARS + 18)
@@ -67,7 +67,7 @@ class PageCursor(NamedTuple):
 
 def encode_cursor(cursor: PageCursor) -> str:
     """Return a page cursor as a text for clients, which `decode_cursor` takes apart."""
-    milliseconds = (cursor.available_at - _EPOCH) // _MILLISECOND
+    milliseconds = (cursor.available_at - _UNIX_EPOCH) // _MILLISECOND
     return base64.urlsafe_b64encode(f"{milliseconds}.{cursor.id}".encode()).decode().rstrip("=")
 
 
@@ -80,7 +80,7 @@ def decode_cursor(text: str) -> PageCursor:
     if found is None:
         raise ValueError("the cursor names no place in an inbox")
     try:
-        before = _EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
+        before = _UNIX_EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
         return PageCursor(before + _MILLISECOND, found[2])
     except OverflowError as error:
         raise ValueError("no calendar has the time of the cursor") from error
