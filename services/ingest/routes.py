@@ -24,7 +24,7 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
 from clarion.web.slashes import without_redirects
-from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
+from services.ingest.batch import LineResult, TooManyLines, parse_batch, write_results
 from services.ingest.openapi import Accepted, document
 from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit
@@ -71,7 +71,7 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
         with budget.request():
             async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
                 try:
-                    valid, results = read_batch(body, claims, key, times.now())
+                    valid, results = parse_batch(body, claims, key, times.now())
                 except TooManyLines:
                     detail = f"the batch may have at most {limits.BATCH_LINES} lines"
                     error = FieldError("", "too_many", detail, limits.BATCH_LINES)

@@ -59,7 +59,7 @@ def notifications_of(
     return notifications
 
 
-def read_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
+def parse_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
     """Return the notification of a batch's line, which has one recipient. Raise `Rejected` for what is wrong."""
     submission = decode(line)
     if submission.recipients is not None:

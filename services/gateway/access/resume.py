@@ -71,14 +71,14 @@ def take_over(feed: Feed, frame: Resume) -> Resumed:
     if not cursors and frame.since is None:
         feed.resume({}, None)
         return Resumed({}, is_short=False)
-    since, oldest = _read(frame.since), feed.opened - OLDEST_SINCE
+    since, oldest = _moment(frame.since), feed.opened - OLDEST_SINCE
     # a gateway whose clock is ahead may have told a `since` that lies a little in the future, but never further
     is_known = since is not None and oldest <= since <= feed.opened + RESUME_MARGIN
     feed.resume(cursors, since if is_known else oldest)
     return Resumed(cursors, is_short=not is_known)
 
 
-def _read(since: str | None) -> datetime | None:
+def _moment(since: str | None) -> datetime | None:
     """Return a `since` as a moment; None for what no gateway has told, such as a time without a zone."""
     try:
         moment = datetime.fromisoformat(since or "")

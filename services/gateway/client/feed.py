@@ -31,7 +31,7 @@ AHEAD_BYTES: Final = CREDIT_BYTES  # what is kept of one read until there is cre
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class CatchUpRead:
     """A catch-up read that was issued, for at most `limit` items of `lane` after the cursor `after`.
 
     `high_water` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     `delivered` has the `ord` of each item that another device has acknowledged.
     """
 
-    issued: Read
+    issued: CatchUpRead
     items: Sequence[OutgoingItem]
     delivered: Sequence[int] = ()
 
@@ -179,7 +179,7 @@ class Feed(Credit):
                 lane.live = lane.live or max(lane.high_water, delivered.get(name, START)) <= lane.cursor
         self.is_live = all(lane.live for lane in self._lanes.values())
 
-    def next_read(self, most: int = 0) -> Read | None:
+    def next_read(self, most: int = 0) -> CatchUpRead | None:
         """Return the next read to issue, urgent first; None when every lane is live or there is no credit.
 
         It asks for as many items as credit takes, or for `most` if that is more: the rest may then be kept ahead.
@@ -189,10 +189,12 @@ class Feed(Credit):
                 continue
             limit = self._room(name)
             if limit > 0 and self._bytes + self._coming_bytes(name) <= CREDIT_BYTES and not self.paused:
-                return Read(name, lane.cursor, lane.high_water, max(limit, most), self.falls)
+                return CatchUpRead(name, lane.cursor, lane.high_water, max(limit, most), self.falls)
         return None
 
-    def found(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
+    def found(
+        self, issued: CatchUpRead, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()
+    ) -> list[OutgoingItem]:
         """Take over what a read has just found, and return the items to send, as `read` does.
 
         Items beyond AHEAD_BYTES are left to another read. Items that other devices acknowledged are left out beyond
@@ -219,7 +221,9 @@ class Feed(Credit):
             return None
         return self.read(*self.ahead)
 
-    def read(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
+    def read(
+        self, issued: CatchUpRead, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()
+    ) -> list[OutgoingItem]:
         """Return the items to send of what a read found; what there is no credit for is kept ahead.
 
         When the read found the last items of the lane, the lane may go live.

@@ -68,7 +68,7 @@ class Disconnect:
         await revocations.revoke(revocations.collection(self.stored), user, tokens_from, keep_until)
         # This gateway must know before the operator has the answer; its own record comes back through Kafka only later.
         self.heard(user, tokens_from)
-        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        leases = await mailboxes.find_all(mailboxes.collection(self.stored))
         await self._tell(user, tokens_from, [number for number, lease in leases.items() if lease.owner])
         return tokens_from
 

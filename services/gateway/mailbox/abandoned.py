@@ -61,7 +61,7 @@ class AbandonedMailboxes:
 
         Raises one of `database.TRANSIENT` or of `clients.SEND_ERRORS`.
         """
-        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        leases = await mailboxes.find_all(mailboxes.collection(self.stored))
         self._observed.look(leases, now)
         stale = [number for number in self._observed.stale(self.count, now) if number != self.held.mailbox]
         for number in random.sample(stale, len(stale)):

@@ -98,7 +98,7 @@ async def _try(
 
     An earlier try may have taken one whose answer was lost: that one is returned.
     """
-    leases = await mailboxes.read_all(collection)
+    leases = await mailboxes.find_all(collection)
     if mine := next((lease for lease in leases.values() if lease.owner == owner), None):
         return mine
     now = time.monotonic()

@@ -128,7 +128,7 @@ class WebSocketTransport(ClientTransport):
                     self._state = _ENDED
                     return
             room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
-            frame = ws_frames.read(data, at, room)
+            frame = ws_frames.parse(data, at, room)
             if frame is None:
                 self._buffer = bytearray(data[at:]) if at or isinstance(data, bytes) else data
                 return

@@ -42,7 +42,7 @@ class FrameError(Exception):
 Frame = tuple[int, bool, bytes, int]
 
 
-def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
+def parse(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     """Return the client's frame that begins at `at`; None while a part of it is missing.
 
     `room` is how many bytes a payload of data may have. Raises FrameError as soon as the frame's header breaks a rule.

@@ -32,7 +32,7 @@ class LiveMailboxes:
         """Look every LOOK_EVERY_S until cancelled. While MongoDB is away, what was seen last stands."""
         while True:
             try:
-                leases = await mailboxes.read_all(self.leases)
+                leases = await mailboxes.find_all(self.leases)
             except database.TRANSIENT as error:
                 log.info("the mailboxes in use could not be read, so the last known ones count", error=repr(error))
             else:

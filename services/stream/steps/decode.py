@@ -119,7 +119,7 @@ def decode_window(
 def _notification(record: Record, partition: Partition, began: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
-    item = fast_decode.read(record.value or empty(record))
+    item = fast_decode.decode(record.value or empty(record))
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, began, partition.number, record.offset)

@@ -32,7 +32,7 @@ class RecipientThrottle:
             self._ownership_epoch = ownership_epoch
         superseded = _superseded(decoded)
         for entry in decoded.entries.values():
-            at = self._clock.read(entry.partition, entry.record, now)
+            at = self._clock.time_of(entry.partition, entry.record, now)
             if not entry.expired and entry.id not in superseded:
                 entry.throttled = self.limit.take(entry.recipient, at) > 0
                 decoded.throttled += entry.throttled

@@ -100,7 +100,7 @@ async def test_a_user_is_disconnected_at_every_gateway_and_returns_with_a_new_to
         await asyncio.gather(frame(here, "batch"), frame(there, "batch"))
         await here.send(json.dumps({"op": "read", "ids": [id_]}))
         await asyncio.gather(frame(here, "sync"), frame(there, "sync"))
-        leases = await mailboxes.read_all(mailboxes.collection(stored))
+        leases = await mailboxes.find_all(mailboxes.collection(stored))
         owned = {number for number, lease in leases.items() if lease.owner}
         async with deliveries_from_now_on(live) as consumer:
             answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))

@@ -100,7 +100,7 @@ async def test_some_hundred_clients_are_sent_away_at_a_pace_and_the_process_ends
     assert len(a_second) >= DRAIN_S - 1
     assert max(a_second.values()) <= 3 * CLIENTS / DRAIN_S
     assert await sessions.collection(stored).count_documents({}) == 0
-    held = await mailboxes.read_all(mailboxes.collection(stored))
+    held = await mailboxes.find_all(mailboxes.collection(stored))
     assert [lease.owner for lease in held.values()] == [""]
     database.close(stored)
 

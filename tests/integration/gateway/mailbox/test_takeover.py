@@ -107,9 +107,9 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             # its lease is as good as gone; nobody else has it yet
             await tell("cut off", "bob")
             await bob.heard("cut off")
-            assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {1}
+            assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {1}
             heir, another = await asyncio.gather(*coming)
-            assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {2}
+            assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {2}
             # found by the fence: MongoDB, which would tell as well, cannot be asked
             await asyncio.wait_for(bob.ended, 20)
             assert (bob.bye, bob.code) == (MAILBOX_LOST, 1012)
@@ -138,7 +138,7 @@ async def test_whoever_lost_its_mailbox_sends_everybody_away_when_it_finds_out_a
             await tell("again", "ann", "bob")
             await asyncio.gather(ann.heard("again"), bob.heard("again"))
             await _overlook_nothing(sleeper, cut_off)
-        assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {3}
+        assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {3}
     await connection.client.drop_database(connection.name)
     database.close(connection)
 

@@ -252,7 +252,7 @@ async def test_a_gateway_that_lost_its_lease_sends_everybody_away_and_takes_anot
         await greeted(socket)
         session = await sessions.collection(stored).find_one({"user": user})
         assert session is not None
-        before = (await mailboxes.read_all(held))[session["mailbox"]]
+        before = (await mailboxes.find_all(held))[session["mailbox"]]
         assert await mailboxes.take(held, before, "usurper")
         assert (await frame(socket, "bye"))["reason"] == MAILBOX_LOST
         assert await close_code(socket) == 1012

@@ -121,7 +121,7 @@ def test_an_idempotency_key_is_per_sender_and_recipient() -> None:
 def test_nothing_stands_after_an_id_or_a_type_not_even_a_line_break(name: str) -> None:
     item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
     assert notification.decode(msgspec.json.encode(item)).id == item["id"]
-    for read in (notification.decode, fast_decode.read):
+    for read in (notification.decode, fast_decode.decode):
         with pytest.raises(notification.Invalid):
             read(msgspec.json.encode(item | {name: item[name] + "\n"}))
 

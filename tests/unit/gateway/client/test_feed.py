@@ -17,7 +17,7 @@ from clarion.contracts.limits import (
     ITEMS_PER_RECORD,
 )
 from services.gateway.client.credit import OutgoingItem, ProtocolViolation
-from services.gateway.client.feed import DELIVERED_REPLAYS, LOOK_BACK_MOST, START, Feed, LookBack, Read
+from services.gateway.client.feed import DELIVERED_REPLAYS, LOOK_BACK_MOST, START, CatchUpRead, Feed, LookBack
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ class Deliveries(RuleBasedStateMachine):
         self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
         self.retracted: set[str] = set()
         self.asked: tuple[LookBack, set[Lane], dict[Lane, int]] | None = None
-        self.issued: Read | None = None
+        self.issued: CatchUpRead | None = None
         self.counter = 0
         self.early = 0
 
@@ -430,7 +430,7 @@ def test_a_read_that_was_under_way_when_something_was_missed_does_not_make_a_lan
     assert issued is not None
     feed.fall_behind()  # what the mailbox lost may have been stored after the read was answered
     feed.read(issued, [])
-    assert feed.next_read() == Read(issued.lane, issued.after, issued.high_water, issued.limit, 1)
+    assert feed.next_read() == CatchUpRead(issued.lane, issued.after, issued.high_water, issued.limit, 1)
 
 
 def test_a_client_that_was_away_for_long_is_not_asked_about() -> None:
