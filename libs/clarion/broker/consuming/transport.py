@@ -18,9 +18,9 @@ from faust.types import TP
 from clarion.broker.clients import ISOLATION, SESSION_S
 from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
 from clarion.broker.consuming.guarded_records import Allowance, Unreadable
+from clarion.broker.consuming.offset_store import OffsetStore
 from clarion.broker.consuming.open_transactions import OpenTransactions, Place, places
 from clarion.broker.consuming.ownership import Ownership
-from clarion.broker.consuming.positions import Positions
 from clarion.broker.consuming.raw_records import Record, take_records_as_they_are
 from clarion.broker.consuming.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
@@ -96,7 +96,7 @@ class Consumer(driver.Consumer):
 
     def _placed(self, active: set[TP]) -> set[TP]:
         """Return the `active` partitions in which recipients are placed, and pause the others."""
-        placed_by = self._transport.positions.placed_by()
+        placed_by = self._transport.offset_store.placed_by()
         if placed_by is None:
             return active
         placed = {tp for tp in active if tp.partition < placed_by}
@@ -175,12 +175,12 @@ class Consumer(driver.Consumer):
             coordinator._do_heartbeat = listening
 
     def _add_metadata_to_commits(self) -> None:
-        """Give each commit the metadata of `positions`. Faust's commits have none, and no argument for it."""
+        """Give each commit the metadata of the offset store. Faust's commits have none, and no argument for it."""
         consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
         commit = consumer.commit
 
         async def with_metadata(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
-            commit_metadata = self._transport.positions.commit_metadata()
+            commit_metadata = self._transport.offset_store.commit_metadata()
             await commit({tp: OffsetAndMetadata(told.offset, commit_metadata) for tp, told in offsets.items()})
 
         if not getattr(commit, "adds_metadata", False):
@@ -220,7 +220,7 @@ class Consumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         ownership_epoch = self.tracker.ownership_epoch
-        if not await self._transport.positions.note(
+        if not await self._transport.offset_store.note(
             {Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}
         ):
             return False
@@ -275,7 +275,7 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         owned = self.assignment()
         committed = {Partition(*tp): end for tp, end in self._committed_offset.items() if end and tp in owned}
-        if places := await self._transport.positions.resume(committed):
+        if places := await self._transport.offset_store.resume(committed):
             points = {TP(*partition): offset for partition, offset in places.items()}
             await self.seek_wait(points)
             self._read_offset.update({tp: offset or None for tp, offset in points.items()})
@@ -294,7 +294,7 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
 
-    def __init__(self, url: Any, app: Any, loop: Any, positions: Positions, drain: Drain) -> None:
+    def __init__(self, url: Any, app: Any, loop: Any, offset_store: OffsetStore, drain: Drain) -> None:
         super().__init__(url, app, loop)
-        self.positions: Final = positions
+        self.offset_store: Final = offset_store
         self.drain: Final = drain

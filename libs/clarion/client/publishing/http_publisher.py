@@ -98,7 +98,7 @@ class HttpTransport:
         results: dict[int, Result] = {}
         for start, stop in _chunks(lines):
             found = await self._send_chunk(lines[start:stop], self._http.deadline())
-            results |= {start + position: result for position, result in found.items()}
+            results |= {start + index: result for index, result in found.items()}
         too_large = FieldError(
             "", "too_large", f"the JSON may have at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES
         )

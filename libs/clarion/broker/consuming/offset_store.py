@@ -8,7 +8,7 @@ from clarion.broker.consuming.commit_tracker import Partition
 Offsets = Mapping[Partition, int]
 
 
-class Positions(Protocol):
+class OffsetStore(Protocol):
     """Keeps a group's commits together with what the store has."""
 
     async def resume(self, committed: Offsets) -> Offsets:
