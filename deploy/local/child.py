@@ -60,7 +60,7 @@ class Child:
             try:
                 process = self._process = await self._spawn()
             except OSError as error:  # such as on a full disk, where its log cannot be opened
-                ended = f"cannot be started ({error})"
+                ended = f"could not be started ({error})"
             else:
                 self._on_change(self, "")
                 ended = describe(await process.wait())
@@ -69,7 +69,7 @@ class Child:
             self.failures = 0 if time.monotonic() - started > HEALTHY_S else self.failures + 1
             delay = RESTART.delay(self.failures)
             when = f"in {delay:.1f} s" if self._has_room() else "once there is room"
-            self._on_change(self, f"{self.name} {ended}; starting it again {when}")
+            self._on_change(self, f"{self.name} {ended}; it is started again {when}")
             await asyncio.sleep(delay)
             while not self._stopping and not self._has_room():
                 await asyncio.sleep(LOOK_FOR_ROOM_S)

@@ -29,7 +29,7 @@ from deploy.local.errors import StackError
 from deploy.local.servers import platform
 from deploy.local.stack import MAKE_ROOM, Plan, Stack, running
 
-local = typer.Typer(help="The whole system on this machine, from Python packages alone.", no_args_is_help=True)
+local = typer.Typer(help="Run the whole system on this machine, from Python packages alone.", no_args_is_help=True)
 console = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
@@ -39,15 +39,15 @@ DETACHED_WITHIN_S: Final = 150.0
 
 @local.command()
 def up(
-    detach: Annotated[bool, typer.Option(help="Leave it running in the background once it is ready.")] = False,
-    servers_only: Annotated[bool, typer.Option(help="Only Kafka and MongoDB.")] = False,
-    gateways: Annotated[int, typer.Option(min=1, max=16, help="How many gateways.")] = 2,
+    detach: Annotated[bool, typer.Option(help="Leave the stack running in the background once it is ready.")] = False,
+    servers_only: Annotated[bool, typer.Option(help="Start only Kafka and MongoDB.")] = False,
+    gateways: Annotated[int, typer.Option(min=1, max=16, help="How many gateways to start.")] = 2,
     with_feed: Annotated[bool, typer.Option("--feed", help="Keep publishing the sample GitHub events.")] = False,
     full_speed: Annotated[
-        bool, typer.Option(help="Kafka's full compiler, a large cache for MongoDB (for benchmarks).")
+        bool, typer.Option(help="Run Kafka and MongoDB as fast as for benchmarks, with more memory.")
     ] = False,
 ) -> None:
-    """Start everything, wait until it is ready, show what runs where. Ctrl-C ends it; data stays until `reset`."""
+    """Start everything, wait until it is ready, and show what runs where. Ctrl-C ends it; data stays until `reset`."""
     with _explained():
         platform.check()
         if detach:
@@ -59,8 +59,8 @@ def up(
 
 
 @local.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
-    """Show what runs where; exit code 0 only when everything is ready."""
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what runs where; exit with 0 only if everything is ready."""
     with _explained():
         folder = state.default_folder()
         known = folder.load()
@@ -71,7 +71,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For a program."
         elif found:
             out.print(table.render(found))
         else:
-            console.print("nothing runs here: [bold]clarion local up[/]")
+            console.print("nothing runs here; start it by [bold]clarion local up[/]")
         if folder.path.exists() and (full := folder.full()):
             console.print(f"[bold red]✗[/] {escape(full)}. {MAKE_ROOM}")
     raise typer.Exit(0 if is_up else 1)
@@ -85,19 +85,19 @@ def down() -> None:
 
 
 @local.command()
-def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False) -> None:
     """End everything and delete its data and logs."""
     with _explained():
         folder = state.default_folder()
         if not folder.path.exists():
-            console.print("nothing to delete")
+            console.print("there is nothing to delete")
             return
         if not yes:
             typer.confirm(f"Delete {folder.path}?", abort=True)
         try:
             _down(folder)
         except StackError as error:  # `reset` is the cure for a state that cannot be read
-            console.print(f"[yellow]what runs is not known:[/] {escape(str(error))}")
+            console.print(f"[yellow]processes that still run cannot be found:[/] {escape(str(error))}")
         shutil.rmtree(folder.path)
         console.print(f"deleted {escape(str(folder.path))}")
 
@@ -117,12 +117,12 @@ def run_feed() -> None:
 
 @local.command()
 def demo(
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often the sample is played.")] = 20,
-    seconds: Annotated[float, typer.Option(min=0, help="Over how long publishing is spread.")] = 12.0,
-    kill: Annotated[str | None, typer.Option(help="kill -9 this process halfway.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often to play the sample events.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0, help="Over how many seconds to spread them.")] = 12.0,
+    kill: Annotated[str | None, typer.Option(help="The process to kill (SIGKILL) halfway.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Publish all sample events, half of the users offline at first; exit code 0 only if each one is accounted for."""
+    """Publish all sample events, half of the users offline at first; exit with 0 only if each is accounted for."""
     with _explained():
         account = asyncio.run(_demo(rounds, seconds, kill))
     if as_json:
@@ -130,7 +130,7 @@ def demo(
     else:
         out.print(table.account(account.rows()))
     if not account.is_complete():
-        console.print(f"[bold red]✗[/] unaccounted for: {sorted(account.unaccounted)[:10]}")
+        console.print(f"[bold red]✗[/] these notifications are unaccounted for: {sorted(account.unaccounted)[:10]}")
         raise typer.Exit(1)
     console.print("[bold green]✓[/] every notification is accounted for")
 
@@ -140,12 +140,12 @@ async def _demo(rounds: int, seconds: float, kill: str | None) -> Account:
     folder = state.default_folder()
     known = folder.load()
     if state.find(known.supervisor) and known.ready:
-        _report("playing on the running stack")
+        _report("the demonstration uses the running stack")
 
         def kill_known(name: str, number: signal.Signals) -> None:
             process = state.find(folder.load().processes.get(name))
             if process is None:
-                raise StackError(f"no process is called {name}", "name one that `clarion local status` shows")
+                raise StackError(f"there is no process {name}", "name one that `clarion local status` shows")
             process.send_signal(number)
 
         return await _play(known.env, rounds, seconds, kill, kill_known)
@@ -199,11 +199,11 @@ async def _up(folder: state.Folder, plan: Plan) -> None:
             if watching.done():
                 watching.result()
             watching.cancel()
-            _report("ending everything (again Ctrl-C: at once)")
+            _report("ending everything (Ctrl-C again ends it at once)")
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
-    _report("all ended")
+    _report("everything has ended")
 
 
 async def _cancel_when(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
@@ -219,12 +219,12 @@ def _report(line: str) -> None:
 def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
     with contextlib.suppress(OSError):
         console.print(table.render(table.rows(folder, folder.load())))
-        console.print(f"[bold green]ready[/] after {seconds:.1f} s")
+        console.print(f"[bold green]everything is ready[/] after {seconds:.1f} s")
         if url := stack.env["CLARION_GATEWAY_URL"].partition(",")[0]:
             console.print(
-                f"health of each: its admin address + /health; logs: {escape(os.path.relpath(folder.logs))}/NAME.log"
+                f"the health of each: its admin address + /health; the logs: {escape(os.path.relpath(folder.logs))}"
             )
-            console.print(f"watch notifications arrive: [bold]{url}[/]   (Ctrl-C ends everything)")
+            console.print(f"watch notifications arrive at [bold]{url}[/]   (Ctrl-C ends everything)")
 
 
 def _detach() -> None:
@@ -232,7 +232,9 @@ def _detach() -> None:
     folder = state.default_folder()
     folder.make()
     if state.find(folder.load().supervisor):
-        raise StackError("the stack is running already", "clarion local status, or clarion local down")
+        raise StackError(
+            "the stack is running already", "look at it by `clarion local status`, or end it by `clarion local down`"
+        )
     arguments = [a for a in sys.argv[1:] if a != "--detach"]
     log = folder.log("supervisor")
     with log.open("ab") as file:
@@ -243,7 +245,7 @@ def _detach() -> None:
             stderr=file,
             start_new_session=True,
         )
-    console.print(f"starting in the background (log: {log})")
+    console.print(f"the stack starts in the background; its log is {log}")
     deadline = time.monotonic() + DETACHED_WITHIN_S
     while time.monotonic() < deadline:
         known = folder.load()
@@ -254,23 +256,23 @@ def _detach() -> None:
             break
         time.sleep(0.1)
     process.terminate()
-    raise StackError(f"it did not start:\n{folder.full() or log.read_text()[-2000:]}", f"read {log}")
+    raise StackError(f"the stack did not start:\n{folder.full() or log.read_text()[-2000:]}", f"read {log}")
 
 
 def _down(folder: state.Folder) -> None:
     known = folder.load()
     supervisor = state.find(known.supervisor)
     if supervisor and supervisor.pid != os.getpid():
-        console.print(f"ending the stack (supervisor {supervisor.pid})")
+        console.print(f"ending the stack, whose supervisor is process {supervisor.pid}")
         supervisor.terminate()
         try:
             supervisor.wait(DOWN_WITHIN_S)
         except psutil.TimeoutExpired:
-            console.print("[yellow]the supervisor does not end: killing it[/]")
+            console.print("[yellow]the supervisor does not end, and is killed[/]")
             supervisor.kill()
     left = [process for noted in folder.load().processes.values() if (process := state.find(noted))]
     for process in left:
-        console.print(f"ending what was left: {process.pid} {process.name()}")
+        console.print(f"ending a process that was left: {process.pid} {process.name()}")
         process.terminate()
     for process in psutil.wait_procs(left, timeout=10)[1]:
         process.kill()

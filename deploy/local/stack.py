@@ -16,14 +16,14 @@ import httpx2
 
 from deploy.local import processes, state
 from deploy.local.child import Child
-from deploy.local.errors import StackError
+from deploy.local.errors import RESET, StackError
 from deploy.local.processes import Spec
 from deploy.local.servers import kafka, mongodb, ports
 
 READY_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.05
 STOP_WITHIN_S: Final = 25.0
-MAKE_ROOM: Final = "Make room there, some hundred MiB; what ended is started again by itself then"
+MAKE_ROOM: Final = "Make room there, of some hundred MiB: what has ended is then started again by itself"
 
 Report = Callable[[str], None]
 
@@ -82,14 +82,14 @@ class Stack:
         await _all([start() for name, start in servers.items() if name not in outside])
         if self.specs:
             is_outside = "CLARION_KAFKA" in outside
-            await self._topics("start that Kafka, or unset CLARION_KAFKA" if is_outside else "clarion local reset")
+            await self._topics("start that Kafka, or unset CLARION_KAFKA" if is_outside else RESET)
             await _all([self.start_service(spec) for spec in self.specs])
         self._state.ready = True
         self._save()
 
     async def _kafka(self) -> None:
         home, full = self.folder.path / "kafka", self.plan.full_speed
-        self.report("kafka: preparing (the first time, its jars are fetched)")
+        self.report("kafka is prepared; the first time, its jars are fetched")
         command = await asyncio.to_thread(
             kafka.command,
             home,
@@ -113,8 +113,8 @@ class Stack:
         )
         output, _ = await process.communicate()
         if process.returncode:
-            raise StackError(f"topics cannot be made:\n{output.decode()[-2000:]}", cure)
-        self.report("topics are as declared")
+            raise StackError(f"the topics cannot be created:\n{output.decode()[-2000:]}", cure)
+        self.report("all topics are as declared")
 
     async def start_service(self, spec: Spec) -> None:
         """Start a service and wait until it is ready. Raise `StackError` when it does not start in time."""
@@ -145,7 +145,7 @@ class Stack:
         while not await ready():
             if child.failures or self._runs[name].done():  # it may die at once, so the process is watched as well
                 why = self.folder.full() or f"the end of its log:\n{child.tail()}"
-                raise StackError(f"{name} does not start; {why}", "mend that, try again")
+                raise StackError(f"{name} does not start; {why}", "mend that, and try again")
             if time.monotonic() - started > READY_WITHIN_S:
                 raise StackError(
                     f"{name} is not ready after {READY_WITHIN_S:g} s; the end of its log:\n{child.tail()}",
@@ -163,7 +163,7 @@ class Stack:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a process. Raise `StackError` when there is none of that name."""
         if name not in self.children:
-            raise StackError(f"no process is called {name}", f"name one of {', '.join(sorted(self.children))}")
+            raise StackError(f"there is no process {name}", f"name one of {', '.join(sorted(self.children))}")
         self.children[name].signal(number)
 
     async def wait_ready(self, name: str) -> None:
@@ -215,7 +215,7 @@ class Stack:
         except OSError as error:
             if not state.is_full(error):
                 raise
-            self._note(f"what runs cannot be saved: {error}")
+            self._note(f"the list of what runs cannot be saved: {error}")
             self._note_full()
 
     # ---- stop

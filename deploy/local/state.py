@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from deploy.local.errors import StackError
+from deploy.local.errors import RESET, StackError
 
 _ROOM_BYTES: Final = 16 * 1024 * 1024  # with less, Kafka and mongod end: they make files of some MiB at a time
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -51,7 +51,9 @@ class Folder:
         try:
             str(self.path).encode()
         except UnicodeEncodeError as error:
-            raise StackError(f"{self.path!r} is not UTF-8", "set CLARION_STATE to another folder") from error
+            raise StackError(
+                f"the name of the folder {self.path!r} is not UTF-8", "set CLARION_STATE to another folder"
+            ) from error
         with self.taking_room():
             for folder in (self.path, self.logs, self.path / "mongodb"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ class Folder:
             if not is_full(error):
                 raise
             what = self.full() or f"{self.path} cannot be written to ({error.strerror})"
-            raise StackError(what, "make room there, some hundred MiB, and try again") from error
+            raise StackError(what, "make room there, of some hundred MiB, and try again") from error
 
     @property
     def logs(self) -> Path:
@@ -90,7 +92,7 @@ class Folder:
         except FileNotFoundError:
             return StackState()
         except msgspec.DecodeError as error:
-            raise StackError(f"{self.path}/state.json cannot be read ({error})", "clarion local reset") from error
+            raise StackError(f"{self.path}/state.json cannot be read ({error})", RESET) from error
 
     def save(self, state: StackState) -> None:
         """Write down what runs."""
@@ -118,7 +120,8 @@ class Folder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StackError(
-                    "the stack is running already", "clarion local status, or clarion local down"
+                    "the stack is running already",
+                    "look at it by `clarion local status`, or end it by `clarion local down`",
                 ) from None
             yield
 

@@ -69,7 +69,7 @@ def run(service: str, main: Main, settings: Settings) -> None:
                 runner.run(_run(Process(settings, Health(service), write_logs=write_logs), main))
             code = 0
         except BaseException as error:
-            log.critical("process failed", exc_info=error)
+            log.critical("the process failed", exc_info=error)
             code = 1
     with suppress(OSError):  # a full disk takes nothing more, and the exit code counts all the same
         sys.stderr.flush()
@@ -82,7 +82,7 @@ async def _run(process: Process, main: Main) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, _on_signal, process)
     settings = process.settings
-    log.info("starting", pid=os.getpid(), settings=repr(settings))
+    log.info("the process starts", pid=os.getpid(), settings=repr(settings))
     try:
         async with asyncio.TaskGroup() as tasks:
             admin = tasks.create_task(serve_admin(process.health, settings.host, settings.admin_port), name="admin")
@@ -94,7 +94,7 @@ async def _run(process: Process, main: Main) -> None:
                 admin.cancel()
     except* Stopped:
         pass  # the main was told to stop while it was waiting for something
-    log.info("stopped")
+    log.info("the process has stopped")
 
 
 async def unless_stopping(process: Process, work: Awaitable[T]) -> T:
@@ -119,22 +119,26 @@ async def within(seconds: float, ending: Awaitable[object], what: str) -> bool:
         async with asyncio.timeout(seconds):
             await ending
     except Exception as error:  # noqa: BLE001 - a process that is ending puts away what it can
-        log.warning("not done on the way out", what=what, error=repr(error))
+        log.warning("a step of the shutdown failed or was late", what=what, error=repr(error))
         return False
     return True
 
 
 def _on_signal(process: Process) -> None:
     if process.stopping.is_set():
-        _leave_at_once(process, "second signal: leaving at once, with work in hand")
-    log.info("signal: draining")
+        _leave_at_once(
+            process, "a second signal came: the process leaves at once, and work in hand is done again later"
+        )
+    log.info("a signal came: the process is draining, and ends when its work is done")
     process.stop()
     _watchdog(process)
 
 
 def _watchdog(process: Process) -> None:
     """End the process from a thread of its own, which works even when the event loop hangs."""
-    late = f"not ended within {EXIT_WITHIN_S:g} s: leaving at once, with work in hand"
+    late = (
+        f"the end takes more than {EXIT_WITHIN_S:g} s: the process leaves at once, and work in hand is done again later"
+    )
     timer = threading.Timer(EXIT_WITHIN_S, _leave_at_once, [process, late])
     timer.daemon = True
     timer.start()

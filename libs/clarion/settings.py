@@ -40,35 +40,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str = "localhost:9092"
     mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"
     database: str = "clarion"
-    prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""
+    prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""  # of the names of topics and consumer groups
     host: str = "0.0.0.0"  # noqa: S104 - the only way into a container; the local stack sets 127.0.0.1
-    port: Port = 0  # 0: the service's own default (ingest 8080, gateway 8081)
+    port: Port = 0  # 0 is the service's own default: 8080 for ingest, 8081 for a gateway
     admin_port: Port = 9400
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # How tokens are checked: by a shared secret of at least 32 bytes (HS256), or by the issuer's key set at a URL.
     jwt_secret: str = ""
     jwks_url: str = ""
     jwt_issuer: str = "clarion"
     jwt_audience: str = "clarion"
-    # The longest life of a token: others are refused. A disconnect is kept for as long.
+    # The longest time for which a token may be valid, in seconds; a token that is valid for longer is refused. A
+    # disconnect is remembered for as long.
     token_life_s: Positive = 86_400
-    token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # how far an issuer's clock may differ from ours
-    # Origins of pages that may connect, separated by commas: scheme, host, and the port if it is not the scheme's.
+    token_leeway_s: Annotated[float, Meta(ge=0, le=600)] = 60  # by how many seconds an issuer's clock may differ
+    # The origins of pages that may connect, separated by commas: scheme, host, and the port unless it is the default.
     origins: str = ""
-    # Addresses and networks, separated by commas, whose Forwarded or X-Forwarded-For headers are believed.
+    # The addresses and networks of proxies, separated by commas. Their Forwarded and X-Forwarded-For headers are
+    # believed.
     trusted_proxies: str = ""
 
-    partitions_lane: Positive = 16  # a lane's topic has at least so many; MongoDB knows how many it was grown to
-    partitions_deliveries: Positive = 256
-    replication: Positive = 3
-    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the lowest that a topic may have; it rises by itself
+    partitions_lane: Positive = 16  # a lane's topic has at least so many; a topic that has grown has more
+    partitions_deliveries: Positive = 256  # the number of mailboxes, and so the most gateways
+    replication: Positive = 3  # how many brokers have a copy of each topic
+    generation: Annotated[int, Meta(ge=0, lt=1 << 15)] = 0  # the lowest generation of a topic, which rises by itself
 
-    windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # in each stream process
+    windows_in_flight: Annotated[int, Meta(ge=1, le=64)] = 4  # how many windows a stream process works on at once
 
     # Token buckets: a rate is in notifications a second, a burst in notifications. A rate of 0 means no limit.
-    sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # for each token's subject, in each ingest process
+    sender_rate: Annotated[float, Meta(ge=0)] = 1_000  # for each subject of a token, in each ingest process
     sender_burst: Positive = 2_000
-    # For each recipient and lane, by the time at which the broker took a record; urgent has no limit.
+    # For each recipient and lane, by the time at which the broker took a record. The urgent lane has no limit.
     recipient_rate: Annotated[float, Meta(ge=0)] = 10
     recipient_burst: Positive = 50
 
@@ -81,9 +84,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frames_per_s: Positive = 50  # from one client; acknowledgements and answers to pings do not count
     replay_reads: Positive = 4  # catch-up reads at once; more would only make live deliveries wait
     replay_per_s: Positive = 20_000  # items read for catching up while there are live deliveries, which go first
-    # Seconds between two looks of the safety net; it looks for what has been pending for half as long.
+    # Seconds between two looks of the safety net, which looks for what has been pending for half as long.
     safety_net_s: Annotated[float, Meta(ge=1)] = 60
-    drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # clients are closed over this time; the process ends within 35 s
+    drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # over how many seconds clients are closed at the end
 
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
@@ -131,11 +134,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{_PREFIX}{name}: {error}") from error
         if knows_users and not settings.dev and not settings.jwt_secret and not settings.jwks_url:
             raise SettingsError(
-                "CLARION_JWT_SECRET (or _FILE) or CLARION_JWKS_URL must be set in production; "
-                "CLARION_ENV=dev is for trying"
+                "CLARION_JWT_SECRET (or CLARION_JWT_SECRET_FILE) or CLARION_JWKS_URL must be set in production, "
+                "to check tokens; to try Clarion without them, set CLARION_ENV=dev"
             )
         if settings.jwt_secret and len(settings.jwt_secret.encode()) < _MIN_SECRET_BYTES:
-            raise SettingsError(f"CLARION_JWT_SECRET is too short: at least {_MIN_SECRET_BYTES} bytes")
+            raise SettingsError(f"CLARION_JWT_SECRET is too short: it must have at least {_MIN_SECRET_BYTES} bytes")
         return settings
 
 
@@ -151,8 +154,8 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
         value = environ.get(variable)
         if value and _SERVICE_LINK.match(value):
             log.warning(
-                "%s=%s is ignored: Kubernetes sets it for a Service of that name. To set it yourself, say "
-                "`enableServiceLinks: false` in the pod's spec, or give the Service another name",
+                "%s=%s is ignored, because Kubernetes sets this variable for a Service of that name: to set it "
+                "yourself, write `enableServiceLinks: false` into the pod's spec, or give the Service another name",
                 variable,
                 value,
             )

@@ -6,5 +6,5 @@ from services.gateway.main import main
 
 
 def gateway() -> None:
-    """Deliver to connected users over WebSocket, and serve the page to watch it."""
+    """Run a gateway: deliver to connected users, and serve the page to watch it (CLARION_PORT, 8081 by default)."""
     run("gateway", main, Settings.from_env())

@@ -77,7 +77,7 @@ class Hub:
         When it returns None, the upgrade is counted against the rates.
         """
         if self.draining or self.held.reader is None:
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "not ready, come back shortly", SOON_S)
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is not ready: try again shortly", SOON_S)
         return self.connection_limits.refusal(address, shows_token=shows_token)
 
     def on_open(self, transport: Transport, address: str) -> Connection:
@@ -185,13 +185,13 @@ class Hub:
                     return
             case frames.Resume():
                 if not is_first:
-                    raise ProtocolViolation("resume comes first")
+                    raise ProtocolViolation("`resume` must be the first frame")
                 self._start(connection, self.connector.resume_late(connection, frame))
                 return
             case frames.Read() | frames.Unread() | frames.Archive():
                 op = _OPS[type(frame)]
                 if not self.receipt_sender.put(connection.receipt(op, frame.ids)):
-                    connection.refuse("busy", f"{op} was not taken, try again later")
+                    connection.refuse("busy", f"the gateway is busy and did not accept `{op}`: send it again later")
             case frames.Auth():
                 self._start(connection, self.connector.refresh(connection, frame.token))
             case frames.Pong():
@@ -206,7 +206,7 @@ class Hub:
         """
         self._spoken[connection] += 1
         if self._spoken[connection] > self.frames_per_s:
-            connection.close(Close.LIMIT, f"at most {self.frames_per_s} frames a second")
+            connection.close(Close.LIMIT, f"a client may send at most {self.frames_per_s} frames a second")
 
     def _acknowledge(self, connection: Connection, handled: Sequence[OutgoingItem]) -> None:
         """Make receipts for items that a client has handled, and send more with the credit that returned."""
@@ -242,8 +242,8 @@ class Hub:
         if not tasks:
             del self._working[connection]
         if not task.cancelled() and (error := task.exception()):
-            log.error("a connection's task failed", exc_info=error, session=connection.session)
-            connection.close(Close.INTERNAL, "internal error", retry_ms=RETRY_MS)
+            log.error("a connection's task failed: please report it", exc_info=error, session=connection.session)
+            connection.close(Close.INTERNAL, "the gateway failed: connect again", retry_ms=RETRY_MS)
 
     async def each_second(self) -> None:
         """Each second, begin counting frames anew and drop what was read ahead for too long, until cancelled."""

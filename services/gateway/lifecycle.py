@@ -21,6 +21,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Database
 from clarion.store.mailboxes import Lease
 from clarion.telemetry import metrics
+from services.gateway.client.connection import MAILBOX_LOST, STOPPING
 from services.gateway.delivery.safety_net import SafetyNet
 from services.gateway.hub import Hub
 from services.gateway.mailbox import lease
@@ -54,8 +55,10 @@ async def serve_leases(
                 await _leave(process, router.hub, stored, held)
         except* LeaseLost as lost:
             # the gateway holds no mailbox by now, so nobody can connect: such a client would have no session
-            log.warning("lease lost: closing everybody", reason=str(lost.exceptions[0]))
-            await router.hub.close_all("mailbox moved", within_s=1)
+            log.warning(
+                "the lease of the mailbox is lost, and all connections are closed", reason=str(lost.exceptions[0])
+            )
+            await router.hub.close_all(MAILBOX_LOST, within_s=1)
         finally:
             metrics.mailbox_epoch.set(0)
 
@@ -102,7 +105,7 @@ async def _serving(
             # The sweep is not awaited: clients may connect meanwhile, and while MongoDB is away the gateway must still
             # be able to send them away at the end.
             running.append(tasks.create_task(_sweep(session_writer.collection, held), name="sweep"))
-            log.info("serving", mailbox=held.mailbox, epoch=held.epoch)
+            log.info("the gateway serves clients", mailbox=held.mailbox, epoch=held.epoch)
             with hub.held.by(mailbox, session_writer, deployment_id):
                 yield
             for task in running:
@@ -112,7 +115,7 @@ async def _serving(
 async def _sweep(collection: Collection, held: Lease) -> None:
     """Remove the sessions of the mailbox's earlier owners."""
     swept = await retry(lambda: sessions.sweep(collection, held.mailbox, held.epoch), "mongodb", *database.TRANSIENT)
-    log.info("sessions swept", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
+    log.info("the sessions of earlier owners were removed", mailbox=held.mailbox, epoch=held.epoch, swept=swept)
 
 
 async def _leave(process: Process, hub: Hub, stored: Database, held: Lease) -> None:
@@ -121,8 +124,8 @@ async def _leave(process: Process, hub: Hub, stored: Database, held: Lease) -> N
     From its first step on the gateway refuses new clients.
     """
     hub.draining = True
-    log.info("leaving", connections=len(hub))
-    await hub.close_all("restart", within_s=process.settings.drain_s)
+    log.info("the gateway closes its connections", connections=len(hub))
+    await hub.close_all(STOPPING, within_s=process.settings.drain_s)
 
     async def put_away() -> None:
         if hub.held.session_writer is not None:

@@ -52,7 +52,7 @@ async def main(process: Process) -> None:
     inbox = Inbox(documents, health.dependency("mongodb"), kafka, producer, names, receipt_sender)
     # A gateway without a mailbox is not ready. While Kafka or MongoDB is down it stays ready all the same, since
     # otherwise nobody would answer clients with 503 and Retry-After.
-    health.blockers.append(lambda: "" if held.reader or health.down() else "no mailbox")
+    health.blockers.append(lambda: "" if held.reader or health.down() else "this gateway has no mailbox")
     health.troubles.append(producer.refused)
     health.troubles.append(held.waiting)
     health.figures.append(lambda: _figures(hub))

@@ -9,7 +9,7 @@ from clarion.contracts import limits
 from clarion.contracts.api.problems import FieldError
 from clarion.contracts.records.notification import Notification
 from clarion.security.tokens import Claims
-from services.ingest.submission import Rejected, read_line
+from services.ingest.submission import Rejected, parse_line
 
 
 class LineResult(msgspec.Struct, omit_defaults=True):
@@ -29,7 +29,7 @@ class TooManyLines(Exception):
     """A batch has more than limits.BATCH_LINES lines."""
 
 
-def read_batch(
+def parse_batch(
     body: bytes, claims: Claims, key: str | None, now: datetime
 ) -> tuple[dict[int, Notification], dict[int, LineResult]]:
     """Return the notifications of a batch by line, and the results of the lines that have none.
@@ -47,7 +47,7 @@ def read_batch(
         if not line.strip():
             continue
         try:
-            accepted[number] = read_line(line, number, claims, key, now)
+            accepted[number] = parse_line(line, number, claims, key, now)
         except Rejected as error:
             refused[number] = LineResult(number, error.status, errors=list(error.errors))
     return accepted, refused

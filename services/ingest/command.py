@@ -6,5 +6,5 @@ from services.ingest.main import main
 
 
 def ingest() -> None:
-    """Run ingest: the HTTP door for publishers (CLARION_PORT, 8080 by default)."""
+    """Run ingest: accept notifications over HTTP (CLARION_PORT, 8080 by default)."""
     run("ingest", main, Settings.from_env())

@@ -21,23 +21,23 @@ class Accepted(msgspec.Struct, omit_defaults=True):
 
 
 _PROBLEMS: Final = {
-    400: "Not JSON.",
-    401: "No token, or one that is expired or not valid.",
-    403: "The token may not publish, or not for this sender.",
+    400: "The body is not JSON.",
+    401: "The token is missing, expired or not valid.",
+    403: "The token does not allow publishing, or not for this sender.",
     408: "The body did not arrive in time.",
-    413: "Too large; `errors` names the limit.",
-    415: "Another content type.",
-    422: "Invalid fields; `errors` names each with its limit.",
-    429: "More than the sender may publish. See `Retry-After`; in a batch, the lines beyond it have this status.",
+    413: "The body is too large; `errors` names the limit.",
+    415: "The content type is not supported.",
+    422: "Some fields are invalid; `errors` names each with its limit.",
+    429: "The sender publishes more than it may. See `Retry-After`; in a batch, only the lines above the limit fail.",
     503: "Kafka is down or did not acknowledge in time, or this process is full. See `Retry-After`.",
 }
 _ASKING: Final = {status: _PROBLEMS[status] for status in (401, 403)} | {
-    404: "No such notification of this sender, or it is not stored yet.",
+    404: "The caller has no such notification, or it is not stored yet.",
     503: "MongoDB or Kafka does not answer. See `Retry-After`.",
 }
 _RETRACTING: Final = {
-    404: "It is another sender's.",
-    429: "More than the sender may publish, or more than it may retract of what is not found. See `Retry-After`.",
+    404: "The notification is another sender's.",
+    429: "The sender publishes, or retracts what is not stored yet, more often than it may. See `Retry-After`.",
 }
 
 
@@ -53,15 +53,15 @@ def document() -> dict[str, Any]:
             "post": {
                 "operationId": "publish",
                 "summary": "Publish a notification to one recipient, or to many.",
-                "description": "202 comes only after every in-sync replica of Kafka has it.",
+                "description": "The answer 202 comes only after every in-sync replica of Kafka has the notification.",
                 "parameters": [
                     _idempotency_key(
-                        "the same key makes the same ids, so a repeat is not a copy; "
-                        "`recipient` and `recipients` make different ones"
+                        "The same key makes the same ids, so a repeated request publishes nothing twice. "
+                        "A request to `recipient` and one to `recipients` make different ids."
                     )
                 ],
                 "requestBody": body("application/json", submission, limits.BODY_BYTES),
-                "responses": {"202": answer("Accepted.", "application/json", accepted), **publishing},
+                "responses": {"202": answer("Kafka has the notification.", "application/json", accepted), **publishing},
             }
         },
         "/v1/notifications/batch": {
@@ -69,38 +69,42 @@ def document() -> dict[str, Any]:
                 "operationId": "publishBatch",
                 "summary": f"Publish up to {limits.BATCH_LINES} notifications, one a line, each to one recipient.",
                 "description": (
-                    "Each line has a result of its own. Empty lines are passed over, but counted. "
-                    "Lines with `retry_after` may be sent again, under the same key, the others blanked; "
-                    "`Retry-After` is the longest of them."
+                    "Each line has a result of its own. Empty lines are skipped, but counted. To send only the lines "
+                    "with `retry_after` again, under the same key, leave the other lines empty. `Retry-After` is the "
+                    "longest `retry_after`."
                 ),
                 "parameters": [
                     _idempotency_key(
-                        "with the line's number it makes that line's id, which no key of a single request makes"
+                        "The key and the number of a line make the id of that line. A request with one notification "
+                        "makes another id with the same key."
                     )
                 ],
                 "requestBody": body("application/x-ndjson", submission, limits.BATCH_BYTES),
-                "responses": {"200": answer("A result a line.", "application/x-ndjson", line), **publishing},
+                "responses": {
+                    "200": answer("Each line is the result of a line.", "application/x-ndjson", line),
+                    **publishing,
+                },
             }
         },
         "/v1/notifications/{id}": {
             "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
             "get": {
                 "operationId": "status",
-                "summary": "What became of a notification. Its sender may ask, or `publish:any`.",
-                "responses": {"200": answer("Where it stands.", "application/json", status), **asking},
+                "summary": "Tell a notification's state to its sender, or to a caller with the scope `publish:any`.",
+                "responses": {"200": answer("The state of the notification.", "application/json", status), **asking},
             },
             "delete": {
                 "operationId": "retract",
-                "summary": "Take a notification back. Its sender may, or `publish:any`.",
+                "summary": "Take a notification back, as its sender or with the scope `publish:any`.",
                 "description": (
-                    "What is on its way or scheduled is not delivered; what is pending or delivered becomes "
-                    "`retracted` and leaves its user's devices; what ended otherwise stays as it is. An id under which "
-                    f"nothing is found yet is accepted, too, {limits.UNFOUND_PER_S} a second and "
-                    f"{limits.UNFOUND_BURST} at once: it retracts what comes later, if it is of the same sender. To be "
-                    "repeated without harm."
+                    "A notification that is scheduled or on its way is not delivered. One that is pending or delivered "
+                    "becomes `retracted` and leaves its user's devices. One that has ended in another way stays as it "
+                    "is. An id of which nothing is stored yet is accepted as well, for each sender "
+                    f"{limits.UNFOUND_PER_S} a second and {limits.UNFOUND_BURST} at once: the notification is "
+                    "retracted when it comes, if it is the same sender's. The request may be repeated."
                 ),
                 "responses": {
-                    "202": answer("To be retracted.", "application/json", accepted),
+                    "202": answer("The retraction is accepted.", "application/json", accepted),
                     **asking,
                     **problems(_RETRACTING, problem),
                 },

@@ -97,7 +97,7 @@ class IngestProducer:
         """
         producer = self._producer
         if producer is None or self._kafka.up is False:
-            raise Unavailable("Kafka is down, nothing was accepted")
+            raise Unavailable("Kafka is down, and nothing was accepted: try again later")
         self._budget.hold(sum(len(record.value) for record in records))
         futures: list[asyncio.Future[Any]] = []
         try:
@@ -106,9 +106,11 @@ class IngestProducer:
                     futures.append(await self._send(producer, record))  # noqa: PERF401 - those before a failure count
                 await asyncio.wait(futures)
         except TimeoutError:
-            log.warning("not acknowledged in time", records=len(records), seconds=ACKNOWLEDGED_WITHIN_S)
+            log.warning(
+                "Kafka did not acknowledge records in time", records=len(records), seconds=ACKNOWLEDGED_WITHIN_S
+            )
         except clients.SEND_ERRORS as error:
-            log.warning("cannot send", error=repr(error))
+            log.warning("records could not be sent to Kafka", error=repr(error))
         finally:
             self._budget.release(sum(len(record.value) for record in records[len(futures) :]))
         accepted = [future.done() and not future.cancelled() and not future.exception() for future in futures]

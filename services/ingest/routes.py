@@ -24,7 +24,7 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
 from clarion.web.slashes import without_redirects
-from services.ingest.batch import LineResult, TooManyLines, read_batch, write_results
+from services.ingest.batch import LineResult, TooManyLines, parse_batch, write_results
 from services.ingest.openapi import Accepted, document
 from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit
@@ -34,8 +34,8 @@ from services.ingest.used_keys import UsedKeys
 
 NDJSON: Final = "application/x-ndjson"
 _NOT_ACKNOWLEDGED: Final = (
-    f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s; it may still take what was sent: "
-    "try again with the same Idempotency-Key to make nothing twice"
+    f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s, and may still accept what was sent: "
+    "repeat the request with the same Idempotency-Key, so that nothing is published twice"
 )
 _LOST: Final = FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)
 
@@ -71,9 +71,9 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
         with budget.request():
             async with body_of(request, NDJSON, limits.BATCH_BYTES, budget) as body:
                 try:
-                    valid, results = read_batch(body, claims, key, times.now())
+                    valid, results = parse_batch(body, claims, key, times.now())
                 except TooManyLines:
-                    detail = f"a batch has at most {limits.BATCH_LINES} lines"
+                    detail = f"the batch may have at most {limits.BATCH_LINES} lines"
                     error = FieldError("", "too_many", detail, limits.BATCH_LINES)
                     raise Refused(413, detail, errors=[error]) from None
             if key:
@@ -107,8 +107,8 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
 
 _REJECTED: Final = {
     400: "the body is not valid JSON",
-    403: "the token does not allow this",
-    413: "too large",
+    403: "the token does not allow this request",
+    413: "the notification is too large",
     422: "the submission is invalid: see errors",
 }
 
@@ -122,6 +122,7 @@ def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= limits.IDEMPOTENCY_KEY_CHARS:
         most = limits.IDEMPOTENCY_KEY_CHARS
-        error = FieldError("", "too_long" if key else "too_short", "the header Idempotency-Key is not valid", most)
-        raise Refused(422, f"Idempotency-Key has 1 to {most} characters", errors=[error])
+        detail = f"the header Idempotency-Key must have 1 to {most} characters"
+        error = FieldError("", "too_long" if key else "too_short", detail, most)
+        raise Refused(422, detail, errors=[error])
     return key

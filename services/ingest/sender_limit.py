@@ -30,8 +30,8 @@ class UnfoundLimit:
         if wait_s := self._limit.take(subject, time.monotonic()):
             most = f"{limits.UNFOUND_PER_S}/s"
             detail = (
-                f"of what is not stored yet a sender may retract {limits.UNFOUND_PER_S} a second and "
-                f"{limits.UNFOUND_BURST} at once; what is stored has no such limit; see Retry-After"
+                f"of notifications that are not stored yet, a sender may retract {limits.UNFOUND_PER_S} a second and "
+                f"{limits.UNFOUND_BURST} at once: wait for as long as Retry-After says"
             )
             raise _later(detail, FieldError("", "rate", detail, most), wait_s)
 
@@ -52,8 +52,8 @@ class SenderLimit:
         if self._limit is None:
             return
         if recipients > self._burst:
-            error = FieldError("/recipients", "too_many", "more than may be published at once", self._burst)
-            raise Refused(422, f"publish to at most {self._burst} recipients at once", errors=[error])
+            detail = f"a request may have at most {self._burst} recipients: split it"
+            raise Refused(422, detail, errors=[FieldError("/recipients", "too_many", detail, self._burst)])
         if wait_s := self._limit.take(subject, time.monotonic(), recipients):
             raise _later(self._detail(), self._error(), wait_s)
 
@@ -74,7 +74,10 @@ class SenderLimit:
         return admitted, refused
 
     def _detail(self) -> str:
-        return f"a sender may publish {self._rate:g} a second and {self._burst} at once; see Retry-After"
+        return (
+            f"a sender may publish {self._rate:g} notifications a second, and {self._burst} at once: "
+            "wait for as long as Retry-After says"
+        )
 
     def _error(self) -> FieldError:
         return FieldError("", "rate", self._detail(), f"{self._rate:g}/s")

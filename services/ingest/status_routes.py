@@ -25,8 +25,11 @@ from services.ingest.sender_limit import SenderLimit, UnfoundLimit
 Find = Callable[[str, str | None], Awaitable[Status | None]]
 
 _ID: Final = re.compile(UUID_PATTERN)
-_NOT_ACKNOWLEDGED: Final = f"Kafka did not acknowledge within {ACKNOWLEDGED_WITHIN_S:g} s: try again, it does no harm"
-_NOT_YOURS: Final = "no such notification of yours, or it is not stored yet"
+_NOT_ACKNOWLEDGED: Final = (
+    f"Kafka did not acknowledge the retraction within {ACKNOWLEDGED_WITHIN_S:g} s: repeat the request, "
+    "since retracting twice is the same as once"
+)
+_NOT_YOURS: Final = "there is no such notification of yours, or it is not stored yet"
 
 
 def status_routes(
@@ -69,7 +72,7 @@ def _id(request: Request) -> str:
     """Return the id that the path names, in lower case. Raise `Refused` (404) when it is not a UUID."""
     id_: str = request.path_params["id"]
     if not _ID.fullmatch(id_):
-        raise Refused(404, "no id is like this: it is a UUID of 36 characters, without braces or `urn:uuid:`")
+        raise Refused(404, "the path names no id: an id is a UUID of 36 characters, without braces or `urn:uuid:`")
     return id_.lower()
 
 

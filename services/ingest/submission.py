@@ -59,11 +59,12 @@ def notifications_of(
     return notifications
 
 
-def read_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
+def parse_line(line: bytes, number: int, claims: Claims, key: str | None, now: datetime) -> Notification:
     """Return the notification of a batch's line, which has one recipient. Raise `Rejected` for what is wrong."""
     submission = decode(line)
     if submission.recipients is not None:
-        raise Rejected(422, FieldError("/recipients", "not_supported", "a line of a batch has one `recipient`"))
+        detail = "a line of a batch may not have `recipients`: write a line for each `recipient`"
+        raise Rejected(422, FieldError("/recipients", "not_supported", detail))
     return notifications_of(submission, claims, key, now, number)[0]
 
 
@@ -74,22 +75,22 @@ def may_publish(claims: Claims, sender: str) -> None:
     if not claims.may(PUBLISH):
         raise Rejected(403, FieldError("", "scope", f"the token's scope lacks `{PUBLISH}`", PUBLISH))
     if sender != claims.subject:
-        detail = f"the token is for {claims.subject!r}; another sender needs the scope `{PUBLISH_ANY}`"
+        detail = f"the token is for {claims.subject!r}: to name another sender, it needs the scope `{PUBLISH_ANY}`"
         raise Rejected(403, FieldError("/sender", "foreign_sender", detail, claims.subject))
 
 
 def _recipient_errors(submission: Submission) -> list[FieldError]:
     one, many = submission.recipient, submission.recipients
     if one is None and many is None:
-        return [FieldError("/recipient", "required", "either recipient or recipients is needed")]
+        return [FieldError("/recipient", "required", "the notification needs `recipient` or `recipients`")]
     if one is not None and many is not None:
-        return [FieldError("/recipients", "ambiguous", "either recipient or recipients, not both")]
+        return [FieldError("/recipients", "ambiguous", "give either `recipient` or `recipients`, not both")]
     seen: set[str] = set()
     errors = [] if one is None else _name_errors("/recipient", one)
     for index, name in enumerate(many or ()):
         errors += _name_errors(f"/recipients/{index}", name)
         if name in seen:
-            errors.append(FieldError(f"/recipients/{index}", "duplicate", "was named before"))
+            errors.append(FieldError(f"/recipients/{index}", "duplicate", "this recipient is named twice"))
         seen.add(name)
     return errors
 
@@ -105,7 +106,7 @@ def _name_errors(pointer: str, name: str) -> list[FieldError]:
 def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
     errors: list[FieldError] = []
     if submission.v != VERSION:
-        errors.append(FieldError("/v", "out_of_range", f"this is version {VERSION}", VERSION))
+        errors.append(FieldError("/v", "out_of_range", f"`v` must be {VERSION}, the version of this server", VERSION))
 
     def check_moments() -> None:
         notification.check_moments(submission)
@@ -122,7 +123,7 @@ def _content_errors(submission: Submission, now: datetime) -> list[FieldError]:
         except Invalid as error:
             errors.append(field_error(error))
     if submission.expires_at is not None and submission.expires_at <= now:
-        errors.append(FieldError("/expires_at", "past", "is in the past"))
+        errors.append(FieldError("/expires_at", "past", "`expires_at` must be in the future"))
     return errors
 
 
@@ -165,4 +166,4 @@ def _check_size(notifications: Sequence[Notification]) -> None:
 
 
 def _too_large() -> FieldError:
-    return FieldError("", "too_large", f"a record has at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES)
+    return FieldError("", "too_large", f"the JSON may have at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES)

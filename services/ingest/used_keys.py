@@ -33,7 +33,7 @@ class UsedKeys:
         name, digest = _entry(item)
         if self._used.get(name, digest) == digest:
             return None
-        detail = f"this Idempotency-Key was used for other content, as {item.id}: send that again, or another key"
+        detail = f"this Idempotency-Key was used for other content, as {item.id}: repeat that, or take another key"
         return FieldError("", "key_reused", detail)
 
     @contextmanager

@@ -21,12 +21,12 @@ class Role(StrEnum):
 
 
 def stream(
-    role: Annotated[Role, typer.Option(help="What this process does.")],
-    lane: Annotated[Lane | None, typer.Option(help="Which lane, with --role lane.")] = None,
+    role: Annotated[Role, typer.Option(help="The role of this process.")],
+    lane: Annotated[Lane | None, typer.Option(help="The lane of a process with --role lane.")] = None,
 ) -> None:
     """Run one role of the stream: a lane, the receipts worker or the scheduler."""
     if (role is Role.LANE) != (lane is not None):
-        raise typer.BadParameter("--lane goes with --role lane, and only with it")
+        raise typer.BadParameter("--role lane needs --lane, and no other role takes it")
     main: Main
     if lane is not None:
         name, main = f"stream-{lane}", partial(run_lane, lane=lane)

@@ -123,10 +123,10 @@ async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> 
 
     While one half of them waits for MongoDB, the other half can go live.
     """
-    places = process.settings.windows_in_flight
+    slots = process.settings.windows_in_flight
     live = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
-    work = UrgentWork(lane, places, live.mailboxes)
-    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * places)
+    work = UrgentWork(lane, slots, live.mailboxes)
+    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * slots)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(live.run())
         await consume(process, pipeline, source)
@@ -142,9 +142,9 @@ async def _check_partitions(process: Process, producer: AIOKafkaProducer, topic:
     found = len(await unless_stopping(process, _partitions(producer, topic)))
     if found < declared:
         raise SettingsError(
-            f"{topic} has {found} partitions, CLARION_PARTITIONS_LANE is {declared}: "
+            f"{topic} has {found} partitions, but CLARION_PARTITIONS_LANE is {declared}: "
             f"run `clarion topics grow {topic.removeprefix(process.settings.prefix)} {enough(found, declared)}`, "
-            f"or set it to {found}"
+            f"or set that to {found}"
         )
     return found
 
@@ -159,7 +159,7 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
         try:
             return await producer.partitions_for(topic)
         except clients.SEND_ERRORS:
-            log.warning("waiting for a topic: if nobody has made it, `clarion topics apply` does", topic=topic)
+            log.warning("the process waits for a topic: if it does not exist, run `clarion topics apply`", topic=topic)
             raise
 
     return await retry(ask, "kafka", *clients.SEND_ERRORS)

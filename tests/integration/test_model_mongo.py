@@ -57,7 +57,7 @@ class Calls:
             lambda on: mailboxes.take(on, lease, "you"),
             lambda on: mailboxes.renew(on, lease),
             lambda on: mailboxes.release(on, lease),
-            lambda on: mailboxes.read_all(on),
+            lambda on: mailboxes.find_all(on),
         ]
 
     def of_notifications(self) -> list[Call]:

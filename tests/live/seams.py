@@ -81,7 +81,7 @@ def _gateways(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(lease, name, seconds)
     patch.setattr(connect, "STORE_WITHIN_S", GREETED_WITHIN_S)
     patch.setattr(prefetch, "KEPT_S", math.inf)  # it is let go of when the schedule says so
-    _before(patch, mailboxes, "read_all", "look")
+    _before(patch, mailboxes, "find_all", "look")
     _before(patch, mailboxes, "renew", "renew")
     _before(patch, sessions, "sweep", "sweep")
     _leases(patch)
@@ -135,7 +135,7 @@ def _clearing_up(patch: pytest.MonkeyPatch) -> None:
             if chore is not None:
                 own = ACTOR.set(None)
                 try:
-                    await chore(clearing, await mailboxes.read_all(mailboxes.collection(clearing.stored)))
+                    await chore(clearing, await mailboxes.find_all(mailboxes.collection(clearing.stored)))
                 finally:
                     ACTOR.reset(own)
 

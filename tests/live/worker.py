@@ -90,7 +90,7 @@ class Worker:
         source = FakeSource(
             owns=lambda epoch: self._ownership.holds(epoch, SESSION_S + 1 if self.is_silent else 0.0),
             rewind=self._give_up,
-            shelve=lambda batch: self.tracker.shelve(batch.partition, batch.last, batch.epoch),
+            shelve=lambda batch: self.tracker.shelve(batch.partition, batch.last, batch.ownership_epoch),
         )
         self._pipeline = Pipeline(f"live-{lane.lane}", _A_RECORD, noted, source, windows_in_flight=lane.windows)
         context = copy_context()
@@ -118,7 +118,7 @@ class Worker:
     async def take(self, offset: int) -> None:
         """An urgent window is handed over when the schedule first does something with it: until then it is in time."""
         record = self.lane.records[offset]
-        batch = RecordBatch(self.lane.partition, [record], self.tracker.epoch, len(record.value))
+        batch = RecordBatch(self.lane.partition, [record], self.tracker.ownership_epoch, len(record.value))
         self.tracker.take(batch.partition, record.offset, record.offset, batch.size)
         self.position = offset + 1
         self._taken.append((batch, offset))
@@ -129,7 +129,7 @@ class Worker:
         while self._taken and self._taken[0][1] <= up_to:
             batch, offset = self._taken.pop(0)
             self.working.add(offset)
-            partition, last, epoch = batch.partition, batch.last, batch.epoch
+            partition, last, epoch = batch.partition, batch.last, batch.ownership_epoch
             await self._pipeline.hand(batch, lambda p=partition, o=last, e=epoch: self.tracker.ack(p, o, e))
 
     async def ended(self, offset: int) -> bool:

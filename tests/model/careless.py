@@ -34,7 +34,7 @@ def read_waits_for_every_mark(patch: pytest.MonkeyPatch) -> None:
     read = Feed.read
 
     def strict(feed: Feed, issued: Any, items: Any, delivered: Any = ()) -> Any:
-        return read(feed, replace(issued, mark=-1), items, delivered)
+        return read(feed, replace(issued, high_water=-1), items, delivered)
 
     patch.setattr(Feed, "read", strict)
 
@@ -159,7 +159,7 @@ def commit_what_is_put_off(patch: pytest.MonkeyPatch) -> None:
 
 def hold_again(patch: pytest.MonkeyPatch) -> None:
     def holds(ownership: Ownership, epoch: int, now: float) -> bool:
-        return epoch == ownership.tracker.epoch and now - ownership._heard_at <= ownership.session_s
+        return epoch == ownership.tracker.ownership_epoch and now - ownership._heard_at <= ownership.session_s
 
     patch.setattr(Ownership, "holds", holds)
 

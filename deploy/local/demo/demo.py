@@ -53,9 +53,11 @@ class Demo:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 for event in live:
                     await event.wait()
-            self.report(f"{len(early)} of {len(users)} users are connected, the others come later")
+            self.report(f"{len(early)} of {len(users)} users are connected; the others connect later")
             await self._publish(account, rounds, halfway)
-            self.report(f"published {len(account.published)}; the other {len(late)} users connect now")
+            self.report(
+                f"{len(account.published)} notifications are published; the other {len(late)} users connect now"
+            )
             listening += [tasks.create_task(self._listen(account, user, asyncio.Event())) for user in late]
             await self._settle(account)
             for listener in listening:
@@ -79,7 +81,7 @@ class Demo:
                 publisher = http if number % 2 else kafka
                 for submission, result in zip(submissions, await publisher.publish_many(submissions), strict=True):
                     if result.id is None:
-                        raise RuntimeError(f"not accepted: {result}")
+                        raise RuntimeError(f"a notification was not accepted: {result}")
                     account.published[result.id] = submission.recipient or ""
                 await asyncio.sleep(self.seconds / len(rounds))
 
@@ -122,7 +124,7 @@ def killer(kill: Callable[[str, signal.Signals], None], name: str, report: Repor
     """Return a `halfway` that ends the process `name` by SIGKILL."""
 
     def halfway() -> None:
-        report(f"kill -9 {name}")
+        report(f"the process {name} is killed now (SIGKILL)")
         kill(name, signal.SIGKILL)
 
     return halfway

@@ -41,5 +41,5 @@ async def run(settings: Settings) -> None:
                         collapse_key=notification.collapse_key,
                     )
                 except RequestError as error:
-                    log.warning("not published: %s", error)
+                    log.warning("a sample event was not published: %s", error)
                 await asyncio.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - the rhythm of a demonstration

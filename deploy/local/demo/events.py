@@ -28,7 +28,10 @@ def deliveries() -> list[Delivery]:
     try:
         lines = SAMPLE.read_bytes().splitlines()
     except FileNotFoundError:
-        raise StackError("the sample events are not here", "run this in a checkout of the repository") from None
+        raise StackError(
+            "the sample events are missing, which only a checkout of the repository has",
+            "run this in a checkout of the repository",
+        ) from None
     return [msgspec.json.decode(line, type=Delivery) for line in lines]
 
 

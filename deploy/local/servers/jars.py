@@ -40,10 +40,14 @@ def verify(folder: Path, locked: dict[str, str], lock: Path = LOCK) -> None:
     for name, expected in locked.items():
         path = folder / name
         if not path.exists():
-            raise StackError(f"{name} was not resolved", "check the network and the Maven settings, then try again")
+            raise StackError(
+                f"the jar {name} was not resolved", "check the network and the Maven settings, then try again"
+            )
         if digest(path) != expected:
             path.unlink()
-            raise StackError(f"{name} is not what {lock.name} says", "remove it from the Maven cache and try again")
+            raise StackError(
+                f"the jar {name} is not the one that {lock.name} names", "remove it from the Maven cache and try again"
+            )
 
 
 def digest(path: Path) -> str:

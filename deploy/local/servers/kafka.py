@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.local.errors import StackError
+from deploy.local.errors import RESET, StackError
 from deploy.local.servers import jars
 from deploy.local.servers.ports import HOST, is_free
 
@@ -60,7 +60,7 @@ def _format(java: list[str], home: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise StackError(f"Kafka's storage cannot be formatted:\n{done.stderr[-2000:]}", "clarion local reset")
+        raise StackError(f"Kafka's storage cannot be formatted:\n{done.stderr[-2000:]}", RESET)
 
 
 async def is_ready(port: int) -> bool:

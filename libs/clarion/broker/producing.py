@@ -99,7 +99,7 @@ class _Sender(Sender):
 
     def _fail_what_waits(self, error: Exception) -> None:
         """Fail every batch that waits, and go on with a new producer id."""
-        log.error("sending begins anew", exc_info=error)
+        log.error("the producer failed: its waiting batches fail, and it goes on with a new id", exc_info=error)
         self._on_renewed(type(error).__name__)
         for waiting in self._accumulator._batches.values():
             for batch in waiting:
@@ -111,7 +111,7 @@ class _Sender(Sender):
         try:
             await SendProduceReqHandler(self, batches).do(node_id)
         except Exception as error:  # the batches of this request fail, and others are still sent
-            log.exception("a request failed")
+            log.exception("a request of the producer failed: its batches fail, and others are still sent")
             for batch in batches.values():
                 batch.failure(KafkaError(repr(error)))
         finally:
@@ -135,7 +135,7 @@ class _Sender(Sender):
             told_at = known.told_at if known and known.error == name else -_TOLD_AGAIN_S
             if now - told_at >= _TOLD_AGAIN_S:
                 told_at = now
-                log.warning("Kafka refuses what is sent to %s, and a new epoch begins: %r", tp.topic, error)
+                log.warning("Kafka refused a batch for %s, and the producer begins a new epoch: %r", tp.topic, error)
             self.refusals[tp.topic] = Refusal(name, now, told_at)
 
 

@@ -39,7 +39,7 @@ async def apply(settings: Settings) -> list[str]:
         if code == 0:
             created.append(name)
         elif error is not TopicAlreadyExistsError:
-            raise error(f"topic {name}: {message}")
+            raise error(f"the topic {name} cannot be created: {message}")
     return created
 
 
@@ -56,11 +56,11 @@ async def grow(settings: Settings, name: str, partitions: int) -> int:
             raise CannotGrow(f"{name} is missing: run `clarion topics apply`")
         before = len(description["partitions"])
         if before > partitions:
-            raise CannotGrow(f"{name} has {before} partitions: Kafka takes none away")
+            raise CannotGrow(f"{name} has {before} partitions, and Kafka cannot take any away: give {before} or more")
         if partitions != enough(before, partitions):
             raise CannotGrow(
-                f"{name} has {before} partitions: for the order of each recipient to be kept, take a multiple of that, "
-                f"as {enough(before, partitions)}"
+                f"{name} has {before} partitions: give a multiple of that, such as {enough(before, partitions)}, "
+                "so that each recipient's order is kept"
             )
         if before < partitions:
             await admin.create_partitions({name: NewPartitions(partitions)})
@@ -110,23 +110,23 @@ async def _differences(admin: AIOKafkaAdminClient, settings: Settings) -> Checke
         if len(partitions) < topic.partitions:
             short = topic.name.removeprefix(settings.prefix)
             differences.append(
-                f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared: "
+                f"{topic.name} has {len(partitions)} partitions, but {topic.partitions} are declared: "
                 f"run `clarion topics grow {short} {enough(len(partitions), topic.partitions)}`, or set "
-                "CLARION_PARTITIONS_* to the broker's"
+                f"CLARION_PARTITIONS_* to {len(partitions)}"
             )
         elif len(partitions) > topic.partitions and topic.name in mailboxes:
             differences.append(
-                f"{topic.name} has {len(partitions)} partitions, {topic.partitions} are declared, and no gateway uses "
-                "the others: set CLARION_PARTITIONS_DELIVERIES to the broker's"
+                f"{topic.name} has {len(partitions)} partitions, but {topic.partitions} are declared, and no gateway "
+                f"uses the others: set CLARION_PARTITIONS_DELIVERIES to {len(partitions)}"
             )
         elif len(partitions) > topic.partitions:
             grown[topic.name] = len(partitions)
         replicas = min((len(p["replicas"]) for p in partitions), default=0)
         if replicas < replication:
-            differences.append(f"{topic.name} has {replicas} replicas, {replication} are declared")
+            differences.append(f"{topic.name} has {replicas} replicas, but CLARION_REPLICATION is {replication}")
         config = configs[topic.name]
         differences += [
-            f"{topic.name} has {name}={config.get(name)}, {value} is declared: alter it with kafka-configs"
+            f"{topic.name} has {name}={config.get(name)}, but {value} is declared: alter it with kafka-configs"
             for name, value in topic.config.items()
             if config.get(name) != value
         ]
@@ -142,5 +142,5 @@ async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[
         if code == 0:
             configs[topic] = {name: value for name, value, *_ in entries}
         elif (error := for_code(code)) is not UnknownTopicOrPartitionError:
-            raise error(f"topic {topic}: {message}")
+            raise error(f"the settings of the topic {topic} cannot be read: {message}")
     return configs

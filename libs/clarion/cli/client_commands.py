@@ -26,7 +26,7 @@ _COLOURS: Final = {Lane.URGENT: "bold red", Lane.HIGH: "yellow", Lane.NORMAL: "g
 Token = Annotated[
     str | None,
     typer.Option(
-        envvar="CLARION_TOKEN", help="A token. Without one, CLARION_JWT_SECRET signs one.", show_default=False
+        envvar="CLARION_TOKEN", help="The token. Without it, one is signed with CLARION_JWT_SECRET.", show_default=False
     ),
 ]
 
@@ -39,21 +39,26 @@ class Via(StrEnum):
 
 
 def publish(
-    recipient: Annotated[str, typer.Argument(help="The user it is for.")],
-    message: Annotated[str, typer.Argument(help="What the user reads.")],
-    type: Annotated[str, typer.Option(help="What kind it is, as call.missed.")] = "message",  # noqa: A002
-    priority: Annotated[Lane, typer.Option(help="Its lane.")] = Lane.NORMAL,
-    data: Annotated[str | None, typer.Option(help="A JSON object for the client.", show_default=False)] = None,
+    recipient: Annotated[str, typer.Argument(help="The user who gets the notification.")],
+    message: Annotated[str, typer.Argument(help="The text that the user reads.")],
+    type: Annotated[str, typer.Option(help="The type, such as call.missed.")] = "message",  # noqa: A002
+    priority: Annotated[Lane, typer.Option(help="The priority, and so the lane.")] = Lane.NORMAL,
+    data: Annotated[str | None, typer.Option(help="A JSON object that the client gets.", show_default=False)] = None,
     deliver_at: Annotated[
-        str | None, typer.Option(help="When to deliver it, as 2026-12-24T18:00:00Z.", show_default=False)
+        str | None, typer.Option(help="When to deliver it, such as 2026-12-24T18:00:00Z.", show_default=False)
     ] = None,
     within: Annotated[
-        str | None, typer.Option("--in", help="Deliver it in so long: 90s, 15m, 1h, 7d.", show_default=False)
+        str | None,
+        typer.Option("--in", help="After how long to deliver it, such as 90s, 15m, 1h or 7d.", show_default=False),
     ] = None,
-    via: Annotated[Via, typer.Option(help="Ingest (CLARION_INGEST_URL), or straight to CLARION_KAFKA.")] = Via.HTTP,
-    sender: Annotated[str, typer.Option(help="Who sends it; over HTTP, whom the signed token is for.")] = "cli",
+    via: Annotated[
+        Via, typer.Option(help="Publish through ingest (CLARION_INGEST_URL), or straight to Kafka (CLARION_KAFKA).")
+    ] = Via.HTTP,
+    sender: Annotated[
+        str, typer.Option(help="The sender. Over HTTP, a token that is signed here is for this name.")
+    ] = "cli",
     idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key makes the same id.", show_default=False)
+        str | None, typer.Option(help="A key for repeats: the same key publishes nothing twice.", show_default=False)
     ] = None,
     token: Token = None,
 ) -> None:
@@ -63,7 +68,7 @@ def publish(
     settings = _settings(token)
     content, due = _json_object(data), moment(deliver_at, within, times.now())
     if idempotency_key == "":
-        raise typer.BadParameter("--idempotency-key has at least one character; leave it out to publish without one")
+        raise typer.BadParameter("--idempotency-key must not be empty: leave it out to publish without a key")
 
     async def run() -> str:
         if via is Via.KAFKA:
@@ -88,9 +93,13 @@ def publish(
 
 
 def tail(
-    user: Annotated[str, typer.Argument(help="Whose notifications.")],
-    count: Annotated[int | None, typer.Option(min=1, help="Leave after so many.", show_default=False)] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON lines, as when the output is not a terminal.")] = False,
+    user: Annotated[str, typer.Argument(help="The user whose notifications are shown.")],
+    count: Annotated[
+        int | None, typer.Option(min=1, help="End after this many notifications.", show_default=False)
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines, as is done when the output is not a terminal.")
+    ] = False,
     token: Token = None,
 ) -> None:
     """Show a user's pending notifications, then new ones as they arrive; they count as delivered. Ctrl-C ends this."""
@@ -156,7 +165,9 @@ def _token(settings: Settings, token: str | None, sub: str, scope: str) -> str:
     if token:
         return token
     if not settings.jwt_secret:
-        raise SettingsError("CLARION_TOKEN, or CLARION_JWT_SECRET to sign one, must be set: see `clarion token`")
+        raise SettingsError(
+            "CLARION_TOKEN must be set, or CLARION_JWT_SECRET, with which a token is signed: see `clarion token`"
+        )
     return mint(settings, sub=sub, scope=scope, ttl_s=_TOKEN_TTL_S)
 
 

@@ -48,7 +48,7 @@ def _described(entry: EntryPoint) -> str:
     except ModuleNotFoundError:
         spec = None
     if spec is None or spec.origin is None:
-        return f"(not installed: {entry.module})"
+        return f"(This command is not installed: {entry.module} is missing.)"
     module = ast.parse(Path(spec.origin).read_bytes())
     functions = [n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == entry.attr]
     return (ast.get_docstring(functions[0] if functions else module) or "").partition("\n")[0]

@@ -46,7 +46,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def clarion_command(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Clarion: notifications delivered once, to the right person, live or later.
@@ -62,16 +62,16 @@ def clarion_command(
 def token(
     sub: Annotated[str, typer.Option(help="The user or service the token is for.")],
     scope: Annotated[
-        str, typer.Option(help="Space-separated: publish, publish:any, subscribe, operate.")
+        str, typer.Option(help="The scopes, separated by blanks: publish, publish:any, subscribe, operate.")
     ] = "subscribe publish",
-    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 15m, 1h, 7d.")] = "1h",
+    ttl: Annotated[str, typer.Option(help="How long the token is good for, such as 90s, 15m, 1h or 7d.")] = "1h",
 ) -> None:
     """Print a token signed with CLARION_JWT_SECRET: for development and tests."""
     ttl_s = seconds(ttl)
     try:
         typer.echo(mint(Settings.from_env(), sub=sub, scope=scope, ttl_s=ttl_s))
     except TokenError as error:
-        raise SettingsError(f"{error}: set CLARION_JWT_SECRET (or _FILE), at least 32 bytes") from error
+        raise SettingsError(f"{error}: set it, or CLARION_JWT_SECRET_FILE, to a secret of at least 32 bytes") from error
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from clarion.contracts.records.notification import Moment
 
-_FORM: Final = "write a date, a time and a zone, as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00 (RFC 3339)"
+_FORM: Final = "write a date, a time and a zone, such as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00 (RFC 3339)"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -17,7 +17,7 @@ def seconds(text: str) -> float:
     """Return the seconds of a duration such as 90s, 15m, 1h or 7d. Raise `typer.BadParameter`."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if not match or not int(match[1]):
-        raise typer.BadParameter("a number and a unit, as 90s, 15m, 1h or 7d")
+        raise typer.BadParameter("write a number above 0 and a unit, such as 90s, 15m, 1h or 7d")
     return float(int(match[1]) * _UNITS[match[2]])
 
 
@@ -27,7 +27,7 @@ def moment(at: str | None, within: str | None, now: datetime) -> datetime | None
     `at` has the forms in which ingest takes `deliver_at`.
     """
     if at is not None and within is not None:
-        raise typer.BadParameter("either --deliver-at or --in, not both")
+        raise typer.BadParameter("give either --deliver-at or --in, not both")
     try:
         if within is not None:
             return _after(now, within)
@@ -40,4 +40,4 @@ def _after(now: datetime, within: str) -> datetime:
     try:
         return now + timedelta(seconds=seconds(within))
     except OverflowError as error:
-        raise typer.BadParameter(f"--in {within} ends after the year 9999: give less") from error
+        raise typer.BadParameter(f"--in {within} ends after the year 9999: give a shorter time") from error

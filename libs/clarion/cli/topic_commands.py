@@ -15,7 +15,7 @@ _LOOK_EVERY_S: Final = 1.0
 
 T = TypeVar("T")
 
-topics = typer.Typer(no_args_is_help=True, help="Make, check or grow the Kafka topics.")
+topics = typer.Typer(no_args_is_help=True, help="Create, check or grow the Kafka topics.")
 
 
 @topics.command("apply")
@@ -50,11 +50,11 @@ def check() -> None:
 
 @topics.command("grow")
 def grow(
-    topic: Annotated[str, typer.Argument(help="As declared, without CLARION_PREFIX: notifications.high.")],
+    topic: Annotated[str, typer.Argument(help="The topic without CLARION_PREFIX, such as notifications.high.")],
     partitions: Annotated[
-        int, typer.Argument(min=1, help="How many it is to have, a multiple of what it has; Kafka takes none away.")
+        int, typer.Argument(min=1, help="How many partitions it is to have: a multiple of those that it has.")
     ],
-    within: Annotated[str, typer.Option(help="How long to wait for its lane: 90s, 5m, 1h.")] = "5m",
+    within: Annotated[str, typer.Option(help="How long to wait until they are in use, such as 90s, 5m or 1h.")] = "5m",
 ) -> None:
     """Give a topic more partitions, while it is in use, and wait until its lane has taken them in.
 
@@ -71,21 +71,21 @@ def grow(
     settings, seconds = Settings.from_env(knows_users=False), times.seconds(within)
     declared = [one.name.removeprefix(settings.prefix) for one in broker_topics.declared(settings)]
     if topic not in declared:
-        raise typer.BadParameter(f"{topic} is none of {', '.join(declared)}")
+        raise typer.BadParameter(f"{topic} is not one of Clarion's topics: {', '.join(declared)}")
     name = settings.prefix + topic
     try:
         before = _ask_broker(broker_topics.grow(settings, name, partitions), settings)
     except broker_topics.CannotGrow as error:
         say_red(str(error))
         raise typer.Exit(1) from error
-    typer.echo(f"{name} has {partitions} partitions, it had {before}")
+    typer.echo(f"{name} has {partitions} partitions, and had {before}")
     if topic.startswith("deliveries"):
         typer.echo(
-            f"set CLARION_PARTITIONS_DELIVERIES to {partitions} in all processes: gateways lease the others then"
+            f"set CLARION_PARTITIONS_DELIVERIES to {partitions} for all processes: only then do gateways use the others"
         )
         return
     waiting = asyncio.run(_placed(settings, {name: partitions}, seconds))
-    _report(waiting, "its recipients are placed by all of them")
+    _report(waiting, "all partitions are in use: recipients are placed by all of them")
 
 
 async def _placed(settings: Settings, grown: Mapping[str, int], within_s: float) -> list[str]:
@@ -107,13 +107,13 @@ async def _not_placed(settings: Settings, grown: Mapping[str, int]) -> dict[str,
     try:
         placings = await stored_topics.placings(stored_topics.collection(stored), grown)
     except database.TRANSIENT as error:
-        why = f"and MongoDB does not tell by how many its recipients are placed: {error}"
+        why = f"but MongoDB does not tell by how many of them its recipients are placed: {error}"
         return {name: f"{name} has {partitions} partitions, {why}" for name, partitions in grown.items()}
     finally:
         database.close(stored)
     return {
-        name: f"{name} has {grown[name]} partitions, and its recipients are placed by {placing.partitions} until all "
-        "that was put there before is done: /health of its lane tells what waits"
+        name: f"{name} has {grown[name]} partitions, but its recipients are still placed by {placing.partitions} of "
+        "them, until older records are done: /health of its lane tells how many records wait"
         for name, placing in placings.items()
         if placing.partitions < grown[name]
     }

@@ -47,7 +47,7 @@ class Refused(RequestError):
 
     def __init__(self, problem: Problem) -> None:
         fields = "; ".join(f"{error.pointer or 'body'}: {error.detail}" for error in problem.errors)
-        super().__init__(f"{problem.status} {problem.detail}" + (f" ({fields})" if fields else ""))
+        super().__init__(f"HTTP {problem.status}: {problem.detail}" + (f" ({fields})" if fields else ""))
         self.problem: Final = problem
 
 

@@ -24,7 +24,7 @@ BACKOFF: Final = Backoff(base_s=0.1, cap_s=10.0)
 REQUESTS: Final = 16  # under way at once per client; httpx2's pool would go through all waiting requests for each one
 _REQUEST_S: Final = 10.0
 _OWN_LIMIT: Final = (
-    f"{REQUESTS} requests of this client are under way, which is a limit of the SDK: ask for less at once"
+    f"this client has {REQUESTS} requests under way, which is a limit of the SDK: make fewer requests at once"
 )
 # A repeat may succeed, and does nothing twice: published notifications have an idempotency key, marks are idempotent.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -100,12 +100,14 @@ class Http:
             authorised = {"Authorization": f"Bearer {token}", **(headers or {})}
             wait_s = 0.0
             try:
-                async with self._turn(deadline):
+                async with self._slot(deadline):
                     response = await self._open().request(
                         method, url + path, content=body, headers=authorised, params=params
                     )
             except httpx2.TransportError as error:
-                self.trouble = f"{type(error).__name__}: {str(error) or f'no answer within {_REQUEST_S:g} s'}"
+                self.trouble = (
+                    f"{type(error).__name__}: {str(error) or f'the server did not answer within {_REQUEST_S:g} s'}"
+                )
             else:
                 if response.is_success:
                     self.trouble = ""
@@ -116,18 +118,18 @@ class Http:
                     continue
                 if response.status_code not in _RETRIED:
                     raise Refused(_problem(response))
-                self.trouble = f"{response.status_code} {_problem(response).detail}"
+                self.trouble = f"HTTP {response.status_code}: {_problem(response).detail}"
                 wait_s = retry_after(response)
             delay = wait_s + BACKOFF.delay(failures)
             failures += 1
             if time.monotonic() + delay > deadline:
-                raise Unavailable(f"{url} did not accept it within {self._deadline_s:g} s: {self.trouble}")
-            log.debug("trying again in %.2f s: %s", delay, self.trouble)
+                raise Unavailable(f"{url} did not accept the request within {self._deadline_s:g} s: {self.trouble}")
+            log.debug("a request is tried again in %.2f s: %s", delay, self.trouble)
             await asyncio.sleep(delay)
 
     @asynccontextmanager
-    async def _turn(self, deadline: float) -> AsyncGenerator[None]:
-        """Hold one of the `REQUESTS` places. Raise `Unavailable` when none becomes free before the deadline."""
+    async def _slot(self, deadline: float) -> AsyncGenerator[None]:
+        """Hold one of the `REQUESTS` slots. Raise `Unavailable` when none becomes free before the deadline."""
         if self._free.locked():
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -145,9 +147,9 @@ class Http:
     def _open(self) -> httpx2.AsyncClient:
         """Return the httpx2 client, which is made at the first request since that takes milliseconds.
 
-        Its pool has no timeout, as `_turn` lets in no more requests than the pool has connections.
+        Its pool has no timeout, as `_slot` lets in no more requests than the pool has connections.
         """
-        self.check()  # `stop` may have come while the request waited in `_turn`
+        self.check()  # `stop` may have come while the request waited in `_slot`
         if self._client is None:
             few = httpx2.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
             timeout = httpx2.Timeout(_REQUEST_S, pool=None)
@@ -173,6 +175,6 @@ def _problem(response: httpx2.Response) -> Problem:
         return msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:
         if location := response.headers.get("location"):
-            said = f"redirected to {location[:200]}: give that address, if it is a server of Clarion's"
+            said = f"the server redirects to {location[:200]}: use that address, if it is Clarion's"
             return Problem(response.reason_phrase, response.status_code, said)
         return Problem(response.reason_phrase, response.status_code, response.text[:200])

@@ -34,7 +34,7 @@ class Life:
         if self._loop is None:
             self._loop = running
         elif self._loop is not running:
-            raise NotOpen(f"this {self._what} belongs to another event loop: use it in that one, or make one a loop")
+            raise NotOpen(f"this {self._what} belongs to another event loop: use it there, or open one for each loop")
 
     def end(self) -> None:
         """Close the object: `check` raises `NotOpen` until the next `begin`."""

@@ -16,7 +16,7 @@ class TokenSource:
 
     def __init__(self, token: str | None, get_token: GetToken | None) -> None:
         if (token is None) == (get_token is None):
-            raise ValueError("give either token or get_token")
+            raise ValueError("give either token or get_token, and not both")
         self._token = token
         self._get_token = get_token
         self._fetching = asyncio.Lock()

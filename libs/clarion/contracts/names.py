@@ -17,11 +17,11 @@ def is_plain(name: str) -> bool:
 
 
 def fault_of(name: str) -> str:
-    """Return why `name` is not allowed, as a text to follow the field's name; empty if it is allowed."""
+    """Return why `name` is not allowed, as a text to follow the name of the thing; empty if it is allowed."""
     if not 0 < len(name) <= limits.NAME_CHARS:
         return f"must have 1 to {limits.NAME_CHARS} characters"
     if name in _DOTS:
-        return "must not be `.` or `..`, which no address can hold"
+        return "must not be `.` or `..`, which no path of a URL can hold"
     if _UNFIT.search(name):
-        return "must be text without control characters and without halves of characters (lone surrogates)"
+        return "must not have control characters or lone surrogates (halves of characters)"
     return ""

@@ -65,19 +65,19 @@ class Gate:
 
     async def _wait(self) -> None:
         """Wait until `_admit` has let this caller in and counted it."""
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        admitted = asyncio.get_running_loop().create_future()
+        self._waiting.append(admitted)
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # let in and cancelled at the same time: hand the place on
+            if admitted.done() and not admitted.cancelled():  # let in and cancelled at the same time: hand the place on
                 self._inside -= 1
                 self._admit()
             raise
 
     def _admit(self) -> None:
         while self._waiting and self._inside < self.limit.calls:
-            turn = self._waiting.popleft()
-            if not turn.done():
+            admitted = self._waiting.popleft()
+            if not admitted.done():
                 self._inside += 1
-                turn.set_result(None)
+                admitted.set_result(None)

@@ -40,7 +40,12 @@ async def retry(
             if within_s is not None and time.monotonic() - began >= within_s:
                 raise
             metrics.retries.labels(dependency).inc()
-            log.warning("trying again", dependency=dependency, attempt=failures + 1, error=repr(error))
+            log.warning(
+                "a server did not answer or failed: trying again",
+                dependency=dependency,
+                attempt=failures + 1,
+                error=repr(error),
+            )
         await asyncio.sleep(backoff.delay(failures))
         failures += 1
 
@@ -67,4 +72,4 @@ def _note(dependency: str, breaker: Breaker, *, failed: bool) -> None:
     breaker.ended(time.monotonic(), failed=failed)
     metrics.breaker_state.labels(dependency).set(breaker.state)
     if breaker.state is not before:
-        log.warning("circuit breaker", dependency=dependency, state=breaker.state.name.lower())
+        log.warning("a circuit breaker has changed its state", dependency=dependency, state=breaker.state.name.lower())

@@ -37,8 +37,8 @@ def client_address(peer: str, forwarded: Sequence[str], x_forwarded_for: Sequenc
     return _site(found.pop() if len(found) == 1 else peer)
 
 
-def _hops(values: Sequence[str], read: Callable[[str], str]) -> list[str]:
-    return [read(element) for value in values for element in value.split(",")]
+def _hops(values: Sequence[str], parse: Callable[[str], str]) -> list[str]:
+    return [parse(element) for value in values for element in value.split(",")]
 
 
 def _forwarded_for(element: str) -> str:

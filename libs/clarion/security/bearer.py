@@ -17,7 +17,7 @@ _TOKEN_IN_QUERY: Final = re.compile(
 
 
 _MISSING: Final = (
-    "token missing: send it in the Authorization header, or on a WebSocket as the subprotocol bearer.<token>"
+    "the token is missing: send it in the Authorization header, or on a WebSocket as the subprotocol bearer.<token>"
 )
 
 
@@ -32,7 +32,9 @@ def shown(authorization: str, subprotocols: Iterable[str], query: str) -> str | 
 def presented(authorization: str, subprotocols: Iterable[str], query: str) -> str:
     """Return the token, empty if there is none. Raise `TokenError` if the address has one, which has leaked already."""
     if _TOKEN_IN_QUERY.search(query):
-        raise TokenError("a token in the address ends up in logs: send it in the Authorization header or a subprotocol")
+        raise TokenError(
+            "the token is in the URL, which logs record: send it in the Authorization header or a subprotocol"
+        )
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()

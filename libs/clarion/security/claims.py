@@ -48,11 +48,11 @@ class Expected:
         """Return the claims of a token; `now` is seconds since 1970. Raise `TokenError`, which says what is wrong."""
         found = _decoded(payload)
         if found.iss != self.issuer:
-            raise TokenError("token refused: `iss` is not the issuer of CLARION_JWT_ISSUER")
+            raise TokenError("the token was refused: its `iss` is not the issuer in CLARION_JWT_ISSUER")
         if self.audience not in ([found.aud] if isinstance(found.aud, str) else found.aud):
-            raise TokenError("token refused: `aud` does not hold the audience of CLARION_JWT_AUDIENCE")
+            raise TokenError("the token was refused: its `aud` does not name the audience in CLARION_JWT_AUDIENCE")
         if fault := names.fault_of(found.sub):
-            raise TokenError(f"token refused: `sub` {fault}")
+            raise TokenError(f"the token was refused: its `sub` {fault}")
         expires, issued = self._times(found, now)
         # a token that is accepted by the leeway alone ends with the leeway, and not at once
         expires = expires if expires > now else expires + self.leeway_s
@@ -63,15 +63,18 @@ class Expected:
         expires = _moment("exp", found.exp)
         issued = expires - self.life_s if found.iat is None else _moment("iat", found.iat)
         if expires + self.leeway_s <= now:
-            raise TokenError(f"token expired {now - expires:.0f} s ago, by this server's clock")
+            raise TokenError(f"the token expired {now - expires:.0f} s ago by this server's clock")
         if expires - issued > self.life_s or (found.iat is None and issued > now + self.leeway_s):
-            raise TokenError(f"token refused: it lives for longer than {self.life_s:g} s (CLARION_TOKEN_LIFE_S)")
+            raise TokenError(
+                f"the token was refused: it is valid for longer than {self.life_s:g} s (CLARION_TOKEN_LIFE_S)"
+            )
         for name, begins in (("iat", issued), ("nbf", _moment("nbf", found.nbf or 0))):
             if begins > now + self.leeway_s:
                 raise TokenError(
-                    f"token refused: it is not valid before {times.rfc3339(datetime.fromtimestamp(begins, UTC))} "
-                    f"(`{name}`): its issuer's clock is {begins - now:.0f} s ahead of this server's, more than the "
-                    f"{self.leeway_s:g} s of CLARION_TOKEN_LEEWAY_S"
+                    "the token was refused: it is not valid before "
+                    f"{times.rfc3339(datetime.fromtimestamp(begins, UTC))} (`{name}`): its issuer's clock is "
+                    f"{begins - now:.0f} s ahead of this server's, which is more than the {self.leeway_s:g} s in "
+                    "CLARION_TOKEN_LEEWAY_S"
                 )
         return expires, issued
 
@@ -86,15 +89,15 @@ def _decoded(payload: bytes) -> _Payload:
     try:
         return msgspec.convert(json.loads(payload), _Payload)
     except msgspec.ValidationError as error:
-        raise TokenError(f"token refused: {error}") from error
+        raise TokenError(f"the token was refused: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise TokenError("token refused: its claims are not JSON") from error
+        raise TokenError("the token was refused: its claims are not JSON") from error
 
 
 def _moment(name: str, seconds: _Seconds) -> float:
     """Return a time in seconds. Raise `TokenError` for a number that no calendar has, or no float can hold."""
     if not 0 <= seconds <= _LATEST:
-        raise TokenError(f"token refused: `{name}` is no time in seconds since 1970")
+        raise TokenError(f"the token was refused: its `{name}` is not a time in seconds since 1970")
     return float(seconds)
 
 

@@ -20,12 +20,12 @@ LINGERS_S: Final = 1.0  # how long a refused client's socket is read on, and wha
 
 # Answers to requests that are not read to their end, so that no Origin is known: pages of all origins may read them.
 _ANY_PAGE: Final = ("access-control-allow-origin: *", "access-control-expose-headers: Retry-After")
-_TOO_LARGE: Final = problems.last_answer(431, f"the headers have at most {limits.HEADER_BYTES} bytes", *_ANY_PAGE)
+_TOO_LARGE: Final = problems.last_answer(431, f"the headers may have at most {limits.HEADER_BYTES} bytes", *_ANY_PAGE)
 _TOO_MANY: Final = problems.last_answer(
-    429, "too many connections from this address: close some, or come back later", "retry-after: 10", *_ANY_PAGE
+    429, "this address has too many connections: close some, or try again later", "retry-after: 10", *_ANY_PAGE
 )
 _FULL: Final = problems.last_answer(
-    503, "this process has no file descriptors left for connections: come back later", "retry-after: 10", *_ANY_PAGE
+    503, "this process has no file descriptors left for connections: try again later", "retry-after: 10", *_ANY_PAGE
 )
 
 
@@ -130,7 +130,7 @@ class GuardedHttp(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
                 self._feed(b"\r\n".join([*lines, b"", data[upgrade.args[0] :]]))
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self.send_400_response("the request is not valid HTTP")
 
     def pause_writing(self) -> None:
         """Begin to wait for the reader of an answer."""
@@ -191,7 +191,7 @@ class GuardedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Let the WebSocket protocol take over, if the last answer is read."""
         if not self._is_free():
-            self.send_400_response("upgrade when the last answer is read")
+            self.send_400_response("read the answer to the last request before you ask for an upgrade")
             return
         self._disarm()
         self._leave()

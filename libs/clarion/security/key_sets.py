@@ -77,10 +77,10 @@ class KeySet:
         if now < self._unknown.get(name, 0.0):
             raise UnknownKey
         if self._fetching is None and now < self._ask_at:
-            raise KeysUnavailable("the key set was asked for just now")
+            raise KeysUnavailable("the issuer's key set was asked for a moment ago: try again later")
         await asyncio.shield(self._fetch())
         if self._now() - self._fetched_at >= FRESH_S:
-            raise KeysUnavailable("the key set cannot be fetched")
+            raise KeysUnavailable("the issuer's key set cannot be fetched: try again later")
         if found := chosen(self._keys, name):
             return found
         self._note_unknown(name)
@@ -117,13 +117,15 @@ class KeySet:
             wait_s = 1.0 + _RETRY.delay(self._failures)
             self._failures += 1
             self._ask_at = self._now() + wait_s
-            log.warning("key set not fetched", error=repr(error), again_in_s=round(wait_s, 1))
+            log.warning(
+                "the key set of CLARION_JWKS_URL could not be fetched", error=repr(error), again_in_s=round(wait_s, 1)
+            )
             return
         self._failures = 0
         self._fetched_at = self._now()
         self._ask_at = self._fetched_at + ASKED_EVERY_S
         self._unknown.clear()
-        log.info("key set fetched", keys=len(self._keys))
+        log.info("the key set of CLARION_JWKS_URL was fetched", keys=len(self._keys))
 
 
 def usable(document: bytes) -> dict[Name, PublicKey]:
@@ -131,10 +133,10 @@ def usable(document: bytes) -> dict[Name, PublicKey]:
     try:
         found: Any = json.loads(document)
     except RecursionError as error:
-        raise ValueError("nested too deeply for a key set") from error
+        raise ValueError("the key set is nested too deeply") from error
     entries: Any = cast("dict[str, Any]", found).get("keys") if isinstance(found, dict) else None
     if type(entries) is not list:
-        raise ValueError("a key set is an object with a list of `keys`")
+        raise ValueError("the key set is not an object with a list of `keys`")
     objects = [cast("dict[str, Any]", entry) for entry in cast("list[Any]", entries)[:_KEYS] if isinstance(entry, dict)]
     return {name: key for entry in objects if (name := _name(entry)) and (key := _public_key(entry, name))}
 
@@ -160,7 +162,9 @@ def _public_key(entry: dict[str, Any], name: Name) -> PublicKey | None:
     try:
         key = jwt.PyJWK(entry, name[1]).key
     except Exception as error:  # noqa: BLE001 - whatever the library raises for one key, the others stay good
-        log.warning("a key of the key set cannot be read", algorithm=name[1], error=type(error).__name__)
+        log.warning(
+            "a key of the key set cannot be read and is left out", algorithm=name[1], error=type(error).__name__
+        )
         return None
     return key if _is_strong(key) else None
 
@@ -182,5 +186,5 @@ async def _read(url: str) -> bytes:
         async for chunk in answer.aiter_bytes():
             body += chunk
             if len(body) > _SET_BYTES:
-                raise ValueError(f"a key set has at most {_SET_BYTES} bytes")
+                raise ValueError(f"the key set may have at most {_SET_BYTES} bytes")
     return bytes(body)

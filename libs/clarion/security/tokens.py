@@ -42,7 +42,7 @@ def mint(settings: Settings, *, sub: str, scope: str, ttl_s: float = 3600) -> st
     It is good for `ttl_s` seconds. Raise `TokenError` without a secret.
     """
     if not settings.jwt_secret:
-        raise TokenError("no CLARION_JWT_SECRET to sign with")
+        raise TokenError("a token cannot be signed without CLARION_JWT_SECRET")
     now = time.time()
     claims = {
         "sub": sub,

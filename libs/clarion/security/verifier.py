@@ -34,7 +34,7 @@ class Verifier:
     async def verify(self, token: str) -> Claims:
         """Return the claims of a good token. Raise `TokenError`, or `KeysUnavailable` when that cannot be told now."""
         if not token or len(token) > _MAX_TOKEN_CHARS or not token.isascii():
-            raise TokenError("token missing, too long, or no JWT")
+            raise TokenError("the token is missing, too long, or not a JWT")
         if self._keys is None:
             payload = _payload(token, self._secret, _SHARED)
         else:
@@ -54,7 +54,7 @@ class Verifier:
                 # a key without a `kid` may have been replaced by another one without a `kid`
                 return _payload(token, await keys.newer(kid, algorithm, key), algorithm)
         except UnknownKey:
-            raise TokenError("token refused: its issuer has no such key") from None
+            raise TokenError("the token was refused: its issuer's key set has no key for it") from None
 
     def _claimed_key(self, token: str) -> tuple[str, str]:
         """Return the `kid` (empty for none) and the algorithm with which a token claims to be signed.
@@ -65,11 +65,11 @@ class Verifier:
         header: dict[str, Any] = unverified["header"]
         kid, algorithm = header.get("kid"), header.get("alg")
         if algorithm not in ALGORITHMS:
-            raise TokenError(f"token refused: it must be signed by one of {', '.join(ALGORITHMS)}")
+            raise TokenError(f"the token was refused: it must be signed with one of {', '.join(ALGORITHMS)}")
         if issuer_of(unverified["payload"]) != self._expected.issuer:
-            raise TokenError("token refused: `iss` is not the issuer of CLARION_JWT_ISSUER")
+            raise TokenError("the token was refused: its `iss` is not the issuer in CLARION_JWT_ISSUER")
         if kid is not None and not 0 < len(kid) <= _MAX_KID_CHARS:  # PyJWT has seen that it is text
-            raise TokenError(f"token refused: its `kid` must have 1 to {_MAX_KID_CHARS} characters")
+            raise TokenError(f"the token was refused: its `kid` must have 1 to {_MAX_KID_CHARS} characters")
         return kid or "", algorithm
 
 
@@ -86,6 +86,6 @@ def _decoded(token: str, **check: Any) -> dict[str, Any]:
     try:
         return _jws.decode_complete(token, options=None if check else {"verify_signature": False}, **check)
     except jwt.InvalidSignatureError as error:
-        raise _BadSignature("token refused: its signature is not by the key it should be") from error
+        raise _BadSignature("the token was refused: its signature does not match the key") from error
     except jwt.PyJWTError as error:
-        raise TokenError(f"token refused: {error}") from error
+        raise TokenError(f"the token was refused: {error}") from error

@@ -36,7 +36,7 @@ def collection(database: Database) -> Collection:
 
 
 @asked
-async def read_all(mailboxes: Collection) -> dict[int, Lease]:
+async def find_all(mailboxes: Collection) -> dict[int, Lease]:
     """Return the lease of each mailbox that was ever taken, by mailbox."""
     return {d["_id"]: _lease(d) async for d in mailboxes.find({})}
 

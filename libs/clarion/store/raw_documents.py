@@ -27,7 +27,7 @@ _BODY: Final = b"\x05body\0"
 _RECIPIENT: Final = b"\x02recipient\0"
 _LENGTH: Final = Struct("<i")
 _KEEP_AT_MOST: Final = timedelta(days=limits.EXPIRES_AHEAD_DAYS)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class New(Protocol):
@@ -62,7 +62,7 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
     for entry in entries:
         body, id_ = entry.body, entry.id.encode()
         if len(id_) != ID_CHARS:
-            raise ValueError(f"an id has {ID_CHARS} characters: {entry.id!r}")
+            raise ValueError(f"the id {entry.id!r} does not have {ID_CHARS} characters")
         names = named.get((entry.type, entry.sender))
         if names is None:
             names = _fields({"type": entry.type, "sender": entry.sender}) + _RECIPIENT
@@ -109,5 +109,5 @@ def _particulars(entry: New, keep_until: datetime, at_most: datetime) -> dict[st
 
 
 def _milliseconds(moment: datetime) -> int:
-    since = moment - _EPOCH
+    since = moment - _UNIX_EPOCH
     return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000

@@ -45,7 +45,7 @@ class Descriptors:
         self._others = self._held() - len(self._connections)
         if self._is_short and not self.shortage():
             self._is_short = False
-            log.info("there are file descriptors again", most=self._most)
+            log.info("file descriptors are free again, and connections are accepted", most=self._most)
 
     def has_room(self, connections: Sized) -> bool:
         """Return whether the connection that has just come may stay. It is among the door's `connections` already."""
@@ -57,7 +57,7 @@ class Descriptors:
         self._refused_at = self._now()
         if not self._is_short:
             self._is_short = True
-            log.warning("connections are refused", reason=self.shortage())
+            log.warning("connections are refused, since file descriptors are short", reason=self.shortage())
         return False
 
     def shortage(self) -> str:
@@ -66,8 +66,8 @@ class Descriptors:
             return ""
         held = self._others + len(self._connections)
         return (
-            f"out of file descriptors: {held} of {self._most} are open, the rest is for the admin port and servers: "
-            "raise `ulimit -n`, or lower CLARION_CONNECTIONS"
+            f"the process is out of file descriptors: {held} of {self._most} are open, and the rest is kept for "
+            "the admin port and servers; raise `ulimit -n`, or lower CLARION_CONNECTIONS"
         )
 
     async def watch(self) -> None:

@@ -53,7 +53,7 @@ class Dependency:
         state = self.state(now)
         if state != self._told:
             self._told = state
-            event = f"dependency {state}"
+            event = f"a dependency {state}"
             log.info(event, dependency=self.name, error=error or None, cause=repr(cause) if cause else None)
 
     def state(self, now: float) -> str:
@@ -133,11 +133,11 @@ async def watch(dependency: Dependency, probe: Callable[[], Awaitable[object]]) 
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await probe()
         except TimeoutError:
-            dependency.seen(f"no answer within {PROBE_TIMEOUT_S:g} s")
+            dependency.seen(f"the server did not answer within {PROBE_TIMEOUT_S:g} s")
         except Unanswered as error:
             dependency.seen(str(error), cause=error.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, the server is down
-            dependency.seen("it cannot be asked", cause=error)
+            dependency.seen("the server could not be asked; the log has the cause", cause=error)
         else:
             dependency.seen("")
         await asyncio.sleep(PROBE_EVERY_S if dependency.up else PROBE_AGAIN_S)

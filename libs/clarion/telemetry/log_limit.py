@@ -92,7 +92,11 @@ class Limited:
         for more, last in over:
             example = {name: value for name, value in last.items() if name not in ("event", "exc_info", "what")}
             structlog.get_logger(__name__).warning(
-                "not logged one by one", what=last["event"], more=more, seconds=EVERY_S, **example
+                "further lines of this kind were left out of the log",
+                what=last["event"],
+                more=more,
+                seconds=EVERY_S,
+                **example,
             )
 
     def end(self) -> None:

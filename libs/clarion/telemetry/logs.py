@@ -20,7 +20,7 @@ _END_WITHIN_S: Final = 5.0
 _LIBRARIES: Final = ("aiokafka", "faust", "mode", "httpx2", "httpcore2", "pymongo", "websockets")
 
 
-class _OncePerPlace(logging.Filter):
+class _OncePerLine(logging.Filter):
     """Lets each line of a library's code log once in `_REPEAT_AFTER_S`, so that a broker's absence fills no disk."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class _OncePerPlace(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(_LIBRARIES):
             return True
-        place = record.pathname, record.lineno
-        if record.created - self._said.get(place, 0.0) < _REPEAT_AFTER_S:
+        line = record.pathname, record.lineno
+        if record.created - self._said.get(line, 0.0) < _REPEAT_AFTER_S:
             return False
-        self._said[place] = record.created
+        self._said[line] = record.created
         return True
 
 
@@ -97,7 +97,7 @@ def logging_to(stream: TextIO = sys.stderr, *, service: str, level: str) -> Gene
     listener = _Listener(records, out)
     root = logging.getLogger()
     handler = _BoundedQueueHandler(records)
-    handler.addFilter(_OncePerPlace())
+    handler.addFilter(_OncePerLine())
     root.handlers = [handler]
     root.setLevel(level.upper())
     for name in _LIBRARIES:

@@ -56,11 +56,13 @@ async def json_of(request: Request, kind: type[_T], limit: int, budget: Budget) 
 def _check_type(request: Request, media_type: str) -> None:
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found != media_type:
-        raise Refused(415, f"send content-type: {media_type}", headers={"Accept": media_type})
+        detail = f"the content type is not supported: send `content-type: {media_type}`"
+        raise Refused(415, detail, headers={"Accept": media_type})
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "send the body as it is, without content-encoding", headers={"Accept-Encoding": "identity"})
+        detail = "a `content-encoding` is not supported: send the body as it is, without that header"
+        raise Refused(415, detail, headers={"Accept-Encoding": "identity"})
 
 
 def _too_large(limit: int) -> Refused:
-    error = FieldError("", "too_large", f"a body has at most {limit} bytes", limit)
+    error = FieldError("", "too_large", f"the body may have at most {limit} bytes", limit)
     return Refused(413, "the body is too large", errors=[error])

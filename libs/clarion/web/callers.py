@@ -26,7 +26,8 @@ async def caller(request: Request, check: TokenCheck, *scopes: str) -> Claims:
     try:
         token = presented(request.headers.get("authorization", ""), (), request.url.query)
         if not token:
-            raise Refused(401, "send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+            detail = "the token is missing: send `Authorization: Bearer <token>`"
+            raise Refused(401, detail, headers={"WWW-Authenticate": "Bearer"})
         claims = await check.verify(token)
     except TokenError as error:
         raise Refused(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
@@ -36,5 +37,7 @@ async def caller(request: Request, check: TokenCheck, *scopes: str) -> Claims:
         lacking = scopes[0]
         challenge = f'Bearer error="insufficient_scope", scope="{lacking}"'
         error = FieldError("", "scope", f"the token's scope lacks `{lacking}`", lacking)
-        raise Refused(403, "the token does not allow this", errors=[error], headers={"WWW-Authenticate": challenge})
+        raise Refused(
+            403, "the token does not allow this request", errors=[error], headers={"WWW-Authenticate": challenge}
+        )
     return claims

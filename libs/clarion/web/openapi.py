@@ -58,13 +58,17 @@ def _with_plain_texts(described: Any) -> Any:
 def schema_of_any(kind: type) -> Schema:
     """Return the schema of a value of `data`, for which msgspec has none: its `schema_hook`."""
     if kind is object:
-        return {"description": "Any JSON value."}
+        return {"description": "Any JSON value is allowed."}
     raise NotImplementedError
 
 
 def body(media_type: str, schema: Schema, limit: int) -> Schema:
     """Return the description of a request's body; `limit` is in bytes."""
-    return {"required": True, "description": f"At most {limit} bytes.", "content": {media_type: {"schema": schema}}}
+    return {
+        "required": True,
+        "description": f"The body may have at most {limit} bytes.",
+        "content": {media_type: {"schema": schema}},
+    }
 
 
 def answer(text: str, media_type: str, schema: Schema) -> Schema:
@@ -80,5 +84,10 @@ def problems(texts: Mapping[int, str], schema: Schema) -> Schema:
 def _problem(status: int, text: str, schema: Schema) -> Schema:
     found = answer(text, MEDIA_TYPE, schema)
     if status in (429, 503):
-        found["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+        found["headers"] = {
+            "Retry-After": {
+                "description": "After how many seconds the request may be repeated.",
+                "schema": {"type": "integer"},
+            }
+        }
     return found

@@ -54,16 +54,16 @@ def _unavailable(_: Request, error: Exception) -> Response:
 
 
 def _full(_: Request, __: Exception) -> Response:
-    return unavailable("this process holds as much as it may; nothing was done")
+    return unavailable("this process has too many requests in hand, and nothing was done: try again later")
 
 
 def _gone(_: Request, __: Exception) -> Response:
-    return problem(400, "the body ended before its end")  # the client is gone, so nobody reads this
+    return problem(400, "the body ended before it was complete")  # the client is gone, so nobody reads this
 
 
 def _unexpected(_: Request, __: Exception) -> Response:
     """Return a 500 that tells nothing of the exception, which may hold secrets; the server logs it."""
-    return problem(500, "an unexpected error; nothing can be said about what was done")
+    return problem(500, "an unexpected error occurred, and the request may have been carried out or not")
 
 
 HANDLERS: Final[dict[int | type[Exception], ExceptionHandler]] = {

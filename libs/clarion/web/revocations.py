@@ -29,8 +29,8 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 10.0
 UNTOLD_EVERY_S: Final = 2.0  # for a process without a mailbox, in which a gateway is told
 _CLOCKS: Final = timedelta(minutes=1)  # by how much another gateway's clock may differ
-REVOKED: Final = "the token was revoked"
-UNKNOWN: Final = "it cannot be told whether the token was revoked"
+REVOKED: Final = "the token was revoked: sign in again"
+UNKNOWN: Final = "MongoDB does not answer, so it is unknown whether the token was revoked: try again later"
 KNOWN_S: Final = 10.0  # how long it is not asked again whether a user's tokens are revoked
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -146,7 +146,7 @@ async def follow(
         try:
             found = await known.look(looked - _CLOCKS)
         except database.TRANSIENT as error:
-            log.info("not known what was revoked lately", error=repr(error))
+            log.info("recent revocations could not be read, and are read again later", error=repr(error))
             continue
         looked = now
         for user, tokens_from in found.items():

@@ -19,9 +19,11 @@ def asking(mongodb: Dependency) -> Generator[None]:
     The driver's error names servers, so it goes into the log and not to the caller.
     """
     if mongodb.up is False:
-        raise Unavailable("MongoDB is down, nothing was done")
+        raise Unavailable("MongoDB is down, and nothing was done: try again later")
     try:
         yield
     except database.TRANSIENT as error:
         log.warning("MongoDB did not answer a request", error=repr(error))
-        raise Unavailable("MongoDB did not answer; what was to be written may still be") from error
+        raise Unavailable(
+            "MongoDB did not answer, so a change may have been made or not: repeat the request"
+        ) from error

@@ -23,7 +23,7 @@ from clarion.telemetry import metrics
 from clarion.web.revocations import REVOKED, UNKNOWN, Revocations
 from services.gateway.access.heartbeats import Heartbeats
 from services.gateway.access.resume import Beyond, Trusted, take_over, trust
-from services.gateway.client.connection import RETRY_MS, Connection
+from services.gateway.client.connection import MAILBOX_LOST, RETRY_MS, Connection
 from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import ProtocolViolation
 from services.gateway.delivery.catchup import CatchUp
@@ -65,14 +65,14 @@ class Connector:
         resume = await self._trusted(connection, await _first_frame(connection))
         session_writer = self.held.session_writer
         if session_writer is None:  # the lease was lost meanwhile
-            connection.close(Close.RESTART, "mailbox moved", retry_ms=RETRY_MS)
+            connection.close(Close.RESTART, MAILBOX_LOST, retry_ms=RETRY_MS)
         if session_writer is None or not connection.is_open:
             return
         # The connection is in the room before its session is stored (D-room-first): what comes from now on is marked
         # and read afterwards, and what this gateway is told of the user, such as a revoked token, reaches its
         # connection.
         if not self.rooms.join(connection):
-            connection.close(Close.LIMIT, f"at most {self.rooms.per_user} connections a user")
+            connection.close(Close.LIMIT, f"a user may have at most {self.rooms.per_user} connections: close one first")
             return
         if self._is_revoked(connection):
             return
@@ -86,7 +86,7 @@ class Connector:
                 connection.send(Resync(resume.forget))
             arrival = await self._arrived(connection, arriving)
         except SessionRefused:
-            connection.close(Close.INTERNAL, "your session cannot be stored", retry_ms=RETRY_MS)
+            connection.close(Close.INTERNAL, "this user's session cannot be stored", retry_ms=RETRY_MS)
             return
         if not connection.is_open:
             return
@@ -148,7 +148,7 @@ class Connector:
         if claims is None:
             return
         if claims.subject != connection.user:
-            connection.close(Close.FORBIDDEN, "the fresh token is for somebody else")
+            connection.close(Close.FORBIDDEN, "the new token is for another user")
             return
         connection.claims = claims
         if connection.is_open:
@@ -187,7 +187,9 @@ class Connector:
                 unread = await notifications.unread(self.stored, connection.user)
         except (TimeoutError, *database.TRANSIENT):
             if connection.claims is not None and self.revocations.decides(connection.claims):
-                log.warning("greeting without the store", session=connection.session)
+                log.warning(
+                    "a client is greeted as degraded, because MongoDB does not answer", session=connection.session
+                )
             else:
                 connection.close(Close.TRY_AGAIN, UNKNOWN, retry_ms=RETRY_MS)
         if not connection.is_open:
@@ -233,7 +235,7 @@ def take_first(connection: Connection, frame: frames.ClientFrame) -> bool:
     other frame.
     """
     if not isinstance(frame, frames.Resume):
-        raise ProtocolViolation("the first frame is `resume`; wait for `hello` before any other")
+        raise ProtocolViolation("only `resume` may come before `hello`: wait for `hello` before any other frame")
     if connection.decided:
         return False
     _decide(connection, frame)

@@ -40,8 +40,8 @@ class ConnectionLimits:
     not limited either: then all clients may share one address. A client that shows no token does not count against the
     common rate, since it is sent away.
 
-    A client that is refused for the common rate is told when it would be its turn if all who were refused stood in a
-    line, so that they do not come back together.
+    A client that is refused for the common rate is told when it could connect if all who were refused stood in a line,
+    so that they do not come back together.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class ConnectionLimits:
         is_limited = per_address and settings.connections_per_ip
         self._rate_of: Final = RateLimit(per_address, burst, most_keys=_ADDRESSES) if is_limited else None
         self._rate: Final = RateLimit(rate, max(1, round(rate * _BURST_S))) if rate else None
-        self._turn_s: Final = 1 / rate if rate else 0.0
+        self._apart_s: Final = 1 / rate if rate else 0.0
         self._line_ends = 0.0
         self._inside = 0
         self._now: Final = now
@@ -72,16 +72,24 @@ class ConnectionLimits:
 
     def _refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         if 0 < self._most <= self._inside:
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full", LATER_S)
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full: try again later", LATER_S)
         if self._addresses.is_full(address):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from this address", LATER_S)
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "this address has too many connections: close some, or try again later",
+                LATER_S,
+            )
         now = self._now()
         if self._rate_of is not None and (wait_s := self._rate_of.take(address, now)):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often", math.ceil(wait_s))
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often: try again later", math.ceil(wait_s)
+            )
         if shows_token and self._rate is not None and self._rate.take(_ANYBODY, now):
-            self._line_ends = min(max(now, self._line_ends) + self._turn_s, now + LONGEST_LINE_S)
+            self._line_ends = min(max(now, self._line_ends) + self._apart_s, now + LONGEST_LINE_S)
             retry_after_s = math.ceil(self._line_ends - now)
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect right now", retry_after_s)
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect at the moment: try again later", retry_after_s
+            )
         return None
 
     def enter(self, address: str) -> None:

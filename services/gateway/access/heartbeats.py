@@ -60,16 +60,16 @@ class Heartbeats:
         """Stop watching a connection."""
         self._wheel.discard(connection)
 
-    def turn(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Do what is due at `now`, in monotonic seconds."""
         caught_up, today = self.caught_up(), time.time()
         pinged = self._judged(now, caught_up)
-        for connection in self._wheel.turn(now):
+        for connection in self._wheel.take_due(now):
             if not connection.is_open:
                 connection.transport.abort()
                 continue
             if _expires_in(connection, today) <= 0:
-                self._close(connection, Close.TOKEN, "token expired or revoked")
+                self._close(connection, Close.TOKEN, "the token has expired or was revoked")
                 continue
             if connection.beat_at <= now:
                 connection.beat_at = now + limits.PING_S
@@ -94,7 +94,9 @@ class Heartbeats:
                 if connection.by_post and _is_deaf(caught_up):
                     spared.append(connection)
                 else:
-                    self._close(connection, Close.NO_PONG, f"no answer to a ping within {limits.PONG_S:g} s")
+                    self._close(
+                        connection, Close.NO_PONG, f"the client did not answer a ping within {limits.PONG_S:g} s"
+                    )
         return spared
 
     def _close(self, connection: Connection, code: Close, reason: str) -> None:
@@ -107,7 +109,7 @@ class Heartbeats:
         """Do what is due, each second, until cancelled."""
         while True:
             await asyncio.sleep(1)
-            self.turn(time.monotonic())
+            self.run_due(time.monotonic())
 
     def _wait(self, connection: Connection, now: float) -> None:
         """Put a connection into the wheel for what is due first: its next ping, or the end of its token."""

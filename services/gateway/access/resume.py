@@ -45,10 +45,10 @@ async def trust(frame: Resume, user: str, deployment: str, beyond: Beyond) -> Tr
         return Trusted(Resume(), acknowledges=False, forget=sorted(frame.cursors), is_foreign=True)
     if not frame.cursors:
         return Trusted(frame, acknowledges=False, forget=[])
-    ahead = await beyond(user, {lane: order.pack(*place) for lane, place in frame.cursors.items()})
+    ahead = await beyond(user, {lane: order.pack(*ord_) for lane, ord_ in frame.cursors.items()})
     if ahead is None:
         return Trusted(frame, acknowledges=False, forget=[])
-    cursors = {lane: place for lane, place in frame.cursors.items() if lane not in ahead}
+    cursors = {lane: ord_ for lane, ord_ in frame.cursors.items() if lane not in ahead}
     return Trusted(replace(frame, cursors=cursors), acknowledges=True, forget=sorted(ahead))
 
 
@@ -71,14 +71,14 @@ def take_over(feed: Feed, frame: Resume) -> Resumed:
     if not cursors and frame.since is None:
         feed.resume({}, None)
         return Resumed({}, is_short=False)
-    since, oldest = _read(frame.since), feed.opened - OLDEST_SINCE
+    since, oldest = _moment(frame.since), feed.opened - OLDEST_SINCE
     # a gateway whose clock is ahead may have told a `since` that lies a little in the future, but never further
     is_known = since is not None and oldest <= since <= feed.opened + RESUME_MARGIN
     feed.resume(cursors, since if is_known else oldest)
     return Resumed(cursors, is_short=not is_known)
 
 
-def _read(since: str | None) -> datetime | None:
+def _moment(since: str | None) -> datetime | None:
     """Return a `since` as a moment; None for what no gateway has told, such as a time without a zone."""
     try:
         moment = datetime.fromisoformat(since or "")

@@ -33,7 +33,7 @@ class TimingWheel(Generic[T]):
             if not bucket:
                 del self._due[second]
 
-    def turn(self, now_s: float) -> list[T]:
+    def take_due(self, now_s: float) -> list[T]:
         """Take out everything that is due by now, and return it, the longest due first."""
         due: list[T] = []
         for second in sorted(second for second in self._due if second <= now_s):

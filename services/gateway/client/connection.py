@@ -21,6 +21,8 @@ from services.gateway.client.feed import Feed
 
 _CLOSING: Final = ConnectionState.CLOSING
 RETRY_MS: Final = 2_000  # the longest hint for when to come back
+STOPPING: Final = "this gateway stops: connect again"
+MAILBOX_LOST: Final = "another gateway has taken over this mailbox: connect again"
 
 
 class Transport(Protocol):

@@ -28,5 +28,5 @@ def advanced(now: ConnectionState, to: ConnectionState) -> ConnectionState:
     if to == now + 1 or (to >= _CLOSING and to > now):
         return to
     following = [state.name for state in ConnectionState if state > now and (state == now + 1 or state >= _CLOSING)]
-    expected = " or ".join(following) or "nothing more"
+    expected = " or ".join(following) or "no other state"
     raise UnexpectedState(f"a connection that is {now.name} cannot become {to.name}: expected {expected}")

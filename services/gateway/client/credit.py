@@ -73,7 +73,7 @@ class Credit:
         Raises ProtocolViolation when that tag was never sent (D-ack-sent).
         """
         if tag > self.tag:
-            raise ProtocolViolation(f"tag {tag} was never sent, the last one is {self.tag}")
+            raise ProtocolViolation(f"tag {tag} was never sent: the last one that was sent is {self.tag}")
         handled: list[OutgoingItem] = []
         while self._sent and self._sent[0].tag <= tag:
             sent = self._sent.pop(0)  # a list is fast enough: credit keeps it short

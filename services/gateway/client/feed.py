@@ -31,15 +31,15 @@ AHEAD_BYTES: Final = CREDIT_BYTES  # what is kept of one read until there is cre
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class CatchUpRead:
     """A catch-up read that was issued, for at most `limit` items of `lane` after the cursor `after`.
 
-    `mark` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
+    `high_water` is the high-water mark and `falls` the value of `Feed.falls` when the read was issued.
     """
 
     lane: Lane
     after: int
-    mark: int
+    high_water: int
     limit: int
     falls: int
 
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     `delivered` has the `ord` of each item that another device has acknowledged.
     """
 
-    issued: Read
+    issued: CatchUpRead
     items: Sequence[OutgoingItem]
     delivered: Sequence[int] = ()
 
@@ -70,7 +70,7 @@ class _Lane(msgspec.Struct, gc=False):
     """One lane of a connection: its cursor, its high-water mark, and whether it is live."""
 
     cursor: int = START
-    mark: int = START
+    high_water: int = START
     live: bool = False
 
 
@@ -125,7 +125,7 @@ class Feed(Credit):
                 push.append(item)
             else:
                 lane.live = self.is_live = False
-                lane.mark = max(lane.mark, item.ord)
+                lane.high_water = max(lane.high_water, item.ord)
         return push, repeats
 
     def offer_early(self, items: Iterable[OutgoingItem]) -> list[OutgoingItem]:
@@ -176,10 +176,10 @@ class Feed(Credit):
             return  # records may have been missed since (D-gap-ask), or a late `resume` has to look back further
         for name, lane in self._lanes.items():
             if name not in pending:
-                lane.live = lane.live or max(lane.mark, delivered.get(name, START)) <= lane.cursor
+                lane.live = lane.live or max(lane.high_water, delivered.get(name, START)) <= lane.cursor
         self.is_live = all(lane.live for lane in self._lanes.values())
 
-    def next_read(self, most: int = 0) -> Read | None:
+    def next_read(self, most: int = 0) -> CatchUpRead | None:
         """Return the next read to issue, urgent first; None when every lane is live or there is no credit.
 
         It asks for as many items as credit takes, or for `most` if that is more: the rest may then be kept ahead.
@@ -189,10 +189,12 @@ class Feed(Credit):
                 continue
             limit = self._room(name)
             if limit > 0 and self._bytes + self._coming_bytes(name) <= CREDIT_BYTES and not self.paused:
-                return Read(name, lane.cursor, lane.mark, max(limit, most), self.falls)
+                return CatchUpRead(name, lane.cursor, lane.high_water, max(limit, most), self.falls)
         return None
 
-    def found(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
+    def found(
+        self, issued: CatchUpRead, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()
+    ) -> list[OutgoingItem]:
         """Take over what a read has just found, and return the items to send, as `read` does.
 
         Items beyond AHEAD_BYTES are left to another read. Items that other devices acknowledged are left out beyond
@@ -201,10 +203,10 @@ class Feed(Credit):
         replays = max(1, DELIVERED_REPLAYS - self.delivered_replays)
         last = delivered[replays - 1] if len(delivered) > replays else None
         size = 0
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             size += len(item.body)
-            if (size > AHEAD_BYTES and place) or (last is not None and item.ord > last):
-                issued, items = replace(issued, limit=place), items[:place]
+            if (size > AHEAD_BYTES and index) or (last is not None and item.ord > last):
+                issued, items = replace(issued, limit=index), items[:index]
                 delivered = delivered[: bisect_right(delivered, items[-1].ord)]
                 break
         return self.read(issued, items, delivered)
@@ -219,7 +221,9 @@ class Feed(Credit):
             return None
         return self.read(*self.ahead)
 
-    def read(self, issued: Read, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()) -> list[OutgoingItem]:
+    def read(
+        self, issued: CatchUpRead, items: Sequence[OutgoingItem], delivered: Sequence[int] = ()
+    ) -> list[OutgoingItem]:
         """Return the items to send of what a read found; what there is no credit for is kept ahead.
 
         When the read found the last items of the lane, the lane may go live.
@@ -229,23 +233,23 @@ class Feed(Credit):
         send: list[OutgoingItem] = []
         room = 0 if self.paused else self._room(issued.lane)
         left = CREDIT_BYTES - self._bytes
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             if item.ord <= lane.cursor:
                 continue
             left -= len(item.body)
             if len(send) >= room or left < 0:
                 handled = bisect_right(delivered, lane.cursor)
                 self.delivered_replays += handled
-                self.ahead = Found(replace(issued, limit=issued.limit - place), items[place:], delivered[handled:])
+                self.ahead = Found(replace(issued, limit=issued.limit - index), items[index:], delivered[handled:])
                 return send
             lane.cursor = item.ord
             send.append(item)
         self.delivered_replays += len(delivered)
         if len(items) < issued.limit and issued.falls == self.falls:
             # what was marked when the read was issued is sent by now, or was retracted or has expired (D-mark-passed)
-            lane.cursor = max(lane.cursor, issued.mark)
+            lane.cursor = max(lane.cursor, issued.high_water)
             # the lane goes live in the step that sends its last item: nothing comes between (D-live-sent, D-live-mark)
-            lane.live = lane.mark <= lane.cursor
+            lane.live = lane.high_water <= lane.cursor
             self.is_live = all(lane.live for lane in self._lanes.values())
             if self.is_live:
                 self.delivered_replays = 0  # the limit is of each time that it catches up

@@ -26,7 +26,7 @@ from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import OutgoingItem
-from services.gateway.client.feed import Found, Read
+from services.gateway.client.feed import CatchUpRead, Found
 from services.gateway.delivery.prefetch import Prefetch
 from services.gateway.delivery.read_scheduler import ReadScheduler
 
@@ -93,7 +93,7 @@ class CatchUp:
                 items = await self._read_for(connection)
                 failures = 0
             except database.TRANSIENT as error:
-                log.warning("catching up waits for MongoDB", error=repr(error))
+                log.warning("a catch-up read failed and is tried again", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
                 self.want(connection)
@@ -136,7 +136,7 @@ class CatchUp:
             self.ahead.settle(connection, time.monotonic())
         return items
 
-    def _feed(self, connection: Connection) -> Read | None:
+    def _feed(self, connection: Connection) -> CatchUpRead | None:
         """Send what was read ahead, and return the read that has to be issued then, or None."""
         while self._send(connection, connection.feed.more):
             pass
@@ -156,7 +156,7 @@ class CatchUp:
             connection.send(Resync())
         return bool(send)
 
-    async def _read(self, connection: Connection, issued: Read) -> Found:
+    async def _read(self, connection: Connection, issued: CatchUpRead) -> Found:
         """Return what the store has for a read. Raises one of `database.TRANSIENT`."""
         since = connection.feed.delivered_since()
         found = await notifications.catch_up(

@@ -81,9 +81,9 @@ class SafetyNet:
                     await self.look(times.now() - timedelta(seconds=every_s / 2))
                 how = "done"
             except (*SEND_ERRORS, *database.TRANSIENT) as error:
-                log.warning("the safety net could not look", error=repr(error))
+                log.warning("the safety net could not look for undelivered notifications", error=repr(error))
             except Exception:
-                log.exception("the safety net failed")  # a fault of the net must not end the gateway
+                log.exception("the safety net failed: please report it")  # a fault of the net must not end the gateway
             metrics.safety_net_looks.labels(how).inc()
 
     async def look(self, stored_before: datetime) -> None:
@@ -152,7 +152,12 @@ class SafetyNet:
             for item in items:
                 if item.id in pushed:
                     metrics.overlooked.labels(item.lane).inc()
-                    log.error("overlooked: pushed by the safety net", id=item.id, lane=item.lane, ord=item.ord)
+                    log.error(
+                        "the safety net pushed an overlooked notification: please report it",
+                        id=item.id,
+                        lane=item.lane,
+                        ord=item.ord,
+                    )
 
 
 def _is_quiet(room: Room) -> bool:

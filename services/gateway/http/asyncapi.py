@@ -14,12 +14,12 @@ from clarion.web.openapi import schema_of_any
 
 _SOCKET: Final = "#/channels/socket"
 _TEXT: Final = f"""\
-Text frames of at most {limits.FRAME_BYTES} bytes, each a JSON object whose `op` says what it is. A client says `resume`
-first, within {limits.RESUME_GRACE_S} s, or is taken for a fresh one; the answer is `hello`. One `ack` stands for all
-that was sent up to its `tag`; `ping` is answered with `pong` within {limits.PONG_S:.0f} s. Clients that cannot
+Text frames of at most {limits.FRAME_BYTES} bytes, each a JSON object whose `op` names its kind. A client first sends
+`resume`, within {limits.RESUME_GRACE_S} s, or is taken for a fresh one; the answer is `hello`. One `ack` acknowledges
+all that was sent up to its `tag`. A client answers `ping` with `pong` within {limits.PONG_S:.0f} s. Clients that cannot
 have a socket get the same frames from `{streams.PATH}` (`/openapi.json`).
 
-Closed with: """
+The close codes: """
 
 
 def document() -> dict[str, Any]:
@@ -41,7 +41,12 @@ def document() -> dict[str, Any]:
             "gateway": {
                 "host": "{host}",
                 "protocol": "wss",
-                "variables": {"host": {"default": "localhost", "description": "Any gateway: all are alike."}},
+                "variables": {
+                    "host": {
+                        "default": "localhost",
+                        "description": "The address of any gateway, since all serve alike.",
+                    }
+                },
                 "security": [{"$ref": "#/components/securitySchemes/bearer"}],
             }
         },
@@ -55,8 +60,8 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": {
-            "receive": _operation("receive", "What a client says.", from_clients),
-            "send": _operation("send", "What a gateway says.", to_clients),
+            "receive": _operation("receive", "The frames that a client sends.", from_clients),
+            "send": _operation("send", "The frames that a gateway sends.", to_clients),
         },
         "components": {
             "schemas": schemas,
@@ -67,7 +72,7 @@ def document() -> dict[str, Any]:
                     "in": "header",
                     "name": "Sec-WebSocket-Protocol",
                     "description": f"`{frames.SUBPROTOCOL}, {frames.BEARER_PREFIX}<JWT with the scope subscribe>`; "
-                    "or the usual Authorization header, where a client can set it.",
+                    "or the Authorization header, if the client can set it.",
                 }
             },
         },

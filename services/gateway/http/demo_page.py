@@ -26,7 +26,7 @@ Publish = Callable[[str], Awaitable[None]]
 
 _BODY_BYTES: Final = 4 * limits.KIB  # a name of 128 characters at their longest escape, and room to spare
 _PUBLISH_S: Final = 10.0
-_LATE: Final = f"not published: no answer within {_PUBLISH_S:g} s"
+_LATE: Final = f"the notification was not published: Kafka did not answer within {_PUBLISH_S:g} s"
 _TOKEN_TTL_S: Final = 3600
 
 _PAGE_POLICY: Final = (
@@ -68,7 +68,9 @@ def assets_path() -> Path:
     for path in (installed, checkout):
         if (path / "page" / "index.html").is_file():
             return path
-    raise FileNotFoundError(f"no page in {installed} nor in {checkout}: install the wheel, or run from a checkout")
+    raise FileNotFoundError(
+        f"the page is neither in {installed} nor in {checkout}: install the wheel, or run from a checkout"
+    )
 
 
 def page_routes(
@@ -123,7 +125,7 @@ def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budg
         try:
             made = tokens.mint(settings, sub=user, scope=tokens.SUBSCRIBE, ttl_s=_TOKEN_TTL_S)
         except tokens.TokenError as error:
-            raise Unavailable(f"{error}; set CLARION_JWT_SECRET") from error
+            raise Unavailable(f"{error}: set it, and restart the gateway") from error
         return JSONResponse({"token": made, "expires_in": _TOKEN_TTL_S}, headers={"cache-control": "no-store"})
 
     async def send(request: Request) -> Response:
@@ -132,7 +134,7 @@ def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budg
             async with asyncio.timeout(_PUBLISH_S):
                 await publish(recipient)
         except OSError as error:  # TimeoutError is one
-            raise Unavailable(f"not published: {error}" if str(error) else _LATE) from error
+            raise Unavailable(f"the notification was not published: {error}" if str(error) else _LATE) from error
         return Response(status_code=202)
 
     return [

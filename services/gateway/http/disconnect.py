@@ -68,7 +68,7 @@ class Disconnect:
         await revocations.revoke(revocations.collection(self.stored), user, tokens_from, keep_until)
         # This gateway must know before the operator has the answer; its own record comes back through Kafka only later.
         self.heard(user, tokens_from)
-        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        leases = await mailboxes.find_all(mailboxes.collection(self.stored))
         await self._tell(user, tokens_from, [number for number, lease in leases.items() if lease.owner])
         return tokens_from
 
@@ -81,7 +81,7 @@ class Disconnect:
                 raise TimeoutError("Kafka is down")
             await clients.send_all(self.producer, records, within_s=TOLD_WITHIN_S)
         except clients.SEND_ERRORS as error:
-            log.warning("gateways are not told of a disconnect: they will find it", error=repr(error))
+            log.warning("gateways were not told of a disconnect, and find it in MongoDB instead", error=repr(error))
 
 
 def disconnect_routes(check: TokenCheck, disconnect: Disconnect) -> list[Route]:
@@ -92,12 +92,14 @@ def disconnect_routes(check: TokenCheck, disconnect: Disconnect) -> list[Route]:
         user: str = request.path_params["user"]
         if fault := names.fault_of(user):
             error = FieldError("", "name", f"the user's name in the path {fault}", limits.NAME_CHARS)
-            raise Refused(422, "no user has that name: see errors", errors=[error])
+            raise Refused(422, "the user's name in the path is invalid: see errors", errors=[error])
         try:
             tokens_from = await disconnect(user)
         except database.TRANSIENT as error:
-            raise Unavailable("MongoDB did not answer; it may be done, or not: try again") from error
-        log.info("user disconnected", user=user, operator=operator.subject)
+            raise Unavailable(
+                "MongoDB did not answer, so the user may be disconnected or not: repeat the request"
+            ) from error
+        log.info("an operator disconnected a user", user=user, operator=operator.subject)
         return Response(
             msgspec.json.encode(Disconnected(times.rfc3339(tokens_from))), 202, media_type="application/json"
         )

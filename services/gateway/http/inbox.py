@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS, send_all
 from clarion.contracts import limits, times
-from clarion.contracts.api.inbox import EncodedPage, Place, ReadAll, Unread, encode_cursor, encoded_item
+from clarion.contracts.api.inbox import EncodedPage, PageCursor, ReadAll, Unread, encode_cursor, encoded_item
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
@@ -49,7 +49,7 @@ class Inbox:
     receipt_sender: ReceiptSender
 
     async def page(
-        self, user: str, *, unread_only: bool, archived: bool, after: Place | None, limit: int
+        self, user: str, *, unread_only: bool, archived: bool, after: PageCursor | None, limit: int
     ) -> EncodedPage:
         """Return a page of a user's inbox, newest first, from `after` on; a page of large items may be shorter."""
         with asking(self.mongodb):
@@ -64,7 +64,7 @@ class Inbox:
                 now=times.now(),
             )
         items = [encoded_item(item.body, unread=item.unread) for item in page.items]
-        return EncodedPage(items, encode_cursor(page.items[-1].place) if page.has_more else None)
+        return EncodedPage(items, encode_cursor(page.items[-1].page_cursor) if page.has_more else None)
 
     async def unread(self, user: str) -> Unread:
         """Return a user's unread count."""
@@ -103,7 +103,7 @@ class Inbox:
             self.receipt_sender.put(Receipt(user, op, list(ids), now))
             raise
         if refused:
-            raise Refused(422, f"it cannot be stored for {refused[0].change.ids[0]}: {refused[0].error}")
+            raise Refused(422, f"the mark of {refused[0].change.ids[0]} cannot be stored: {refused[0].error}")
         metrics.folded.labels(op).inc(len(ids))
         await self._tell(Receipt(user, op, list(ids), now, folded=True))
 
@@ -117,7 +117,7 @@ class Inbox:
             try:
                 await send_all(self.producer, [record], within_s=TELL_S)
             except SEND_ERRORS as error:
-                log.warning("a mark is told later: Kafka does not take it", error=repr(error))
+                log.warning("Kafka did not take the receipt of a mark, so it is sent again later", error=repr(error))
             else:
                 return
         self.receipt_sender.put(receipt)

@@ -27,15 +27,15 @@ _AGAIN_S: Final = 2  # Retry-After when too many pages are under way
 class PageSlot:
     """Counts a page for its user and its address, until it is sent or its reader is gone."""
 
-    def __init__(self, places: list[tuple[AddressCounter, str]]) -> None:
-        self._places: Final = places
-        for counter, name in places:
+    def __init__(self, counters: list[tuple[AddressCounter, str]]) -> None:
+        self._counters: Final = counters
+        for counter, name in counters:
             counter.enter(name)
 
     def leave(self) -> None:
         """Stop counting the page; nothing happens the second time."""
-        while self._places:
-            counter, name = self._places.pop()
+        while self._counters:
+            counter, name = self._counters.pop()
             counter.leave(name)
 
 
@@ -52,10 +52,12 @@ class InboxLimits:
         self._users: Final = AddressCounter(PAGES_OF_USER)
         self._addresses: Final = AddressCounter(PAGES_OF_ADDRESS if by_address else 0)
 
-    def take_turn(self, user: str) -> None:
+    def count_request(self, user: str) -> None:
         """Count a request of a user. Raises `Refused` (429) when there are too many in a second."""
         if wait_s := self._rate.take(user, time.monotonic()):
-            raise _too_many(f"at most {self._rate.burst} requests to the inbox a second", math.ceil(wait_s))
+            raise _too_many(
+                f"a user may send at most {self._rate.burst} requests to the inbox a second", math.ceil(wait_s)
+            )
 
     def enter(self, user: str, request: Request) -> PageSlot:
         """Count a page that is asked for. Raises `Refused` (429) when too many are under way."""
@@ -64,10 +66,12 @@ class InboxLimits:
         address = client_address(peer, forwarded, x_forwarded_for, self._trusted)
         if self._users.is_full(user):
             raise _too_many(
-                f"read the pages that were asked for: at most {PAGES_OF_USER} of a user are under way", _AGAIN_S
+                f"a user may have at most {PAGES_OF_USER} pages of the inbox under way: read those first", _AGAIN_S
             )
         if self._addresses.is_full(address):
-            raise _too_many(f"at most {PAGES_OF_ADDRESS} pages of an address are under way", _AGAIN_S)
+            raise _too_many(
+                f"an address may have at most {PAGES_OF_ADDRESS} pages under way: read those first", _AGAIN_S
+            )
         return PageSlot([(self._users, user), (self._addresses, address)])
 
 

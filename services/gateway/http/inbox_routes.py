@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits
-from clarion.contracts.api.inbox import Marked, Place, decode_cursor
+from clarion.contracts.api.inbox import Marked, PageCursor, decode_cursor
 from clarion.contracts.api.problems import FieldError
 from clarion.contracts.ids import canonical
 from clarion.contracts.records.receipts import Op
@@ -34,18 +34,18 @@ def inbox_routes(check: TokenCheck, inbox: Inbox, budget: Budget, shares: InboxL
 
     async def asker(request: Request) -> str:
         claims = await caller(request, check, SUBSCRIBE)
-        shares.take_turn(claims.subject)
+        shares.count_request(claims.subject)
         return claims.subject
 
     async def page(request: Request) -> Response:
         user = await asker(request)
         asked = request.query_params
         for name in set(asked) - _PARAMETERS:
-            raise _invalid(name, "unknown_parameter", "no such parameter", ", ".join(sorted(_PARAMETERS)))
+            raise _invalid(name, "unknown_parameter", "does not exist", ", ".join(sorted(_PARAMETERS)))
         limit, after = _limit(asked), _after(asked)
         unread_only, archived = _truth(asked, "unread"), _truth(asked, "archived")
         if unread_only and archived:
-            raise _invalid("unread", "excluded", "what is archived is never unread: ask for one or the other")
+            raise _invalid("unread", "excluded", "excludes `archived`, since nothing in the archive is unread")
         share = shares.enter(user, request)
         try:
             with budget.request():
@@ -91,18 +91,18 @@ def _limit(asked: Mapping[str, str]) -> int:
     text = asked.get("limit", str(limits.INBOX_PAGE))
     if not (text.isdecimal() and len(text) < 5 and 1 <= int(text) <= limits.INBOX_PAGE_MOST):
         most = limits.INBOX_PAGE_MOST
-        raise _invalid("limit", "out_of_range", f"a page has 1 to {most} notifications", most)
+        raise _invalid("limit", "out_of_range", f"must be a number from 1 to {most}", most)
     return int(text)
 
 
-def _after(asked: Mapping[str, str]) -> Place | None:
-    """Return the place after which the page begins; None for the newest. Raises `Refused` (422)."""
+def _after(asked: Mapping[str, str]) -> PageCursor | None:
+    """Return the cursor after which the page begins; None for the newest. Raises `Refused` (422)."""
     if "cursor" not in asked:
         return None
     try:
         return decode_cursor(asked["cursor"])
     except ValueError as error:
-        detail = "give `next` of a page as it was, or none to start at the newest"
+        detail = "must be the unchanged `next` of a page: leave it out to begin at the newest"
         raise _invalid("cursor", "invalid", detail) from error
 
 
@@ -110,11 +110,11 @@ def _truth(asked: Mapping[str, str], name: str) -> bool:
     """Return a parameter that is true or false; False when it is missing. Raises `Refused` (422)."""
     text = asked.get(name, "false")
     if text not in _TRUTH:
-        raise _invalid(name, "unknown_value", "it is true or false", "true|false")
+        raise _invalid(name, "unknown_value", "must be true or false", "true|false")
     return _TRUTH[text]
 
 
-def _invalid(name: str, code: str, cure: str, limit: int | str | None = None) -> Refused:
-    """Return a refusal (422) that names the parameter and says how to mend it."""
-    error = FieldError("", code, f"the parameter `{name[:50]}`: {cure}", limit)
+def _invalid(name: str, code: str, fault: str, limit: int | str | None = None) -> Refused:
+    """Return a refusal (422) that names the parameter; `fault` follows its name in a sentence."""
+    error = FieldError("", code, f"the parameter `{name[:50]}` {fault}", limit)
     return Refused(422, "a parameter is invalid: see errors", errors=[error])

@@ -16,39 +16,43 @@ from services.gateway.http.disconnect import Disconnected
 from services.gateway.http.inbox_routes import MARKS
 
 _ALWAYS: Final = {
-    401: "No token, or one that is expired or not valid.",
+    401: "The token is missing, expired or not valid.",
     403: "The token's scope lacks `subscribe`.",
     503: "MongoDB does not answer, or this process is full. See `Retry-After`.",
 }
-_PAGING: Final = _ALWAYS | {422: "An invalid parameter; `errors` names it with its limit."}
+_PAGING: Final = _ALWAYS | {422: "A parameter is invalid; `errors` names it with its limit."}
 _MARKING: Final = _ALWAYS | {
-    400: "Not JSON.",
+    400: "The body is not JSON.",
     408: "The body did not arrive in time.",
-    413: "Too large; `errors` names the limit.",
-    415: "Another content type.",
-    422: "Invalid fields; `errors` names each with its limit.",
+    413: "The body is too large; `errors` names the limit.",
+    415: "The content type is not supported.",
+    422: "Some fields are invalid; `errors` names each with its limit.",
 }
-_DISCONNECTING: Final = _ALWAYS | {403: "The token's scope lacks `operate`.", 422: "No user has that name."}
+_DISCONNECTING: Final = _ALWAYS | {
+    403: "The token's scope lacks `operate`.",
+    422: "The user's name in the path is not valid.",
+}
 _LISTENING: Final = {
-    403: "The origin is not in CLARION_ORIGINS.",
-    429: "Too many connections from this address. See `Retry-After`.",
-    503: "The gateway is full, drains, or too many clients connect right now. See `Retry-After`.",
+    403: "The page's origin is not in CLARION_ORIGINS.",
+    429: "The address has too many connections, or opens them too fast. See `Retry-After`.",
+    503: "The gateway is full or not ready, or too many clients connect at the moment. See `Retry-After`.",
 }
 _ACKNOWLEDGING: Final = _MARKING | {
-    404: "There is no such stream: begin a new one.",
-    429: "Too many of one user in a second. See `Retry-After`.",
+    404: "The stream does not exist: open a new one.",
+    429: "The user sends too many acknowledgements a second. See `Retry-After`.",
     503: "The stream is at another gateway and Kafka does not answer, or this process is full. See `Retry-After`.",
 }
 _STREAM: Final = f"""\
-For clients that cannot use WebSocket: each event's data is a frame of `/asyncapi.json`, of those a gateway sends. To be
-read by fetch, with the token in the Authorization header. Each `batch` and each `ping` is answered by a POST to
-`{streams.ACK_PATH}`, at any gateway; marks go to `/v1/inbox/…`. The last event is named `close`, with a `StreamClose`:
-the codes and what they ask of a client are those of the socket, also for a token that is refused."""
+The stream is for clients that cannot use a WebSocket. The data of each event is a frame that a gateway sends, as
+`/asyncapi.json` describes it. A client reads the stream by fetch, with the token in the Authorization header. It
+answers each `batch` and each `ping` by a POST to `{streams.ACK_PATH}` at any gateway, and sends marks to
+`/v1/inbox/…`. The last event is named `close` and has a `StreamClose`. Its codes, and what they ask of a client, are
+those of the socket, also when the token is refused."""
 _SUMMARIES: Final = {
     "read": "Mark notifications as read.",
     "unread": "Mark notifications as unread.",
-    "archive": "Take notifications out of the inbox, into the archive; they count as read.",
-    "unarchive": "Take notifications back from the archive, as read.",
+    "archive": "Move notifications from the inbox to the archive; they count as read.",
+    "unarchive": "Move notifications from the archive back to the inbox; they count as read.",
 }
 
 
@@ -65,16 +69,21 @@ def document() -> dict[str, Any]:
         "/v1/inbox": {
             "get": {
                 "operationId": "inbox",
-                "summary": "A page of the caller's inbox, newest first, by `available_at`.",
+                "summary": "Return a page of the caller's inbox, newest first, by `available_at`.",
                 "description": (
-                    "What is pending, delivered, read or over its recipient's limit; not what is retracted, expired, "
-                    f"superseded, scheduled or archived. A page above {limits.INBOX_PAGE_BYTES} bytes ends early."
+                    "The inbox has notifications that are pending, delivered, read or throttled, and none that are "
+                    "retracted, expired, collapsed, scheduled or archived. A page above "
+                    f"{limits.INBOX_PAGE_BYTES} bytes ends early."
                 ),
                 "parameters": [
-                    _parameter("cursor", "`next` of the page before; the newest without.", {"type": "string"}),
+                    _parameter(
+                        "cursor",
+                        "The `next` of the page before. Without it, the page begins at the newest notification.",
+                        {"type": "string"},
+                    ),
                     _parameter(
                         "limit",
-                        "How many, at most.",
+                        "How many notifications the page has at most.",
                         {
                             "type": "integer",
                             "minimum": 1,
@@ -82,8 +91,16 @@ def document() -> dict[str, Any]:
                             "default": limits.INBOX_PAGE,
                         },
                     ),
-                    _parameter("unread", "Only what is unread.", {"type": "boolean", "default": False}),
-                    _parameter("archived", "The archive instead.", {"type": "boolean", "default": False}),
+                    _parameter(
+                        "unread",
+                        "Whether the page has unread notifications only.",
+                        {"type": "boolean", "default": False},
+                    ),
+                    _parameter(
+                        "archived",
+                        "Whether the page is of the archive, and not of the inbox.",
+                        {"type": "boolean", "default": False},
+                    ),
                 ],
                 "responses": {"200": answer("The page.", JSON, page), **problems(_PAGING, problem)},
             }
@@ -91,16 +108,22 @@ def document() -> dict[str, Any]:
         "/v1/inbox/count": {
             "get": {
                 "operationId": "unreadCount",
-                "summary": f"How many are unread, counted up to {limits.UNREAD_CAP}.",
-                "responses": {"200": answer("The count.", JSON, unread), **asking},
+                "summary": f"Return how many notifications are unread, counted up to {limits.UNREAD_CAP}.",
+                "responses": {"200": answer("The number of unread notifications.", JSON, unread), **asking},
             }
         },
         "/v1/inbox/read-all": {
             "post": {
                 "operationId": "readAll",
-                "summary": "Mark everything as read.",
-                "description": f"Up to {limits.READ_ALL_BATCHES * limits.IDS_PER_FRAME:,}: again while `more` is true.",
-                "responses": {"200": answer("The count afterwards.", JSON, read_all), **asking},
+                "summary": "Mark all notifications as read.",
+                "description": (
+                    f"A request marks up to {limits.READ_ALL_BATCHES * limits.IDS_PER_FRAME:,} notifications: "
+                    "repeat it while `more` is true."
+                ),
+                "responses": {
+                    "200": answer("The number of unread notifications afterwards.", JSON, read_all),
+                    **asking,
+                },
             }
         },
     }
@@ -108,9 +131,9 @@ def document() -> dict[str, Any]:
         "parameters": [{"name": "user", "in": "path", "required": True, "schema": {"type": "string"}}],
         "post": {
             "operationId": "disconnect",
-            "summary": "Close a user's connections and refuse the tokens issued until now, at every gateway.",
+            "summary": "Close a user's connections, and refuse all tokens that were issued until now.",
             "responses": {
-                "202": answer("From when on tokens are good again.", JSON, disconnected),
+                "202": answer("The time from which on issued tokens are accepted again.", JSON, disconnected),
                 **problems(_DISCONNECTING, problem),
             },
         },
@@ -118,11 +141,17 @@ def document() -> dict[str, Any]:
     paths[streams.PATH] = {
         "get": {
             "operationId": "stream",
-            "summary": "The caller's notifications, live and pending, as Server-Sent Events.",
+            "summary": "Stream the caller's notifications, pending and new ones, as Server-Sent Events.",
             "description": _STREAM,
-            "parameters": [_parameter("resume", "The `resume` frame, as JSON; fresh without.", {"type": "string"})],
+            "parameters": [
+                _parameter(
+                    "resume",
+                    "The `resume` frame as JSON. Without it, the client is taken for a fresh one.",
+                    {"type": "string"},
+                )
+            ],
             "responses": {
-                "200": answer("Events, without an end.", streams.MEDIA_TYPE, {"type": "string"}),
+                "200": answer("An event stream without an end.", streams.MEDIA_TYPE, {"type": "string"}),
                 **problems(_LISTENING, problem),
             },
         }
@@ -130,10 +159,13 @@ def document() -> dict[str, Any]:
     paths[streams.ACK_PATH] = {
         "post": {
             "operationId": "acknowledge",
-            "summary": "Everything on a stream up to `tag` is handled, and its client is there.",
-            "description": "What is wrong with it is said on the stream. To be repeated without harm.",
+            "summary": "Acknowledge everything that was sent on a stream up to `tag`, or answer a `ping`.",
+            "description": "Errors of an acknowledgement come on the stream. The request may be repeated.",
             "requestBody": body(JSON, stream_ack, streams.ACK_BYTES),
-            "responses": {"202": {"description": "Taken."}, **problems(_ACKNOWLEDGING, problem)},
+            "responses": {
+                "202": {"description": "The acknowledgement is accepted."},
+                **problems(_ACKNOWLEDGING, problem),
+            },
         }
     }
     for verb in MARKS:
@@ -141,9 +173,12 @@ def document() -> dict[str, Any]:
             "post": {
                 "operationId": verb,
                 "summary": _SUMMARIES[verb],
-                "description": "Stored when it is answered, then told to all devices. To be repeated without harm.",
+                "description": "The mark is stored before the answer, and sent to all devices. It may be repeated.",
                 "requestBody": body(JSON, marked, limits.MARKED_BYTES),
-                "responses": {"200": answer("The count afterwards.", JSON, unread), **problems(_MARKING, problem)},
+                "responses": {
+                    "200": answer("The number of unread notifications afterwards.", JSON, unread),
+                    **problems(_MARKING, problem),
+                },
             }
         }
     return openapi.document("Clarion gateway", paths, schemas)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.broker import clients
-from clarion.contracts.api.streams import ACK_BYTES, ACK_PATH, StreamAck, place_of
+from clarion.contracts.api.streams import ACK_BYTES, ACK_PATH, StreamAck, mailbox_and_epoch_of
 from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Control
 from clarion.contracts.topics import Names
@@ -55,10 +55,10 @@ class SseAcks:
         if wait_s := self.rate.take(user, time.monotonic()):
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"at most {self.rate.burst} acknowledgements a second: one stands for all that came before",
+                f"a user may send at most {self.rate.burst} acknowledgements a second: acknowledge only the latest tag",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
-        mailbox, epoch = place_of(said.session)
+        mailbox, epoch = mailbox_and_epoch_of(said.session)
         if mailbox >= self.mailboxes:
             raise _no_stream()
         held = self.hub.held.reader.lease if self.hub.held.reader else None
@@ -82,11 +82,11 @@ class SseAcks:
                 within_s=SENT_ON_WITHIN_S,
             )
         except clients.SEND_ERRORS as error:
-            raise Unavailable("the stream is at another gateway, which cannot be told now: try again") from error
+            raise Unavailable("the stream is at another gateway, which cannot be reached now: try again") from error
 
 
 def _no_stream() -> Refused:
-    return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: begin a new one with `resume`")
+    return Refused(HTTPStatus.NOT_FOUND, "there is no such stream: open a new one with `resume`")
 
 
 def stream_ack_routes(check: TokenCheck, acknowledge: SseAcks, budget: Budget) -> list[Route]:

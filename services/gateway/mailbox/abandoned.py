@@ -52,14 +52,16 @@ class AbandonedMailboxes:
             try:
                 await self.look(time.monotonic())
             except (*database.TRANSIENT, *SEND_ERRORS) as error:
-                log.warning("abandoned mailboxes are looked for again later", error=repr(error))
+                log.warning(
+                    "the gateway could not look for abandoned mailboxes, and does so again later", error=repr(error)
+                )
 
     async def look(self, now: float) -> None:
         """Clear the mailboxes that are abandoned at `now`, in seconds of this gateway's own monotonic clock.
 
         Raises one of `database.TRANSIENT` or of `clients.SEND_ERRORS`.
         """
-        leases = await mailboxes.read_all(mailboxes.collection(self.stored))
+        leases = await mailboxes.find_all(mailboxes.collection(self.stored))
         self._observed.look(leases, now)
         stale = [number for number in self._observed.stale(self.count, now) if number != self.held.mailbox]
         for number in random.sample(stale, len(stale)):
@@ -93,4 +95,4 @@ class AbandonedMailboxes:
         """
         first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
         if swept := await sessions.sweep_all(sessions.collection(self.stored), first):
-            log.info("sessions that came late are swept", swept=swept)
+            log.info("sessions that were written after a sweep were removed", swept=swept)

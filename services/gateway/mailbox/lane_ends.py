@@ -55,7 +55,9 @@ class LaneEnds:
             async with asyncio.timeout(WITHIN_S):
                 await asyncio.shield(self._asking)
         except (*SEND_ERRORS, *database.TRANSIENT) as error:
-            log.warning("nobody tells where the lanes end: resumed cursors acknowledge nothing", error=repr(error))
+            log.warning(
+                "the ends of the lanes are unknown, so a resumed cursor acknowledges nothing", error=repr(error)
+            )
             return None
         return self._above(user, cursors)
 

@@ -81,7 +81,7 @@ async def acquire(
     while True:
         lease = await retry(lambda: _try(collection, count, owner, observed, shuffle), "mongodb", *database.TRANSIENT)
         if lease is not None:
-            log.info("mailbox leased", mailbox=lease.mailbox, epoch=lease.epoch)
+            log.info("a mailbox was leased", mailbox=lease.mailbox, epoch=lease.epoch)
             metrics.mailbox_epoch.set(lease.epoch)
             return lease
         await asyncio.sleep(POLL_S)
@@ -98,7 +98,7 @@ async def _try(
 
     An earlier try may have taken one whose answer was lost: that one is returned.
     """
-    leases = await mailboxes.read_all(collection)
+    leases = await mailboxes.find_all(collection)
     if mine := next((lease for lease in leases.values() if lease.owner == owner), None):
         return mine
     now = time.monotonic()
@@ -136,7 +136,7 @@ async def keep(collection: Collection, lease: Lease) -> None:
         try:
             renewed = await mailboxes.renew(collection, lease)
         except database.TRANSIENT as error:
-            log.warning("lease not renewed", mailbox=lease.mailbox, error=repr(error))
+            log.warning("the lease of the mailbox could not be renewed", mailbox=lease.mailbox, error=repr(error))
             continue
         _check(renewed, lease)
 

@@ -83,7 +83,7 @@ class MailboxReader:
         finally:
             stopped = await asyncio.gather(*map(clients.stop, consumers), return_exceptions=True)
             for error in filter(None, stopped):  # raised, they would hide why this owner ends
-                log.warning("a consumer did not stop in order", error=repr(error))
+                log.warning("a consumer did not stop cleanly", error=repr(error))
 
     async def read(self, consumer: Any) -> None:
         """Read one topic until cancelled. Raises LeaseLost on a higher fence (D-owner-closes)."""
@@ -133,7 +133,9 @@ class MailboxReader:
 
     def _lose(self, lost: list[str]) -> None:
         """Log and count lost records, and have all connections read the store."""
-        log.warning("records of the mailbox are lost: everybody reads the store", records=len(lost), first=lost[0])
+        log.warning(
+            "records of the mailbox cannot be read, so all connections read the store", records=len(lost), first=lost[0]
+        )
         metrics.mailbox_lost.inc(len(lost))
         lost.clear()
         self._behind()
@@ -146,7 +148,11 @@ class MailboxReader:
         ends: Any = await retry(lambda: consumer.end_offsets([partition]), "kafka", *clients.SEND_ERRORS)
         end = ends[partition]
         consumer.seek(partition, end)
-        log.warning("mailbox position was outside retention", topic=partition.topic, position=end)
+        log.warning(
+            "the position in the mailbox is not retained any more, so all connections read the store",
+            topic=partition.topic,
+            position=end,
+        )
         self._behind()
 
 

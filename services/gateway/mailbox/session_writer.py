@@ -145,7 +145,9 @@ class SessionWriter:
             )
             if refused:
                 log.error(
-                    "sessions that MongoDB can never take", refused=len(refused), first=next(iter(refused.values()))
+                    "MongoDB refused sessions for good, and their connections are closed",
+                    refused=len(refused),
+                    first=next(iter(refused.values())),
                 )
             for index, error in refused.items():
                 if one := arriving.pop(users[index], None):

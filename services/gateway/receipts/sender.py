@@ -102,7 +102,7 @@ class ReceiptSender:
             except database.TRANSIENT as error:
                 # Kafka and MongoDB are both away: keep the receipts, in order, and try again
                 self._queue.give_back(batch)
-                log.warning("receipts wait: neither Kafka nor MongoDB takes them", error=repr(error))
+                log.warning("receipts wait, because neither Kafka nor MongoDB takes them", error=repr(error))
                 await asyncio.sleep(RETRY.delay(failures))
                 failures += 1
             else:
@@ -139,7 +139,9 @@ class ReceiptSender:
         refused = await receipt_updates.fold(self.stored, [_change(receipt) for receipt in batch if not receipt.folded])
         if refused:
             metrics.receipts_dropped.inc(len(refused))
-            log.error("receipts that MongoDB can never take", refused=len(refused), first=refused[0].error)
+            log.error(
+                "MongoDB refused receipts for good, and they are dropped", refused=len(refused), first=refused[0].error
+            )
         self._tell_later(batch)
         return False
 
@@ -149,7 +151,11 @@ class ReceiptSender:
         try:
             await self._send_records([(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)])
         except SEND_ERRORS as error:
-            log.warning("receipts folded directly: Kafka does not take them", error=repr(error), receipts=len(batch))
+            log.warning(
+                "Kafka does not take receipts, so they are folded into MongoDB directly",
+                error=repr(error),
+                receipts=len(batch),
+            )
             return False
         for _ in untold:
             self._untold_users.discard(self._untold.popleft().user)

@@ -106,10 +106,10 @@ class WebSocketTransport(ClientTransport):
         """Return why this upgrade is refused, or None."""
         path, _, _ = request.path.partition("?")
         if path.removesuffix("/") != PATH:
-            return Refusal(HTTPStatus.NOT_FOUND, f"the WebSocket is at {PATH}")
+            return Refusal(HTTPStatus.NOT_FOUND, f"this path has no WebSocket: it is at {PATH}")
         for name in ("Origin", "Authorization"):
             if len(request.headers.get_all(name)) > 1:
-                return Refusal(HTTPStatus.BAD_REQUEST, f"{name} may come once")
+                return Refusal(HTTPStatus.BAD_REQUEST, f"the header {name} may come only once")
         return self._context.refusal(request.headers.get("Origin"), address, token)
 
     # ---- frames
@@ -128,7 +128,7 @@ class WebSocketTransport(ClientTransport):
                     self._state = _ENDED
                     return
             room = FRAME_BYTES - len(self._fragments) if self._fragments is not None else FRAME_BYTES
-            frame = ws_frames.read(data, at, room)
+            frame = ws_frames.parse(data, at, room)
             if frame is None:
                 self._buffer = bytearray(data[at:]) if at or isinstance(data, bytes) else data
                 return
@@ -159,9 +159,9 @@ class WebSocketTransport(ClientTransport):
         if self._state is not _OPEN:
             return
         if (opcode == ws_frames.CONTINUATION) == (self._fragments is None):
-            raise FrameError(Close.NOT_RFC_6455, "fragments out of order")
+            raise FrameError(Close.NOT_RFC_6455, "the fragments of a message are out of order")
         if opcode == ws_frames.BINARY:
-            self.shut(Close.BINARY, "text frames only")
+            self.shut(Close.BINARY, "only text frames are accepted")
             return
         if self._fragments is None:
             self._fragments = Fragments()
@@ -185,7 +185,7 @@ class WebSocketTransport(ClientTransport):
         """
         ws_frames.check_close(payload)
         if self._fragments is not None:
-            raise FrameError(Close.NOT_RFC_6455, "an incomplete message")
+            raise FrameError(Close.NOT_RFC_6455, "the connection was closed before a message was complete")
         if self._transport is not None:
             if self._state is _OPEN:
                 self._transport.write(ws_frames.make(ws_frames.CLOSE, payload))

@@ -10,6 +10,7 @@ from typing import Final
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, apply_mask  # pyright: ignore[reportPrivateImportUsage] - in C, else in Python
 
+from clarion.contracts import limits
 from clarion.contracts.api.close_codes import Close as Code
 
 CONTINUATION: Final = 0x0
@@ -41,7 +42,7 @@ class FrameError(Exception):
 Frame = tuple[int, bool, bytes, int]
 
 
-def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
+def parse(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     """Return the client's frame that begins at `at`; None while a part of it is missing.
 
     `room` is how many bytes a payload of data may have. Raises FrameError as soon as the frame's header breaks a rule.
@@ -52,9 +53,9 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
     first, second, start = data[at], data[at + 1], at + 2
     opcode, size = first & 0x0F, second & 0x7F
     if opcode not in _OPCODES:
-        raise FrameError(Code.NOT_RFC_6455, "invalid opcode")
+        raise FrameError(Code.NOT_RFC_6455, "the opcode of a frame is invalid")
     if not second & _MASKED:
-        raise FrameError(Code.NOT_RFC_6455, "a client's frames are masked")
+        raise FrameError(Code.NOT_RFC_6455, "a client must mask its frames")
     if size >= _SIZE_16:
         start += 2 if size == _SIZE_16 else 8
         if len(data) < start:
@@ -62,11 +63,13 @@ def read(data: bytes | bytearray, at: int, room: int) -> Frame | None:
         size = int.from_bytes(data[at + 2 : start])
     if opcode >= CLOSE:
         if size > CONTROL_BYTES or not first & _FINAL:
-            raise FrameError(Code.NOT_RFC_6455, "a control frame is short and whole")
+            raise FrameError(
+                Code.NOT_RFC_6455, f"a control frame must be in one fragment of at most {CONTROL_BYTES} bytes"
+            )
     elif size > room:
-        raise FrameError(Code.TOO_LARGE, "too large")
+        raise FrameError(Code.TOO_LARGE, f"a message may have at most {limits.FRAME_BYTES} bytes")
     if first & _RESERVED:
-        raise FrameError(Code.NOT_RFC_6455, "reserved bits must be 0")
+        raise FrameError(Code.NOT_RFC_6455, "the reserved bits of a frame must be 0")
     body, end = start + 4, start + 4 + size
     if len(data) < end:
         return None
@@ -99,7 +102,7 @@ def check_close(payload: bytes) -> None:
     except ProtocolError as error:
         raise FrameError(Code.NOT_RFC_6455, str(error)) from error
     except UnicodeDecodeError as error:
-        raise FrameError(Code.NOT_UTF8, "not UTF-8") from error
+        raise FrameError(Code.NOT_UTF8, "the reason of a close frame is not UTF-8") from error
 
 
 def check_utf8(payload: bytes) -> None:
@@ -127,6 +130,6 @@ class Fragments:
         try:
             self._utf8.decode(payload, final=is_final)
         except UnicodeDecodeError as error:
-            raise FrameError(Code.NOT_UTF8, "not UTF-8") from error
+            raise FrameError(Code.NOT_UTF8, "a message is not UTF-8") from error
         self._text += payload
         return bytes(self._text) if is_final else b""

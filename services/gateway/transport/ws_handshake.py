@@ -39,7 +39,7 @@ def answer(
     Pages of `origins` may read a refusal. A browser shows its page nothing of one for a WebSocket, but other clients
     that run in a browser do.
     """
-    protocol, request = _Upgrade(), read(data)
+    protocol, request = _Upgrade(), parse(data)
     try:
         token = _token(request)
         response = _response(protocol, request, _unfit(request) or refusal(request, token))
@@ -52,7 +52,7 @@ def answer(
         protocol.parser.close()  # else it keeps the protocol and the token until the garbage collector runs
 
 
-def read(data: bytes) -> Request:
+def parse(data: bytes) -> Request:
     """Return the request that uvicorn has put together from what llhttp has read: its form is known to be good.
 
     websockets' own parser takes lines of at most 8 KiB and 128 headers. Here as much may come as in any other request,
@@ -71,7 +71,7 @@ def _unfit(request: Request) -> Refusal | None:
     """Refuse an upgrade with a body: the bytes after an upgrade are the first frame."""
     headers = request.headers
     if "Transfer-Encoding" in headers or not set(headers.get_all("Content-Length")) <= {"0"}:
-        return Refusal(HTTPStatus.BAD_REQUEST, "an upgrade has no body")
+        return Refusal(HTTPStatus.BAD_REQUEST, "an upgrade must not have a body")
     return None
 
 

@@ -86,14 +86,14 @@ class Checkpoints:
             if found is not None:
                 async with group_offsets.asking(self._settings) as admin:
                     told = await group_offsets.committed(admin, [self._group])
-                commits = {place.number: one for place, one in told.items() if place.topic == self._topic}
+                commits = {at.number: one for at, one in told.items() if at.topic == self._topic}
                 judged = judge(self._topic, found, known, commits, self._settings.generation)
                 if judged is not None and not self._ordered:
                     judged = replace(judged, partitions=max(judged.partitions, found.partitions))
             if judged is not None and judged == known:
                 return judged
             if judged is not None and known is None and await topics.create(self._documents, judged):
-                log.info("topic is new to the store", topic=self._topic, topic_id=judged.topic_id)
+                log.info("a topic is new to the store", topic=self._topic, topic_id=judged.topic_id)
                 return judged
             if judged is not None and known is not None and await topics.replace(self._documents, known, judged):
                 self._tell(known, judged)
@@ -102,20 +102,25 @@ class Checkpoints:
 
     def _tell(self, before: Known, after: Known) -> None:
         if before.topic_id == after.topic_id:
-            log.info("topic changed", topic=self._topic, generation=after.generation, partitions=after.partitions)
+            log.info(
+                "what the store knows of a topic has changed",
+                topic=self._topic,
+                generation=after.generation,
+                partitions=after.partitions,
+            )
             return
         metrics.topics_made_anew.labels(self._topic.removeprefix(self._settings.prefix)).inc()
         log.warning(
-            "topic was made anew: its generation is raised, and it is read from its beginning",
+            "a topic was deleted and created again: its generation rises, and it is read from its beginning",
             topic=self._topic,
             topic_id=after.topic_id,
             before=before.topic_id,
             generation=after.generation,
         )
 
-    def mark(self) -> str:
+    def commit_metadata(self) -> str:
         """Return the metadata of this process's commits; empty while the generation is not known."""
-        return group_offsets.marked(self._known.generation) if self._known else ""
+        return group_offsets.commit_metadata(self._known.generation) if self._known else ""
 
     async def resume(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
         """Return where to read on, for partitions whose commits are ahead of the store.
@@ -129,7 +134,11 @@ class Checkpoints:
             known = await topics.find(self._documents, self._topic)
         except (*database.TRANSIENT, *SEND_ERRORS) as error:
             # `note` finds a store that is behind later: it commits nothing unless the store has what Kafka says now
-            log.warning("resuming from the commits alone", topic=self._topic, error=repr(error))
+            log.warning(
+                "the store does not tell its offsets, so the topic is read from the commits on",
+                topic=self._topic,
+                error=repr(error),
+            )
             self._noted |= offsets
             return {}
         if known is None or self._known is None:
@@ -140,7 +149,7 @@ class Checkpoints:
         places = places_to_resume(offsets, known.reached)
         if places:
             metrics.read_again.labels(self._topic.removeprefix(self._settings.prefix)).inc(len(places))
-            log.warning("the store is behind the commits, as after a restore: reading again", places=places)
+            log.warning("the store is behind the commits, as after a restore: records are read again", places=places)
         return {Partition(self._topic, number): offset for number, offset in places.items()}
 
     async def confirm(self) -> None:
@@ -154,7 +163,7 @@ class Checkpoints:
         known = await retry(lambda: topics.find(self._documents, self._topic), "mongodb", *database.TRANSIENT)
         self._confirmed = known is None or self._compare(known)
         if not self._confirmed:
-            raise OwnershipLost("the topic is not the one any more that this process began to read with")
+            raise OwnershipLost("the topic has changed since this process began to read it")
 
     def placed_by(self) -> int | None:
         """Return by how many partitions recipients are placed; None when every partition is read.
@@ -181,12 +190,14 @@ class Checkpoints:
         try:
             noted = await topics.reach(self._documents, self._known, numbers, at_least)
         except database.TRANSIENT as error:
-            log.warning("nothing is committed while MongoDB does not take the places", error=repr(error))
+            log.warning(
+                "offsets are not committed to Kafka, because MongoDB does not take them first", error=repr(error)
+            )
             return False
         if noted:
             self._noted |= {number: max(offset, at_least[number]) for number, offset in numbers.items()}
         else:
-            self._end("MongoDB has another topic, or less of it than before: it was restored, or the topic made anew")
+            self._end("MongoDB has another topic or lower offsets: it was restored, or the topic was created again")
         return noted
 
     async def watch(self) -> None:
@@ -202,14 +213,14 @@ class Checkpoints:
                 await self._look()
                 await self._look_at_store()
             except (*database.TRANSIENT, *SEND_ERRORS) as error:
-                log.debug("could not look at the topic", topic=self._topic, error=repr(error))
+                log.debug("the topic could not be compared with the store", topic=self._topic, error=repr(error))
 
     async def _look(self) -> None:
         """Compare the broker's topic with what this process knows of it."""
         found = await topic_ids.describe(self._client, self._topic)
         known = self._known
         if found and known and found.id != known.topic_id and found.id not in known.past:
-            self._end(f"{self._topic} was made anew")
+            self._end(f"{self._topic} was deleted and created again")
         elif found and known and found.id == known.topic_id and found.partitions > known.partitions:
             self._see_growth(known, found.partitions)
 
@@ -219,7 +230,12 @@ class Checkpoints:
         elif self._growth is None or self._growth.partitions != partitions:
             self._growth = TopicGrowth(partitions, time.monotonic())
             self._count_waiting(partitions - known.partitions)
-            log.warning("topic has grown", topic=self._topic, partitions=partitions, placed_by=known.partitions)
+            log.warning(
+                "a topic has grown, and its new partitions wait until older records are done",
+                topic=self._topic,
+                partitions=partitions,
+                placed_by=known.partitions,
+            )
 
     def _count_waiting(self, partitions: int) -> None:
         metrics.partitions_waiting.labels(self._topic.removeprefix(self._settings.prefix)).set(partitions)
@@ -231,7 +247,7 @@ class Checkpoints:
         noted = dict(self._noted)
         known = await topics.find(self._documents, self._topic)
         if known is None or any(known.reached.get(number, 0) < offset for number, offset in noted.items()):
-            self._end(f"MongoDB has less of {self._topic} than before: it was restored from a backup")
+            self._end(f"MongoDB has lower offsets of {self._topic} than before: it was restored from a backup")
         elif self._compare(known) and self._growth:
             await self._take_in(known, self._growth)
 
@@ -239,7 +255,7 @@ class Checkpoints:
         """Return whether the store knows the topic as this process does. If not, have the process end."""
         mine = self._known
         if mine is None or known.topic_id != mine.topic_id:
-            self._end(f"{self._topic} was made anew")
+            self._end(f"{self._topic} was deleted and created again")
         elif known.partitions > mine.partitions:
             self._end(f"{self._topic} has {known.partitions} partitions now", Grown)
         elif known.generation != mine.generation:
@@ -257,7 +273,7 @@ class Checkpoints:
         ends = await group_offsets.ends(self._settings, [Partition(self._topic, n) for n in range(growth.partitions)])
         grown = growth.look({partition.number: end for partition, end in ends.items()}, known, asked_at)
         if grown is not None and await topics.replace(self._documents, known, grown):
-            log.warning("new partitions are taken in", topic=self._topic, partitions=grown.partitions)
+            log.warning("the new partitions of a topic are in use", topic=self._topic, partitions=grown.partitions)
             self._compare(grown)
 
     def _end(self, reason: str, why: type[Outdated] = Outdated) -> None:

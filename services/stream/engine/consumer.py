@@ -28,7 +28,10 @@ async def again_when_grown(run: Callable[[], Awaitable[None]]) -> None:
         try:
             return await run()
         except* Grown as grown:
-            log.info("beginning anew, with all partitions", reason=repr(grown.exceptions[0]))
+            log.info(
+                "the topic has grown, and the role starts again with all its partitions",
+                reason=repr(grown.exceptions[0]),
+            )
 
 
 async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> None:
@@ -46,7 +49,7 @@ async def consume(process: Process, pipeline: Pipeline, source: FaustSource) -> 
         with _told(process, pipeline, source), fails_when(process, pipeline.stuck):
             await unless_stopping(process, app.start())
             process.health.started = True
-            log.info("consuming", topic=source.topic)
+            log.info("the role consumes its topic", topic=source.topic)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if app.crash_reason:
                 raise app.crash_reason

@@ -51,7 +51,8 @@ class FaustSource:
             # noack: the stock iterator acknowledges in `finally`, so a failure would lose its batch
             async for event in stream.noack().events():
                 batch: RecordBatch = event.value
-                if self.owns(batch.epoch):  # otherwise it is from before a rebalance or rewind, and is read again
+                if self.owns(batch.ownership_epoch):
+                    # otherwise it is from before a rebalance or rewind, and is read again
                     await pipeline.hand(batch, event.ack)
 
         app.agent(app.topic(self.topic, schema=BatchSchema()), name=f"{self._group}.agent")(hand)
@@ -62,14 +63,14 @@ class FaustSource:
         app.finalize()
         return app
 
-    def owns(self, epoch: int) -> bool:
-        """Return whether what was taken in `epoch` may still be worked on; if not, it is read again."""
-        return (consumer := self._consumer()) is not None and consumer.owns(epoch)
+    def owns(self, ownership_epoch: int) -> bool:
+        """Return whether what was taken in `ownership_epoch` may still be worked on; if not, it is read again."""
+        return (consumer := self._consumer()) is not None and consumer.owns(ownership_epoch)
 
-    def rewind(self, epoch: int) -> None:
-        """Read again what was taken in `epoch` and is not acknowledged, if `epoch` is the present one."""
+    def rewind(self, ownership_epoch: int) -> None:
+        """Read again what was taken in that epoch and is not acknowledged, if it is the present one."""
         if consumer := self._consumer():
-            consumer.rewind(epoch)
+            consumer.rewind(ownership_epoch)
 
     def shelve(self, batch: RecordBatch) -> None:
         """Put `batch` off: it counts as neither acknowledged nor in flight, and comes again after a `rewind`."""

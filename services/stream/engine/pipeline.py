@@ -36,8 +36,8 @@ class Pipeline:
     """Takes batches by `hand`, and does `work` on windows of them in `run`. `name` labels metrics.
 
     The consumer limits, in bytes, what is handed over and not yet acknowledged, so only the windows in flight have a
-    limit here. Work may shelve a window by raising `WindowShelved`. That window and all of its epoch that are begun
-    after it are put off, and read again once all that were begun before it are done.
+    limit here. Work may shelve a window by raising `WindowShelved`. That window and all of its ownership epoch that are
+    begun after it are put off, and read again once all that were begun before it are done.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Pipeline:
     ) -> None:
         self.name: Final = name
         self._source: Final = source
-        self._shelved = -1  # the latest epoch of which a window was shelved
+        self._shelved = -1  # the latest ownership epoch of which a window was shelved
         self._shelved_from = 0  # the number of the first window that was shelved in it
         self.policy: Final = policy
         self._work = work
@@ -55,8 +55,8 @@ class Pipeline:
         self._ended: Final = asyncio.Event()  # set when a window has ended
         self._unfinished = 0  # batches that were handed over and are not done
         self._handed_at = time.monotonic()
-        self._epoch = -1  # the epoch of the latest batch
-        self._refused = -1  # batches of this epoch and earlier ones are not begun any more
+        self._ownership_epoch = -1  # the ownership epoch of the latest batch
+        self._refused = -1  # batches of this ownership epoch and earlier ones are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
         self._order: Final = StageOrder()
         self._changed: Final = asyncio.Event()  # set when a batch came, or a window became slow or ended
@@ -73,12 +73,12 @@ class Pipeline:
     async def hand(self, batch: RecordBatch, ack: Ack) -> None:
         """Give a batch to work on. `ack` is called when its work is done.
 
-        A batch of an epoch that was drained is dropped: it is read again.
+        A batch of an ownership epoch that was drained is dropped: it is read again.
         """
         await self._open.wait()
-        if batch.epoch <= self._refused:
+        if batch.ownership_epoch <= self._refused:
             return
-        self._epoch = batch.epoch
+        self._ownership_epoch = batch.ownership_epoch
         self._handed_at = time.monotonic()
         self._unfinished += 1
         self._idle.clear()
@@ -104,14 +104,21 @@ class Pipeline:
         try:
             await self._work(window, ticket)
         except WindowShelved as reason:
-            log.info("window shelved", lane=self.name, records=window.records, reason=str(reason))
+            log.info(
+                "a window is put off until MongoDB answers", lane=self.name, records=window.records, reason=str(reason)
+            )
             self._postponed.inc()
             self._put_off(window, self._in_flight[window], tasks)
         except OwnershipLost as reason:
-            for epoch in {batch.epoch for batch in window.batches}:
-                self._source.rewind(epoch)
+            for ownership_epoch in {batch.ownership_epoch for batch in window.batches}:
+                self._source.rewind(ownership_epoch)
             self._lost.inc()
-            log.warning("window dropped, to be read again", lane=self.name, records=window.records, reason=str(reason))
+            log.warning(
+                "a window is dropped, and its records are read again",
+                lane=self.name,
+                records=window.records,
+                reason=str(reason),
+            )
         else:
             for ack in acks:
                 ack()
@@ -130,35 +137,35 @@ class Pipeline:
         """Raise `OwnershipLost` when `window` must not be stored.
 
         That is when its partitions may be another worker's, or when a window before it was shelved and so comes later
-        (`WindowShelved`). Each epoch of the window is checked, since it may hold batches from before and after a
-        rebalance.
+        (`WindowShelved`). Each ownership epoch of the window is checked, since it may hold batches from before and
+        after a rebalance.
         """
-        epochs = {batch.epoch for batch in window.batches}
-        if not all(map(self._source.owns, epochs)):
-            raise OwnershipLost("its partitions were given up, or are to be read again")
-        if self._shelved in epochs and flight.number > self._shelved_from:
-            raise WindowShelved("what came before it was shelved")
+        ownership_epochs = {batch.ownership_epoch for batch in window.batches}
+        if not all(map(self._source.owns, ownership_epochs)):
+            raise OwnershipLost("the partitions of the window were given up, or are read again")
+        if self._shelved in ownership_epochs and flight.number > self._shelved_from:
+            raise WindowShelved("an earlier window of the same partitions was shelved")
 
     def _put_off(self, window: Window, flight: "_Flight", tasks: asyncio.TaskGroup) -> None:
-        """Shelve the window's batches, and have its epoch read again later."""
+        """Shelve the window's batches, and have its ownership epoch read again later."""
         for batch in window.batches:
             self._source.shelve(batch)
-        epoch = max(batch.epoch for batch in window.batches)
-        if epoch > self._shelved:
-            self._shelved, self._shelved_from = epoch, flight.number
-            tasks.create_task(self._read_again(epoch))
-        elif epoch == self._shelved:
+        ownership_epoch = max(batch.ownership_epoch for batch in window.batches)
+        if ownership_epoch > self._shelved:
+            self._shelved, self._shelved_from = ownership_epoch, flight.number
+            tasks.create_task(self._read_again(ownership_epoch))
+        elif ownership_epoch == self._shelved:
             self._shelved_from = min(self._shelved_from, flight.number)
 
-    async def _read_again(self, epoch: int) -> None:
-        """Rewind `epoch` once all windows before the shelved ones are done.
+    async def _read_again(self, ownership_epoch: int) -> None:
+        """Rewind `ownership_epoch` once all windows before the shelved ones are done.
 
         Then the rewind repeats none of their work, and there is room for what follows.
         """
         while any(flight.number < self._shelved_from for flight in self._in_flight.values()):
             self._ended.clear()
             await self._ended.wait()
-        self._source.rewind(epoch)
+        self._source.rewind(ownership_epoch)
 
     async def _gather(self) -> tuple[Window, list[Ack]]:
         """Return the next window, and the acknowledgements of its batches.
@@ -207,11 +214,11 @@ class Pipeline:
         self._open.clear()
 
     async def drain(self) -> None:
-        """Finish the windows that are begun, within DRAIN_S, and begin no other of this epoch.
+        """Finish the windows that are begun, within DRAIN_S, and begin no other of this ownership epoch.
 
         What is not finished is not acknowledged: the next owner of the partitions reads it.
         """
-        self._refused = self._epoch
+        self._refused = self._ownership_epoch
         for queue in self._waiting.values():
             for batch, _ in queue:
                 self._unfinished -= 1
@@ -227,7 +234,9 @@ class Pipeline:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("not drained in time: its windows will be delivered again", lane=self.name)
+            log.warning(
+                "the windows in hand were not done in time, so their records will be read again", lane=self.name
+            )
 
     def figures(self) -> dict[str, object]:
         """Return what `/health/metrics` shows of this pipeline."""

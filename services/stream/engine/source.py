@@ -9,15 +9,15 @@ from clarion.broker.consuming.record_batch import RecordBatch
 class BatchSource(Protocol):
     """A consumer of one topic.
 
-    A batch carries the epoch in which it was taken. A rebalance or a rewind begins another epoch.
+    A batch carries the ownership epoch in which it was taken. A rebalance or a rewind begins another one.
     """
 
-    def owns(self, epoch: int, /) -> bool:
-        """Return whether what was taken in `epoch` may still be worked on; if not, it is read again."""
+    def owns(self, ownership_epoch: int, /) -> bool:
+        """Return whether what was taken in `ownership_epoch` may still be worked on; if not, it is read again."""
         ...
 
-    def rewind(self, epoch: int, /) -> None:
-        """Read again what was taken in `epoch` and is not acknowledged, if `epoch` is the present one."""
+    def rewind(self, ownership_epoch: int, /) -> None:
+        """Read again what was taken in that epoch and is not acknowledged, if it is the present one."""
         ...
 
     def shelve(self, batch: RecordBatch, /) -> None:

@@ -16,7 +16,7 @@ class OwnershipLost(Exception):
 
 
 class WindowShelved(OwnershipLost):
-    """A window is put off. It and all that follow it in its epoch are read again once those before it are done."""
+    """A window is put off. It and all that follow it in its ownership epoch are read again after those before it."""
 
 
 class Stage(Enum):

@@ -49,6 +49,6 @@ class TopicGrowth:
     def told(self, topic: str, placed_by: int) -> str:
         """Return, in words, how many records wait in the new partitions, and for what."""
         return (
-            f"{topic} has {self.partitions} partitions, and recipients are placed by {placed_by} until all that was "
-            f"put there before is done: {sum(self.new.values())} records wait in the new ones"
+            f"{topic} has {self.partitions} partitions, but its recipients are placed by {placed_by} of them until "
+            f"older records are done: {sum(self.new.values())} records wait in the new partitions"
         )

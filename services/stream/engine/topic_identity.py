@@ -40,7 +40,9 @@ def judge(
         generation = max(known.generation + 1, least, told or 0)
         judged = Known(topic, found.id, generation, found.partitions, {}, past, generation)
     if judged.generation >= GENERATIONS:
-        raise SettingsError(f"{topic} was made anew {GENERATIONS} times: use another CLARION_PREFIX and database")
+        raise SettingsError(
+            f"{topic} has used up its {GENERATIONS} generations: use another CLARION_PREFIX and CLARION_DATABASE"
+        )
     return judged
 
 

@@ -70,7 +70,7 @@ class LaneWork:
             now = times.now()
             decoded = decode_window(window.batches, self.lane, self.generation, self.partitions, now, self.began)
             if self.throttling:
-                self.throttling.apply(decoded, max(batch.epoch for batch in window.batches), now.timestamp())
+                self.throttling.apply(decoded, max(batch.ownership_epoch for batch in window.batches), now.timestamp())
         return decoded
 
     async def store(self, decoded: Decoded, ticket: Ticket) -> Outcome:

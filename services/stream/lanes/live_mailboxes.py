@@ -32,9 +32,9 @@ class LiveMailboxes:
         """Look every LOOK_EVERY_S until cancelled. While MongoDB is away, what was seen last stands."""
         while True:
             try:
-                leases = await mailboxes.read_all(self.leases)
+                leases = await mailboxes.find_all(self.leases)
             except database.TRANSIENT as error:
-                log.info("mailboxes are not known anew", error=repr(error))
+                log.info("the mailboxes in use could not be read, so the last known ones count", error=repr(error))
             else:
                 self._owned = [number for number, lease in leases.items() if lease.owner]
             await asyncio.sleep(mailboxes.LOOK_EVERY_S)

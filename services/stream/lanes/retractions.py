@@ -29,5 +29,9 @@ async def withdraw(stored: Database, planned: Sequence[str], outcome: Outcome) -
         change = Change(Op.RETRACTED, tuple(gone), times.now())
         refused = await retry(lambda: receipt_updates.fold(documents, [change]), "mongodb", *database.TRANSIENT)
         if refused:  # these are not emitted either: their sender has retracted them
-            log.error("retractions that MongoDB can never take", refused=len(refused), first=refused[0].error)
+            log.error(
+                "MongoDB refused retractions for good, but their notifications are not sent",
+                refused=len(refused),
+                first=refused[0].error,
+            )
         outcome.items = [item for item in outcome.items if item.id not in gone]

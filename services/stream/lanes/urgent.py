@@ -1,7 +1,7 @@
 """Do the urgent lane's work: like any lane's, and live without MongoDB while that is slow or away.
 
 A window that MongoDB keeps for longer than SLOW_S goes to every mailbox as `unstored`, and waits on, as in any lane.
-When MongoDB answers in the end, it is routed, emitted and acknowledged as usual. At most `places` windows wait so. The
+When MongoDB answers in the end, it is routed, emitted and acknowledged as usual. At most `slots` windows wait so. The
 next ones go live as well and are shelved: their payload is let go, and their offsets are not committed. When those that
 wait are done, the lane reads the shelved ones again and stores, routes and emits them in full (D-outage-again). So an
 outage costs the memory of a few windows, however long it is, and a MongoDB that is only slow is never asked for the
@@ -36,18 +36,18 @@ T = TypeVar("T")
 class UrgentWork:
     """The work of the urgent lane on its windows.
 
-    At most `places` windows wait for MongoDB at once. `mailboxes` returns the mailboxes that somebody reads.
+    At most `slots` windows wait for MongoDB at once. `mailboxes` returns the mailboxes that somebody reads.
     """
 
     lane: LaneWork
-    places: int
+    slots: int
     mailboxes: Callable[[], Sequence[int]]
-    _inside: set[Ticket] = field(default_factory=set[Ticket])  # windows that have a place
-    _line: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # windows waiting for a place, in order
-    # windows that have or had a place, and are not emitted yet
+    _inside: set[Ticket] = field(default_factory=set[Ticket])  # windows that have a slot
+    _line: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])  # windows waiting for a slot, in order
+    # windows that have or had a slot, and are not emitted yet
     _unsent: dict[Ticket, Decoded] = field(default_factory=dict[Ticket, Decoded])
     _slow: int = 0  # calls of MongoDB that have taken longer than SLOW_S and are not done
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)  # a window left its place or the line, or became slow
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)  # a window left its slot or the line, or became slow
     _live_up_to: dict[Partition, int] = field(default_factory=dict[Partition, int])
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
@@ -62,7 +62,7 @@ class UrgentWork:
             del self._unsent[ticket]
 
     async def _stored_and_routed(self, ticket: Ticket, decoded: Decoded) -> tuple[Outcome, Mailboxes]:
-        """Store and route a window that has a place, and give the place up."""
+        """Store and route a window that has a slot, and give the slot up."""
         try:
             if self._slow:
                 ticket.is_slow()
@@ -75,15 +75,15 @@ class UrgentWork:
             self._moved.set()
 
     async def _enter(self, ticket: Ticket, decoded: Decoded) -> None:
-        """Wait for a place. Raise `WindowShelved` when the window has gone live instead."""
+        """Wait for a slot. Raise `WindowShelved` when the window has gone live instead."""
         try:
-            await self._take_place(ticket, decoded)
+            await self._take_slot(ticket, decoded)
         except WindowShelved:
             await self._go_live([decoded])
             raise
 
-    async def _take_place(self, ticket: Ticket, decoded: Decoded) -> None:
-        """Wait in the line until the window may have a place, and take that."""
+    async def _take_slot(self, ticket: Ticket, decoded: Decoded) -> None:
+        """Wait in the line until the window may have a slot, and take that."""
         self._line[ticket] = decoded
         try:
             while not self._may_enter(ticket, decoded):
@@ -94,15 +94,15 @@ class UrgentWork:
             self._moved.set()
 
     def _may_enter(self, ticket: Ticket, decoded: Decoded) -> bool:
-        """Return whether the window may take a place now.
+        """Return whether the window may take a slot now.
 
         Raise `WindowShelved` when it is to go live instead, and `OwnershipLost` when it is not ours any more.
         """
         ticket.check()
-        if next(iter(self._line)) is ticket and len(self._inside) < self.places:
+        if next(iter(self._line)) is ticket and len(self._inside) < self.slots:
             return True
         if self._slow and self._unseen(decoded) and not self._is_behind_unseen(ticket):
-            raise WindowShelved("as many windows wait for MongoDB as may")
+            raise WindowShelved("too many windows wait for MongoDB already")
         return False
 
     def _is_behind_unseen(self, ticket: Ticket) -> bool:

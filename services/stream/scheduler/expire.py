@@ -44,7 +44,7 @@ class ExpireLoop:
     def stuck(self) -> str:
         """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
-        return f"what expired was not told for {stuck_s:.0f} s" if stuck_s else ""
+        return f"expired notifications were not handled for {stuck_s:.0f} s" if stuck_s else ""
 
     async def step(self) -> bool:
         """Expire and announce a bounded number. Return whether there may be more."""

@@ -58,7 +58,7 @@ class ReleaseLoop:
     def stuck(self) -> str:
         """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
-        return f"nothing was released for {stuck_s:.0f} s, and at least {self._due} are due" if stuck_s else ""
+        return f"no notification was released for {stuck_s:.0f} s, and at least {self._due} are due" if stuck_s else ""
 
     async def step(self) -> float:
         """Release a bounded number of what is due. Return in how many seconds to look again."""

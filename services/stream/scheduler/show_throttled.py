@@ -56,7 +56,7 @@ class ShowThrottledLoop:
     def stuck(self) -> str:
         """Return, in words, why this loop counts as stuck; empty while it does not."""
         stuck_s = self.progress.stuck_s()
-        return f"updates held back by a limit were not shown for {stuck_s:.0f} s" if stuck_s else ""
+        return f"throttled notifications were not shown for {stuck_s:.0f} s" if stuck_s else ""
 
     async def step(self) -> bool:
         """Show a bounded number. Return whether there may be more."""

@@ -15,7 +15,7 @@ def report(letters: Iterable[DeadLetter]) -> None:
     for letter in letters:
         metrics.dead_lettered.labels(letter.reason).inc()
         log.warning(
-            "dead letter",
+            "a record became a dead letter",
             reason=letter.reason,
             error=letter.error,
             topic=letter.topic,

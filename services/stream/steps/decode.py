@@ -119,7 +119,7 @@ def decode_window(
 def _notification(record: Record, partition: Partition, began: int, now: datetime) -> Notification:
     if record.headers:
         notification.check_headers(record.headers)
-    item = fast_decode.read(record.value or empty(record))
+    item = fast_decode.decode(record.value or empty(record))
     item.created_at = record_clock.created(item.created_at, record, now)
     if item.id is None:
         item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
@@ -182,7 +182,11 @@ def unreadable_letters(batch: RecordBatch, now: datetime) -> list[DeadLetter]:
     """
     return [
         dead_letter(
-            lost, batch.partition, Reason.UNREADABLE, f"offsets {lost.offset} to {lost.last}: {lost.error}", now
+            lost,
+            batch.partition,
+            Reason.UNREADABLE,
+            f"offsets {lost.offset} to {lost.last} cannot be read: {lost.error}",
+            now,
         )
         for lost in batch.unreadable
     ]
@@ -210,7 +214,7 @@ def dead_letter(
 def empty(record: Record) -> bytes:
     """Return the value of a record whose value is empty. Raise `Invalid` for a tombstone: here it deletes nothing."""
     if record.value is None:
-        detail = "a tombstone: the record has no value, which deletes nothing here; retract by DELETE at ingest"
+        detail = "the record is a tombstone, without a value, and deletes nothing here: retract by DELETE at ingest"
         raise Invalid("", "undecodable", None, detail)
     return record.value
 
@@ -226,4 +230,4 @@ def conflict(record: Record, partition: Partition, id_: str, now: datetime) -> D
 
     Keeping one of the two and dropping the other silently would lose a notification.
     """
-    return dead_letter(record, partition, Reason.ID_CONFLICT, f"id {id_} was used before with other content", now)
+    return dead_letter(record, partition, Reason.ID_CONFLICT, f"the id {id_} was used before with other content", now)

@@ -28,7 +28,7 @@ class _Unmatched(Notification, kw_only=True, omit_defaults=True, gc=False):
 _decoder: Final = msgspec.json.Decoder(_Unmatched)
 
 
-def read(value: bytes) -> Notification:
+def decode(value: bytes) -> Notification:
     """Return the notification, like `notification.decode`. Raise `Invalid`, and nothing else."""
     try:
         item = _decoder.decode(value)

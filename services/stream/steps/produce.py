@@ -35,7 +35,7 @@ async def produce(producer: AIOKafkaProducer, names: Names, records: Iterable[Se
         metrics.records_refused.labels(one.record["topic"].removeprefix(names.prefix)).inc()
     first = refused[0]
     log.error(
-        "Kafka refuses records for their size: is max.message.bytes as declared?",
+        "Kafka refused records for their size: compare max.message.bytes by `clarion topics check`",
         records=len(refused),
         topic=first.record["topic"],
         bytes=len(first.record["value"]),
@@ -61,7 +61,7 @@ def _letter(refused: Refused) -> DeadLetter:
         value=record["value"],
         key=record["key"],
         reason=Reason.TOO_LARGE,
-        error=f"Kafka refuses it: {refused.error!r}",
+        error=f"Kafka refused the record: {refused.error!r}",
         topic=record["topic"],
         partition=record.get("partition", -1),
         offset=-1,

@@ -56,7 +56,7 @@ class RecordClock:
     def __init__(self) -> None:
         self._latest: Final[dict[Partition, float]] = {}
 
-    def read(self, partition: Partition, record: Record, now: float) -> float:
+    def time_of(self, partition: Partition, record: Record, now: float) -> float:
         """Return when `record` came, in seconds, and no earlier than those before it in its partition."""
         latest = self._latest[partition] = max(self._latest.get(partition, 0.0), came(record, now))
         return latest

@@ -69,12 +69,12 @@ def dead_letter_records(names: Names, letters: Iterable[DeadLetter]) -> Iterator
 
 
 def moved_records(topic: str, moved: Iterable[Misplaced]) -> Iterator[Sent]:
-    """Yield copies for `topic` of records that were in the wrong place."""
+    """Yield copies for `topic` of records that were in the wrong partition or topic."""
     for record in moved:
-        place = {} if record.partition is None else {"partition": record.partition}
+        partition = {} if record.partition is None else {"partition": record.partition}
         yield {
             "topic": topic,
-            **place,
+            **partition,
             "key": record.notification.recipient.encode(),
             "value": notification.encode(record.notification),
             "headers": list(record.headers),

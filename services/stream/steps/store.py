@@ -167,7 +167,9 @@ async def insert_all(stored: Collection, documents: Sequence[Fields], ticket: Ti
             )
             if inserted.waiting:  # only then, since asking a raw document for its `_id` decodes all of it
                 left = [document for document in left if document["_id"] in inserted.waiting]
-                raise database.Unsure(f"{len(left)} of {len(batch)} wait: {next(iter(inserted.waiting.values()))}")
+                raise database.Unsure(
+                    f"{len(left)} of {len(batch)} documents are not stored yet: {next(iter(inserted.waiting.values()))}"
+                )
 
         await _retry(attempt)
         return found

@@ -21,18 +21,18 @@ class RecipientThrottle:
 
     limit: RateLimit  # keyed by recipient
     _clock: RecordClock = field(default_factory=RecordClock)
-    _epoch: int = -1
+    _ownership_epoch: int = -1
 
-    def apply(self, decoded: Decoded, epoch: int, now: float) -> None:
-        """Mark the entries beyond their recipients' limits as throttled. A new `epoch` starts with full buckets."""
-        if epoch != self._epoch:
+    def apply(self, decoded: Decoded, ownership_epoch: int, now: float) -> None:
+        """Mark the entries beyond their recipients' limits as throttled. A new epoch starts with full buckets."""
+        if ownership_epoch != self._ownership_epoch:
             # what is read again must not be charged twice
             self.limit.clear()
             self._clock.clear()
-            self._epoch = epoch
+            self._ownership_epoch = ownership_epoch
         superseded = _superseded(decoded)
         for entry in decoded.entries.values():
-            at = self._clock.read(entry.partition, entry.record, now)
+            at = self._clock.time_of(entry.partition, entry.record, now)
             if not entry.expired and entry.id not in superseded:
                 entry.throttled = self.limit.take(entry.recipient, at) > 0
                 decoded.throttled += entry.throttled

@@ -192,11 +192,11 @@ def stages(plan: Document) -> list[str]:
 async def test_an_inbox_page_is_read_in_order_without_sorting(own: Database) -> None:
     first = await page(own, limit=5, now=NOW - timedelta(seconds=1))
     assert await read_by("inbox", own) == 6  # one more, to know whether there is more
-    after = first.items[-1].place
+    after = first.items[-1].page_cursor
     second = await page(own, limit=5, after=after)
     assert await read_by("inbox", own) <= 7  # and the one that expired just now
-    places = [item.place for item in (*first.items, *second.items)]
-    assert places == sorted(places, reverse=True)
+    cursors = [item.page_cursor for item in (*first.items, *second.items)]
+    assert cursors == sorted(cursors, reverse=True)
     unread = await page(own, limit=5, after=after, unread_only=True)
     assert [item.unread for item in unread.items] == [True] * 5
     assert await read_by("inbox", own) <= 7
@@ -215,7 +215,7 @@ async def test_what_left_the_inbox_costs_a_page_nothing(own: Database) -> None:
     found = await page(own, limit=100, archived=True)
     assert (len(found.items), found.has_more) == (100, True)
     assert await read_by("archived", own) == 101
-    await page(own, limit=100, archived=True, after=found.items[-1].place)
+    await page(own, limit=100, archived=True, after=found.items[-1].page_cursor)
     assert await read_by("archived", own) <= 101
 
 
@@ -250,10 +250,10 @@ async def test_an_earlier_versions_database_gets_its_indexes(settings: Settings)
         *(i.document["name"] for i in notification_indexes.INDEXES),
     }
     first = await page(connection, limit=50)
-    rest = await page(connection, limit=50, after=first.items[-1].place)
-    assert [item.place.id for item in (*first.items, *rest.items)] == wanted[:60]
+    rest = await page(connection, limit=50, after=first.items[-1].page_cursor)
+    assert [item.page_cursor.id for item in (*first.items, *rest.items)] == wanted[:60]
     archived = await page(connection, limit=50, archived=True)
-    assert [item.place.id for item in archived.items] == wanted[60:]
+    assert [item.page_cursor.id for item in archived.items] == wanted[60:]
     await connection.client.drop_database(connection.name)
     database.close(connection)
 

@@ -258,7 +258,7 @@ async def fill_and_free(place: Path, folder: Folder, cli: Cli) -> None:
         while time.monotonic() < ends:
             assert not await sender.post("ann")
             await asyncio.sleep(0.5)
-        assert "Kafka is down, nothing was accepted" in sender.refused
+        assert "Kafka is down, and nothing was accepted: try again later" in sender.refused
         assert all(sender.refused)
         said = (await cli.run("status")).stderr.replace("\n", "")
         assert f"the disk of {folder.path} is full" in said

@@ -57,7 +57,7 @@ def _abandoned(w: World, held: Lease) -> list[int]:
 
 def _looked(w: World) -> tuple[ObservedLeases, dict[int, Lease]]:
     """As a gateway sees them that has looked on for the lease time, while every owner that could has renewed."""
-    before = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
+    before = answered(mailboxes.find_all(w.get(Collection, "mailboxes").driver))
     renewing = [
         gateway.lease.mailbox
         for _, gateway in w.each(Gateway)
@@ -97,7 +97,7 @@ def _is_left_over(w: World) -> bool:
 def acquire(w: World, number: int, mailbox: int) -> None:
     leases, gateway = w.change(Collection, "mailboxes").driver, w.change(Gateway, number)
     owner = f"gateway {number}, life {gateway.life}"
-    if seen := answered(mailboxes.read_all(leases)).get(mailbox):
+    if seen := answered(mailboxes.find_all(leases)).get(mailbox):
         gateway.lease = answered(mailboxes.take(leases, seen, owner))
     else:
         gateway.lease = answered(mailboxes.create(leases, mailbox, owner))
@@ -133,7 +133,7 @@ def clear_up(w: World, number: int, mailbox: int) -> None:
     """All in one step: what may come between is what comes between the steps of a gateway that leases it."""
     leases = w.change(Collection, "mailboxes").driver
     lease = answered(
-        mailboxes.take(leases, answered(mailboxes.read_all(leases))[mailbox], f"gateway {number} clears up")
+        mailboxes.take(leases, answered(mailboxes.find_all(leases))[mailbox], f"gateway {number} clears up")
     )
     assert lease is not None
     for name in {topic(lane): None for lane in w.scenario.lanes}:
@@ -143,7 +143,7 @@ def clear_up(w: World, number: int, mailbox: int) -> None:
 
 
 def sweep_again(w: World, number: int) -> None:
-    leases = answered(mailboxes.read_all(w.get(Collection, "mailboxes").driver))
+    leases = answered(mailboxes.find_all(w.get(Collection, "mailboxes").driver))
     first = {lease.mailbox: lease.epoch + (not lease.owner) for lease in leases.values()}
     answered(sessions.sweep_all(w.change(Collection, "sessions").driver, first))
 

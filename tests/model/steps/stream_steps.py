@@ -126,7 +126,7 @@ def take(w: World, lane: Lane, number: int, offset: int) -> None:
     worker = w.change(Worker, lane, number)
     worker.tracker.take(partition(lane), offset, offset)
     worker.position = offset + 1
-    window = Window(offset, worker.tracker.epoch)
+    window = Window(offset, worker.tracker.ownership_epoch)
     if not w.keeps("D-route-all"):
         leases = w.get(Collection, "mailboxes").documents.values()
         window = replace(window, epochs=tuple((lease["_id"], lease["epoch"]) for lease in leases))

@@ -122,7 +122,7 @@ class Connection(Part):
 
     def key(self) -> Hashable:
         feed = self.feed
-        lanes = tuple((lane.cursor, lane.mark, lane.live) for lane in feed._lanes.values())
+        lanes = tuple((lane.cursor, lane.high_water, lane.live) for lane in feed._lanes.values())
         sent = tuple((sent.tag, tuple(item.id for item in sent.items)) for sent in feed._sent)
         rest = (feed.opened, feed.since, feed.fresh, feed.paused, feed.tag, feed.delivered_replays, feed.falls)
         reads = _key(self.answer), _key(feed.ahead)
@@ -136,7 +136,7 @@ class Connection(Part):
 def _copy(feed: Feed) -> Feed:
     other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.delivered_replays, feed.falls)
     other.tag, other.is_live = feed.tag, feed.is_live
-    other._lanes = {name: type(lane)(lane.cursor, lane.mark, lane.live) for name, lane in feed._lanes.items()}
+    other._lanes = {name: type(lane)(lane.cursor, lane.high_water, lane.live) for name, lane in feed._lanes.items()}
     other._sent = feed._sent.copy()
     other._items, other._bytes, other.ahead = feed._items, feed._bytes, feed.ahead
     return other

@@ -111,7 +111,7 @@ class Worker(Part):
 
 def _copy(tracker: CommitTracker) -> CommitTracker:
     other = CommitTracker()
-    other.epoch = tracker.epoch
+    other.ownership_epoch = tracker.ownership_epoch
     for partition, p in tracker._partitions.items():
         taken = type(p.taken)(type(t)(t.last, t.size, t.acked, t.shelved) for t in p.taken)
         other._partitions[partition] = type(p)(p.end, taken, p.committed)

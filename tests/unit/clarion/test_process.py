@@ -24,7 +24,7 @@ async def test_a_second_signal_is_in_the_log_and_the_exit_code_is_1() -> None:
     )
     assert process.stderr is not None
     async with asyncio.timeout(30):
-        while b"starting" not in await process.stderr.readline():
+        while b"the process starts" not in await process.stderr.readline():
             pass
         process.send_signal(signal.SIGTERM)
         while b"draining" not in await process.stderr.readline():
@@ -32,4 +32,4 @@ async def test_a_second_signal_is_in_the_log_and_the_exit_code_is_1() -> None:
         process.send_signal(signal.SIGTERM)
         rest = await process.stderr.read()
         assert await process.wait() == 1
-    assert b"second signal: leaving at once" in rest
+    assert b"a second signal came: the process leaves at once" in rest

@@ -10,7 +10,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records import notification, scheduling
 from clarion.contracts.topics import Names
 from clarion.security.tokens import Claims
-from services.ingest.batch import read_batch
+from services.ingest.batch import parse_batch
 from services.ingest.submission import Rejected
 from tests.unit.ingest.submitted import NOW, SERVICE, submit
 
@@ -44,7 +44,7 @@ def test_a_key_makes_the_same_ids_for_the_same_submission() -> None:
 
 
 def test_posts_fan_outs_and_lines_under_one_key_share_no_id() -> None:
-    line, _ = read_batch(b'{"type":"a","message":"x","recipient":"a"}', SERVICE, "k", NOW)
+    line, _ = parse_batch(b'{"type":"a","message":"x","recipient":"a"}', SERVICE, "k", NOW)
     ids = [
         submit(key="k", recipient="a")[0].id,
         submit(key="k", recipients=["a"])[0].id,
@@ -96,7 +96,7 @@ def test_a_message_that_shows_nothing_is_told_its_characters() -> None:
         submit(recipient="a", message=" \u200b\u3164\ufeff")
     (error,) = caught.value.errors
     assert "U+0020 SPACE, U+200B ZERO WIDTH SPACE, U+3164 HANGUL FILLER, …" in error.detail
-    assert "send at least one character that can be seen" in error.detail
+    assert "send a character that can be seen" in error.detail
 
 
 def test_a_sender_that_no_address_holds_is_refused() -> None:

@@ -30,7 +30,7 @@ class _Taken:
 
 @dataclass(slots=True)
 class _Progress:
-    end: int  # the offset after the acknowledged prefix; at first, where reading began in this epoch
+    end: int  # the offset after the acknowledged prefix; at first, where reading began
     taken: deque[_Taken] = field(default_factory=deque[_Taken])
     committed: int | None = None
 
@@ -38,12 +38,12 @@ class _Progress:
 class CommitTracker:
     """Batches in the order in which they were taken, with acknowledgements that may come in any order.
 
-    An epoch is one ownership of partitions between two changes of position. Acknowledgements of an earlier epoch count
-    for nothing, because what was taken in it may be read again in other portions.
+    An ownership epoch is one ownership of partitions between two changes of position. What was acknowledged in an
+    earlier one counts for nothing, because what was taken in it may be read again in other portions.
     """
 
     def __init__(self) -> None:
-        self.epoch = 0
+        self.ownership_epoch = 0
         self.held_bytes = 0  # taken, and neither acknowledged nor shelved
         self._partitions: Final[dict[Partition, _Progress]] = {}
 
@@ -58,7 +58,9 @@ class CommitTracker:
             progress = self._partitions[partition] = _Progress(first, committed=first)
         expected = progress.taken[-1].last + 1 if progress.taken else progress.end
         if first < expected:
-            raise WentBack(f"{partition.topic} {partition.number} began again at {first} after {expected}")
+            raise WentBack(
+                f"{partition.topic} partition {partition.number} went back from offset {expected} to {first}"
+            )
         progress.taken.append(_Taken(last, size))
         self.held_bytes += size
 
@@ -66,7 +68,7 @@ class CommitTracker:
         """Note that the consumer stands at `position`: offsets before it that were not taken hold no records.
 
         They are Kafka's own markers and aborted records. Without this, a partition that ends with them would never be
-        committed to its end. `committed` is the commit that the broker has from before this epoch, or None.
+        committed to its end. `committed` is the commit that the broker has from before this ownership epoch, or None.
         """
         progress = self._partitions.get(partition)
         if progress is None:
@@ -77,10 +79,10 @@ class CommitTracker:
         elif progress.taken[-1].last < position - 1:
             progress.taken.append(_Taken(position - 1, 0, acked=True))
 
-    def ack(self, partition: Partition, last: int, epoch: int) -> bool:
+    def ack(self, partition: Partition, last: int, ownership_epoch: int) -> bool:
         """Acknowledge the batch that ends with `last`. Return False, and change nothing, if it is stale or unknown."""
         progress = self._partitions.get(partition)
-        if epoch != self.epoch or progress is None:
+        if ownership_epoch != self.ownership_epoch or progress is None:
             return False
         batch = _open(progress, last)
         if batch is None:
@@ -91,13 +93,13 @@ class CommitTracker:
             progress.end = progress.taken.popleft().last + 1
         return True
 
-    def shelve(self, partition: Partition, last: int, epoch: int) -> None:
+    def shelve(self, partition: Partition, last: int, ownership_epoch: int) -> None:
         """Put the batch that ends with `last` off until positions go back. Its bytes no longer count as held.
 
         Neighbours that are shelved become one entry, so that a long outage keeps a few offsets and no payloads.
         """
         progress = self._partitions.get(partition)
-        if epoch != self.epoch or progress is None:
+        if ownership_epoch != self.ownership_epoch or progress is None:
             return
         batch = _open(progress, last)
         if batch is None:
@@ -133,8 +135,8 @@ class CommitTracker:
         return sum(len(progress.taken) for progress in self._partitions.values())
 
     def forget(self) -> None:
-        """Start a new epoch with nothing in flight. Call it when positions change: on revoke, assignment and seek."""
-        self.epoch += 1
+        """Start a new ownership epoch with nothing in flight. Call it on revoke, assignment and seek."""
+        self.ownership_epoch += 1
         self.held_bytes = 0
         self._partitions.clear()
 

@@ -120,7 +120,7 @@ class GuardedRecords(fetcher.PartitionRecords):
             if self._check_crcs and not whole.validate_crc():
                 if self._is_new_suspect(header):
                     return
-                yield self._unreadable(batch, _end(header, batches), "its checksum is wrong")
+                yield self._unreadable(batch, _end(header, batches), "the batch's checksum is wrong")
                 continue
             if self._is_hidden(header, whole):
                 self.next_fetch_offset = header.next_offset
@@ -141,7 +141,7 @@ class GuardedRecords(fetcher.PartitionRecords):
                 if plain is not batch or not header.is_packed:
                     yield from self._salvage(plain, header)
                 if self.next_fetch_offset < header.next_offset:
-                    yield self._unreadable(batch, header.next_offset, f"{header.codec}: {error}")
+                    yield self._unreadable(batch, header.next_offset, f"{error} (codec: {header.codec})")
             self.next_fetch_offset = header.next_offset
 
     def _salvage(self, plain: memoryview, header: Header) -> Iterator[Any]:
@@ -158,10 +158,10 @@ class GuardedRecords(fetcher.PartitionRecords):
     def _legacy(self, batch: memoryview) -> Iterator[Any]:
         """Yield the record of a message in a format before Kafka 0.11; `Unreadable` if it is compressed or unknown."""
         end = max(_base_offset(batch), self.next_fetch_offset) + 1
-        error = "its message format is unknown"
+        error = "the message format is unknown"
         magic = batch[_MAGIC_AT] if len(batch) >= _LEGACY_BYTES else -1
         if magic in (0, 1):
-            error = "it is compressed in a message format before Kafka 0.11"
+            error = "the message is compressed in a format from before Kafka 0.11, which is not read"
             if not batch[_LEGACY_ATTRIBUTES_AT] & _CODEC:
                 try:
                     (record,) = cast("Any", LegacyRecordBatch(batch, magic))

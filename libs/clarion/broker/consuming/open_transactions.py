@@ -76,7 +76,11 @@ class OpenTransactions:
             wait = before.get(place.partition)
             if not place.waits:
                 if wait and wait.told:
-                    log.info("the transaction has ended", topic=place.partition.topic, partition=place.partition.number)
+                    log.info(
+                        "the open transaction has ended, and the partition is read on",
+                        topic=place.partition.topic,
+                        partition=place.partition.number,
+                    )
                 continue
             if wait is None or wait.offset != place.stable:
                 wait = _Wait(place.stable, now)
@@ -84,7 +88,7 @@ class OpenTransactions:
             if not wait.told and now - wait.since >= NAMED_AFTER_S:
                 wait.told = True
                 log.warning(
-                    "waiting for somebody's open transaction: the broker ends it after its timeout",
+                    "a partition waits for an open transaction: end its producer, or wait for its timeout",
                     topic=place.partition.topic,
                     partition=place.partition.number,
                     offset=place.stable,
@@ -103,5 +107,5 @@ class OpenTransactions:
         partition, wait = longest
         return (
             f"{partition.topic} partition {partition.number} waits at offset {wait.offset} for a transaction "
-            f"that a producer left open {now - wait.since:.0f} s ago: the broker ends it after its timeout"
+            f"that a producer left open {now - wait.since:.0f} s ago: end that producer, or wait for its timeout"
         )

@@ -11,7 +11,7 @@ from clarion.broker.consuming.commit_tracker import CommitTracker
 
 @dataclass(slots=True)
 class Ownership:
-    """Which epoch of one consumer's tracker is ours. An epoch that was given up is never ours again (D-given-up).
+    """Which ownership epoch of one consumer's tracker is ours. One that was given up is never ours again (D-given-up).
 
     `session_s` is the group's session timeout, in seconds.
     """
@@ -25,19 +25,19 @@ class Ownership:
         """Note that the broker has confirmed this worker as a member of its group."""
         self._heard_at = now
 
-    def holds(self, epoch: int, now: float) -> bool:
-        """Return whether what was taken in `epoch` is ours to work on. Gives it up when the session may be over."""
-        if epoch == self.tracker.epoch and now - self._heard_at > self.session_s:
-            self.give_up(epoch)
-        return epoch == self.tracker.epoch and epoch != self._given_up
+    def holds(self, ownership_epoch: int, now: float) -> bool:
+        """Return whether what was taken in that epoch is ours to work on. Gives it up when the session may be over."""
+        if ownership_epoch == self.tracker.ownership_epoch and now - self._heard_at > self.session_s:
+            self.give_up(ownership_epoch)
+        return ownership_epoch == self.tracker.ownership_epoch and ownership_epoch != self._given_up
 
-    def give_up(self, epoch: int) -> bool:
-        """Give `epoch` up, with everything in flight; return False when it was over already."""
-        if epoch != self.tracker.epoch:
+    def give_up(self, ownership_epoch: int) -> bool:
+        """Give `ownership_epoch` up, with everything in flight; return False when it was over already."""
+        if ownership_epoch != self.tracker.ownership_epoch:
             return False
-        self._given_up = epoch
+        self._given_up = ownership_epoch
         return True
 
     def must_read_again(self) -> bool:
         """Return whether positions have to go back to what was acknowledged."""
-        return self._given_up == self.tracker.epoch
+        return self._given_up == self.tracker.ownership_epoch

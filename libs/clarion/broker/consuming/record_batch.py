@@ -17,7 +17,7 @@ HEADER_OVERHEAD_BYTES: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Consecutive records of one partition, as they were fetched in the ownership epoch `epoch`.
+    """Consecutive records of one partition, as they were fetched in one ownership epoch.
 
     `size` is about how many bytes they hold. `unreadable` stands for records that cannot be read, anywhere among the
     others or alone.
@@ -25,7 +25,7 @@ class RecordBatch:
 
     partition: Partition
     records: Sequence[Record]
-    epoch: int
+    ownership_epoch: int
     size: int
     unreadable: Sequence[Unreadable] = ()
 

@@ -45,7 +45,7 @@ def records_of(plain: memoryview, header: Header) -> Iterator[tuple[Salvaged, st
         try:
             record, error = _record(body, header), ""
         except (ValueError, IndexError) as raised:
-            record, error = Salvaged(offset, 0, 0, None, bytes(body), []), f"its record is malformed: {raised}"
+            record, error = Salvaged(offset, 0, 0, None, bytes(body), []), f"the record is malformed: {raised}"
         yield record, error
         offset = record.offset + 1
 
@@ -56,7 +56,7 @@ def _record(body: memoryview, header: Header) -> Salvaged:
     timestamp = header.max_timestamp if header.has_append_time else header.first_timestamp + later
     delta, at = decode_varint(body, at)
     if not 0 <= delta <= header.last_offset_delta:
-        raise ValueError("its offset is outside its batch")
+        raise ValueError("the offset of the record is outside its batch")
     key, at = _bytes(body, at)
     value, at = _bytes(body, at)
     count, at = decode_varint(body, at)
@@ -66,7 +66,7 @@ def _record(body: memoryview, header: Header) -> Salvaged:
         content, at = _bytes(body, at)
         headers.append(((name or b"").decode(errors="backslashreplace"), content))
     if at != len(body):
-        raise ValueError("its parts do not fill it")
+        raise ValueError("the record is longer than its key, value and headers")
     return Salvaged(header.base_offset + delta, timestamp, int(header.has_append_time), key, value, headers)
 
 
@@ -75,5 +75,5 @@ def _bytes(body: memoryview, at: int) -> tuple[bytes | None, int]:
     if size < 0:
         return None, at
     if at + size > len(body):
-        raise ValueError("a part of it is cut off")
+        raise ValueError("the record ends within its key, value or headers")
     return bytes(body[at : at + size]), at + size

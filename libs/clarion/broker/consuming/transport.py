@@ -18,9 +18,9 @@ from faust.types import TP
 from clarion.broker.clients import ISOLATION, SESSION_S
 from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
 from clarion.broker.consuming.guarded_records import Allowance, Unreadable
+from clarion.broker.consuming.offset_store import OffsetStore
 from clarion.broker.consuming.open_transactions import OpenTransactions, Place, places
 from clarion.broker.consuming.ownership import Ownership
-from clarion.broker.consuming.positions import Positions
 from clarion.broker.consuming.raw_records import Record, take_records_as_they_are
 from clarion.broker.consuming.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
@@ -85,18 +85,18 @@ class Consumer(driver.Consumer):
                     await self._room.wait()
             return {}, active
         self._allowance.left = UNPACKED_BYTES
-        epoch = self.tracker.epoch
+        ownership_epoch = self.tracker.ownership_epoch
         fetched: Mapping[Any, Sequence[Record | Unreadable]] = (
             await self._getmany(active_partitions=active, timeout=timeout) or {}
         )
         events = {tp: [self._batch(tp, some)] for tp, some in fetched.items() if some}
-        if self.flow_active and epoch == self.tracker.epoch:  # otherwise positions are about to change
-            self._pass_over()
+        if self.flow_active and ownership_epoch == self.tracker.ownership_epoch:
+            self._pass_over()  # otherwise positions are about to change
         return events, active
 
     def _placed(self, active: set[TP]) -> set[TP]:
         """Return the `active` partitions in which recipients are placed, and pause the others."""
-        placed_by = self._transport.positions.placed_by()
+        placed_by = self._transport.offset_store.placed_by()
         if placed_by is None:
             return active
         placed = {tp for tp in active if tp.partition < placed_by}
@@ -119,7 +119,9 @@ class Consumer(driver.Consumer):
         unreadable = [one for one in fetched if type(one) is Unreadable]
         records = [one for one in fetched if type(one) is not Unreadable] if unreadable else fetched
         size = size_of(fetched)
-        batch = RecordBatch(partition, cast("Sequence[Record]", records), self.tracker.epoch, size, unreadable)
+        batch = RecordBatch(
+            partition, cast("Sequence[Record]", records), self.tracker.ownership_epoch, size, unreadable
+        )
         last = batch.last
         self.tracker.take(partition, fetched[0].offset, last, size)
         return BatchMessage(tp.topic, tp.partition, last, fetched[-1].timestamp, batch)
@@ -131,28 +133,28 @@ class Consumer(driver.Consumer):
 
     # ---- ownership
 
-    def owns(self, epoch: int) -> bool:
-        """Return whether what was taken in `epoch` is still ours to work on; if not, it is read again."""
-        holds = self._ownership.holds(epoch, time.monotonic())
+    def owns(self, ownership_epoch: int) -> bool:
+        """Return whether what was taken in `ownership_epoch` is still ours to work on; if not, it is read again."""
+        holds = self._ownership.holds(ownership_epoch, time.monotonic())
         if self._ownership.must_read_again():
             self._room.set()
         return holds
 
-    def rewind(self, epoch: int) -> None:
-        """Drop everything in flight, and read it again, if `epoch` is the present one."""
-        if self._ownership.give_up(epoch):
+    def rewind(self, ownership_epoch: int) -> None:
+        """Drop everything in flight, and read it again, if `ownership_epoch` is the present one."""
+        if self._ownership.give_up(ownership_epoch):
             self._room.set()
 
     def shelve(self, batch: RecordBatch) -> None:
         """Put `batch` off: it is neither acknowledged nor held, and is read again after a `rewind`."""
-        self.tracker.shelve(batch.partition, batch.last, batch.epoch)
+        self.tracker.shelve(batch.partition, batch.last, batch.ownership_epoch)
         self._room.set()
 
     async def _rewind(self) -> None:
         """Seek back to what was acknowledged. Anywhere but in the fetch, Faust would drop what is fetched again."""
         points = {TP(*partition): offset for partition, offset in self.tracker.resume_points().items()}
         points = {tp: offset for tp, offset in points.items() if tp in self.assignment()}
-        log.warning("reading again from what was acknowledged", partitions=len(points))
+        log.warning("records are read again, from the acknowledged offsets on", partitions=len(points))
         self.tracker.forget()
         await self.seek_wait(points)
         self._read_offset.update({tp: offset or None for tp, offset in points.items()})
@@ -172,18 +174,18 @@ class Consumer(driver.Consumer):
             listening.is_heard = True  # type: ignore[attr-defined]
             coordinator._do_heartbeat = listening
 
-    def _mark_commits(self) -> None:
-        """Give each commit the metadata of `Positions.mark`. Faust's commits have none, and no argument for it."""
+    def _add_metadata_to_commits(self) -> None:
+        """Give each commit the metadata of the offset store. Faust's commits have none, and no argument for it."""
         consumer: Any = self._thread._consumer  # type: ignore[attr-defined]
         commit = consumer.commit
 
-        async def marking(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
-            mark = self._transport.positions.mark()
-            await commit({tp: OffsetAndMetadata(told.offset, mark) for tp, told in offsets.items()})
+        async def with_metadata(offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+            commit_metadata = self._transport.offset_store.commit_metadata()
+            await commit({tp: OffsetAndMetadata(told.offset, commit_metadata) for tp, told in offsets.items()})
 
-        if not getattr(commit, "is_marking", False):
-            marking.is_marking = True  # type: ignore[attr-defined]
-            consumer.commit = marking
+        if not getattr(commit, "adds_metadata", False):
+            with_metadata.adds_metadata = True  # type: ignore[attr-defined]
+            consumer.commit = with_metadata
 
     @property
     def _transport(self) -> "Transport":
@@ -197,13 +199,13 @@ class Consumer(driver.Consumer):
         """Do nothing: offsets between two events belong to the later event, and are no gap."""
 
     def ack(self, message: Any) -> bool:
-        """Acknowledge a batch; return False when it was acknowledged before, or its epoch is over."""
+        """Acknowledge a batch; return False when it was acknowledged before, or its ownership epoch is over."""
         batch: RecordBatch = message.value
         if message.acked:
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        counted = self.tracker.ack(batch.partition, batch.last, batch.epoch)
+        counted = self.tracker.ack(batch.partition, batch.last, batch.ownership_epoch)
         self._room.set()
         return counted
 
@@ -217,13 +219,13 @@ class Consumer(driver.Consumer):
         return True  # the tracker offers only what is not committed yet
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        epoch = self.tracker.epoch
-        if not await self._transport.positions.note(
+        ownership_epoch = self.tracker.ownership_epoch
+        if not await self._transport.offset_store.note(
             {Partition(tp.topic, tp.partition): end for tp, end in offsets.items()}
         ):
             return False
         did_commit = await super()._commit(offsets)
-        if did_commit and epoch == self.tracker.epoch:
+        if did_commit and ownership_epoch == self.tracker.ownership_epoch:
             for tp, offset in offsets.items():
                 self.tracker.committed(Partition(tp.topic, tp.partition), offset)
         return did_commit
@@ -239,7 +241,7 @@ class Consumer(driver.Consumer):
                     if not await self.commit():
                         await asyncio.sleep(_COMMIT_AGAIN_S)
         except TimeoutError:
-            log.warning("not all committed in time: what is not will be delivered again")
+            log.warning("not all offsets were committed in time, so some records will be read again")
 
     async def on_stop(self) -> None:
         """Commit all that is acknowledged, then stop."""
@@ -260,11 +262,11 @@ class Consumer(driver.Consumer):
         self.tracker.forget()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Start a new epoch, as a member that the group has just confirmed."""
+        """Start a new ownership epoch, as a member that the group has just confirmed."""
         self.tracker.forget()
         self._ownership.heard(time.monotonic())  # joining confirms the membership as a heartbeat does
         self._listen_to_heartbeats()
-        self._mark_commits()
+        self._add_metadata_to_commits()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
@@ -273,13 +275,13 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         owned = self.assignment()
         committed = {Partition(*tp): end for tp, end in self._committed_offset.items() if end and tp in owned}
-        if places := await self._transport.positions.resume(committed):
+        if places := await self._transport.offset_store.resume(committed):
             points = {TP(*partition): offset for partition, offset in places.items()}
             await self.seek_wait(points)
             self._read_offset.update({tp: offset or None for tp, offset in points.items()})
 
     async def seek(self, partition: TP, offset: int) -> None:
-        """Start a new epoch and seek."""
+        """Start a new ownership epoch and seek."""
         self.tracker.forget()
         await super().seek(partition, offset)
 
@@ -292,7 +294,7 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
 
-    def __init__(self, url: Any, app: Any, loop: Any, positions: Positions, drain: Drain) -> None:
+    def __init__(self, url: Any, app: Any, loop: Any, offset_store: OffsetStore, drain: Drain) -> None:
         super().__init__(url, app, loop)
-        self.positions: Final = positions
+        self.offset_store: Final = offset_store
         self.drain: Final = drain

@@ -59,9 +59,9 @@ class Header:
 
     @property
     def codec(self) -> str:
-        """Return the name of the codec; words if Kafka does not have it."""
+        """Return the name of the codec, or its number if Kafka does not have it."""
         number = self.attributes & _CODEC
-        return _NAMES[number] if number < len(_NAMES) else f"number {number}, which Kafka does not have"
+        return _NAMES[number] if number < len(_NAMES) else f"number {number}"
 
     @property
     def is_packed(self) -> bool:
@@ -110,11 +110,11 @@ def _unpack(codec: str, packed: memoryview, most: int) -> bytearray:
         case "zstd":
             return _into_buffer(_codecs.zstd.decompress_into, packed, most)
         case _:
-            raise CannotUnpack("the codec is unknown")
+            raise CannotUnpack("the batch's codec is unknown")
 
 
 def _too_large(most: int) -> CannotUnpack:
-    return CannotUnpack(f"it unpacks to more than {most} bytes: send smaller batches")
+    return CannotUnpack(f"the batch unpacks to more than {most} bytes: send smaller batches")
 
 
 def _gzip(packed: memoryview, most: int) -> bytes:

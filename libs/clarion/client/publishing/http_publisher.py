@@ -98,8 +98,10 @@ class HttpTransport:
         results: dict[int, Result] = {}
         for start, stop in _chunks(lines):
             found = await self._send_chunk(lines[start:stop], self._http.deadline())
-            results |= {start + position: result for position, result in found.items()}
-        too_large = FieldError("", "too_large", f"at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES)
+            results |= {start + index: result for index, result in found.items()}
+        too_large = FieldError(
+            "", "too_large", f"the JSON may have at most {limits.RECORD_BYTES} bytes", limits.RECORD_BYTES
+        )
         return [results.get(index, Result(422, errors=[too_large])) for index in range(len(lines))]
 
     async def _send_chunk(self, lines: Sequence[bytes], deadline: float) -> Mapping[int, Result]:
@@ -153,7 +155,9 @@ class HttpTransport:
         await self._http.ask("DELETE", f"/{quote(id_, safe='')}", self._http.deadline())
 
 
-_UNANSWERED: Final = Result(503, errors=[FieldError("", "unavailable", "the server said nothing of this line")])
+_UNANSWERED: Final = Result(
+    503, errors=[FieldError("", "unavailable", "the answer of the server has no result for this notification")]
+)
 _line_decoder = msgspec.json.Decoder(_LineResult)
 
 

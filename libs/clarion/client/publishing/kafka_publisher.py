@@ -47,7 +47,7 @@ class KafkaTransport:
             await producer.stop()
             self._life.end()
             if isinstance(error, clients.SEND_ERRORS):
-                raise Unavailable(f"Kafka at {self._settings.kafka}: {error}") from error
+                raise Unavailable(f"Kafka at {self._settings.kafka} cannot be reached: {error}") from error
             raise
         self._producer = producer
 
@@ -66,7 +66,9 @@ class KafkaTransport:
                 await producer.stop()
             is_stopped = True
         except TimeoutError as error:
-            raise Unavailable("Kafka did not take what was still to be sent") from error
+            raise Unavailable(
+                "Kafka did not accept all notifications before the publisher was closed; some may be lost"
+            ) from error
         finally:
             if not is_stopped:
                 await _hang_up(producer)
@@ -92,7 +94,7 @@ class KafkaTransport:
         producer = self._producer
         results: dict[int, Result] = {}
         sent: dict[int, tuple[str, asyncio.Future[Any]]] = {}
-        reason = f"Kafka did not acknowledge within {self._deadline_s:g} s; it may still take it"
+        reason = f"Kafka did not acknowledge within {self._deadline_s:g} s, and may still accept the notification"
         try:
             async with asyncio.timeout(self._deadline_s):
                 for index, (submission, key) in enumerate(submissions):
@@ -109,12 +111,14 @@ class KafkaTransport:
         except TimeoutError:
             pass  # the results of what was not acknowledged say so
         except clients.SEND_ERRORS as error:
-            reason = f"Kafka: {error!r}"
+            reason = f"the notification could not be sent to Kafka: {error!r}"
         for index, (id_, future) in sent.items():
             if not future.done() or future.cancelled():
                 continue
             if error := future.exception():
-                results[index] = Result(503, errors=[FieldError("", "refused", f"Kafka refuses it: {error!r}")])
+                results[index] = Result(
+                    503, errors=[FieldError("", "refused", f"Kafka refused the notification: {error!r}")]
+                )
             else:
                 results[index] = Result(202, id_)
         lost = Result(503, errors=[FieldError("", "unavailable", reason)])
@@ -123,7 +127,12 @@ class KafkaTransport:
     def _checked(self, submission: Submission, key: str | None) -> tuple[Notification, bytes]:
         """Return a submission as a notification and as its record's value. Raise `Invalid`."""
         if submission.recipients is not None:
-            raise Invalid("/recipients", "not_supported", None, "is not supported straight to Kafka")
+            raise Invalid(
+                "/recipients",
+                "not_supported",
+                None,
+                "`recipients` is not supported straight to Kafka: publish to each `recipient`",
+            )
         notification.check_moments(submission)
         recipient, sender, now = submission.recipient or "", submission.sender or self._sender, times.now()
         item = Notification(

@@ -73,15 +73,19 @@ class PublishQueue:
             if one.is_sent and not one.verdict.done():
                 await asyncio.wait([one.verdict], timeout=TRY_S)
             if not one.verdict.done():
-                raise self._too_late("the server has not answered yet; it may still be taken" if one.is_sent else "")
+                raise self._too_late(
+                    "the server has not answered yet, and may still accept the notification" if one.is_sent else ""
+                )
             return one.verdict.result()
         finally:
             one.verdict.cancel()  # `_take` then leaves it out
 
     def _too_late(self, why: str = "") -> Unavailable:
-        own = f"{len(self._waiting):,} wait for one of the {REQUESTS} requests that a publisher has under way"
-        why = self._trouble() or why or f"{own}, a limit of the SDK: publish fewer at once, or raise deadline_s"
-        return Unavailable(f"not accepted within the deadline: {why}")
+        own = (
+            f"{len(self._waiting):,} notifications wait for one of the {REQUESTS} requests that a publisher may have "
+            "under way, which is a limit of the SDK: publish fewer at once, or raise deadline_s"
+        )
+        return Unavailable(f"the notification was not accepted within the deadline: {self._trouble() or why or own}")
 
     async def stop(self) -> None:
         """Cancel the requests that are under way; all that is not accepted yet raises `NotOpen`."""
@@ -135,7 +139,8 @@ def _settle(one: _Waiting, result: Result) -> None:
     if result.id is not None:
         one.verdict.set_result(result.id)
     elif result.status in UNSETTLED:
-        _fail(one, Unavailable("; ".join(error.detail for error in result.errors) or f"status {result.status}"))
+        said = "; ".join(error.detail for error in result.errors)
+        _fail(one, Unavailable(said or f"the server answered HTTP {result.status}"))
     else:
         title = HTTPStatus(result.status).phrase
         _fail(one, Refused(Problem(title, result.status, "the notification is invalid", errors=result.errors)))
@@ -147,4 +152,4 @@ def _fail(one: _Waiting, error: Exception) -> None:
 
 
 def _closed() -> NotOpen:
-    return NotOpen("the publisher was closed before this was accepted; it may still be taken")
+    return NotOpen("the publisher was closed before the notification was accepted; the server may still accept it")

@@ -54,7 +54,7 @@ def items_of(frame: Batch) -> list[Received]:
     try:
         return [frames.decode_item(body) for body in frame.items]
     except msgspec.DecodeError as error:
-        raise Unreadable(f"an item of batch {frame.tag}: {error}") from error
+        raise Unreadable(f"an item of batch {frame.tag} cannot be read: {error}") from error
 
 
 def _resume(position: Position) -> Resume:
@@ -109,7 +109,7 @@ class Connection:
                 return Ended(1006, f"{type(error).__name__}: {error}")
             else:
                 return await self._talk(connection)
-        return Ended(1006, f"more than {REDIRECTS} redirects from {self._url}")
+        return Ended(1006, f"the server redirected more than {REDIRECTS} times from {self._url}")
 
     async def _connect(self, url: str) -> ClientConnection:
         return await _Connect(
@@ -135,7 +135,7 @@ class Connection:
             finally:
                 self._connection = None
             if ended.unreadable:
-                await connection.close(Close.PROTOCOL, "unreadable frame")
+                await connection.close(Close.PROTOCOL, "the client cannot read a frame of the server")
             return ended
 
     async def send(self, frame: ClientFrame) -> bool:
@@ -183,7 +183,7 @@ class Connection:
             async with asyncio.timeout(within_s):
                 return frames.decode_known(await receive())
         except TimeoutError:
-            return Ended(1006, f"silent for {within_s:g} s")
+            return Ended(1006, f"the server sent nothing for {within_s:g} s")
         except msgspec.DecodeError as error:
             return self._unreadable(error)
         except ConnectionClosed as error:
@@ -193,7 +193,7 @@ class Connection:
 
     def _unreadable(self, error: Exception) -> Ended:
         log.warning("a frame of the server cannot be read: %s", error)
-        return Ended(1006, f"unreadable frame: {error}", self._retry_s, unreadable=True)
+        return Ended(1006, f"a frame of the server cannot be read: {error}", self._retry_s, unreadable=True)
 
 
 def websocket_url(url: str) -> str:
@@ -201,7 +201,7 @@ def websocket_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if not separator or scheme not in schemes:
-        raise ValueError(f"{url!r} is not a gateway's address: http(s):// or ws(s)://")
+        raise ValueError(f"{url!r} is not a gateway's address: it must begin with http://, https://, ws:// or wss://")
     return f"{schemes[scheme]}://{rest.rstrip('/').removesuffix('/v1/ws')}/v1/ws"
 
 
@@ -214,14 +214,16 @@ def _refused(error: InvalidStatus) -> Ended:
     status = response.status_code
     code = _VERDICTS.get(status, Close.LIMIT)
     if 200 <= status < 500 and status not in _PASSING and code is Close.LIMIT:
-        log.warning("a gateway's address answers %s: is the url right? Trying again", status)
+        log.warning(
+            "the url answers with HTTP %s, and the client tries again: check that the url is a gateway's", status
+        )
     after = response.headers.get("Retry-After", "")
-    return Ended(code, f"HTTP {status}", float(after) if after.isdigit() else 0.0)
+    return Ended(code, f"the server answered HTTP {status}", float(after) if after.isdigit() else 0.0)
 
 
 def _misled(url: str, location: str) -> Ended:
-    said = f"{url} redirects to {location[:200]}, where the token is not taken: give that address, if it is a gateway's"
-    log.warning("%s. Trying again", said)
+    said = f"{url} redirects to {location[:200]}, where no token is sent: use that address, if it is a gateway's"
+    log.warning("%s; the client tries again", said)
     return Ended(Close.LIMIT, said)
 
 

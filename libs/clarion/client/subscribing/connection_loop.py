@@ -88,7 +88,12 @@ class ConnectionLoop:
             if ended.code in REFRESH_ON:
                 self._tokens.refused(token)
             self.stats.reconnects += 1
-            log.debug("connection ended: %s %s; again in %.2f s", ended.code, ended.reason, delay_s)
+            log.debug(
+                "the connection ended with %s (%s), and the client connects again in %.2f s",
+                ended.code,
+                ended.reason,
+                delay_s,
+            )
             self._enter(State.WAITING)
             await asyncio.sleep(delay_s)
 
@@ -114,7 +119,7 @@ class ConnectionLoop:
             case Hello():
                 self._reconnect.greeted(time.monotonic())
                 if not self._progress.belongs_to(frame.user, frame.deployment):
-                    log.warning("the stored position is of another user or deployment: beginning again")
+                    log.warning("the stored position is of another user or deployment, and is not used")
                 if self._progress.position.since is None:  # else this client may have been taken for a fresh one
                     self._progress.ping(frame.since)
                     self._arrived.set()
@@ -136,7 +141,7 @@ class ConnectionLoop:
                 if self._on_sync is not None:
                     self._on_sync(frame)
             case ServerError():
-                log.warning("the server says: %s %s", frame.code, frame.detail)
+                log.warning("the server sent the error %s: %s", frame.code, frame.detail)
                 if frame.code == "busy":
                     self._outbox.refused()
             case _:

@@ -81,7 +81,9 @@ class JsonFile:
             return Position()
         position, dropped = sound(_parsed(text))
         if dropped:
-            log.warning("the position in %s was damaged and is mended, without %s", self._path, ", ".join(dropped))
+            log.warning(
+                "the position in %s was damaged, and these parts of it are left out: %s", self._path, ", ".join(dropped)
+            )
             await self.save(position)
         return position
 
@@ -101,13 +103,13 @@ def sound(found: object) -> tuple[Position, list[str]]:
     A gateway that cannot read a position in `resume` closes each connection with 4400.
     """
     if not isinstance(found, dict):
-        return Position(), ["all of it"]
+        return Position(), ["all parts"]
     stored = cast("dict[str, Any]", found)
     cursors: dict[Lane, JsonOrder] = {}
     dropped: list[str] = []
-    for lane, place in _items(stored.get("cursors", {}), dropped):
+    for lane, ord_ in _items(stored.get("cursors", {}), dropped):
         try:
-            cursors[Lane(lane)] = msgspec.convert(place, JsonOrder)
+            cursors[Lane(lane)] = msgspec.convert(ord_, JsonOrder)
         except ValueError:
             dropped.append(f"the cursor of {lane[:20]}")
     try:
@@ -119,7 +121,7 @@ def sound(found: object) -> tuple[Position, list[str]]:
     if not (
         isinstance(user, str | None) and isinstance(deployment, str | None) and (user is None) == (deployment is None)
     ):
-        return Position(), ["all of it: whose it is cannot be read"]
+        return Position(), ["all parts, since its user or deployment cannot be read"]
     return Position(cursors, since, user, deployment), dropped
 
 

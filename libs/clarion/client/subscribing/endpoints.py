@@ -9,7 +9,7 @@ class Endpoints:
 
     def __init__(self, urls: Sequence[str]) -> None:
         if not urls:
-            raise ValueError("no gateway's address was given")
+            raise ValueError("no gateway's address was given: give one or more")
         self._not_before = dict.fromkeys(urls, 0.0)
         self._last = ""
 

@@ -36,7 +36,7 @@ class Outbox:
                     await self._confirmed.wait()
         except TimeoutError as error:
             self.resend()  # brings the `sync` again, in case only that was missed
-            said = f"{MARKS:,} marks wait for the server to confirm them, and no more are kept: try again in a while"
+            said = f"{MARKS:,} marks wait for the server to confirm them, which is a limit of the SDK: try again later"
             raise Unconfirmed(said) from error
         if self.sending is None or self.sending.done():
             self._start(self._go_on())  # first, so that marks made during the write wait their turn

@@ -1,7 +1,7 @@
 """What a subscriber has received, handed out and handled; what it may acknowledge, and where it would resume. Pure.
 
-One queue holds, in the order of arrival, items and marks. A mark stands behind the items that it depends on, so that an
-acknowledgement, a cursor or a `since` moves only once everything before it is handled (D-handled-first).
+One queue holds, in the order of arrival, items and barriers. A barrier stands behind the items that it depends on, so
+that an acknowledgement, a cursor or a `since` moves only once everything before it is handled (D-handled-first).
 """
 
 from collections import OrderedDict, deque
@@ -24,8 +24,8 @@ class Overrun(Exception):
 
 
 @dataclass(slots=True)
-class _Mark:
-    """A place in the queue, which is reached once everything before it is handled. The mark of a ping has no `tag`."""
+class _Barrier:
+    """Stands in the queue, and is reached once everything before it is handled. The barrier of a ping has no `tag`."""
 
     tag: int | None
     since: str | None
@@ -43,7 +43,7 @@ class Progress:
         self._since = position.since
         self._user = position.user
         self._deployment = position.deployment
-        self._queue: deque[Received | _Mark] = deque()
+        self._queue: deque[Received | _Barrier] = deque()
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._remembered = remembered
         self._in_hand: Received | None = None
@@ -85,16 +85,18 @@ class Progress:
             self._queue.append(item)
             if item.ord is not None:
                 cursors[item.lane] = max(item.ord, cursors.get(item.lane, item.ord))
-        self._queue.append(_Mark(tag, since, cursors))
+        self._queue.append(_Barrier(tag, since, cursors))
         if len(self._queue) > MAX_QUEUED:
-            raise Overrun(f"more than {MAX_QUEUED} items unhandled")
+            raise Overrun(
+                f"the server sent more than {MAX_QUEUED} items that are not handled yet, which no gateway does"
+            )
 
     def ping(self, since: str | None) -> None:
         """Queue the `since` of a ping, which counts once everything before it is handled."""
-        if self._queue and isinstance(last := self._queue[-1], _Mark):
-            last.since = since or last.since  # no item came between, so one mark serves both
+        if self._queue and isinstance(last := self._queue[-1], _Barrier):
+            last.since = since or last.since  # no item came between, so one barrier serves both
         else:
-            self._queue.append(_Mark(None, since))
+            self._queue.append(_Barrier(None, since))
 
     def handled(self) -> None:
         """Count the item that was taken last as handled."""
@@ -111,7 +113,7 @@ class Progress:
     def take(self) -> Received | None:
         """Return the next item to handle, to be called after `handled`.
 
-        None means that there is no item, or that a mark or a repeat is next, which `handled` passes over.
+        None means that there is no item, or that a barrier or a repeat is next, which `handled` passes over.
         """
         head = self._queue[0] if self._queue else None
         if not isinstance(head, Received) or head.id in self._handled:
@@ -126,14 +128,14 @@ class Progress:
         return tag
 
     def _advance(self) -> None:
-        """Pass over marks and repeats, up to the next item to hand out.
+        """Pass over barriers and repeats, up to the next item to hand out.
 
         Repeats are found here and not on arrival: one may repeat the item that the application is just handling, and is
         handled only once that one is.
         """
         while self._queue:
             head = self._queue[0]
-            if isinstance(head, _Mark):
+            if isinstance(head, _Barrier):
                 self._reach(head)
             elif head.id in self._handled:
                 self.repeats += 1
@@ -142,10 +144,10 @@ class Progress:
                 return
             self._queue.popleft()
 
-    def _reach(self, mark: _Mark) -> None:
-        self._tag = mark.tag or self._tag
-        self._since = mark.since or self._since
-        for lane, order in mark.cursors.items():
+    def _reach(self, barrier: _Barrier) -> None:
+        self._tag = barrier.tag or self._tag
+        self._since = barrier.since or self._since
+        for lane, order in barrier.cursors.items():
             self._cursors[lane] = max(order, self._cursors.get(lane, order))
 
     def _remember(self, id_: str) -> None:

@@ -53,19 +53,22 @@ class Reconnect:
         if ended.code in RETURN_ON:
             self._token_refusals = 0  # a refusal after this is not of a token that was just fetched
             return
-        said = ended.reason or "no reason was given"
+        said = ended.reason or "the server gave no reason"
         if ended.code in REFRESH_ON:
             if not may_refresh:
-                raise TokenRefused(f"{said}: give get_token, which fetches another one, or a token that is good")
+                raise TokenRefused(f"{said}; give a valid token, or get_token, which can fetch another one")
             self._token_refusals += is_latest
             if self._token_refusals > 1:
                 raise TokenRefused(
-                    f"{said}: a token that was just fetched, too; see its issuer, audience, key and clock"
+                    f"{said}; a token that was just fetched was refused, too: check its issuer, audience, key and clock"
                 )
             return
         if ended.code == Close.FORBIDDEN:
-            raise Forbidden(f"{said}: use a token with the scope subscribe, from an origin that is allowed")
-        raise Disconnected(f"close code {ended.code}: {said}; is the url a gateway's, and this SDK no older than it?")
+            raise Forbidden(f"{said}; use a token with the scope subscribe, from an origin that is allowed")
+        raise Disconnected(
+            f"the server closed the connection with {ended.code}: {said}; check that the url is a gateway's, and "
+            "that this SDK is not older than it"
+        )
 
     def _asked_for_s(self, ended: Ended, now: float, *, was_greeted: bool) -> float:
         """Return the seconds for which the server wants the client to wait.

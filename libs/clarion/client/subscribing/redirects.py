@@ -13,9 +13,9 @@ def followed(url: str, location: str) -> str | None:
     try:
         old = urlsplit(url)
         new = urlsplit(urljoin(url.replace("ws", "http", 1), location))
-        is_same_place = new.hostname == old.hostname and "@" not in new.netloc
+        is_same_host = new.hostname == old.hostname and "@" not in new.netloc
         scheme = _SCHEMES.get(new.scheme)
-        if not is_same_place or scheme is None or new.port == 0:
+        if not is_same_host or scheme is None or new.port == 0:
             return None
         if scheme == old.scheme and new.port != old.port:
             return None

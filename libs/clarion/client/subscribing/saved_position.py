@@ -29,7 +29,7 @@ class SavedPosition:
         loaded = await self._storage.load()
         position, dropped = sound(msgspec.to_builtins(loaded))
         if dropped:
-            log.warning("the stored position is damaged and is used without %s", ", ".join(dropped))
+            log.warning("the stored position was damaged, and these parts of it are left out: %s", ", ".join(dropped))
             await self._storage.save(position)
         self._saved = position
         return position

@@ -92,7 +92,7 @@ class Subscriber(ConnectionLoop):
     async def __aenter__(self) -> Self:
         """Load the position and start connecting. Raise `NotOpen` when the subscriber was used before."""
         if self._running is not None:
-            raise NotOpen("this subscriber was used already: make another one")
+            raise NotOpen("this subscriber was used already: open another one")
         self._life.begin()
         self._progress = Progress(await self._saved.load())
         self._running = asyncio.create_task(self._run(), name="clarion subscriber")
@@ -213,5 +213,7 @@ class Subscriber(ConnectionLoop):
                 async with asyncio.timeout(COMMAND_S):
                     await self._live.wait()
             except TimeoutError as error:
-                raise NotConnected(f"no connection within {COMMAND_S:g} s") from error
+                raise NotConnected(
+                    f"there was no connection within {COMMAND_S:g} s: try again later, or use Inbox"
+                ) from error
             await self._outbox.put(kind, ids[start : start + limits.IDS_PER_FRAME])

@@ -39,7 +39,7 @@ class UnreadCount:
         try:
             count = await self._ask()
         except ClientError as error:
-            log.warning("the unread count is not known anew: %s", error)
+            log.warning("the unread count could not be refreshed: %s", error)
             return
         if before == self._times_told:
             self.value = count

@@ -10,9 +10,9 @@ import msgspec
 from clarion.contracts.api.frames import Ids, Received
 from clarion.contracts.ids import ID_CHARS, UUID_SHAPE
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_PLACE: Final = re.compile(rf"(-?\d{{1,15}})\.({UUID_SHAPE})")
+_SHAPE: Final = re.compile(rf"(-?\d{{1,15}})\.({UUID_SHAPE})")
 _CURSOR_CHARS: Final = 4 * (ID_CHARS + 18)
 
 
@@ -55,8 +55,8 @@ class Marked(msgspec.Struct, forbid_unknown_fields=True):
     ids: Ids
 
 
-class Place(NamedTuple):
-    """The place of a notification in its inbox, which is ordered by `available_at`, newest first, then by id.
+class PageCursor(NamedTuple):
+    """Where a page of the inbox ends, which is ordered by `available_at`, newest first, then by id.
 
     Page cursors of earlier versions hold `created_at` instead, which differs only for what was scheduled.
     """
@@ -65,25 +65,25 @@ class Place(NamedTuple):
     id: str
 
 
-def encode_cursor(place: Place) -> str:
-    """Return the page cursor of a place, as `decode_cursor` reads it."""
-    milliseconds = (place.available_at - _EPOCH) // _MILLISECOND
-    return base64.urlsafe_b64encode(f"{milliseconds}.{place.id}".encode()).decode().rstrip("=")
+def encode_cursor(cursor: PageCursor) -> str:
+    """Return a page cursor as a text for clients, which `decode_cursor` takes apart."""
+    milliseconds = (cursor.available_at - _UNIX_EPOCH) // _MILLISECOND
+    return base64.urlsafe_b64encode(f"{milliseconds}.{cursor.id}".encode()).decode().rstrip("=")
 
 
-def decode_cursor(text: str) -> Place:
-    """Return the place of a page cursor. Raise ValueError for a text that no page has given."""
+def decode_cursor(text: str) -> PageCursor:
+    """Return the page cursor that a text stands for. Raise ValueError for a text that no page has given."""
     if len(text) > _CURSOR_CHARS:
-        raise ValueError("too long")
+        raise ValueError("the cursor is too long")
     decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    found = _PLACE.fullmatch(decoded)
+    found = _SHAPE.fullmatch(decoded)
     if found is None:
-        raise ValueError("not a place in an inbox")
+        raise ValueError("the cursor names no place in an inbox")
     try:
-        before = _EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
-        return Place(before + _MILLISECOND, found[2])
+        before = _UNIX_EPOCH + (int(found[1]) - 1) * _MILLISECOND  # the next page is read from there
+        return PageCursor(before + _MILLISECOND, found[2])
     except OverflowError as error:
-        raise ValueError("no calendar has this time") from error
+        raise ValueError("no calendar has the time of the cursor") from error
 
 
 def encoded_item(body: bytes, *, unread: bool) -> msgspec.Raw:

@@ -102,9 +102,9 @@ def field_error(error: Exception) -> FieldError:
     if isinstance(error, Invalid):
         return FieldError(error.pointer, error.code, error.detail, error.limit)
     if isinstance(error, RecursionError):
-        return FieldError("", "too_deep", f"nests at most {limits.DATA_DEPTH} levels", limits.DATA_DEPTH)
+        return FieldError("", "too_deep", f"the JSON nests deeper than {limits.DATA_DEPTH} levels", limits.DATA_DEPTH)
     if not isinstance(error, msgspec.ValidationError):
-        return FieldError("", "malformed", f"not valid JSON: {error}")
+        return FieldError("", "malformed", f"the text is not valid JSON: {error}")
     text = str(error)
     path = _PATH.search(text)
     pointer = _pointer(path["path"]) if path else ""

@@ -41,7 +41,7 @@ def new_session(mailbox: int, epoch: int) -> str:
     return f"{mailbox}.{epoch}.{new_id()}"
 
 
-def place_of(session: str) -> tuple[int, int]:
+def mailbox_and_epoch_of(session: str) -> tuple[int, int]:
     """Return mailbox and epoch of a session whose form has been checked, as by `StreamAck`."""
     found = _session.match(session)
     assert found is not None

@@ -32,7 +32,7 @@ OWN: Final = frozenset(
 )
 ORIGINAL: Final = "original-"  # put before a record's own header that has the name of one of ours
 _ATTEMPTS_MOST: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REASONS: Final = frozenset(reason.encode() for reason in Reason)
 
 
@@ -98,7 +98,7 @@ def before(headers: Headers, now: datetime) -> Before | None:
     attempts, first_seen = found.get("attempts") or b"", _moment(found.get("first_seen") or b"")
     if found.get("reason") not in _REASONS or "sha256" not in found or not attempts.isdigit() or len(attempts) > 7:
         return None
-    if first_seen is None or not _EPOCH <= first_seen <= now:
+    if first_seen is None or not _UNIX_EPOCH <= first_seen <= now:
         return None
     return Before(min(int(attempts), _ATTEMPTS_MOST), first_seen)
 

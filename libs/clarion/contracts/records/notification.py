@@ -90,7 +90,7 @@ def decode(value: bytes) -> Notification:
     Raise `Invalid`, whatever the bytes are, and nothing else: so one bad record never fails its window.
     """
     if len(value) > limits.RECORD_BYTES:
-        raise Invalid("", "too_large", limits.RECORD_BYTES, f"a record has at most {limits.RECORD_BYTES} bytes")
+        raise Invalid("", "too_large", limits.RECORD_BYTES, f"the record may have at most {limits.RECORD_BYTES} bytes")
     notification = decoded(_decoder, value)
     if notification.id is not None:
         notification.id = notification.id.lower()
@@ -147,13 +147,15 @@ def is_harmless(value: bytes, data: Mapping[str, Any]) -> bool:
 def check_name(pointer: str, name: str) -> None:
     """Check that a token can name this user or service, and an address can hold the name. Raise `Invalid`."""
     if fault := names.fault_of(name):
-        raise Invalid(pointer, "name", limits.NAME_CHARS, fault)
+        raise Invalid(pointer, "name", limits.NAME_CHARS, f"the name {fault}")
 
 
 def check_message(message: str) -> None:
     """Raise `Invalid` for a message in which a reader can see nothing: a device would ring and show nothing."""
     if not visible.shows_something(message):
-        detail = f"shows nothing, it has only {visible.blanks(message)}: send at least one character that can be seen"
+        detail = (
+            f"the message shows nothing, since it has only {visible.blanks(message)}: send a character that can be seen"
+        )
         raise Invalid("/message", "blank", None, detail)
 
 
@@ -161,7 +163,7 @@ def check_headers(headers: Iterable[tuple[str, bytes]]) -> None:
     """Raise `Invalid` for headers that are too large to be sent on, as those of a compressed batch may be."""
     size, most = sum(len(name) + len(content or b"") for name, content in headers), limits.HEADERS_BYTES
     if size > most:
-        raise Invalid("", "too_large", most, f"a record has at most {most} bytes of headers, this one {size}")
+        raise Invalid("", "too_large", most, f"the record has {size} bytes of headers: it may have at most {most}")
 
 
 def check_moments(content: Content) -> None:
@@ -171,11 +173,11 @@ def check_moments(content: Content) -> None:
         if moment is None:
             continue
         if moment.tzinfo is None:
-            raise Invalid(f"/{name}", "no_zone", None, "has no time zone: give one, as in datetime.now(UTC)")
+            raise Invalid(f"/{name}", "no_zone", None, "the time has no zone: give one, such as in datetime.now(UTC)")
         try:
             moment.astimezone(UTC)
         except (OverflowError, ValueError) as error:
-            raise Invalid(f"/{name}", "out_of_range", None, "is not a time in UTC") from error
+            raise Invalid(f"/{name}", "out_of_range", None, "the time has no year from 1 to 9999 in UTC") from error
 
 
 def check_data(data: Mapping[str, Any]) -> None:
@@ -183,13 +185,14 @@ def check_data(data: Mapping[str, Any]) -> None:
     if not data:
         return
     if _too_deep(data, limits.DATA_DEPTH):
-        raise Invalid("/data", "too_deep", limits.DATA_DEPTH, f"nests at most {limits.DATA_DEPTH} levels")
+        raise Invalid("/data", "too_deep", limits.DATA_DEPTH, f"`data` nests deeper than {limits.DATA_DEPTH} levels")
     try:
         size = len(_encoder.encode(data))
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
         raise Invalid("/data", "unencodable", None, str(error)) from error
     if size > limits.DATA_BYTES:
-        raise Invalid("/data", "too_large", limits.DATA_BYTES, f"has {size} bytes of JSON, at most {limits.DATA_BYTES}")
+        detail = f"`data` has {size} bytes of JSON: it may have at most {limits.DATA_BYTES}"
+        raise Invalid("/data", "too_large", limits.DATA_BYTES, detail)
 
 
 def _too_deep(value: Any, levels: int) -> bool:

@@ -15,7 +15,7 @@ from clarion.contracts.times import rfc3339
 
 # A receipt's time is of its writer's clock. From one that is ahead by more, no order of events can be told.
 AHEAD_MOST: Final = timedelta(days=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Op(StrEnum):
@@ -99,9 +99,10 @@ def decode(value: bytes, now: datetime | None = None) -> Receipt:
     if not are_uuids(receipt.ids):
         raise Invalid("/ids", "invalid", None, "an id is not a UUID")
     if receipt.unfound is not None and (receipt.op is not Op.RETRACTED or len(receipt.ids) != 1):
-        raise Invalid("/unfound", "invalid", 1, "is of a retraction of one id")
-    if receipt.at < _EPOCH:
-        raise Invalid("/at", "out_of_range", rfc3339(_EPOCH), "is before 1970")
+        raise Invalid("/unfound", "invalid", 1, "`unfound` belongs to a receipt that retracts one id")
+    if receipt.at < _UNIX_EPOCH:
+        raise Invalid("/at", "out_of_range", rfc3339(_UNIX_EPOCH), "the time is before 1970")
     if now is not None and receipt.at > now + AHEAD_MOST:
-        raise Invalid("/at", "out_of_range", rfc3339(now + AHEAD_MOST), "is more than a day ahead of this clock")
+        latest = rfc3339(now + AHEAD_MOST)
+        raise Invalid("/at", "out_of_range", latest, "the time is more than a day ahead of this process's clock")
     return receipt

@@ -19,15 +19,17 @@ def check(content: Content, now: datetime) -> None:
     """Raise `Invalid` for times too far ahead, and for a notification that expires before it is delivered."""
     if content.expires_at is not None and content.expires_at - now > LASTING:
         days = limits.EXPIRES_AHEAD_DAYS
-        raise Invalid("/expires_at", "too_far", days, f"is at most {days} days ahead; without it nothing expires")
+        detail = f"`expires_at` may be at most {days} days ahead: leave it out, and the notification does not expire"
+        raise Invalid("/expires_at", "too_far", days, detail)
     if content.deliver_at is None:
         return
     if content.deliver_at - now > AHEAD:
         days = limits.DELIVER_AHEAD_DAYS
-        raise Invalid("/deliver_at", "too_far", days, f"is at most {days} days ahead")
+        raise Invalid("/deliver_at", "too_far", days, f"`deliver_at` may be at most {days} days ahead")
     if content.expires_at is not None and content.expires_at <= content.deliver_at:
         due = rfc3339(truncate(content.deliver_at))
-        raise Invalid("/expires_at", "before_delivery", due, "is not after deliver_at")
+        detail = "`expires_at` must be after `deliver_at`, or the notification expires before it is delivered"
+        raise Invalid("/expires_at", "before_delivery", due, detail)
 
 
 def due(content: Content, now: datetime) -> datetime | None:

@@ -125,14 +125,14 @@ def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
 def _of_command(error: Exception) -> Exception:
     """Return the error to raise for `error`, which a whole command has failed with."""
     if not isinstance(error, OperationFailure):
-        return Unacceptable(f"it cannot be sent: {error}"[:ERROR_CHARS])
+        return Unacceptable(f"the document cannot be sent: {error}"[:ERROR_CHARS])
     if passes(error):
-        return Unsure(f"{error.code}: {error}"[:ERROR_CHARS])
-    return Unacceptable(f"{error.code}: {error}"[:ERROR_CHARS]) if is_of_content(error) else error
+        return Unsure(f"MongoDB error {error.code}: {error}"[:ERROR_CHARS])
+    return Unacceptable(f"MongoDB error {error.code}: {error}"[:ERROR_CHARS]) if is_of_content(error) else error
 
 
 def _told(failed: Document) -> str:
-    return f"{failed['code']}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
+    return f"MongoDB error {failed['code']}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:

@@ -97,12 +97,12 @@ TRANSIENT: Final[tuple[type[Exception], ...]] = (
 
 # Words for a health report, by the first type that fits, so that an operator need not know pymongo's types.
 _WORDS: Final[tuple[tuple[type[PyMongoError], str], ...]] = (
-    (NotPrimaryError, "it has no primary just now"),
+    (NotPrimaryError, "the replica set has no primary at the moment"),
     (ServerSelectionTimeoutError, "no server can be reached, or none is primary"),
-    (WaitQueueTimeoutError, "all connections to it are in use"),
-    (NetworkTimeout, "no answer in time"),
-    (ConnectionFailure, "the connection was lost, or given up for want of an answer"),
-    (ExecutionTimeout, "no answer in time"),
+    (WaitQueueTimeoutError, "all connections to the server are in use"),
+    (NetworkTimeout, "the server did not answer in time"),
+    (ConnectionFailure, "the connection was lost, or was closed because no answer came"),
+    (ExecutionTimeout, "the server did not answer in time"),
 )
 
 
@@ -112,8 +112,8 @@ def in_words(error: PyMongoError) -> str:
         if isinstance(error, kind):
             return words
     if isinstance(error, OperationFailure):
-        return f"it refuses to answer, code {error.code}"
-    return "it cannot be asked"
+        return f"the server refused to answer, with the error code {error.code}"
+    return "the server could not be asked; the log has the cause"
 
 
 def passes(error: OperationFailure) -> bool:
@@ -138,7 +138,7 @@ def asked(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]
             return await call(*args, **kwargs)
         except OperationFailure as error:
             if passes(error):
-                raise Unsure(f"{error.code}: {error}"[:ERROR_CHARS]) from error
+                raise Unsure(f"MongoDB error {error.code}: {error}"[:ERROR_CHARS]) from error
             raise
 
     return asking

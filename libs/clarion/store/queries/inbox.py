@@ -14,7 +14,7 @@ from typing import Final
 
 from pymongo import DESCENDING
 
-from clarion.contracts.api.inbox import Place
+from clarion.contracts.api.inbox import PageCursor
 from clarion.store.driver.database import Collection, Document
 from clarion.store.driver.failures import asked
 
@@ -28,7 +28,7 @@ _AT_ONCE: Final = 64  # documents that the driver holds at once, since a page ma
 class Kept:
     """An item of a page. `body` is the client's item as encoded JSON."""
 
-    place: Place
+    page_cursor: PageCursor
     body: bytes
     unread: bool
 
@@ -48,7 +48,7 @@ async def page(
     *,
     unread_only: bool,
     archived: bool,
-    after: Place | None,
+    after: PageCursor | None,
     limit: int,
     most_bytes: int,
     now: datetime,
@@ -72,13 +72,13 @@ async def page(
             if len(items) == limit or size >= most_bytes:
                 await found.close()
                 return Page(items, has_more=True)
-            place = Place(document["available_at"], document["_id"])
-            items.append(Kept(place, document["body"], bool(document["unread"])))
+            page_cursor = PageCursor(document["available_at"], document["_id"])
+            items.append(Kept(page_cursor, document["body"], bool(document["unread"])))
             size += len(document["body"])
     return Page(items, has_more=False)
 
 
-def _parts(query: Document, after: Place | None) -> list[Document]:
+def _parts(query: Document, after: PageCursor | None) -> list[Document]:
     """Return queries of ranges of the index, in order. For a single query with `$or` the server would sort them all."""
     if after is None:
         return [query]

@@ -64,13 +64,15 @@ def _delivered(at: datetime) -> tuple[Document, Any]:
     return {"state": State.PENDING}, {"$set": {"state": State.DELIVERED, "delivered_at": at}}
 
 
-def _mark(places: list[Document], change: Document, at: datetime, *leaving: str) -> tuple[Document, Any]:
-    """Return a condition and a change for what is in one of `places` and was not marked later.
+def _mark(conditions: list[Document], change: Document, at: datetime, *leaving: str) -> tuple[Document, Any]:
+    """Return a condition and a change for what is in one of `conditions` and was not marked later.
 
     The change leaves `at` in the `leaving` fields, and the first of them tells whether a later mark came before.
     """
     not_undone = {leaving[0]: {"$not": {"$gt": at + CLOCKS_APART}}}
-    return {"$or": places, **not_undone}, [{"$set": change | {name: {"$max": [f"${name}", at]} for name in leaving}}]
+    return {"$or": conditions, **not_undone}, [
+        {"$set": change | {name: {"$max": [f"${name}", at]} for name in leaving}}
+    ]
 
 
 def _read(at: datetime) -> tuple[Document, Any]:

@@ -100,7 +100,7 @@ async def test_a_user_disconnected_everywhere_needs_a_new_token(
         await asyncio.gather(frame(here, "batch"), frame(there, "batch"))
         await here.send(json.dumps({"op": "read", "ids": [id_]}))
         await asyncio.gather(frame(here, "sync"), frame(there, "sync"))
-        leases = await mailboxes.read_all(mailboxes.collection(stored))
+        leases = await mailboxes.find_all(mailboxes.collection(stored))
         owned = {number for number, lease in leases.items() if lease.owner}
         async with deliveries_from_now_on(live) as consumer:
             answer = await disconnect(one, user, mint(live, sub="ops", scope=OPERATE))

@@ -71,8 +71,8 @@ async def test_after_an_overrun_the_store_is_read_then_it_is_live(
         await emit([document("ann", 102, lane=lane)])
         assert await received(ann, 1) == ["102"]
         said = own.log.read_text()
-    assert "mailbox position was outside retention" in said
-    assert "lease lost" not in said
+    assert "the position in the mailbox is not retained any more" in said
+    assert "the lease of the mailbox is lost" not in said
     await connection.client.drop_database(connection.name)
     database.close(connection)
 

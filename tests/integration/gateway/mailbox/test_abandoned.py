@@ -71,7 +71,7 @@ async def test_a_lease_not_renewed_is_cleared_and_its_owner_is_told(
             with pytest.raises(LeaseLost):
                 await asyncio.wait_for(paused.read(consumer), 10)
     assert await mailboxes.renew(leases, dead) is None
-    after = await mailboxes.read_all(leases)
+    after = await mailboxes.find_all(leases)
     assert [(lease.owner, lease.epoch) for lease in after.values()] == [("owner of 0", 1), ("", 2), ("owner of 2", 1)]
 
 
@@ -107,7 +107,7 @@ async def test_one_gateway_alone_clears_an_abandoned_mailbox(
     dead = await leased(own, 0, "ann")
     both = [AbandonedMailboxes(Lease(n, f"g{n}", 1, 0), 3, own, producer, Names(settings.prefix)) for n in (1, 2)]
     await asyncio.gather(*(each.clear(dead) for each in both))
-    (after,) = (await mailboxes.read_all(mailboxes.collection(own))).values()
+    (after,) = (await mailboxes.find_all(mailboxes.collection(own))).values()
     assert (after.owner, after.epoch) == ("", 2)
 
 
@@ -154,7 +154,7 @@ async def test_a_dead_gateways_sessions_go_and_its_mailbox_is_free(
                 return await online(own, "ann", "bob", "cy") == {"ann": {(await living.figures())["mailbox"]}}
 
             async def one_has_an_owner() -> bool:
-                found = (await mailboxes.read_all(mailboxes.collection(own))).values()
+                found = (await mailboxes.find_all(mailboxes.collection(own))).values()
                 return sorted((lease.epoch, bool(lease.owner)) for lease in found) == [
                     (1, True),
                     (2, False),

@@ -58,7 +58,7 @@ async def test_who_was_overtaken_before_its_first_client_finds_out(settings: Set
     mine = await mailboxes.create(leases, 0, "me")
     assert mine is not None
     await lease.confirm(leases, mine, taken_at=0)
-    seen = (await mailboxes.read_all(leases))[0]
+    seen = (await mailboxes.find_all(leases))[0]
     assert await mailboxes.take(leases, seen, "another") is not None
     with pytest.raises(LeaseLost):
         await lease.confirm(leases, mine, taken_at=0)

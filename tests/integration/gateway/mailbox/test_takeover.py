@@ -19,6 +19,7 @@ from clarion.store import mailboxes
 from clarion.store.driver import database
 from clarion.store.mailboxes import TAKE_AFTER_S
 from deploy.local.stack import Stack
+from services.gateway.client.connection import MAILBOX_LOST, STOPPING
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
@@ -108,17 +109,17 @@ async def test_losing_a_mailbox_sends_all_away_and_loses_nothing(
             # its lease is as good as gone; nobody else has it yet
             await tell("cut off", "bob")
             await bob.heard("cut off")
-            assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {1}
+            assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {1}
             heir, another = await asyncio.gather(*coming)
-            assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {2}
+            assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {2}
             # found by the fence: MongoDB, which would tell as well, cannot be asked
             await asyncio.wait_for(bob.ended, 20)
-            assert (bob.bye, bob.code) == ("mailbox moved", 1012)
+            assert (bob.bye, bob.code) == (MAILBOX_LOST, 1012)
             await tell("in between", "ann", "bob")
             assert not ann.code
             sleeper.process.send_signal(signal.SIGCONT)
             await asyncio.wait_for(ann.ended, 20)
-            assert (ann.bye, ann.code) == ("mailbox moved", 1012)
+            assert (ann.bye, ann.code) == (MAILBOX_LOST, 1012)
         assert "was fenced by" in cut_off.log.read_text()
         async with listening(heir, "ann") as ann, listening(another, "bob") as bob:
             await asyncio.gather(ann.heard("in between"), bob.heard("in between"))
@@ -128,7 +129,7 @@ async def test_losing_a_mailbox_sends_all_away_and_loses_nothing(
             heir.process.terminate()
             another.process.terminate()
             await asyncio.gather(ann.ended, bob.ended)
-            assert (ann.bye, bob.bye) == ("restart", "restart")
+            assert (ann.bye, bob.bye) == (STOPPING, STOPPING)
         way.is_cut = False  # both wait for a mailbox, and take what the heirs give back
 
         async def serve_again() -> bool:
@@ -139,7 +140,7 @@ async def test_losing_a_mailbox_sends_all_away_and_loses_nothing(
             await tell("again", "ann", "bob")
             await asyncio.gather(ann.heard("again"), bob.heard("again"))
             await _overlook_nothing(sleeper, cut_off)
-        assert {lease.epoch for lease in (await mailboxes.read_all(leases)).values()} == {3}
+        assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {3}
     await connection.client.drop_database(connection.name)
     database.close(connection)
 

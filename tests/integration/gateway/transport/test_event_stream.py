@@ -251,7 +251,7 @@ async def test_limits_and_drains_treat_streams_and_sockets_alike(settings: Setti
             return not own.process.is_running()
 
         await until(is_gone, within_s=10)
-        assert "not done on the way out" not in own.log.read_text()
+        assert "a step of the shutdown failed" not in own.log.read_text()
 
 
 async def test_nothing_may_follow_a_stream_on_its_socket(live: Settings, token: str) -> None:

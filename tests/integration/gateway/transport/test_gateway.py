@@ -20,6 +20,7 @@ from clarion.settings import Settings
 from clarion.store import mailboxes, notifications, sessions
 from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
+from services.gateway.client.connection import MAILBOX_LOST
 from tests import gateways
 from tests.conftest import until
 from tests.gateways import RESUME, close_code, frame, greeted
@@ -251,9 +252,9 @@ async def test_a_lost_lease_sends_all_away_and_another_is_taken(
         await greeted(socket)
         session = await sessions.collection(stored).find_one({"user": user})
         assert session is not None
-        before = (await mailboxes.read_all(held))[session["mailbox"]]
+        before = (await mailboxes.find_all(held))[session["mailbox"]]
         assert await mailboxes.take(held, before, "usurper")
-        assert (await frame(socket, "bye"))["reason"] == "mailbox moved"
+        assert (await frame(socket, "bye"))["reason"] == MAILBOX_LOST
         assert await close_code(socket) == 1012
 
     async def serves_another() -> bool:

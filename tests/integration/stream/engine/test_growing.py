@@ -126,10 +126,13 @@ async def test_new_partitions_are_read_after_what_was_there_before(
         await until(is_told, within_s=10)
         figures = await figures_of(at_admin.admin_port)
         assert figures[f'clarion_partitions_waiting{{topic="notifications.{LANE}"}}'] == AFTER - BEFORE
-        assert log.read_text().count('"topic has grown"') == 1
+        assert log.read_text().count("a topic has grown") == 1
         assert await placed_by(own, topic) == (0, BEFORE)
         code, said = await command(at_admin, "check")
-        assert (code, f"{topic} has {AFTER} partitions, and its recipients are placed by {BEFORE}" in said) == (1, True)
+        assert (code, f"{topic} has {AFTER} partitions, but its recipients are still placed by {BEFORE}" in said) == (
+            1,
+            True,
+        )
         await all_stored(own, list(after.values()))
         assert time.monotonic() - grown_at < READ_WITHIN_S
         assert await placed_by(own, topic) == (1, AFTER)
@@ -200,12 +203,12 @@ async def test_what_is_scheduled_is_released_from_new_partitions_too(
 @pytest.mark.slow
 async def test_the_command_takes_a_multiple_only_and_nothing_away(settings: Settings) -> None:
     topic = f"notifications.{LANE}"
-    for partitions, says in ((6, "a multiple of that, as 8"), (2, "takes none away")):
+    for partitions, says in ((6, "a multiple of that, such as 8"), (2, "Kafka cannot take any away")):
         code, said = await command(settings, "grow", topic, str(partitions))
         assert (code, says in said) == (1, True), said
     code, said = await command(settings, "grow", "nothing", "8")
-    assert (code, "is none of" in said) == (2, True), said
+    assert (code, "is not one of Clarion's topics" in said) == (2, True), said
     code, said = await command(settings, "grow", topic, str(AFTER))
-    assert (code, "it had 4" in said) == (0, True), "nobody has read it yet: there is nothing to wait for"
+    assert (code, "and had 4" in said) == (0, True), "nobody has read it yet: there is nothing to wait for"
     code, said = await command(settings, "check")
     assert (code, f"was grown to {AFTER} partitions" in said) == (0, True), said

@@ -170,7 +170,7 @@ async def test_growing_under_load_loses_repeats_and_disorders_nothing(
                 stderr=asyncio.subprocess.STDOUT,
             )
             assert growing.stdout is not None
-            assert b"it had 4" in await growing.stdout.readline()
+            assert b"and had 4" in await growing.stdout.readline()
             if disturbance == "one stops":
                 await asyncio.sleep(6)
                 workers[0].signal(signal.SIGTERM)

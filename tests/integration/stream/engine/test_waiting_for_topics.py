@@ -36,7 +36,7 @@ async def test_sigterm_while_it_waits_is_a_clean_end(role: str, live: Settings, 
 
         await until(is_gone, within_s=15)
     assert time.monotonic() - began < 12
-    assert '"stopped"' in log.read_text()
+    assert "the process has stopped" in log.read_text()
     assert "process failed" not in log.read_text()
 
 
@@ -53,7 +53,7 @@ async def test_a_lane_leaves_no_temporary_folders(settings: Settings, tmp_path: 
         async def consumes() -> bool:
             await asyncio.sleep(0.2)
             assert process.is_running(), log.read_text()
-            return "consuming" in log.read_text()
+            return "the role consumes its topic" in log.read_text()
 
         await until(consumes, within_s=60)
         assert set(temporary.iterdir()) == before

@@ -88,7 +88,7 @@ async def test_while_the_store_is_away_it_retries_until_its_deadline() -> None:
     assert len(gateway.requests) == 3
     away = Gateway(problem(503))
     async with away.inbox(deadline_s=0.2) as inbox:
-        with pytest.raises(Unavailable, match="503 no"):
+        with pytest.raises(Unavailable, match="HTTP 503: no"):
             await inbox.read(IDS[:1])
 
 

@@ -62,7 +62,7 @@ async def test_a_time_that_no_float_or_calendar_holds_is_a_refusal(name: str, nu
     good = {"sub": '"bob"', "iss": '"clarion"', "aud": '"clarion"', "exp": str(int(time.time()) + 60)}
     text = ",".join(f'"{key}":{value}' for key, value in (good | {name: number}).items())
     said = await refusal(signed(f"{{{text}}}"))
-    assert said.startswith("token refused")
+    assert said.startswith("the token was refused")
     assert said.isascii()
 
 
@@ -80,7 +80,7 @@ async def test_odd_values_of_claims_are_refused_or_grant_nothing(name: str, valu
 
 @pytest.mark.parametrize("text", ["[]", "1", "", "null", "[" * 3_000, '{"sub":"bob"}', '{"a":' * 1_000])
 async def test_claims_that_are_none_are_refused(text: str) -> None:
-    assert (await refusal(signed(text))).startswith("token refused")
+    assert (await refusal(signed(text))).startswith("the token was refused")
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ async def test_clocks_may_differ_by_the_leeway_and_refusals_say_so() -> None:
 @pytest.mark.parametrize("header", ["bearer", "Bearer", "BEARER"])
 async def test_what_is_no_ascii_is_no_token(header: str) -> None:
     token = presented(f"{header} {signed()}\ud800", (), "")
-    assert "no JWT" in await refusal(token)
-    assert "no JWT" in await refusal("é" * 10)
+    assert "not a JWT" in await refusal(token)
+    assert "not a JWT" in await refusal("é" * 10)

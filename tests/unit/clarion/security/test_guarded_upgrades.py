@@ -28,7 +28,7 @@ async def test_no_upgrade_while_an_answer_is_not_read() -> None:
         writer.write(sockets.request())
         received = await reader.read()
         assert len(received) > LARGE // 8
-        assert b'"detail":"upgrade when the last answer is read"' in received[-200:]
+        assert b'"detail":"read the answer to the last request before you ask for an upgrade"' in received[-200:]
 
 
 class Broken(sockets.Gateway):

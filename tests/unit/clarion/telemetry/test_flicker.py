@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from clarion.telemetry.flicker import STEADY_S
 from clarion.telemetry.health import Dependency, Health, watch
 
-FROZEN = "no answer within 2 s"
+FROZEN = "the server did not answer within 2 s"
 
 
 def flicker(dependency: Dependency, seconds: int, began: int = 0) -> list[tuple[bool | None, str]]:
@@ -26,7 +26,7 @@ def test_ten_minutes_of_flicker_are_told_a_few_times() -> None:
     with capture_logs() as said:
         seen = flicker(dependency, 600)
     assert len(said) <= 5
-    assert said[-1]["event"] == "dependency answers irregularly"
+    assert said[-1]["event"] == "a dependency answers irregularly"
     troubles = [trouble for _, trouble in seen]
     assert sum(one != other for one, other in pairwise(troubles)) <= 3
     assert troubles[-1] == f"mongodb answers irregularly: {FROZEN}"
@@ -45,7 +45,7 @@ def test_it_is_up_or_down_once_it_was_for_a_while() -> None:
             for now in range(60, 60 + int(STEADY_S) + 5):
                 dependency.seen(error, now)
         assert dependency.state(60 + STEADY_S + 5) == state
-        assert [line["event"] for line in said] == [f"dependency {state}"]
+        assert [line["event"] for line in said] == [f"a dependency {state}"]
 
 
 def test_one_outage_is_told_as_before() -> None:
@@ -53,7 +53,7 @@ def test_one_outage_is_told_as_before() -> None:
     with capture_logs() as said:
         for now in range(100):
             dependency.seen("no broker answers" if 40 <= now < 60 else "", now)
-    assert [line["event"] for line in said] == ["dependency is up", "dependency is down", "dependency is up"]
+    assert [line["event"] for line in said] == ["a dependency is up", "a dependency is down", "a dependency is up"]
     assert said[1]["error"] == "no broker answers"
 
 
@@ -64,8 +64,11 @@ class _OperationCancelled(Exception):
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        (_OperationCancelled("operation cancelled"), "mongodb is down: it cannot be asked"),
-        (TimeoutError(), "mongodb is down: no answer within 2 s"),
+        (
+            _OperationCancelled("operation cancelled"),
+            "mongodb is down: the server could not be asked; the log has the cause",
+        ),
+        (TimeoutError(), "mongodb is down: the server did not answer within 2 s"),
     ],
 )
 async def test_whatever_a_driver_raises_the_reason_is_in_words(failure: Exception, reason: str) -> None:

@@ -40,7 +40,7 @@ def test_a_flood_of_dead_letters_is_a_few_lines_and_a_number(monkeypatch: pytest
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == FEW + 3
     (summary,) = [line for line in lines if "more" in line]
-    assert (summary["what"], summary["more"]) == ("dead letter", FLOOD - FEW)
+    assert (summary["what"], summary["more"]) == ("a record became a dead letter", FLOOD - FEW)
     assert (summary["reason"], summary["topic"], summary["offset"]) == ("invalid", "notifications.low", FLOOD - 1)
     assert counted() == before + FLOOD + 1
 

@@ -51,7 +51,7 @@ class Clock:
         end = self.now + seconds
         while self.now < end:
             self.now += 1
-            self.beats.turn(self.now)
+            self.beats.run_due(self.now)
 
     def connect(self, *, token_s: float = 3_600) -> tuple[Connection, Wire]:
         transport = Wire()

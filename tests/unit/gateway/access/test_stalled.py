@@ -80,7 +80,7 @@ class Day:
             list(self.rooms.push([("ann", item) for item in items], None))
             self.rooms.push_early([("ann", OutgoingItem("early", Lane.URGENT, START, b"1" * 500, False))], None)
             self.rooms.sync("ann", frames.ServerSync(Op.DELIVERED, [], 100))
-            self.beats.turn(self.now)
+            self.beats.run_due(self.now)
             yield
 
     def _store(self, lane: Lane) -> OutgoingItem:

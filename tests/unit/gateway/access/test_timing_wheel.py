@@ -24,9 +24,9 @@ class Turns(RuleBasedStateMachine):
         self.due.pop(item, None)
 
     @rule(pause_s=st.sampled_from([0.0, 0.3, 1.0, 1.7, 60.0, 86_400.0]))
-    def turn(self, pause_s: float) -> None:
+    def take_due(self, pause_s: float) -> None:
         self.now += pause_s
-        found = self.wheel.turn(self.now)
+        found = self.wheel.take_due(self.now)
         assert len(found) == len(set(found))
         for item in found:
             assert self.due.pop(item) <= self.now, "never before its time"
@@ -45,6 +45,6 @@ def test_putting_again_moves() -> None:
     wheel: TimingWheel[str] = TimingWheel()
     wheel.put("ping", 5)
     wheel.put("ping", 9)
-    assert wheel.turn(7) == []
-    assert wheel.turn(10) == ["ping"]
-    assert wheel.turn(11) == []
+    assert wheel.take_due(7) == []
+    assert wheel.take_due(10) == ["ping"]
+    assert wheel.take_due(11) == []

@@ -20,5 +20,5 @@ def test_states_come_one_after_the_other_and_each_may_end() -> None:
 def test_the_error_says_what_was_expected() -> None:
     with pytest.raises(UnexpectedState, match="expected VERIFIED or CLOSING or CLOSED"):
         advanced(ConnectionState.OPENED, ConnectionState.PRESENT)
-    with pytest.raises(UnexpectedState, match="expected nothing more"):
+    with pytest.raises(UnexpectedState, match="expected no other state"):
         advanced(ConnectionState.CLOSED, ConnectionState.CLOSING)

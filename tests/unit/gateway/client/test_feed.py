@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from clarion.contracts.lanes import LANES, Lane
-from services.gateway.client.feed import Feed, Read
+from services.gateway.client.feed import CatchUpRead, Feed
 from tests.unit.gateway.client.feeds import NOW, item, live_feed, push
 
 
@@ -25,7 +25,7 @@ def test_a_mark_after_a_read_keeps_the_lane_from_going_live() -> None:
     feed.read(issued, [])
     again = feed.next_read()
     assert again is not None
-    assert (again.lane, again.mark) == (issued.lane, 5)
+    assert (again.lane, again.high_water) == (issued.lane, 5)
     assert feed.read(again, [item(issued.lane, 5)]) == [item(issued.lane, 5)]
 
 
@@ -60,4 +60,4 @@ def test_a_read_from_before_a_miss_makes_no_lane_live() -> None:
     assert issued is not None
     feed.fall_behind()  # what the mailbox lost may have been stored after the read was answered
     feed.read(issued, [])
-    assert feed.next_read() == Read(issued.lane, issued.after, issued.mark, issued.limit, 1)
+    assert feed.next_read() == CatchUpRead(issued.lane, issued.after, issued.high_water, issued.limit, 1)

@@ -22,7 +22,9 @@ def test_what_was_found_beyond_credit_follows_once_it_returns() -> None:
     assert feed.more() == many[CREDIT_ITEMS:]
     again = feed.next_read()
     assert again is not None
-    assert (again.lane, again.after, again.mark) == (Lane.URGENT, 99, 100), "what came meanwhile is marked, and read"
+    assert (again.lane, again.after, again.high_water) == (Lane.URGENT, 99, 100), (
+        "what came meanwhile is marked, and read"
+    )
     assert feed.more() is None
 
 

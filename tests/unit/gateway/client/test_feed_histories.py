@@ -12,7 +12,7 @@ from clarion.contracts.limits import (
     EARLY_ITEMS,
 )
 from services.gateway.client.credit import OutgoingItem
-from services.gateway.client.feed import START, Feed, LookBack, Read
+from services.gateway.client.feed import START, CatchUpRead, Feed, LookBack
 from tests.unit.gateway.client.feeds import NOW, item
 
 
@@ -27,7 +27,7 @@ class Deliveries(RuleBasedStateMachine):
         self.sent: dict[Lane, list[int]] = {lane: [] for lane in LANES}
         self.retracted: set[str] = set()
         self.asked: tuple[LookBack, set[Lane], dict[Lane, int]] | None = None
-        self.issued: Read | None = None
+        self.issued: CatchUpRead | None = None
         self.counter = 0
         self.early = 0
 

@@ -139,5 +139,5 @@ async def test_what_cannot_be_published_says_when_to_come_back() -> None:
     sent.error = ConnectionRefusedError("ingest is down")
     async with client(sent=sent) as http:
         answer = await http.post("/dev/send", json={"recipient": "ada"})
-    assert (answer.status_code, answer.json()["detail"]) == (503, "not published: ingest is down")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "the notification was not published: ingest is down")
     assert "retry-after" in answer.headers

@@ -165,7 +165,7 @@ async def test_a_client_without_a_token_is_told_and_is_no_connection() -> None:
     _, transport = begun(gateway, authorization="", origin=sockets.ORIGIN)
     head, _, events = transport.said.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert events.startswith(b'data: {"op":"error","code":"token","detail":"token missing')
+    assert events.startswith(b'data: {"op":"error","code":"token","detail":"the token is missing')
     assert b'event: close\ndata: {"code":4401,' in events
     assert transport.is_half_closed
     assert (gateway.token, gateway.shown) == (None, [False])

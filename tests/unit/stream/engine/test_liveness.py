@@ -19,8 +19,8 @@ def test_a_loop_that_does_not_come_round_says_what_stands_still(monkeypatch: pyt
     monkeypatch.setattr(time, "monotonic", lambda: began + STUCK_S - 1)
     assert (releasing.stuck(), endings.stuck()) == ("", "")
     monkeypatch.setattr(time, "monotonic", lambda: began + STUCK_S + 2)
-    assert releasing.stuck() == "nothing was released for 122 s, and at least 3 are due"
-    assert endings.stuck() == "what expired was not told for 122 s"
+    assert releasing.stuck() == "no notification was released for 122 s, and at least 3 are due"
+    assert endings.stuck() == "expired notifications were not handled for 122 s"
     releasing.progress.made()
     endings.progress.made()
     assert (releasing.stuck(), endings.stuck()) == ("", "")

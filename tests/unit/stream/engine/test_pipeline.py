@@ -209,7 +209,7 @@ async def test_draining_finishes_what_is_begun_and_leaves_the_rest() -> None:
         go_on.set()
         await draining
         assert acked == [0]
-        await pipeline.hand(replace(batch([b"x"], 1), epoch=1), lambda: acked.append(1))  # read again
+        await pipeline.hand(replace(batch([b"x"], 1), ownership_epoch=1), lambda: acked.append(1))  # read again
         await pipeline.finished()
     assert acked == [0, 1]
 
@@ -220,10 +220,10 @@ async def test_what_follows_a_shelved_window_is_shelved_and_read_again() -> None
 
     async def work(window: Window, turn: Ticket) -> None:
         first = window.batches[0]
-        if first.epoch == 0 and first.last == 1:
+        if first.ownership_epoch == 0 and first.last == 1:
             raise WindowShelved
         async with turn.at(Stage.STORE):
-            if first.epoch == 0:
+            if first.ownership_epoch == 0:
                 assert first.last == 0
                 await let_go.wait()
         async with turn.at(Stage.EMIT):
@@ -244,7 +244,7 @@ async def test_what_follows_a_shelved_window_is_shelved_and_read_again() -> None
             await asyncio.sleep(0)
         assert (acked, rewound) == ([0], [0])
         for offset in range(1, 5):
-            again = replace(batch([b"x"], offset, 1), epoch=1)
+            again = replace(batch([b"x"], offset, 1), ownership_epoch=1)
             await pipeline.hand(again, lambda offset=offset: acked.append(offset))
         await pipeline.finished()
     assert (acked, rewound) == ([0, 1, 2, 3, 4], [0])

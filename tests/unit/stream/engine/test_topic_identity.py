@@ -2,7 +2,7 @@
 
 import pytest
 
-from clarion.broker.group_offsets import Commit, commit, marked
+from clarion.broker.group_offsets import Commit, commit, commit_metadata
 from clarion.broker.topic_ids import TopicState
 from clarion.settings import SettingsError
 from clarion.store.topics import PAST_IDS, Known
@@ -58,7 +58,7 @@ def test_generations_that_are_used_up_say_what_to_set() -> None:
 
 
 def test_commits_tell_the_generation_they_were_made_with() -> None:
-    assert commit(7, marked(12)) == Commit(7, 12)
+    assert commit(7, commit_metadata(12)) == Commit(7, 12)
     for metadata in ("", "g", "12", "g-1", "g1x", "another tool's"):
         assert commit(7, metadata) == Commit(7), metadata
 

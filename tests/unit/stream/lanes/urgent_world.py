@@ -109,7 +109,7 @@ class World:
     async def read(self, pipeline: Pipeline) -> None:
         positions = [0] * PARTITIONS
         while True:
-            if self.disowned == self.tracker.epoch:
+            if self.disowned == self.tracker.ownership_epoch:
                 for partition, offset in self.commit().items():
                     positions[partition.number] = offset
                 self.tracker.forget()
@@ -119,7 +119,7 @@ class World:
                     taken = self._batch(number, positions[number], count)
                     positions[number] += count
                     self.tracker.take(taken.partition, taken.records[0].offset, taken.last, taken.size)
-                    await pipeline.hand(taken, lambda b=taken: self.tracker.ack(b.partition, b.last, b.epoch))
+                    await pipeline.hand(taken, lambda b=taken: self.tracker.ack(b.partition, b.last, b.ownership_epoch))
             await asyncio.sleep(0.001)
 
     def _batch(self, number: int, first: int, count: int) -> RecordBatch:
@@ -129,10 +129,10 @@ class World:
             )
             for n in range(first, first + count)
         ]
-        return replace(batch(list(values), first, number), epoch=self.tracker.epoch)
+        return replace(batch(list(values), first, number), ownership_epoch=self.tracker.ownership_epoch)
 
     def rewind(self, epoch: int) -> None:
-        if epoch == self.tracker.epoch:
+        if epoch == self.tracker.ownership_epoch:
             self.disowned = epoch
 
     def commit(self) -> dict[Partition, int]:
@@ -144,9 +144,9 @@ def make(world: World) -> tuple[Pipeline, UrgentWork]:
     work = UrgentWork(cast("LaneWork", world), PLACES, lambda: [0])
 
     source = FakeSource(
-        owns=lambda epoch: epoch == world.tracker.epoch and epoch != world.disowned,
+        owns=lambda epoch: epoch == world.tracker.ownership_epoch and epoch != world.disowned,
         rewind=world.rewind,
-        shelve=lambda b: world.tracker.shelve(b.partition, b.last, b.epoch),
+        shelve=lambda b: world.tracker.shelve(b.partition, b.last, b.ownership_epoch),
     )
     return Pipeline("urgent", POLICY, work, source, windows_in_flight=2 * PLACES), work
 

@@ -28,7 +28,7 @@ class Histories(RuleBasedStateMachine):
         last = first + length - 1
         self.tracker.take(partition, first, last, length)
         self.position[partition] = last + 1
-        self.in_hand.append((partition, first, last, self.tracker.epoch))
+        self.in_hand.append((partition, first, last, self.tracker.ownership_epoch))
 
     @rule(partition=st.sampled_from([A, B]), length=st.integers(0, 3))
     def pass_over(self, partition: Partition, length: int) -> None:
@@ -45,7 +45,7 @@ class Histories(RuleBasedStateMachine):
         self.in_hand.remove(batch)
         partition, first, last, epoch = batch
         counted = self.tracker.ack(partition, last, epoch)
-        assert counted == (epoch == self.tracker.epoch)
+        assert counted == (epoch == self.tracker.ownership_epoch)
         self.done[partition].update(range(first, last + 1))
         assert not self.tracker.ack(partition, last, epoch), "a second acknowledgement counts for nothing"
 
@@ -81,7 +81,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def only_what_is_in_hand_is_held(self) -> None:
-        now = self.tracker.epoch
+        now = self.tracker.ownership_epoch
         assert self.tracker.held_bytes == sum(
             last - first + 1 for _, first, last, epoch in self.in_hand if epoch == now
         )
@@ -115,7 +115,7 @@ def test_any_order_of_acknowledgements_commits_all_in_the_end(acks: list[int]) -
     for i in range(6):
         tracker.take(A, i * 10, i * 10 + 9)
     for n, i in enumerate(acks):
-        tracker.ack(A, i * 10 + 9, tracker.epoch)
+        tracker.ack(A, i * 10 + 9, tracker.ownership_epoch)
         prefix = next((k for k in range(6) if k not in acks[: n + 1]), 6)
         assert tracker.committable().get(A) == (prefix * 10 or None)
 
@@ -123,7 +123,7 @@ def test_any_order_of_acknowledgements_commits_all_in_the_end(acks: list[int]) -
 def test_an_ack_of_an_earlier_epoch_covers_no_later_batch() -> None:
     tracker = CommitTracker()
     tracker.take(A, 10, 19)
-    stale = tracker.epoch
+    stale = tracker.ownership_epoch
     tracker.forget()
     tracker.take(A, 10, 25)  # refetched from 10, now in one batch with what came later
     assert not tracker.ack(A, 19, stale)
@@ -133,7 +133,7 @@ def test_an_ack_of_an_earlier_epoch_covers_no_later_batch() -> None:
 def test_a_failed_commit_is_offered_again() -> None:
     tracker = CommitTracker()
     tracker.take(A, 0, 9)
-    tracker.ack(A, 9, tracker.epoch)
+    tracker.ack(A, 9, tracker.ownership_epoch)
     assert tracker.committable() == {A: 10}
     assert tracker.committable() == {A: 10}
     tracker.committed(A, 10)
@@ -144,11 +144,11 @@ def test_a_long_outage_keeps_offsets_and_no_payloads() -> None:
     tracker = CommitTracker()
     for n in range(2_000):
         tracker.take(A, n * 10, n * 10 + 9, size=1_000)
-    tracker.ack(A, 9, tracker.epoch)
+    tracker.ack(A, 9, tracker.ownership_epoch)
     for n in reversed(range(2, 2_000)):  # in whatever order they are put off
-        tracker.shelve(A, n * 10 + 9, tracker.epoch)
+        tracker.shelve(A, n * 10 + 9, tracker.ownership_epoch)
     assert (tracker.in_flight(), tracker.held_bytes) == (2, 1_000)
-    tracker.ack(A, 19, tracker.epoch)
+    tracker.ack(A, 19, tracker.ownership_epoch)
     assert (tracker.in_flight(), tracker.held_bytes) == (1, 0)
     assert tracker.resume_points() == {A: 20}
     assert tracker.committable() == {A: 20}
@@ -161,7 +161,7 @@ def test_a_partition_ending_without_records_is_committed_whole() -> None:
     tracker.take(A, 0, 4)
     tracker.pass_over(A, 7, None)
     assert not tracker.committable()
-    tracker.ack(A, 4, tracker.epoch)
+    tracker.ack(A, 4, tracker.ownership_epoch)
     assert tracker.committable() == {A: 7}
     tracker.committed(A, 7)
     tracker.pass_over(A, 9, None)

@@ -89,7 +89,7 @@ async def test_two_notifications_have_two_keys() -> None:
 
 async def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     ingest = Ingest(problem(503, **{"Retry-After": "60"}))
-    with pytest.raises(Unavailable, match="503 no"):
+    with pytest.raises(Unavailable, match="HTTP 503: no"):
         await publish(ingest)
     assert len(ingest.requests) == 1
 

@@ -37,7 +37,7 @@ def judged(ended: Ended, *, again: bool = False) -> type[SubscribeError] | None:
     return None
 
 
-@pytest.mark.parametrize(("code", "cure"), [(4401, "issuer"), (4403, "the scope subscribe"), (4400, "is the url")])
+@pytest.mark.parametrize(("code", "cure"), [(4401, "issuer"), (4403, "the scope subscribe"), (4400, "the url is")])
 def test_what_is_final_says_what_to_do(code: int, cure: str) -> None:
     reconnect = Reconnect(Endpoints(["ws://one"]), Backoff(0.0, 0.0))
     ended = Ended(code, "no")

@@ -45,4 +45,4 @@ async def test_a_storage_of_the_applications_own_is_checked_as_well(caplog: pyte
     async with Subscriber("http://127.0.0.1:1", token="t", storage=storage) as s:
         assert s._progress.position == Position({Lane.HIGH: (0, 3)}, None)
     assert await storage.load() == Position({Lane.HIGH: (0, 3)}, None)
-    assert "without the cursor of low, since" in caplog.text
+    assert "left out: the cursor of low, since" in caplog.text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.contracts import times
-from clarion.contracts.api.inbox import InboxItem, Place, decode_cursor, encode_cursor, encoded_item
+from clarion.contracts.api.inbox import InboxItem, PageCursor, decode_cursor, encode_cursor, encoded_item
 from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 
@@ -19,14 +19,14 @@ moments = st.datetimes(FIRST, timezones=st.just(UTC)).map(times.truncate)
 
 @given(moments)
 def test_a_cursor_is_read_as_it_was_written(moment: datetime) -> None:
-    place = Place(moment, new_id())
-    text = encode_cursor(place)
-    assert decode_cursor(text) == place
+    cursor = PageCursor(moment, new_id())
+    text = encode_cursor(cursor)
+    assert decode_cursor(text) == cursor
     assert text.isascii()
     assert not set(text) & set("+/=&? ")
 
 
-GOOD = encode_cursor(Place(datetime(2026, 1, 1, tzinfo=UTC), "019b7d3e-5c00-7abc-8def-0123456789ab"))
+GOOD = encode_cursor(PageCursor(datetime(2026, 1, 1, tzinfo=UTC), "019b7d3e-5c00-7abc-8def-0123456789ab"))
 
 
 @given(st.one_of(st.text(), st.text(alphabet="abcDEF019-_=", max_size=90)))

@@ -18,4 +18,4 @@ def test_whatever_a_frame_says_it_is_one_event(code: str, detail: str) -> None:
 
 def test_a_session_names_its_place() -> None:
     session = streams.new_session(255, 12)
-    assert streams.place_of(session) == (255, 12)
+    assert streams.mailbox_and_epoch_of(session) == (255, 12)

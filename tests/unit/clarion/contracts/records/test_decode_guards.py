@@ -166,7 +166,7 @@ def test_every_delivery_is_taken_or_refused_as_invalid(value: bytes | None) -> N
         case Control() | Fence():
             pass
     for lane in connection.feed._lanes.values():
-        assert max(lane.cursor, lane.mark) <= order.MAX_ORD
+        assert max(lane.cursor, lane.high_water) <= order.MAX_ORD
     for frame in written:
         assert isinstance(frame, frames.Batch | frames.ServerSync)
 

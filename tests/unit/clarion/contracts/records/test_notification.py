@@ -12,6 +12,6 @@ from services.stream.steps import fast_decode
 def test_an_id_or_a_type_with_a_line_break_is_refused(name: str) -> None:
     item = {"type": "a", "message": "m", "recipient": "r", "sender": "s", "id": new_id()}
     assert notification.decode(msgspec.json.encode(item)).id == item["id"]
-    for read in (notification.decode, fast_decode.read):
+    for read in (notification.decode, fast_decode.decode):
         with pytest.raises(notification.Invalid):
             read(msgspec.json.encode(item | {name: item[name] + "\n"}))

@@ -51,7 +51,7 @@ async def test_what_passes_is_tried_again(failures: list[object], concerns: list
 
 async def test_what_is_refused_is_no_matter_of_time() -> None:
     (refused,) = await write([REFUSED])
-    assert (refused.index, refused.error) == (0, "121: Document failed validation")
+    assert (refused.index, refused.error) == (0, "MongoDB error 121: Document failed validation")
 
 
 class Replying:

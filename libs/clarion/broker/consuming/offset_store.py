@@ -8,7 +8,7 @@ from clarion.broker.consuming.commit_tracker import Partition
 Offsets = Mapping[Partition, int]
 
 
-class Positions(Protocol):
+class OffsetStore(Protocol):
     """Keeps a group's commits together with what the store has."""
 
     async def resume(self, committed: Offsets) -> Offsets:
@@ -19,7 +19,7 @@ class Positions(Protocol):
         """Note what is about to be committed; return False to refuse the commit."""
         ...
 
-    def mark(self) -> str:
+    def commit_metadata(self) -> str:
         """Return the metadata for commits, which Kafka keeps with them."""
         ...
 
