@@ -1,7 +1,8 @@
 import { EventParser } from "./event_parser.js";
 import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_TOKEN, CLOSE_TRY_AGAIN } from "./reconnect.js";
-import { beside, ledAway, retryAfterMs } from "./request.js";
+import { ledAway, retryAfterMs } from "./request.js";
 import { SseUplink } from "./sse_uplink.js";
+import { beside } from "./urls.js";
 
 const MEDIA_TYPE = "text/event-stream";
 

@@ -1,7 +1,8 @@
 import { backoff } from "./backoff.js";
 import { ClarionError } from "./errors.js";
 import { IDS_PER_FRAME, REQUEST_DEADLINE_MS } from "./limits.js";
-import { beside, NO_ANSWER, request, RETRIED } from "./request.js";
+import { NO_ANSWER, request, RETRIED } from "./request.js";
+import { beside } from "./urls.js";
 
 /** The inbox over HTTP. What it rejects with is a ClarionError of code `http`: `status`, and `errors` that name fields. */
 export class Inbox {

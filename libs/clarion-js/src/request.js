@@ -4,13 +4,6 @@ import { REQUEST_TIMEOUT_MS, RETRY_HINT_MAX_MS } from "./limits.js";
 export const NO_ANSWER = 0;
 export const RETRIED = new Set([NO_ANSWER, 408, 429, 500, 502, 503, 504]);
 
-/** The HTTP address beside a socket's. */
-export function beside(socketUrl, path) {
-  const url = new URL(path, socketUrl);
-  url.protocol = { "ws:": "http:", "wss:": "https:" }[url.protocol] ?? url.protocol;
-  return url.href;
-}
-
 /**
  * One try, 10 s at most; `controller` ends it sooner. `{content}`, or `{status, retryMs, text}`, or without any answer
  * `{status: 0, retryMs, cause}`. Never rejects.

@@ -2,7 +2,8 @@ import { failure } from "./inbox.js";
 import { WAITING_MARKS } from "./limits.js";
 import { PostQueue } from "./post_queue.js";
 import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
-import { beside, request } from "./request.js";
+import { request } from "./request.js";
+import { beside } from "./urls.js";
 
 /**
  * What the client of an event stream has to say. An acknowledgement stands for all before it, so one POST at a time is

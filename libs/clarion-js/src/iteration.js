@@ -1,0 +1,26 @@
+/** The notifications of a Clarion one by one. Each counts as handled when the loop asks for the next one. */
+export async function* iterate(clarion) {
+  let offered = null;
+  let wake = () => {};
+  const offer = (item) =>
+    new Promise((handled, failed) => {
+      offered = { item, handled, failed };
+      wake();
+    });
+  const offs = [clarion.on("notification", offer), clarion.on("state", () => wake())];
+  try {
+    while (clarion.state.name !== "closed") {
+      if (offered === null) await new Promise((resolve) => (wake = resolve));
+      else {
+        const current = offered;
+        yield current.item;
+        current.handled();
+        // it is another one when this one took too long
+        if (offered === current) offered = null;
+      }
+    }
+  } finally {
+    offs.forEach((off) => off());
+    offered?.failed(new Error("the loop ended before it asked for the next notification"));
+  }
+}
