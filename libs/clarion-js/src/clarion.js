@@ -2,6 +2,7 @@ import { ConnectionLoop } from "./connection_loop.js";
 import { Credentials } from "./credentials.js";
 import { Delivery } from "./delivery.js";
 import { Emitter } from "./emitter.js";
+import { ClarionError } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import { iterate } from "./iteration.js";
 import { HANDLER_TIMEOUT_MS } from "./limits.js";
@@ -13,8 +14,14 @@ import { CLOSE_NETWORK } from "./reconnect.js";
 import { UnreadCount } from "./unread_count.js";
 import { socketUrl } from "./urls.js";
 
-export { ClarionError } from "./errors.js";
+export { ClarionError };
 
+/**
+ * @import { Events, InboxQuery, Notification, Options, State } from "./clarion.js"
+ * @import { Mark } from "./frames.js"
+ */
+
+/** @type {(keyof Events)[]} */
 const EVENTS = ["notification", "state", "unread", "sync", "resync", "error"];
 
 /**
@@ -29,11 +36,13 @@ export class Clarion {
   #delivery;
   #loop;
 
+  /** @param {Options} options */
   constructor(options) {
     const { url, storage, user, random, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
     if (storage && !user) throw new TypeError("storage needs user: progress is kept under a key of the user's own");
     const credentials = new Credentials(options);
     const shared = { url: socketUrl(url), fetch: options.fetch ?? globalThis.fetch?.bind(globalThis), random };
+    /** @param {ClarionError} error */
     const onError = (error) => this.#events.emit("error", error);
     this.#inbox = new Inbox({ ...shared, credentials });
     this.#unread = new UnreadCount({
@@ -51,8 +60,7 @@ export class Clarion {
       timeoutMs: handlerTimeoutMs,
       ackOnError,
       onHandled: (tag, handled) => this.#outbox.ack(tag, handled),
-      onFailed: (attempt) =>
-        this.#loop.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
+      onFailed: (attempt) => this.#loop.end({ code: CLOSE_NETWORK, reason: "a notification was not handled", attempt }),
       onError,
     });
     this.#loop = new ConnectionLoop({
@@ -71,6 +79,7 @@ export class Clarion {
     queueMicrotask(() => this.#loop.run());
   }
 
+  /** @returns {State} */
   get state() {
     return this.#loop.state;
   }
@@ -80,28 +89,39 @@ export class Clarion {
     return this.#unread.value;
   }
 
+  /**
+   * @template {keyof Events} E
+   * @param {E} event
+   * @param {Events[E]} listener
+   * @returns {() => void}
+   */
   on(event, listener) {
     const off = this.#events.on(event, listener);
     if (event === "notification") this.#delivery.run();
     return off;
   }
 
+  /** @param {string | Iterable<string>} ids */
   read(ids) {
     this.#mark("read", ids);
   }
 
+  /** @param {string | Iterable<string>} ids */
   unread(ids) {
     this.#mark("unread", ids);
   }
 
+  /** @param {string | Iterable<string>} ids */
   archive(ids) {
     this.#mark("archive", ids);
   }
 
-  inbox(asked) {
-    return this.#inbox.page(asked);
+  /** @param {InboxQuery} [query] */
+  inbox(query) {
+    return this.#inbox.page(query);
   }
 
+  /** @param {string | Iterable<string>} ids */
   async unarchive(ids) {
     return this.#inbox.mark("unarchive", idList(ids));
   }
@@ -118,6 +138,7 @@ export class Clarion {
     this.#loop.close();
   }
 
+  /** @returns {AsyncGenerator<Notification, void, void>} */
   [Symbol.asyncIterator]() {
     return iterate(this);
   }
@@ -126,6 +147,10 @@ export class Clarion {
     return this.state.name === "closed";
   }
 
+  /**
+   * @param {Mark["op"]} op
+   * @param {string | Iterable<string>} ids
+   */
   #mark(op, ids) {
     const list = idList(ids);
     if (this.#isClosed) throw new Error("this Clarion is closed");

@@ -4,6 +4,29 @@ import { ClarionError } from "./errors.js";
 import { CLOSE_FORBIDDEN, CLOSE_NETWORK, CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_TOKEN, Reconnect } from "./reconnect.js";
 import { TransportSelector } from "./transport_selector.js";
 
+/**
+ * @import { State } from "./clarion.js"
+ * @import { Credentials } from "./credentials.js"
+ * @import { Delivery } from "./delivery.js"
+ * @import { Emitter } from "./emitter.js"
+ * @import { Batch, Hello, ServerFrame } from "./frames.js"
+ * @import { Outbox } from "./outbox.js"
+ * @import { Progress } from "./progress.js"
+ * @import { ConnectionEnd } from "./reconnect.js"
+ * @import { SelectorOptions } from "./transport_selector.js"
+ * @import { UnreadCount } from "./unread_count.js"
+ *
+ * @typedef {object} LoopOptions
+ * @property {Credentials} credentials
+ * @property {Outbox} outbox takes what frames bring, as the three that follow
+ * @property {Progress} progress
+ * @property {Delivery} delivery
+ * @property {UnreadCount} unread
+ * @property {Emitter["emit"]} emit tells the application
+ * @property {() => void} onClosed comes once, before the state `closed` is told
+ */
+
+/** @type {Record<number, string>} */
 const REASONS = {
   [CLOSE_PROTOCOL]: "the server did not understand this client: is the url a gateway's, and the SDK no older than it?",
   [CLOSE_TOKEN]: "the token was refused, a fresh one as well: see its issuer, audience, key and clock",
@@ -24,18 +47,17 @@ export class ConnectionLoop {
   #unread;
   #emit;
   #onClosed;
+  /** @type {State} */
   #state = { name: "connecting" };
+  /** @type {Connection | null} */
   #connection = null;
+  /** @type {string | null} */
   #token = null; // of the latest connection
   #isClosed = false;
   #delay = new CancellableDelay();
   #onOnline = () => this.retryNow();
 
-  /**
-   * `outbox`, `progress`, `delivery` and `unread` take what frames bring; `emit(event, value)` tells it to the
-   * application. `onClosed()` comes once, before the state `closed` is told. `transport`: `{url, fetch, WebSocket,
-   * fallback, random}`, with the address of the socket.
-   */
+  /** @param {LoopOptions & Omit<SelectorOptions, "onError">} options */
   constructor({ credentials, outbox, progress, delivery, unread, emit, onClosed, ...transport }) {
     this.#credentials = credentials;
     this.#outbox = outbox;
@@ -79,7 +101,11 @@ export class ConnectionLoop {
     this.#delay.cancel();
   }
 
-  /** End the connection from this side, if there is one; another follows, as `Reconnect` says of such an end. */
+  /**
+   * End the connection from this side, if there is one; another follows, as `Reconnect` says of such an end.
+   *
+   * @param {ConnectionEnd} end
+   */
   end(end) {
     this.#connection?.end(end);
   }
@@ -90,7 +116,12 @@ export class ConnectionLoop {
     this.#finish({ code: CLOSE_NORMAL, reason: "closed by the application" });
   }
 
-  /** From the token to the end of the connection; resolves with how it ended. */
+  /**
+   * From the token to the end of the connection; resolves with how it ended.
+   *
+   * @param {boolean} refresh
+   * @returns {Promise<ConnectionEnd>}
+   */
   async #connect(refresh) {
     try {
       this.#token = await this.#credentials.ask({ refresh, refused: this.#token });
@@ -99,10 +130,11 @@ export class ConnectionLoop {
       return { code: CLOSE_NETWORK, reason: "no token", hadNoToken: true };
     }
     if (this.#isClosed) return { code: CLOSE_NORMAL };
-    if (this.#token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
+    const token = this.#token;
+    if (token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
     return new Promise((onEnd) => {
       this.#connection = new Connection({
-        open: this.#transports.next(this.#token),
+        open: this.#transports.next(token),
         resume: () => this.#progress.resume(),
         onFrame: (frame, size) => this.#onFrame(frame, size),
         onEnd: (how) => {
@@ -117,6 +149,10 @@ export class ConnectionLoop {
     });
   }
 
+  /**
+   * @param {ServerFrame | null} frame
+   * @param {number} [size]
+   */
   #onFrame(frame, size) {
     switch (frame?.op) {
       case "hello":
@@ -151,6 +187,7 @@ export class ConnectionLoop {
     }
   }
 
+  /** @param {Hello} frame */
   #onHello(frame) {
     this.#reconnect.opened(Date.now());
     this.#transports.greeted();
@@ -166,6 +203,10 @@ export class ConnectionLoop {
     this.#unread.told(frame.unread);
   }
 
+  /**
+   * @param {Batch} frame
+   * @param {number} [size]
+   */
   #onBatch({ tag, items, since }, size) {
     if (this.#delivery.batch({ tag, items, since, size })) return;
     const reason = "more came than may wait to be handled: starting again from what is handled";
@@ -180,11 +221,13 @@ export class ConnectionLoop {
     this.end({ code: CLOSE_NETWORK, reason });
   }
 
+  /** @param {State} state */
   #setState(state) {
     this.#state = Object.freeze(state);
     this.#emit("state", this.#state);
   }
 
+  /** @param {ConnectionEnd} end */
   #finish({ code, reason }) {
     this.#isClosed = true;
     globalThis.removeEventListener?.("online", this.#onOnline);

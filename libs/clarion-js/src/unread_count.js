@@ -3,10 +3,18 @@ export class UnreadCount {
   #ask;
   #onChange;
   #onError;
+  /** @type {number | null} */
   #value = null;
   #timesTold = 0;
 
-  /** `ask()` resolves with the count, over HTTP. `onChange(count)` comes when it is another; `onError`: it was not told. */
+  /**
+   * `ask()` resolves with the count, over HTTP. `onChange(count)` comes when it is another; `onError`: it was not told.
+   *
+   * @param {object} options
+   * @param {() => Promise<number>} options.ask
+   * @param {(count: number) => void} options.onChange
+   * @param {(error: any) => void} options.onError
+   */
   constructor({ ask, onChange, onError }) {
     this.#ask = ask;
     this.#onChange = onChange;
@@ -18,13 +26,19 @@ export class UnreadCount {
     return this.#value;
   }
 
-  /** Take the count of a frame. null, from a server whose store did not answer, leaves the value. */
+  /**
+   * Take the count of a frame. null, from a server whose store did not answer, leaves the value.
+   *
+   * @param {number | null} count
+   */
   told(count) {
     this.#timesTold++;
     this.#set(count);
   }
 
-  /** A count was not told. What is told while this one is asked for is at least as good: each change is told after it. */
+  /**
+   * A count was not told. What is told while this one is asked for is at least as good: each change is told after it.
+   */
   async askAnew() {
     const before = ++this.#timesTold;
     try {
@@ -35,6 +49,7 @@ export class UnreadCount {
     }
   }
 
+  /** @param {number | null} count */
   #set(count) {
     if (typeof count !== "number" || count === this.#value) return;
     this.#value = count;
