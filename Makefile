@@ -12,6 +12,7 @@ SITE_STAMP := $(SITE)/node_modules/.installed
 # the browser SDK and its tools
 JS       := libs/clarion-js
 JS_STAMP := $(JS)/node_modules/.installed
+BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs
 TSC      := $(NODE) node_modules/typescript/bin/tsc
 # processes that run tests, each with a stack of its own: as many as fit two cores
 WORKERS ?= 2
@@ -45,10 +46,11 @@ unit: $(STAMP) ## what needs no servers, in a minute
 
 check: $(STAMP) $(JS_STAMP) ## format, lint, strict types of Python and JavaScript, which way imports point
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports --no-cache
-	@cd $(JS) && $(TSC)
+	@cd $(JS) && $(BIOME) --error-on-warnings && $(TSC)
 
-format: $(STAMP) ## format the code and sort its imports
+format: $(STAMP) $(JS_STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	@cd $(JS) && $(BIOME) --write
 
 dist: $(STAMP) ## build what a release has: wheel, source archive and npm package, into build/dist
 	@rm -rf build/dist
@@ -84,7 +86,8 @@ lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no 
 	  --no-emit-index-url --no-annotate --no-header --extra server -o requirements.txt
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
-	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error typescript@latest
+	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error \
+	  @biomejs/biome@latest typescript@latest
 
 clean: ## remove the virtual environment, the local stack's data and what builds left
 	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes

@@ -26,7 +26,14 @@ async function connect(options = {}, { handler = () => {} } = {}) {
     });
   }
   await settle();
-  return { clarion, told, sockets, get socket() { return sockets.at(-1); } };
+  return {
+    clarion,
+    told,
+    sockets,
+    get socket() {
+      return sockets.at(-1);
+    },
+  };
 }
 
 async function later(ms) {
@@ -46,7 +53,10 @@ test("offers the token as a subprotocol, never in the URL, and says resume first
   assert.deepEqual(socket.protocols, ["clarion.v1", `bearer.${TOKEN}`]);
   socket.open({ unread: 7 });
   assert.deepEqual(socket.sent, [{ op: "resume", cursors: {}, since: null }]);
-  assert.deepEqual(told.states.map((state) => state.name), ["connecting", "open"]);
+  assert.deepEqual(
+    told.states.map((state) => state.name),
+    ["connecting", "open"],
+  );
   assert.deepEqual(told.unread, [7]);
 });
 
@@ -65,19 +75,29 @@ test("acknowledges a batch only after the handler's promise has settled", async 
 
 test("handles in order, one at a time, and coalesces acks below the server's frame limit", async () => {
   let inHand = 0;
-  const { socket, told } = await connect({}, {
-    handler: async () => {
-      assert.equal(++inHand, 1);
-      await Promise.resolve();
-      inHand--;
+  const { socket, told } = await connect(
+    {},
+    {
+      handler: async () => {
+        assert.equal(++inHand, 1);
+        await Promise.resolve();
+        inHand--;
+      },
     },
-  });
+  );
   socket.open();
-  for (let tag = 1; tag <= 30; tag++) socket.say({ op: "batch", tag, items: [item(2 * tag), item(2 * tag + 1)], since: null });
+  for (let tag = 1; tag <= 30; tag++)
+    socket.say({ op: "batch", tag, items: [item(2 * tag), item(2 * tag + 1)], since: null });
   await settle();
-  assert.deepEqual(told.items, Array.from({ length: 60 }, (_, n) => id(n + 2)));
+  assert.deepEqual(
+    told.items,
+    Array.from({ length: 60 }, (_, n) => id(n + 2)),
+  );
   await later(50);
-  assert.deepEqual(socket.sentOf("ack").map((frame) => frame.tag), [1, 30]);
+  assert.deepEqual(
+    socket.sentOf("ack").map((frame) => frame.tag),
+    [1, 30],
+  );
 });
 
 test("what comes twice is handled once and acknowledged twice", async () => {
@@ -89,7 +109,10 @@ test("what comes twice is handled once and acknowledged twice", async () => {
   socket.say({ op: "batch", tag: 2, items: [item(1)], since: null });
   await settle();
   assert.deepEqual(told.items, [id(1)]);
-  assert.deepEqual(socket.sentOf("ack").map((frame) => frame.tag), [1, 2]);
+  assert.deepEqual(
+    socket.sentOf("ack").map((frame) => frame.tag),
+    [1, 2],
+  );
 });
 
 test("waits with everything until somebody listens", async () => {
@@ -184,7 +207,10 @@ test("a connection that ends before anything came is resumed all the same", asyn
 test("a ping is answered at once, and its since is kept once all before it is handled", async () => {
   const { promise, open } = gate();
   const saved = new Map();
-  const storage = { getItem: (key) => saved.get(key) ?? null, setItem: (key, value) => saved.set(key, JSON.parse(value)) };
+  const storage = {
+    getItem: (key) => saved.get(key) ?? null,
+    setItem: (key, value) => saved.set(key, JSON.parse(value)),
+  };
   const { socket } = await connect({ storage, user: "ada" }, { handler: () => promise });
   socket.open();
   socket.say({ op: "batch", tag: 1, items: [item(1)], since: "T1" });
@@ -210,7 +236,10 @@ async function handlingUpTo(last, items) {
 }
 
 test("what is handled is kept before its batch is done, and not once for each of them", async () => {
-  const { saved, told } = await handlingUpTo(40, Array.from({ length: 50 }, (_, n) => item(n)));
+  const { saved, told } = await handlingUpTo(
+    40,
+    Array.from({ length: 50 }, (_, n) => item(n)),
+  );
   assert.equal(told.items.length, 41);
   await later(50);
   assert.deepEqual(saved, [{ cursors: { normal: [0, 39] }, since: null }]);
@@ -227,7 +256,10 @@ for (const [how, end] of [
   ["cut off", ({ socket }) => socket.drop(1006)],
 ]) {
   test(`who is ${how} in the middle of a batch keeps what is handled of it`, async () => {
-    const link = await handlingUpTo(3, [1, 2, 3, 4].map((n) => item(n)));
+    const link = await handlingUpTo(
+      3,
+      [1, 2, 3, 4].map((n) => item(n)),
+    );
     end(link);
     assert.deepEqual(link.saved, [{ cursors: { normal: [0, 2] }, since: null }]);
     await later(50);
@@ -249,23 +281,32 @@ test("a damaged storage is told to who listens, and the connection is made with 
   const { socket, told } = await connect({ storage, user: "ada" });
   socket.open();
   assert.deepEqual(socket.sent[0], { op: "resume", cursors: { high: [1, 5] }, since: "T" });
-  assert.deepEqual(told.errors.map((error) => error.code), ["storage"]);
+  assert.deepEqual(
+    told.errors.map((error) => error.code),
+    ["storage"],
+  );
   assert.match(told.errors[0].message, /cursor of express/);
 });
 
 test("a handler that fails stops the acks there and gets the notification again, with backoff", async () => {
   let failures = 2;
-  const link = await connect({}, {
-    handler: (got) => {
-      if (got.id === id(2) && failures-- > 0) throw new Error("disk full");
+  const link = await connect(
+    {},
+    {
+      handler: (got) => {
+        if (got.id === id(2) && failures-- > 0) throw new Error("disk full");
+      },
     },
-  });
+  );
   link.socket.open();
   link.socket.say({ op: "batch", tag: 1, items: [item(1)], since: null });
   link.socket.say({ op: "batch", tag: 2, items: [item(2), item(3)], since: "T" });
   await settle();
   assert.deepEqual(link.told.items, [id(1), id(2)]);
-  assert.deepEqual(link.sockets[0].sentOf("ack").map((frame) => frame.tag), [1]);
+  assert.deepEqual(
+    link.sockets[0].sentOf("ack").map((frame) => frame.tag),
+    [1],
+  );
   assert.equal(link.told.errors[0].code, "handler");
   assert.equal(link.told.errors[0].item.id, id(2));
   assert.equal(link.told.states.at(-1).retryMs, 250);
@@ -287,11 +328,14 @@ test("a handler that fails stops the acks there and gets the notification again,
 
 test("a late item below the cursor whose handler fails is not acknowledged by resume", async () => {
   let isBroken = true;
-  const link = await connect({}, {
-    handler: (got) => {
-      if (got.id === id(5) && isBroken) throw new Error("no");
+  const link = await connect(
+    {},
+    {
+      handler: (got) => {
+        if (got.id === id(5) && isBroken) throw new Error("no");
+      },
     },
-  });
+  );
   link.socket.open();
   link.socket.say({ op: "batch", tag: 1, items: [item(9)], since: null });
   await settle();
@@ -326,7 +370,10 @@ test("ackOnError passes over what fails, and says so", async () => {
   link.socket.say({ op: "batch", tag: 1, items: [item(1), item(2)], since: null });
   await settle();
   assert.deepEqual(link.socket.sentOf("ack"), [{ op: "ack", tag: 1 }]);
-  assert.deepEqual(link.told.errors.map((error) => error.item.id), [id(1), id(2)]);
+  assert.deepEqual(
+    link.told.errors.map((error) => error.item.id),
+    [id(1), id(2)],
+  );
   assert.equal(link.sockets.length, 1);
 });
 
@@ -412,7 +459,10 @@ test("getToken that fails or hangs is tried again, and still asks for a fresh on
   await later(10_000);
   await later(500);
   assert.deepEqual(asked, [false, true, true, true]);
-  assert.deepEqual(link.told.errors.map((error) => error.code), ["token", "token"]);
+  assert.deepEqual(
+    link.told.errors.map((error) => error.code),
+    ["token", "token"],
+  );
   assert.equal(link.sockets.length, 2);
 });
 
@@ -456,7 +506,10 @@ test("marks made offline are sent on reconnect, and again until the server confi
   link.clarion.unread(id(2));
   link.socket.open();
   await later(50);
-  assert.deepEqual(link.socket.sent.slice(1), [{ op: "read", ids: [id(1)] }, { op: "unread", ids: [id(2)] }]);
+  assert.deepEqual(link.socket.sent.slice(1), [
+    { op: "read", ids: [id(1)] },
+    { op: "unread", ids: [id(2)] },
+  ]);
   link.socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 3 });
   link.socket.drop(1006);
   await settle();
@@ -475,7 +528,10 @@ test("a mark is confirmed by its own change only, and not before it is sent", as
   link.clarion.unread(id(1)); // waits for its turn
   link.socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 0 });
   await later(50);
-  assert.deepEqual(link.socket.sent.slice(1), [{ op: "read", ids: [id(1)] }, { op: "unread", ids: [id(1)] }]);
+  assert.deepEqual(link.socket.sent.slice(1), [
+    { op: "read", ids: [id(1)] },
+    { op: "unread", ids: [id(1)] },
+  ]);
   link.socket.say({ op: "sync", change: "read", ids: [id(1)], unread: 0 }); // of another device, told late
   link.socket.drop(1006);
   await settle();
@@ -499,7 +555,10 @@ test("marks are sent again with backoff when the server is too busy for one of t
   const { clarion, socket } = await connect();
   socket.open();
   clarion.read(id(1));
-  for (const [busy, waits] of [[1, 500], [2, 1_000]]) {
+  for (const [busy, waits] of [
+    [1, 500],
+    [2, 1_000],
+  ]) {
     socket.say({ op: "error", code: "busy", detail: "read was not taken, try again later" });
     await later(waits - 1);
     assert.equal(socket.sentOf("read").length, busy);
@@ -519,7 +578,10 @@ test("marks are bounded: a frame by 500, all that wait by 1,000", async () => {
   assert.throws(() => clarion.read("x"), TypeError);
   socket.open();
   await later(50);
-  assert.deepEqual(socket.sentOf("read").map((frame) => frame.ids.length), [500, 500]);
+  assert.deepEqual(
+    socket.sentOf("read").map((frame) => frame.ids.length),
+    [500, 500],
+  );
   clarion.read(id(5_000)); // the oldest was sent: it gives way
   await later(50);
   assert.deepEqual(socket.sentOf("read").at(-1).ids, [id(5_000)]);
@@ -536,7 +598,11 @@ test("too many marks at once are refused as a whole, connected or not, and stop 
   await later(50);
   await later(50);
   const sent = socket.sent.slice(1).map(({ op, ids }) => [op, ids.length]);
-  assert.deepEqual(sent, [["read", 1], ["read", 500], ["read", 499]]);
+  assert.deepEqual(sent, [
+    ["read", 1],
+    ["read", 500],
+    ["read", 499],
+  ]);
   assert.throws(() => clarion.unread(ids), /1001 changes .* 1000/);
 });
 
@@ -566,7 +632,10 @@ test("close acknowledges what is handled and comes back no more", async () => {
   for (const tag of [1, 2]) link.socket.say({ op: "batch", tag, items: [item(tag)], since: null });
   await settle();
   link.clarion.close();
-  assert.deepEqual(link.socket.sentOf("ack").map((frame) => frame.tag), [1, 2]);
+  assert.deepEqual(
+    link.socket.sentOf("ack").map((frame) => frame.tag),
+    [1, 2],
+  );
   assert.equal(link.socket.closedWith, 1000);
   await later(600_000);
   assert.equal(link.sockets.length, 1);
@@ -709,7 +778,10 @@ for (const [what, most, padding] of [
         socket.say({ op: "batch", tag, items: [{ ...item(tag), data: { padding } }], since: null });
       }
       await settle();
-      assert.deepEqual(socket.sentOf("ack").map((frame) => frame.tag), [1, most]);
+      assert.deepEqual(
+        socket.sentOf("ack").map((frame) => frame.tag),
+        [1, most],
+      );
     } finally {
       timers.mock.restore();
     }
