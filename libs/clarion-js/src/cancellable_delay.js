@@ -2,6 +2,10 @@
 export class CancellableDelay {
   #cancel = () => {};
 
+  /**
+   * @param {number} ms
+   * @returns {Promise<void>}
+   */
   for(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);

@@ -9,8 +9,9 @@ export interface Notification {
   /** When it was published: RFC 3339, UTC, as every moment here. */
   readonly created_at: string;
   /**
-   * When its user could have it first, which is the moment to show, and what the inbox is ordered by. Of what was scheduled
-   * it is when that was due, later than `created_at`. Absent in what an earlier version stored: then it is `created_at`.
+   * When its user could have it first, which is the moment to show, and what the inbox is ordered by. Of what was
+   * scheduled it is when that was due, later than `created_at`. Absent in what an earlier version stored: then it is
+   * `created_at`.
    */
   readonly available_at?: string | null;
   readonly expires_at?: string | null;
@@ -54,14 +55,15 @@ export type State =
       readonly transport: "websocket" | "stream";
     }
   /**
-   * Between two tries; the next one is `retryMs` after this state began. `code` is the last connection's close code, 1006 for
-   * the network and whatever a proxy answers.
+   * Between two tries; the next one is `retryMs` after this state began. `code` is the last connection's close code,
+   * 1006 for the network and whatever a proxy answers.
    */
   | { readonly name: "waiting"; readonly retryMs: number; readonly code: number; readonly reason?: string }
   /**
-   * For good: nothing more is sent or fetched, and only a new Clarion starts again. 1000: `close()` was called. 4401: the token
-   * was refused, and so was one fetched right after it, if `getToken` could. 4403: this user or this page's origin may not.
-   * Any other code: the two sides do not understand each other. Everything that may pass is `waiting` instead.
+   * For good: nothing more is sent or fetched, and only a new Clarion starts again. 1000: `close()` was called. 4401:
+   * the token was refused, and so was one fetched right after it, if `getToken` could. 4403: this user or this page's
+   * origin may not. Any other code: the two sides do not understand each other. Everything that may pass is `waiting`
+   * instead.
    */
   | { readonly name: "closed"; readonly code: number; readonly reason: string };
 
@@ -145,7 +147,10 @@ interface CommonOptions {
    */
   fallback?: boolean;
   /** For runtimes without one, and for tests. */
-  WebSocket?: new (url: string, protocols: string[]) => WebSocket;
+  WebSocket?: new (
+    url: string,
+    protocols: string[],
+  ) => WebSocket;
   fetch?: typeof globalThis.fetch;
   /** For tests: uniform in [0, 1). */
   random?: () => number;
@@ -165,7 +170,8 @@ type StorageOptions =
   /**
    * Keeps how far everything is handled, within 50 ms, under a key of the user's own, beyond the life of the page. It
    * belongs to the user and the deployment that the server told: of others it counts for nothing. That, and that it was
-   * damaged and is mended, is told by one `error` of code `storage`, and costs no more than that some of it comes again.
+   * damaged and is mended, is told by one `error` of code `storage`, and costs no more than that some of it comes
+   * again.
    */
   | { storage: ProgressStorage; user: string };
 

@@ -1,6 +1,8 @@
 import { within } from "./deadline.js";
 import { TOKEN_TIMEOUT_MS } from "./limits.js";
 
+/** @import { Options } from "./clarion.js" */
+
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/; // also what a subprotocol may hold: anything else makes WebSocket throw
 
 /**
@@ -9,10 +11,13 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/; // also what a subprotocol may hold: any
  */
 export class Credentials {
   #getToken;
+  /** @type {string | null} */
   #last = null;
-  #asking = null; // {refresh, token}, the promise of it
+  /** @type {{ refresh: boolean, token: Promise<string | null> } | null} */
+  #asking = null;
   canRefresh;
 
+  /** @param {Pick<Options, "token" | "getToken">} options */
   constructor({ token, getToken }) {
     if ((token === undefined) === (getToken === undefined)) throw new TypeError("give either token or getToken");
     this.canRefresh = getToken !== undefined;
@@ -22,6 +27,8 @@ export class Credentials {
   /**
    * Ask for a token; `refresh`: for one in place of `refused`, which is the last one if that is another. Rejects as
    * `getToken` does, or after 10 s. Anything but a JWT comes as null.
+   *
+   * @param {{ refresh?: boolean, refused?: string | null }} [options]
    */
   async ask({ refresh = false, refused = null } = {}) {
     // who is refused cannot share an ask that may bring the same again, and must not overtake it either
@@ -31,7 +38,11 @@ export class Credentials {
     return this.#asking.token;
   }
 
-  /** A token other than this came meanwhile. */
+  /**
+   * A token other than this came meanwhile.
+   *
+   * @param {string | null} token
+   */
   hasOtherThan(token) {
     return this.#last !== null && this.#last !== token;
   }
@@ -41,6 +52,7 @@ export class Credentials {
     return this.#last ?? this.ask();
   }
 
+  /** @param {boolean} refresh */
   async #fetch(refresh) {
     const token = await within(TOKEN_TIMEOUT_MS, Promise.resolve(this.#getToken({ refresh })), "getToken");
     this.#last = typeof token === "string" && JWT.test(token) ? token : null;

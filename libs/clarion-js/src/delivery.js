@@ -3,16 +3,34 @@ import { ClarionError } from "./errors.js";
 import { QUEUED_ITEMS, SAVE_MS } from "./limits.js";
 
 /**
+ * @import { Notification } from "./clarion.js"
+ * @import { Listener } from "./emitter.js"
+ * @import { Handled } from "./outbox.js"
+ * @import { Progress } from "./progress.js"
+ * @import { RecentIds } from "./recent_ids.js"
+ *
+ * @typedef {object} QueuedBatch
+ * @property {number} tag
+ * @property {readonly Notification[]} items
+ * @property {string | null} [since]
+ * @property {number} size its frame's, in characters
+ * @property {number} next the index of the item that is handled next
+ */
+
+/**
  * What was received, handled strictly in order, one notification at a time, across connections.
  *
  * A batch counts as handled once every promise its handlers returned has settled. A failure stops the queue there:
  * nothing behind it is handled or acknowledged, and the owner is told to reconnect, which brings it again.
  */
 export class Delivery {
-  #queue = []; // {tag, items, since, size, next}; `size` is its frame's, in characters
+  /** @type {QueuedBatch[]} */
+  #queue = [];
   #items = 0;
   #isRunning = false;
-  #saving; // a timer
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #saving;
+  /** @type {{ id: string | null, count: number }} */
   #failing = { id: null, count: 0 };
   #handlers;
   #seen;
@@ -24,8 +42,15 @@ export class Delivery {
   #onError;
 
   /**
-   * `handlers()` lists them at the moment; while there is none, everything waits. `onHandled(tag, {items, size,
-   * isAll})`: acknowledge up to it; `isAll`: nothing else waits to be handled. `onFailed(times)`: the same notification failed so often in a row.
+   * @param {object} options
+   * @param {() => Listener[]} options.handlers those of the moment; while there is none, everything waits
+   * @param {RecentIds} options.seen
+   * @param {Progress} options.progress
+   * @param {number} options.timeoutMs for one notification
+   * @param {boolean} options.ackOnError
+   * @param {(tag: number, handled: Handled) => void} options.onHandled acknowledge up to it
+   * @param {(times: number) => void} options.onFailed the same notification failed so often in a row
+   * @param {(error: ClarionError) => void} options.onError
    */
   constructor({ handlers, seen, progress, timeoutMs, ackOnError, onHandled, onFailed, onError }) {
     this.#handlers = handlers;
@@ -38,7 +63,11 @@ export class Delivery {
     this.#onError = onError;
   }
 
-  /** Returns false when the queue is full: the server does not keep to its window. */
+  /**
+   * Returns false when the queue is full: the server does not keep to its window.
+   *
+   * @param {{ tag: number, items: readonly Notification[], since?: string | null, size?: number }} batch
+   */
   batch({ tag, items, since, size = 0 }) {
     if (this.#items + items.length > QUEUED_ITEMS) return false;
     this.#items += items.length;
@@ -47,6 +76,7 @@ export class Delivery {
     return true;
   }
 
+  /** @param {string | null} [since] as the server told it, after all that was received */
   since(since) {
     const last = this.#queue.at(-1);
     if (last) last.since = since ?? last.since;
@@ -56,7 +86,11 @@ export class Delivery {
     }
   }
 
-  /** Hand out none of these any more: it may be told before they come, since lanes have topics of their own. */
+  /**
+   * Hand out none of these any more: it may be told before they come, since lanes have topics of their own.
+   *
+   * @param {readonly string[]} ids
+   */
   retracted(ids) {
     for (const id of ids) this.#seen.add(id);
   }
@@ -97,7 +131,11 @@ export class Delivery {
     this.#onHandled(entry.tag, { items: entry.items.length, size: entry.size, isAll: this.#queue.length === 0 });
   }
 
-  /** Whether it is handled; null: its rest waits for a listener. */
+  /**
+   * Whether it is handled; null: its rest waits for a listener.
+   *
+   * @param {QueuedBatch} entry
+   */
   async #handleAll(entry) {
     for (; entry.next < entry.items.length; entry.next++) {
       const item = entry.items[entry.next];
@@ -113,6 +151,7 @@ export class Delivery {
     return true;
   }
 
+  /** @param {Notification} item */
   async #handle(item) {
     try {
       await within(this.#timeoutMs, callAll(this.#handlers(), item), "a notification handler");
@@ -143,6 +182,10 @@ export class Delivery {
   }
 }
 
+/**
+ * @param {readonly Listener[]} handlers
+ * @param {Notification} item
+ */
 async function callAll(handlers, item) {
   const results = await Promise.allSettled(handlers.map(async (handler) => handler(item)));
   const errors = results.filter((result) => result.status === "rejected").map((result) => result.reason);

@@ -1,18 +1,34 @@
 import { backoff } from "./backoff.js";
-import { ClarionError } from "./errors.js";
+import { ClarionError, messageOf } from "./errors.js";
 import { IDS_PER_FRAME, REQUEST_DEADLINE_MS } from "./limits.js";
-import { beside, NO_ANSWER, request, RETRIED } from "./request.js";
+import { NO_ANSWER, RETRIED, request } from "./request.js";
+import { beside } from "./urls.js";
 
-/** The inbox over HTTP. What it rejects with is a ClarionError of code `http`: `status`, and `errors` that name fields. */
+/**
+ * @import { FieldError, InboxPage, InboxQuery } from "./clarion.js"
+ * @import { Credentials } from "./credentials.js"
+ * @import { Fetch, NotTaken } from "./request.js"
+ */
+
+/**
+ * The inbox over HTTP. What it rejects with is a ClarionError of code `http`: `status`, and `errors` that name fields.
+ */
 export class Inbox {
   #url;
   #fetch;
   #credentials;
   #random;
   #isClosed = false;
+  /** @type {Set<() => void>} */
   #stops = new Set();
 
-  /** `url`: of the socket; the inbox is its neighbour. */
+  /**
+   * @param {object} options
+   * @param {string} options.url of the socket; the inbox is its neighbour
+   * @param {Fetch} options.fetch
+   * @param {Credentials} options.credentials
+   * @param {() => number} [options.random]
+   */
   constructor({ url, fetch, credentials, random = Math.random }) {
     this.#url = beside(url, "inbox");
     this.#fetch = fetch;
@@ -20,25 +36,43 @@ export class Inbox {
     this.#random = random;
   }
 
+  /**
+   * @param {InboxQuery} [query]
+   * @returns {Promise<InboxPage>}
+   */
   page({ cursor, limit, unread, archived } = {}) {
-    const asked = Object.entries({ cursor, limit, unread, archived }).filter(([, value]) => value != null);
+    const asked = Object.entries({ cursor, limit, unread, archived })
+      .filter(([, value]) => value != null)
+      .map(([name, value]) => [name, String(value)]);
     return this.#ask("GET", `?${new URLSearchParams(asked)}`);
   }
 
+  /** @returns {Promise<number>} */
   async count() {
     return (await this.#ask("GET", "/count")).unread;
   }
 
-  /** Returns the new count. */
+  /**
+   * Returns the new count.
+   *
+   * @param {"unarchive"} verb
+   * @param {string[]} ids
+   * @returns {Promise<number>}
+   */
   async mark(verb, ids) {
     if (ids.length === 0) return this.count();
-    let count;
+    let count = 0;
     for (let start = 0; start < ids.length; start += IDS_PER_FRAME) {
       count = (await this.#ask("POST", `/${verb}`, { ids: ids.slice(start, start + IDS_PER_FRAME) })).unread;
     }
     return count;
   }
 
+  /**
+   * Returns the new count.
+   *
+   * @returns {Promise<number>}
+   */
   async readAll() {
     for (;;) {
       const { unread, more } = await this.#ask("POST", "/read-all");
@@ -52,8 +86,15 @@ export class Inbox {
     for (const stop of this.#stops) stop();
   }
 
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [content]
+   * @returns {Promise<any>} what the server said
+   */
   async #ask(method, path, content) {
     const deadline = Date.now() + REQUEST_DEADLINE_MS;
+    /** @type {string | null} */
     let refused = null;
     for (let failures = 0; ; ) {
       const token = await this.#token(refused);
@@ -69,6 +110,7 @@ export class Inbox {
     }
   }
 
+  /** @param {string | null} refused */
   async #token(refused) {
     if (this.#isClosed) throw closed();
     let token;
@@ -82,6 +124,11 @@ export class Inbox {
     return token;
   }
 
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{ token: string, content?: object }} what
+   */
   async #try(method, path, { token, content }) {
     const controller = new AbortController();
     const stop = () => controller.abort();
@@ -92,6 +139,10 @@ export class Inbox {
     return answer;
   }
 
+  /**
+   * @param {number} ms
+   * @returns {Promise<void>}
+   */
   #wait(ms) {
     return new Promise((resolve, reject) => {
       const stop = () => {
@@ -111,15 +162,26 @@ function closed() {
   return new ClarionError("http", "this Clarion is closed");
 }
 
-/** An answer that is none, as the error it means. */
-export function failure({ status, text, cause }) {
-  if (status === NO_ANSWER) return new ClarionError("http", `the inbox cannot be reached: ${cause.message}`, { cause });
+/**
+ * An answer that is none, as the error it means.
+ *
+ * @param {Omit<NotTaken, "content">} answer
+ */
+export function failure({ status, text = "", cause }) {
+  if (status === NO_ANSWER) {
+    return new ClarionError("http", `the inbox cannot be reached: ${messageOf(cause)}`, { cause });
+  }
   const { detail = `the inbox answered ${status}`, errors = [] } = problemOf(text);
   const message = [detail, ...errors.map((error) => error.detail)].join("; ");
   return new ClarionError("http", message, { status, errors });
 }
 
-/** What the server says; nothing when a proxy in between answered. */
+/**
+ * What the server says; nothing when a proxy in between answered.
+ *
+ * @param {string} text
+ * @returns {{ detail?: string, errors?: FieldError[] }}
+ */
 function problemOf(text) {
   try {
     return JSON.parse(text) ?? {};

@@ -1,35 +1,62 @@
 import { backoff } from "./backoff.js";
 import { FLUSH_MS, IDS_PER_FRAME, PENDING_MARKS } from "./limits.js";
 
+/**
+ * @import { Change } from "./clarion.js"
+ * @import { Ack, Hello, Mark } from "./frames.js"
+ *
+ * @typedef {Mark["op"]} Op
+ *
+ * @typedef {object} Handled what an acknowledgement stands for
+ * @property {number} [items]
+ * @property {number} [size] in characters
+ * @property {boolean} [isAll] nothing else waits to be handled
+ */
+
 // A later mark replaces an earlier one of its kind: read and then unread is unread. Archiving is a kind of its own.
 const KIND = { read: "read", unread: "read", archive: "archive" };
 // Which marks a change confirms. Those of a notification that is gone are settled, sent or not.
+/** @type {Partial<Record<Change, Op[]>>} */
 const CONFIRMS = { read: ["read"], unread: ["unread"], archived: ["archive"], unarchived: ["archive"] };
+/** @type {Set<Change>} */
 const GONE = new Set(["retracted", "expired"]);
 
 /**
  * What is to be sent: the latest ack, and marks (read, unread, archive), which are kept until the server's `sync`
  * confirms them and are sent again on every new connection till then. Paced, to stay below the server's frame limit: by
- * the clock, since a browser slows the timers of a hidden page to one a minute. The timer only sends what nothing follows.
+ * the clock, since a browser slows the timers of a hidden page to one a minute. The timer only sends what nothing
+ * follows.
  */
 export class Outbox {
+  /** @type {((frame: Ack | Mark) => void) | null} */
   #send = null; // of the open connection
+  /** @type {number | null} */
   #ackDue = null;
   #unsaid = { items: 0, size: 0 }; // handled, and not acknowledged yet
   #credit = { items: Infinity, size: Infinity }; // the server sends no more than this before it hears of it
   #sentAt = -Infinity;
-  #marks = new Map(); // "kind id" → {id, op, isSent}
+  /** @type {Map<string, { id: string, op: Op, isSent: boolean }>} */
+  #marks = new Map(); // by "kind id"
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #random;
   #refusals = 0;
-  #again; // a timer
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
 
+  /** @param {{ random?: () => number }} [options] */
   constructor({ random = Math.random } = {}) {
     this.#random = random;
   }
 
-  /** Throws RangeError, and takes none of these, when more than PENDING_MARKS would wait to be sent. */
+  /**
+   * Throws RangeError, and takes none of these, when more than PENDING_MARKS would wait to be sent.
+   *
+   * @param {Op} op
+   * @param {string[]} ids
+   */
   mark(op, ids) {
+    /** @type {Map<string, string>} */
     const marked = new Map(ids.map((id) => [`${KIND[op]} ${id}`, id]));
     this.#refuseTooMany(marked);
     for (const [key, id] of marked) {
@@ -40,7 +67,12 @@ export class Outbox {
     this.flush();
   }
 
-  /** Half of the server's credit is never kept waiting: with none left it sends nothing that the clock is looked at for. */
+  /**
+   * Half of the server's credit is never kept waiting: with none left it sends nothing that the clock is looked at for.
+   *
+   * @param {number} tag
+   * @param {Handled} [handled]
+   */
   ack(tag, { items = 0, size = 0, isAll = false } = {}) {
     this.#ackDue = tag;
     this.#unsaid.items += items;
@@ -50,7 +82,10 @@ export class Outbox {
     else this.flush();
   }
 
-  /** `hello`: the server's. */
+  /**
+   * @param {(frame: Ack | Mark) => void} send
+   * @param {Partial<Hello>} [hello] the server's
+   */
   opened(send, hello = {}) {
     this.#send = send;
     this.#credit = { items: hello.window ?? Infinity, size: hello.window_bytes ?? Infinity };
@@ -84,6 +119,10 @@ export class Outbox {
     this.#again = setTimeout(() => this.resend(), backoff(++this.#refusals, this.#random));
   }
 
+  /**
+   * @param {Change} change
+   * @param {string[]} ids
+   */
   synced(change, ids) {
     this.#refusals = 0;
     for (const id of ids) {
@@ -101,6 +140,7 @@ export class Outbox {
     this.flush();
   }
 
+  /** @param {Map<string, string>} marked ids by their keys */
   #refuseTooMany(marked) {
     let waiting = marked.size;
     for (const [key, mark] of this.#marks) if (!mark.isSent && !marked.has(key)) waiting++;

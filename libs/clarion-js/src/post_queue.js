@@ -3,29 +3,48 @@ import { CancellableDelay } from "./cancellable_delay.js";
 import { RETRIED } from "./request.js";
 
 /**
- * POSTs one after the other, each tried until it is taken. `head()` is what is next, null when there is nothing;
- * `post(head, controller)` one try of it; `taken(head)` that it was. `refused(answer)`: no use to try it again.
+ * @import { NotTaken, Taken } from "./request.js"
+ */
+
+/**
+ * What is posted, and what becomes of it.
+ *
+ * @template Head
+ * @typedef {object} Posting
+ * @property {() => Head | null} head what is next; null when there is nothing
+ * @property {(head: Head, controller: AbortController) => Promise<Taken | NotTaken>} post one try of it
+ * @property {(head: Head) => void} taken
+ * @property {(answer: NotTaken, head: Head) => void} refused no use to try it again
+ */
+
+/**
+ * POSTs one after the other, each tried until it is taken.
+ *
+ * @template Head
  */
 export class PostQueue {
-  #ends;
+  #posting;
   #random;
   #isPosting = false;
   #isLeaving = false;
   #isClosed = false;
+  /** @type {AbortController | null} */
   #controller = null; // of the try that is under way
   #delay = new CancellableDelay();
 
-  constructor({ random, ...ends }) {
-    this.#ends = ends;
+  /** @param {Posting<Head> & { random?: () => number }} options */
+  constructor({ random, ...posting }) {
+    this.#posting = posting;
     this.#random = random;
   }
 
   async go() {
     if (this.#isPosting) return;
     this.#isPosting = true;
-    const { head, post, taken, refused } = this.#ends;
-    let next;
-    for (let failures = 0; !this.#isClosed && (next = head()) !== null; ) {
+    const { head, post, taken, refused } = this.#posting;
+    for (let failures = 0; !this.#isClosed; ) {
+      const next = head();
+      if (next === null) break;
       this.#controller = new AbortController();
       const answer = await post(next, this.#controller);
       if (answer.content !== undefined) {

@@ -2,21 +2,37 @@ import { ClarionError } from "./errors.js";
 import { isPlace, isSince, readPosition } from "./position.js";
 
 /**
+ * @import { Notification, ProgressStorage } from "./clarion.js"
+ * @import { Hello, Resume } from "./frames.js"
+ * @import { Cursors, Ord, Owner } from "./position.js"
+ */
+
+/**
  * How far each lane is handled, and `since`: what `resume` tells the server, which then sends the rest.
  *
  * Only handled notifications move it (D-handled-first). With `storage` it outlives the page, under a key of the user's
  * own.
  */
 export class Progress {
+  /** @type {Cursors} */
   #cursors = {};
+  /** @type {string | null} */
   #since = null;
+  /** @type {Owner | null} */
   #owner = null; // {user, deployment}, as the server told them: of others, none of it counts
   #isPlain = false;
   #storage;
   #key;
-  #saved = null; // the text
+  /** @type {string | null} */
+  #saved = null;
   #onError;
 
+  /**
+   * @param {object} options
+   * @param {ProgressStorage} [options.storage]
+   * @param {string} [options.user]
+   * @param {(error: ClarionError) => void} options.onError
+   */
   constructor({ storage, user, onError }) {
     this.#storage = storage;
     this.#key = `clarion.v1.${user}`;
@@ -24,12 +40,17 @@ export class Progress {
     this.#load();
   }
 
+  /** @returns {Resume} */
   resume() {
     const owner = this.#isPlain ? null : this.#owner;
     return { op: "resume", cursors: { ...this.#cursors }, since: this.#since, ...owner };
   }
 
-  /** Whose all of this is, as a server tells it. Returns false when it was another's: then it begins again. */
+  /**
+   * Whose all of this is, as a server tells it. Returns false when it was another's: then it begins again.
+   *
+   * @param {Pick<Hello, "user" | "deployment">} hello
+   */
   belongsTo({ user, deployment }) {
     if (typeof user !== "string" || typeof deployment !== "string") return true; // a server of an earlier version
     const isSame = this.#owner === null || (this.#owner.user === user && this.#owner.deployment === deployment);
@@ -41,7 +62,11 @@ export class Progress {
     return isSame;
   }
 
-  /** Their cursors are of lanes that are not there any more. */
+  /**
+   * Their cursors are of lanes that are not there any more.
+   *
+   * @param {string[]} lanes
+   */
   forget(lanes) {
     for (const lane of lanes) delete this.#cursors[lane];
   }
@@ -53,7 +78,11 @@ export class Progress {
     return did;
   }
 
-  /** `item` and everything before it in its lane is handled. A late, lower one (the server's safety net) moves nothing. */
+  /**
+   * `item` and everything before it in its lane is handled. A late, lower one (the server's safety net) moves nothing.
+   *
+   * @param {Notification} item
+   */
   handled(item) {
     if (!isPlace(item.lane, item.ord)) return; // unstored: it has no place in the order yet; or of a later version
     const cursor = this.#cursors[item.lane];
@@ -63,17 +92,27 @@ export class Progress {
   /**
    * `item` was received and will not be handled now. `resume` acknowledges everything up to the cursor, so a late item
    * at or below it would be lost: the cursor steps back before it. Repeats that this brings are dropped by id.
+   *
+   * @param {Notification} item
    */
   unhandled(item) {
     stepBefore(item, this.#cursors);
   }
 
-  /** Everything the server sent before it told this `since` is handled. */
+  /**
+   * Everything the server sent before it told this `since` is handled.
+   *
+   * @param {string | null} [since]
+   */
   reached(since) {
     if (isSince(since)) this.#since = since;
   }
 
-  /** `waiting` may be handled here yet; who resumes from storage has none of it: there the cursors are before it. */
+  /**
+   * `waiting` may be handled here yet; who resumes from storage has none of it: there the cursors are before it.
+   *
+   * @param {Iterable<Notification>} [waiting]
+   */
   save(waiting = []) {
     if (!this.#storage) return;
     const cursors = { ...this.#cursors };
@@ -103,16 +142,25 @@ export class Progress {
     this.#cursors = cursors;
     this.#since = since;
     if (dropped.length === 0) return;
-    this.#onError(new ClarionError("storage", `the stored progress was damaged and is mended, without ${dropped.join(", ")}`));
+    const what = `the stored progress was damaged and is mended, without ${dropped.join(", ")}`;
+    this.#onError(new ClarionError("storage", what));
     this.save();
   }
 
+  /**
+   * @param {string} what
+   * @param {unknown} cause
+   */
   #forgetStorage(what, cause) {
     this.#storage = undefined;
     this.#onError(new ClarionError("storage", what, { cause }));
   }
 }
 
+/**
+ * @param {Notification} item
+ * @param {Cursors} cursors
+ */
 function stepBefore({ lane, ord }, cursors) {
   if (cursors[lane] === undefined || !isPlace(lane, ord) || compare(ord, cursors[lane]) > 0) return;
   const [generation, offset] = ord;
@@ -120,6 +168,10 @@ function stepBefore({ lane, ord }, cursors) {
   else delete cursors[lane];
 }
 
+/**
+ * @param {Ord} ord
+ * @param {Ord} other
+ */
 function compare([generation, offset], [otherGeneration, otherOffset]) {
   return generation - otherGeneration || offset - otherOffset;
 }

@@ -1,20 +1,35 @@
+import { messageOf } from "./errors.js";
 import { CONNECT_TIMEOUT_MS } from "./limits.js";
 import { CLOSE_NETWORK, CLOSE_NORMAL } from "./reconnect.js";
+
+/**
+ * @import { Transport, TransportEvents } from "./connection.js"
+ * @import { TransportOptions } from "./transport_selector.js"
+ */
 
 const SUBPROTOCOL = "clarion.v1";
 const OPEN = 1; // WebSocket.OPEN
 
-/** A transport: `send(frame)`, and `close()` ends it from this side; what was sent before still goes out. */
+/**
+ * The transport for where a socket gets through. What was sent before `close()` still goes out.
+ *
+ * @param {TransportOptions} options
+ * @param {TransportEvents} events
+ * @returns {Transport}
+ */
 export function openSocket({ WebSocket, url, token }, { resume, onText, onClose }) {
+  /** @type {WebSocket} */
   let socket;
   try {
     socket = new WebSocket(url, protocols(token));
   } catch (cause) {
-    return unopened(String(cause?.message ?? cause).replaceAll(token, "…"), onClose);
+    return unopened(messageOf(cause).replaceAll(token, "…"), onClose);
   }
+  /** @param {object} frame */
   const send = (frame) => {
     if (socket.readyState === OPEN) socket.send(JSON.stringify(frame));
   };
+  /** @type {Record<string, (event: any) => void>} */
   const listeners = {
     open: () => send(resume()),
     message: (event) => onText(event.data),
@@ -33,8 +48,12 @@ export function openSocket({ WebSocket, url, token }, { resume, onText, onClose 
 /**
  * Whether sockets get through: `onAnswer(isThrough)`, within 10 s. A message has to come, since some proxies let the
  * upgrade pass and nothing after it. Returns the function that breaks off.
+ *
+ * @param {TransportOptions} options
+ * @param {(isThrough: boolean) => void} onAnswer
  */
 export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
+  /** @type {WebSocket} */
   let socket;
   try {
     socket = new WebSocket(url, protocols(token));
@@ -51,6 +70,7 @@ export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
     socket.removeEventListener("close", onClose);
     socket.close(CLOSE_NORMAL);
   };
+  /** @param {boolean} isThrough */
   const end = (isThrough) => {
     stop();
     onAnswer(isThrough);
@@ -60,13 +80,20 @@ export function tryOutSocket({ WebSocket, url, token }, onAnswer) {
   return stop;
 }
 
-/** There is none in this runtime, or none for this address: a page of https: may open no ws:. */
+/**
+ * There is none in this runtime, or none for this address: a page of https: may open no ws:.
+ *
+ * @param {string} why
+ * @param {TransportEvents["onClose"]} onClose
+ * @returns {Transport}
+ */
 function unopened(why, onClose) {
   // later, as sockets do: its connection is not made yet
   queueMicrotask(() => onClose({ code: CLOSE_NETWORK, reason: `no WebSocket: ${why}` }));
   return { send() {}, close() {} };
 }
 
+/** @param {string} token */
 function protocols(token) {
   return [SUBPROTOCOL, `bearer.${token}`];
 }

@@ -2,7 +2,17 @@ import { failure } from "./inbox.js";
 import { WAITING_MARKS } from "./limits.js";
 import { PostQueue } from "./post_queue.js";
 import { CLOSE_NETWORK, CLOSE_TOKEN } from "./reconnect.js";
-import { beside, request } from "./request.js";
+import { request } from "./request.js";
+import { beside } from "./urls.js";
+
+/**
+ * @import { ClarionError } from "./errors.js"
+ * @import { ClientFrame, Mark } from "./frames.js"
+ * @import { ConnectionEnd } from "./reconnect.js"
+ * @import { Fetch, NotTaken } from "./request.js"
+ *
+ * @typedef {{ session: string | null, tag: number, number: number }} Said
+ */
 
 /**
  * What the client of an event stream has to say. An acknowledgement stands for all before it, so one POST at a time is
@@ -10,19 +20,32 @@ import { beside, request } from "./request.js";
  */
 export class SseUplink {
   #onFailed;
+  /** @type {Said} */
   #said = { session: null, tag: 0, number: 0 };
   #taken = 0; // the number of what the server took
+  /** @type {Mark[]} */
   #marks = [];
   #acking;
   #marking;
 
-  /** `url`: of the socket. `onFailed(end)`: no use to go on with this stream. `onError`: gets what marks were refused with. */
+  /**
+   * @param {object} options
+   * @param {Fetch} options.fetch
+   * @param {string} options.url of the socket
+   * @param {string} options.token
+   * @param {() => number} [options.random]
+   * @param {(end: ConnectionEnd) => void} options.onFailed no use to go on with this stream
+   * @param {(error: ClarionError) => void} options.onError gets what marks were refused with
+   */
   constructor({ fetch, url, token, random, onFailed, onError }) {
+    /** @type {(path: string, content: object, controller: AbortController) => ReturnType<typeof request>} */
     const post = (path, content, controller) =>
       request(fetch, { method: "POST", url: beside(url, path), token, content, controller });
+    /** @type {(answer: NotTaken, what: string) => void} */
     const fail = ({ status }, what) =>
       onFailed({ code: status === 401 ? CLOSE_TOKEN : CLOSE_NETWORK, reason: `${what} was refused: ${status}` });
     this.#onFailed = onFailed;
+    /** @type {PostQueue<Said>} */
     this.#acking = new PostQueue({
       random,
       head: () => (this.#taken < this.#said.number ? this.#said : null),
@@ -30,6 +53,7 @@ export class SseUplink {
       taken: ({ number }) => (this.#taken = number),
       refused: (answer) => fail(answer, "an acknowledgement"),
     });
+    /** @type {PostQueue<Mark>} */
     this.#marking = new PostQueue({
       random,
       head: () => this.#marks[0] ?? null,
@@ -43,6 +67,10 @@ export class SseUplink {
     });
   }
 
+  /**
+   * @param {ClientFrame} frame
+   * @param {string | null} session
+   */
   say(frame, session) {
     if (frame.op === "ack" || frame.op === "pong") {
       this.#said = { session, tag: frame.tag ?? this.#said.tag, number: this.#said.number + 1 };
@@ -53,8 +81,15 @@ export class SseUplink {
     } else this.#onFailed({ code: CLOSE_NETWORK, reason: "marks are not taken: beginning again" });
   }
 
-  /** Leaving, what was said still goes out; else it is the next connection that says it. */
+  /**
+   * Leaving, what was said still goes out; else it is the next connection that says it.
+   *
+   * @param {{ isLeaving: boolean }} how
+   */
   close({ isLeaving }) {
-    for (const queue of [this.#acking, this.#marking]) isLeaving ? queue.leave() : queue.close();
+    for (const queue of [this.#acking, this.#marking]) {
+      if (isLeaving) queue.leave();
+      else queue.close();
+    }
   }
 }

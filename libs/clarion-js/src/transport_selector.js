@@ -6,23 +6,45 @@ import { openSocket, tryOutSocket } from "./socket.js";
 const STREAM_EVERY = 4;
 
 /**
- * Which transport the next connection uses. A socket, unless it does not come through where an event stream does; from a
- * stream back to sockets as soon as one gets through (`onSocket`), which is tried out beside it, ever less often.
+ * @import { State } from "./clarion.js"
+ * @import { OpenTransport } from "./connection.js"
+ * @import { ClarionError } from "./errors.js"
+ * @import { ConnectionEnd } from "./reconnect.js"
+ * @import { Fetch } from "./request.js"
+ *
+ * @typedef {object} SelectorOptions
+ * @property {string} url of the socket
+ * @property {new (url: string, protocols: string[]) => WebSocket} WebSocket
+ * @property {Fetch} fetch
+ * @property {boolean} fallback whether there are event streams
+ * @property {() => number} [random]
+ * @property {(error: ClarionError) => void} onError
+ *
+ * @typedef {SelectorOptions & { token: string }} TransportOptions what opens a transport
+ */
+
+/**
+ * Which transport the next connection uses. A socket, unless it does not come through where an event stream does; from
+ * a stream back to sockets as soon as one gets through (`onSocket`), which is tried out beside it, ever less often.
  *
  * Of the tries in a row that come to nothing the second uses a stream, then every fourth: while the server is away that
  * is so for both, and most of its clients shall come back by socket.
  */
 export class TransportSelector {
-  #options; // {WebSocket, fetch, url, onError, random, fallback}
+  /** @type {SelectorOptions} */
+  #options;
   #onSocket;
-  #current = null;
-  #token = null;
+  /** @type {Extract<State, { name: "open" }>["transport"]} */
+  #current = "websocket";
+  #token = "";
   #failures = 0; // tries in a row that never came as far as `hello`
   #isBlocked = false; // for sockets, as far as is known
   #triedOut = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #stopTrying = () => {};
 
+  /** @param {SelectorOptions & { onSocket: () => void }} options */
   constructor({ onSocket, ...options }) {
     this.#options = options;
     this.#onSocket = onSocket;
@@ -33,7 +55,12 @@ export class TransportSelector {
     return this.#current;
   }
 
-  /** Returns what opens it, for a `Connection`. */
+  /**
+   * Returns what opens it, for a `Connection`.
+   *
+   * @param {string} token
+   * @returns {OpenTransport}
+   */
   next(token) {
     const { fallback } = this.#options;
     const isStream = fallback && (this.#isBlocked || this.#failures % STREAM_EVERY === 1);
@@ -51,7 +78,11 @@ export class TransportSelector {
     else this.#triedOut = 0;
   }
 
-  /** The connection is over. A verdict of the server came through, whatever it says. */
+  /**
+   * The connection is over. A verdict of the server came through, whatever it says.
+   *
+   * @param {ConnectionEnd} how
+   */
   ended({ code, wasGreeted }) {
     clearTimeout(this.#timer);
     this.#stopTrying();

@@ -77,7 +77,10 @@ test("an ask that fails, fails for all who share it, and the next one asks again
   await settle();
   assert.deepEqual(asked, [false, true]);
   answers[1].resolve("n.e.w");
-  assert.deepEqual((await ends).map(({ status, value }) => value ?? status), ["rejected", "rejected", "n.e.w"]);
+  assert.deepEqual(
+    (await ends).map(({ status, value }) => value ?? status),
+    ["rejected", "rejected", "n.e.w"],
+  );
 });
 
 test("a token that came for the inbox, and is refused as well, is not the socket's one refresh", async () => {
@@ -96,7 +99,10 @@ test("a token that came for the inbox, and is refused as well, is not the socket
     sockets[n].drop(4401, "disconnect");
     await later(250);
   }
-  assert.deepEqual(sockets.map((socket) => socket.protocols[1]), ["bearer.a.b.1", "bearer.a.b.2", "bearer.a.b.3"]);
+  assert.deepEqual(
+    sockets.map((socket) => socket.protocols[1]),
+    ["bearer.a.b.1", "bearer.a.b.2", "bearer.a.b.3"],
+  );
   assert.deepEqual(asked, [false, true, true]);
   sockets[2].drop(4401, "disconnect");
   await settle();

@@ -6,7 +6,16 @@ import { EventParser } from "../src/event_parser.js";
 import { fakeSockets, fakeTime, id, item, settle, TOKEN } from "./fake_socket.js";
 
 const made = fakeTime();
-const HELLO = { op: "hello", session: "3.7.s", ping_s: 25, window: 64, window_bytes: 262144, unread: 0, resumed: false, degraded: false };
+const HELLO = {
+  op: "hello",
+  session: "3.7.s",
+  ping_s: 25,
+  window: 64,
+  window_bytes: 262144,
+  unread: 0,
+  resumed: false,
+  degraded: false,
+};
 
 /** A server's side of one stream. */
 class FakeStream {
@@ -59,14 +68,23 @@ async function connect({ status = () => 200, handler = () => {}, ...options } = 
     const refusal = () => new Response("", { status: code, headers: { "retry-after": "7" } });
     if (how.method === "POST") {
       posts.push([pathname, JSON.parse(how.body), how.headers.authorization]);
-      return code === 200 ? new Response(pathname.includes("inbox") ? '{"unread":0}' : "", { status: code }) : refusal();
+      return code === 200
+        ? new Response(pathname.includes("inbox") ? '{"unread":0}' : "", { status: code })
+        : refusal();
     }
     if (code !== 200) return refusal();
     streams.push(new FakeStream(url, how));
     return streams.at(-1).answer;
   };
   const credentials = options.getToken ? {} : { token: TOKEN };
-  const clarion = new Clarion({ url: "http://gateway/", WebSocket: FakeSocket, fetch, random: () => 0.5, ...credentials, ...options });
+  const clarion = new Clarion({
+    url: "http://gateway/",
+    WebSocket: FakeSocket,
+    fetch,
+    random: () => 0.5,
+    ...credentials,
+    ...options,
+  });
   made.push(clarion);
   const told = { states: [], items: [], errors: [] };
   clarion.on("state", (state) => told.states.push(state));
@@ -76,7 +94,19 @@ async function connect({ status = () => 200, handler = () => {}, ...options } = 
     return handler(got);
   });
   await settled();
-  return { clarion, told, sockets, streams, posts, get socket() { return sockets.at(-1); }, get stream() { return streams.at(-1); } };
+  return {
+    clarion,
+    told,
+    sockets,
+    streams,
+    posts,
+    get socket() {
+      return sockets.at(-1);
+    },
+    get stream() {
+      return streams.at(-1);
+    },
+  };
 }
 
 /** The same, where no socket gets through. */
@@ -94,7 +124,15 @@ test("events in any pieces are events, and an endless one is none", () => {
     const parser = new EventParser();
     const events = [];
     for (let at = 0; at < text.length; at += size) events.push(...parser.feed(text.slice(at, at + size)));
-    assert.deepEqual(events, [{ name: "message", data: "a\n b" }, { name: "message", data: "c" }, { name: "close", data: "" }], `${size}`);
+    assert.deepEqual(
+      events,
+      [
+        { name: "message", data: "a\n b" },
+        { name: "message", data: "c" },
+        { name: "close", data: "" },
+      ],
+      `${size}`,
+    );
   }
   assert.throws(() => new EventParser().feed("x".repeat(2 ** 20 + 1)), RangeError);
   const endless = `data: ${"x".repeat(1000)}\n`.repeat(1100);
@@ -170,18 +208,30 @@ test("one acknowledgement at a time, the latest, tried again until it is taken",
     await link.stream.say({ op: "batch", tag, items: [item(tag)], since: null });
     await later(50);
   }
-  assert.deepEqual(link.posts.map(([, said]) => said.tag), [1]);
+  assert.deepEqual(
+    link.posts.map(([, said]) => said.tag),
+    [1],
+  );
   code = 200;
   await later(8000);
-  assert.deepEqual(link.posts.map(([, said]) => said.tag), [1, 5]);
+  assert.deepEqual(
+    link.posts.map(([, said]) => said.tag),
+    [1, 5],
+  );
 });
 
 test("a server that does not know the stream any more, or refuses the token, is asked anew", async () => {
-  for (const [code, close] of [[404, 1006], [401, 4401]]) {
+  for (const [code, close] of [
+    [404, 1006],
+    [401, 4401],
+  ]) {
     const refreshes = [];
     const link = await connectByStream({
       status: (path) => (path.endsWith("/ack") ? code : 200),
-      getToken: ({ refresh }) => (refreshes.push(refresh), TOKEN),
+      getToken: ({ refresh }) => {
+        refreshes.push(refresh);
+        return TOKEN;
+      },
     });
     await link.stream.say({ op: "batch", tag: 1, items: [item(1)], since: null });
     assert.equal(link.clarion.state.code, close);
@@ -282,7 +332,10 @@ test("what a dead stream could not mark is marked by the next one only, so the l
   await link.stream.say(HELLO);
   await later(50);
   await later(30_000);
-  assert.deepEqual(marks().slice(1), [["archive", id(2)], ["unread", id(1)]]);
+  assert.deepEqual(marks().slice(1), [
+    ["archive", id(2)],
+    ["unread", id(1)],
+  ]);
 });
 
 test("marks made just before close go out, also those that wait", async () => {
@@ -295,12 +348,15 @@ test("marks made just before close go out, also those that wait", async () => {
   link.clarion.read(id(3));
   link.clarion.close();
   await settled();
-  assert.deepEqual(link.posts.map(([path, { ids }]) => [path, ids]), [
-    ["/v1/inbox/read", [id(1)]],
-    ["/v1/inbox/read", [id(1)]],
-    ["/v1/inbox/archive", [id(2)]],
-    ["/v1/inbox/read", [id(3)]],
-  ]);
+  assert.deepEqual(
+    link.posts.map(([path, { ids }]) => [path, ids]),
+    [
+      ["/v1/inbox/read", [id(1)]],
+      ["/v1/inbox/read", [id(1)]],
+      ["/v1/inbox/archive", [id(2)]],
+      ["/v1/inbox/read", [id(3)]],
+    ],
+  );
 });
 
 test("a mark that is refused is told, and the stream goes on", async () => {
@@ -309,7 +365,10 @@ test("a mark that is refused is told, and the stream goes on", async () => {
   await settled();
   link.clarion.archive(id(2));
   await later(50);
-  assert.deepEqual(link.told.errors.map(({ code, status }) => [code, status]), [["http", 404]]);
+  assert.deepEqual(
+    link.told.errors.map(({ code, status }) => [code, status]),
+    [["http", 404]],
+  );
   assert.equal(link.posts.at(-1)[0], "/v1/inbox/archive");
   assert.equal(link.clarion.state.name, "open");
 });

@@ -29,7 +29,17 @@ export function fakeSockets() {
     open(hello = {}) {
       this.readyState = 1;
       this.dispatchEvent(new Event("open"));
-      this.say({ op: "hello", session: "s", ping_s: 25, window: 64, window_bytes: 262144, unread: 0, resumed: false, degraded: false, ...hello });
+      this.say({
+        op: "hello",
+        session: "s",
+        ping_s: 25,
+        window: 64,
+        window_bytes: 262144,
+        unread: 0,
+        resumed: false,
+        degraded: false,
+        ...hello,
+      });
     }
 
     say(frame) {
@@ -78,7 +88,7 @@ export function fakeTime() {
   const made = [];
   beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
   afterEach(() => {
-    made.splice(0).forEach((clarion) => clarion.close());
+    for (const clarion of made.splice(0)) clarion.close();
     mock.timers.reset();
   });
   return made;

@@ -4,8 +4,15 @@ import { test } from "node:test";
 import { availableAt, relative, safeLink, stateText, unreadLabel } from "../page/format.js";
 
 test("relative time, never in the future", () => {
-  const cases = [[-5_000, "just now"], [9_999, "just now"], [10_000, "10 s ago"], [60_000, "1 min ago"],
-    [3_599_999, "59 min ago"], [3_600_000, "1 h ago"], [90_000_000, "1 d ago"]];
+  const cases = [
+    [-5_000, "just now"],
+    [9_999, "just now"],
+    [10_000, "10 s ago"],
+    [60_000, "1 min ago"],
+    [3_599_999, "59 min ago"],
+    [3_600_000, "1 h ago"],
+    [90_000_000, "1 d ago"],
+  ];
   for (const [ago, text] of cases) assert.equal(relative(1e12 - ago, 1e12), text);
 });
 

@@ -19,9 +19,22 @@ function open(script, options = {}) {
     return new Response(typeof content === "string" ? content : JSON.stringify(content), { status, headers });
   };
   const credentials = options.getToken ? {} : { token: TOKEN };
-  const clarion = new Clarion({ url: "http://gateway/", WebSocket: FakeSocket, fetch, random: () => 0.5, ...credentials, ...options });
+  const clarion = new Clarion({
+    url: "http://gateway/",
+    WebSocket: FakeSocket,
+    fetch,
+    random: () => 0.5,
+    ...credentials,
+    ...options,
+  });
   made.push(clarion);
-  return { clarion, asked, get socket() { return sockets.at(-1); } };
+  return {
+    clarion,
+    asked,
+    get socket() {
+      return sockets.at(-1);
+    },
+  };
 }
 
 /** Resolves or rejects as `promise`, while time passes. */
@@ -41,27 +54,36 @@ test("a page is asked at the socket's neighbour, with the token in a header and 
   const { clarion, asked } = open([[200, page]]);
   assert.deepEqual(await inTime(clarion.inbox()), page);
   await inTime(clarion.inbox({ cursor: "abc", limit: 7, unread: true }));
-  assert.deepEqual(asked.map(({ method, url }) => `${method} ${url}`), [
-    "GET http://gateway/v1/inbox?",
-    "GET http://gateway/v1/inbox?cursor=abc&limit=7&unread=true",
-  ]);
+  assert.deepEqual(
+    asked.map(({ method, url }) => `${method} ${url}`),
+    ["GET http://gateway/v1/inbox?", "GET http://gateway/v1/inbox?cursor=abc&limit=7&unread=true"],
+  );
   assert.equal(asked[0].headers.authorization, `Bearer ${TOKEN}`);
   assert.equal(asked[0].credentials, "omit");
 });
 
 test("unarchive goes in requests as large as the server takes, and resolves with the last count", async () => {
-  const { clarion, asked } = open([[200, { unread: 9 }], [200, { unread: 8 }]]);
+  const { clarion, asked } = open([
+    [200, { unread: 9 }],
+    [200, { unread: 8 }],
+  ]);
   const ids = Array.from({ length: 501 }, (_, n) => id(n));
   assert.equal(await inTime(clarion.unarchive(ids)), 8);
-  assert.deepEqual(asked.map(({ url, body }) => [url, body.ids.length]), [
-    ["http://gateway/v1/inbox/unarchive", 500],
-    ["http://gateway/v1/inbox/unarchive", 1],
-  ]);
+  assert.deepEqual(
+    asked.map(({ url, body }) => [url, body.ids.length]),
+    [
+      ["http://gateway/v1/inbox/unarchive", 500],
+      ["http://gateway/v1/inbox/unarchive", 1],
+    ],
+  );
   await assert.rejects(clarion.unarchive("nonsense"), TypeError);
 });
 
 test("readAll asks until nothing is left", async () => {
-  const { clarion, asked } = open([[200, { unread: 100, more: true }], [200, { unread: 1, more: false }]]);
+  const { clarion, asked } = open([
+    [200, { unread: 100, more: true }],
+    [200, { unread: 1, more: false }],
+  ]);
   assert.equal(await inTime(clarion.readAll()), 1);
   assert.equal(asked.length, 2);
 });
@@ -79,9 +101,16 @@ test("while the server has no verdict it is asked again, as it says, and then gi
 });
 
 test("what is refused names its fields and is not tried again", async () => {
-  const errors = [{ pointer: "", code: "out_of_range", detail: "the parameter `limit`: a page has 1 to 200", limit: 200 }];
+  const errors = [
+    { pointer: "", code: "out_of_range", detail: "the parameter `limit`: a page has 1 to 200", limit: 200 },
+  ];
   const { clarion, asked } = open([[422, { detail: "a parameter is invalid", errors }]]);
-  await assert.rejects(inTime(clarion.inbox({ limit: 999 })), { code: "http", status: 422, errors, message: /1 to 200/ });
+  await assert.rejects(inTime(clarion.inbox({ limit: 999 })), {
+    code: "http",
+    status: 422,
+    errors,
+    message: /1 to 200/,
+  });
   assert.equal(asked.length, 1);
 });
 
@@ -91,9 +120,19 @@ test("a refused token is fetched anew once", async () => {
     requests.push(request.refresh);
     return request.refresh ? "n.e.w" : "o.l.d";
   };
-  const { clarion, asked } = open([[401, {}], [200, { unread: 0, more: false }], [401, {}]], { getToken });
+  const { clarion, asked } = open(
+    [
+      [401, {}],
+      [200, { unread: 0, more: false }],
+      [401, {}],
+    ],
+    { getToken },
+  );
   assert.equal(await inTime(clarion.readAll()), 0);
-  assert.deepEqual(asked.map(({ headers }) => headers.authorization), ["Bearer o.l.d", "Bearer n.e.w"]);
+  assert.deepEqual(
+    asked.map(({ headers }) => headers.authorization),
+    ["Bearer o.l.d", "Bearer n.e.w"],
+  );
   await assert.rejects(inTime(clarion.readAll()), { code: "http", status: 401 });
   assert.equal(asked.length, 4);
   assert.equal(requests.filter((refresh) => refresh).length, 2);

@@ -10,20 +10,27 @@ import { Reconnect } from "../src/reconnect.js";
 import { ledAway } from "../src/request.js";
 
 // the tables of both SDKs
-const table = (name) => JSON.parse(readFileSync(new URL(`../../../tests/conformance/${name}.json`, import.meta.url), "utf8"));
+const table = (name) =>
+  JSON.parse(readFileSync(new URL(`../../../tests/conformance/${name}.json`, import.meta.url), "utf8"));
 
 const most = () => 0.999999;
 
 test("backoff doubles from 0.5 s to 30 s and is drawn from zero", () => {
   const ceilings = [0, 1, 2, 5, 6, 7, 5000].map((failures) => Math.round(backoff(failures, most)));
   assert.deepEqual(ceilings, [500, 1000, 2000, 16000, 30000, 30000, 30000]);
-  assert.equal(backoff(9, () => 0), 0);
+  assert.equal(
+    backoff(9, () => 0),
+    0,
+  );
 });
 
 test("recent ids forget the oldest, and using one again makes it young", () => {
   const ids = new RecentIds(2);
   for (const id of ["a", "b", "a", "c"]) ids.add(id);
-  assert.deepEqual(["a", "b", "c"].map((id) => ids.has(id)), [true, false, true]);
+  assert.deepEqual(
+    ["a", "b", "c"].map((id) => ids.has(id)),
+    [true, false, true],
+  );
   assert.equal(ids.size, 2);
 });
 
@@ -68,7 +75,10 @@ test("two refusals of different tokens are no verdict: the second outlived a cut
 test("an answer of another origin is no word about the token, which did not go there", () => {
   const answer = { redirected: true, url: "https://login.example/", status: 401 };
   assert.match(ledAway(answer, "https://gateway.example/v1/inbox"), /give that address/);
-  assert.equal(ledAway({ ...answer, url: "https://gateway.example/v1/inbox/" }, "https://gateway.example/v1/inbox"), null);
+  assert.equal(
+    ledAway({ ...answer, url: "https://gateway.example/v1/inbox/" }, "https://gateway.example/v1/inbox"),
+    null,
+  );
   assert.equal(ledAway({ ...answer, redirected: false }, "https://gateway.example/v1/inbox"), null);
 });
 
@@ -104,11 +114,15 @@ test("the server's retry hint comes before the jitter, and is believed up to fiv
 });
 
 test("a crowd that was cut off together returns spread out", () => {
-  const waits = Array.from({ length: 1_000 }, () =>
-    new Reconnect({ canRefresh: false }).after({ code: 1012, retryMs: 2_000 }, 0).waitMs,
+  const waits = Array.from(
+    { length: 1_000 },
+    () => new Reconnect({ canRefresh: false }).after({ code: 1012, retryMs: 2_000 }, 0).waitMs,
   );
   const tenths = Array.from({ length: 10 }, (_, n) => waits.filter((ms) => Math.floor((ms - 2_000) / 50) === n).length);
-  assert.equal(tenths.reduce((sum, count) => sum + count), 1_000);
+  assert.equal(
+    tenths.reduce((sum, count) => sum + count),
+    1_000,
+  );
   assert.ok(Math.min(...tenths) > 40 && Math.max(...tenths) < 200, `${tenths}`);
 });
 
@@ -116,7 +130,13 @@ const quiet = { onError: (error) => assert.fail(error) };
 
 test("cursors go forward only, by generation before offset", () => {
   const progress = new Progress(quiet);
-  for (const ord of [[0, 9], [1, 2], [0, 50], [1, 1]]) progress.handled({ lane: "high", ord });
+  for (const ord of [
+    [0, 9],
+    [1, 2],
+    [0, 50],
+    [1, 1],
+  ])
+    progress.handled({ lane: "high", ord });
   progress.handled({ lane: "urgent", unstored: true });
   assert.deepEqual(progress.resume(), { op: "resume", cursors: { high: [1, 2] }, since: null });
 });
