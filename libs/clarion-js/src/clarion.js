@@ -39,7 +39,7 @@ export class Clarion {
   /** @param {Options} options */
   constructor(options) {
     const { url, storage, user, random, ackOnError = false, handlerTimeoutMs = HANDLER_TIMEOUT_MS } = options;
-    if (storage && !user) throw new TypeError("storage needs user: progress is kept under a key of the user's own");
+    if (storage && !user) throw new TypeError("storage needs user, since progress is stored under a key for each user");
     const credentials = new Credentials(options);
     const shared = { url: socketUrl(url), fetch: options.fetch ?? globalThis.fetch?.bind(globalThis), random };
     /** @param {ClarionError} error */
@@ -153,7 +153,7 @@ export class Clarion {
    */
   #mark(op, ids) {
     const list = idList(ids);
-    if (this.#isClosed) throw new Error("this Clarion is closed");
+    if (this.#isClosed) throw new Error("this Clarion is closed: make another one");
     this.#outbox.mark(op, list);
   }
 }

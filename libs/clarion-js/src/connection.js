@@ -89,7 +89,7 @@ export class Connection {
   }
 
   #onSilence() {
-    this.end({ code: CLOSE_NETWORK, reason: `nothing came for ${this.#quietMs / 1000} s` });
+    this.end({ code: CLOSE_NETWORK, reason: `the server sent nothing for ${this.#quietMs / 1000} s` });
   }
 
   /** @param {ConnectionEnd} end */

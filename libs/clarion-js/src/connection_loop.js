@@ -28,9 +28,10 @@ import { TransportSelector } from "./transport_selector.js";
 
 /** @type {Record<number, string>} */
 const REASONS = {
-  [CLOSE_PROTOCOL]: "the server did not understand this client: is the url a gateway's, and the SDK no older than it?",
-  [CLOSE_TOKEN]: "the token was refused, a fresh one as well: see its issuer, audience, key and clock",
-  [CLOSE_FORBIDDEN]: "not allowed: use a token with the scope subscribe, from an origin that is allowed",
+  [CLOSE_PROTOCOL]:
+    "the server did not understand the client: check that the url is a gateway's, and the SDK not older than it",
+  [CLOSE_TOKEN]: "the token was refused, and a fresh one, too: check its issuer, audience, key and clock",
+  [CLOSE_FORBIDDEN]: "the user may not connect: use a token with the scope subscribe, from an origin that is allowed",
 };
 
 /**
@@ -113,7 +114,7 @@ export class ConnectionLoop {
   close() {
     if (this.#isClosed) return;
     this.#outbox.closing();
-    this.#finish({ code: CLOSE_NORMAL, reason: "closed by the application" });
+    this.#finish({ code: CLOSE_NORMAL, reason: "the application closed it" });
   }
 
   /**
@@ -126,12 +127,12 @@ export class ConnectionLoop {
     try {
       this.#token = await this.#credentials.ask({ refresh, refused: this.#token });
     } catch (cause) {
-      this.#emit("error", new ClarionError("token", "getToken failed: trying again", { cause }));
+      this.#emit("error", new ClarionError("token", "getToken failed, and is called again later", { cause }));
       return { code: CLOSE_NETWORK, reason: "no token", hadNoToken: true };
     }
     if (this.#isClosed) return { code: CLOSE_NORMAL };
     const token = this.#token;
-    if (token === null) return { code: CLOSE_TOKEN, reason: "this is not a JWT" };
+    if (token === null) return { code: CLOSE_TOKEN, reason: "the token is not a JWT" };
     return new Promise((onEnd) => {
       this.#connection = new Connection({
         open: this.#transports.next(token),
@@ -193,7 +194,7 @@ export class ConnectionLoop {
     this.#transports.greeted();
     this.#outbox.opened((reply) => this.#connection?.send(reply), frame);
     if (!this.#progress.belongsTo(frame)) {
-      const reason = "the stored progress is of another user or deployment: beginning again";
+      const reason = "the stored progress is of another user or deployment, and is not used";
       this.#emit("error", new ClarionError("storage", reason));
     }
     // who has one keeps it: a gateway that `resume` reached late took it for fresh
@@ -209,14 +210,14 @@ export class ConnectionLoop {
    */
   #onBatch({ tag, items, since }, size) {
     if (this.#delivery.batch({ tag, items, since, size })) return;
-    const reason = "more came than may wait to be handled: starting again from what is handled";
+    const reason = "too many items wait to be handled: the connection starts again from what is handled";
     this.#emit("error", new ClarionError("overflow", reason));
     this.end({ code: CLOSE_NETWORK, reason });
   }
 
   /** A server that does not speak the protocol: tried again with backoff, since a rolling update may mend it. */
   #onUnreadable() {
-    const reason = "a frame cannot be read";
+    const reason = "a frame of the server cannot be read";
     this.#emit("error", new ClarionError("protocol", reason));
     this.end({ code: CLOSE_NETWORK, reason });
   }

@@ -19,7 +19,8 @@ export class Credentials {
 
   /** @param {Pick<Options, "token" | "getToken">} options */
   constructor({ token, getToken }) {
-    if ((token === undefined) === (getToken === undefined)) throw new TypeError("give either token or getToken");
+    if ((token === undefined) === (getToken === undefined))
+      throw new TypeError("give either token or getToken, and not both");
     this.canRefresh = getToken !== undefined;
     this.#getToken = getToken ?? (() => token);
   }

@@ -120,7 +120,7 @@ export class Inbox {
       throw new ClarionError("token", "getToken failed", { cause });
     }
     if (this.#isClosed) throw closed();
-    if (token === null) throw new ClarionError("token", "this is not a JWT");
+    if (token === null) throw new ClarionError("token", "the token is not a JWT");
     return token;
   }
 
@@ -159,7 +159,7 @@ export class Inbox {
 }
 
 function closed() {
-  return new ClarionError("http", "this Clarion is closed");
+  return new ClarionError("http", "this Clarion is closed: make another one");
 }
 
 /**

@@ -7,7 +7,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
  */
 export function idList(ids) {
   const list = typeof ids === "string" ? [ids] : [...ids];
-  for (const id of list) if (!ID.test(id)) throw new TypeError(`not a notification id: ${id}`);
+  for (const id of list) if (!ID.test(id)) throw new TypeError(`this is not a notification id: ${id}`);
   // Swift writes upper case; the server says the same ids in lower case
   return list.map((id) => id.toLowerCase());
 }

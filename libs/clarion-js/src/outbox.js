@@ -146,7 +146,9 @@ export class Outbox {
     for (const [key, mark] of this.#marks) if (!mark.isSent && !marked.has(key)) waiting++;
     if (waiting <= PENDING_MARKS) return;
     const when = this.#send ? "a moment later" : "once the state is open";
-    throw new RangeError(`${waiting} changes would wait to be sent, and ${PENDING_MARKS} may: try fewer, or ${when}`);
+    throw new RangeError(
+      `${waiting} changes would wait to be sent, and at most ${PENDING_MARKS} may: make fewer, or try ${when}`,
+    );
   }
 
   #makeRoom() {

@@ -45,11 +45,11 @@ export function readPosition(text) {
   /** @type {Position} */
   const position = { cursors: {}, since: null, owner: null, dropped: [] };
   const saved = parse(text);
-  if (!isRecord(saved)) return { ...position, dropped: ["all of it"] };
+  if (!isRecord(saved)) return { ...position, dropped: ["all parts"] };
   const { cursors = {}, since = null, user, deployment } = saved;
   if (user !== undefined || deployment !== undefined) {
     if (typeof user !== "string" || typeof deployment !== "string") {
-      return { ...position, dropped: ["all of it: whose it is cannot be read"] };
+      return { ...position, dropped: ["all parts, since its user or deployment cannot be read"] };
     }
     position.owner = { user, deployment };
   }

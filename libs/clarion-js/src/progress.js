@@ -142,7 +142,7 @@ export class Progress {
     this.#cursors = cursors;
     this.#since = since;
     if (dropped.length === 0) return;
-    const what = `the stored progress was damaged and is mended, without ${dropped.join(", ")}`;
+    const what = `the stored progress was damaged, and these parts of it are left out: ${dropped.join(", ")}`;
     this.#onError(new ClarionError("storage", what));
     this.save();
   }

@@ -52,7 +52,7 @@ export async function request(fetch, { method, url, token, content, controller =
  */
 export function ledAway(answer, url) {
   if (!answer.redirected || !answer.url || new URL(answer.url).origin === new URL(url).origin) return null;
-  return `redirected to ${new URL(answer.url).origin}, where the token is not taken: give that address as url`;
+  return `the server redirects to ${new URL(answer.url).origin}, where no token is sent: use that address as url`;
 }
 
 /** @param {Response} answer */

@@ -78,7 +78,7 @@ export class SseUplink {
     } else if (this.#marks.length < WAITING_MARKS) {
       this.#marks.push({ op: frame.op, ids: frame.ids });
       this.#marking.go();
-    } else this.#onFailed({ code: CLOSE_NETWORK, reason: "marks are not taken: beginning again" });
+    } else this.#onFailed({ code: CLOSE_NETWORK, reason: "the server does not take marks: the stream restarts" });
   }
 
   /**

@@ -74,7 +74,7 @@ test("two refusals of different tokens are no verdict: the second outlived a cut
 
 test("an answer of another origin is no word about the token, which did not go there", () => {
   const answer = { redirected: true, url: "https://login.example/", status: 401 };
-  assert.match(ledAway(answer, "https://gateway.example/v1/inbox"), /give that address/);
+  assert.match(ledAway(answer, "https://gateway.example/v1/inbox"), /use that address/);
   assert.equal(
     ledAway({ ...answer, url: "https://gateway.example/v1/inbox/" }, "https://gateway.example/v1/inbox"),
     null,
