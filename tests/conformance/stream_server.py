@@ -63,8 +63,12 @@ class _Server:
         self._latest: StreamSide | None = None
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request on each connection."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        """One request on each connection, which a client may also open and leave without a word."""
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
         (method, target, _), *lines = [line.split(maxsplit=2) for line in head.strip().splitlines()]
         headers = {name.lower(): " ".join(rest) for name, *rest in lines}
         body = await reader.readexactly(int(headers.get("content-length:", "0")))
