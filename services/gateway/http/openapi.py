@@ -20,8 +20,9 @@ _ALWAYS: Final = {
     403: "The token's scope lacks `subscribe`.",
     503: "MongoDB does not answer, or this process is full. See `Retry-After`.",
 }
-_PAGING: Final = _ALWAYS | {422: "A parameter is invalid; `errors` names it with its limit."}
-_MARKING: Final = _ALWAYS | {
+_ASKING: Final = _ALWAYS | {429: "The user, or the address, asks for too much at once. See `Retry-After`."}
+_PAGING: Final = _ASKING | {422: "A parameter is invalid; `errors` names it with its limit."}
+_MARKING: Final = _ASKING | {
     400: "The body is not JSON.",
     408: "The body did not arrive in time.",
     413: "The body is too large; `errors` names the limit.",
@@ -64,7 +65,7 @@ def document() -> dict[str, Any]:
         schema_hook=schema_of_any,
     )
     page, unread, marked, read_all, disconnected, stream_ack, _, problem = references
-    asking = problems(_ALWAYS, problem)
+    asking = problems(_ASKING, problem)
     paths: dict[str, Any] = {
         "/v1/inbox": {
             "get": {

@@ -16,7 +16,6 @@ class State(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     EXPIRED = "expired"
-    ARCHIVED = "archived"
     COLLAPSED = "collapsed"
     THROTTLED = "throttled"  # over its recipient's limit: in the inbox, but not pushed
     RETRACTED = "retracted"
