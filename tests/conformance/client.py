@@ -16,7 +16,7 @@ from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests import gateways
 from tests.conformance.table import Case, Connection, Frame, Step, item
-from tests.integration.gateway.access.test_disconnect import disconnect, next_second
+from tests.disconnecting import disconnect, next_second
 from tests.streams import Listener, listening
 
 STEP_S: Final = 20.0

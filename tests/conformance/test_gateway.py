@@ -9,7 +9,7 @@ from clarion.store.notifications import State
 from tests.conformance.client import OpenLine, Player, by_socket, by_stream
 from tests.conformance.table import Case, cases_for
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import states
+from tests.observing import states
 
 _PLAYED = [
     *(pytest.param(by_socket, case, id=f"socket-{case.name}") for case in cases_for("gateway", "socket")),

@@ -20,6 +20,7 @@ from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
+from tests.observing import expires
 
 Subscribe = Callable[[str], Subscriber]
 
@@ -36,16 +37,6 @@ async def take(subscriber: Subscriber, count: int) -> list[Received]:
 async def state_of(stored: Database, id_: str) -> State | None:
     found = await notifications.find(notifications.collection(stored), [id_])
     return found[id_].state if id_ in found else None
-
-
-async def expires(stored: Database, id_: str) -> None:
-    """Wait until it is stored as expired, and that is told on `receipts`."""
-
-    async def is_announced() -> bool:
-        document = await notifications.collection(stored).find_one({"_id": id_})
-        return bool(document and document["state"] == State.EXPIRED and "unannounced" not in document)
-
-    await until(is_announced)
 
 
 async def test_published_over_http_arrives_live_and_is_acknowledged(

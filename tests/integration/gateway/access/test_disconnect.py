@@ -32,24 +32,16 @@ from clarion.web.revocations import seconds_after
 from deploy.local.stack import Stack
 from services.gateway.http.disconnect import Disconnect
 from tests.conftest import until
+from tests.disconnecting import disconnect, next_second
 from tests.gateways import RESUME, close_code, frame, gateway, greeted, wire
 from tests.proxy import mongodb_at, proxied
 
 CLOSED_WITHIN_S = 30.0
 
 
-async def disconnect(url: str, user: str, token: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
-        return await http.post(f"/v1/users/{user}/disconnect", headers={"Authorization": f"Bearer {token}"})
-
-
 async def inbox_status(url: str, token: str) -> int:
     async with httpx2.AsyncClient(trust_env=False, base_url=url, timeout=20) as http:
         return (await http.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"})).status_code
-
-
-async def next_second() -> None:
-    await asyncio.sleep(1.01 - time.time() % 1)
 
 
 async def refused(url: str, token: str) -> None:

@@ -22,7 +22,7 @@ from deploy.local.stack import Stack
 from tests import schema_checks
 from tests.conftest import until
 from tests.gateways import Own, gateway, greeted, wire
-from tests.integration.gateway.http.test_inbox import document, store
+from tests.integration.gateway.http.asking import document, store
 
 pytestmark = pytest.mark.slow
 

@@ -7,46 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection
 
 from clarion.broker import clients
-from clarion.contracts import order, times
-from clarion.contracts.ids import new_id
-from clarion.contracts.lanes import Lane
+from clarion.contracts import times
 from clarion.contracts.limits import ITEMS_PER_RECORD
-from clarion.contracts.records import deliveries
-from clarion.contracts.records.deliveries import Addressed, Items
-from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
 from clarion.store.driver import database
-from clarion.store.driver.database import Database, Document
+from clarion.store.driver.database import Database
 from tests.conftest import until
 from tests.gateways import Own, frame, gateway, greeted, wire
+from tests.integration.gateway.delivery.emissions import document, emission
 from tests.subprocesses import figures_of
 
 CROWD: Final = 150
-
-
-def document(user: str, ord_: int, *, lane: Lane = Lane.NORMAL, **more: object) -> Document:
-    now = times.now()
-    item = Notification(
-        id=new_id(), type="t", message=str(ord_), recipient=user, sender="s", created_at=now, priority=lane
-    )
-    body = deliveries.body(item, lane, order.pack(0, ord_))
-    base: Document = {"_id": item.id, "recipient": user, "lane": lane, "ord": ord_, "type": "t", "sender": "s"}
-    state: Document = {"state": "pending", "unread": True, "created_at": now, "stored_at": now, "body": body}
-    return base | state | {"purge_at": now + timedelta(days=30)} | more
-
-
-def emission(of: Document) -> bytes:
-    """The delivery record with which a lane emits it."""
-    place, body = order.unpack(of["ord"]), msgspec.Raw(of["body"])
-    return deliveries.encode(Items([Addressed(of["recipient"], of["lane"], place, of["_id"], body)]))
 
 
 async def asked(stored: Database) -> Counter[str]:

@@ -20,7 +20,7 @@ from clarion.store import notifications, sessions
 from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
 from tests.conftest import until
-from tests.integration.gateway.http.test_inbox import asking, document, store
+from tests.integration.gateway.http.asking import asking, document, store
 
 DEVICES = 3
 ROUNDS, ACTS = 5, 14

@@ -20,7 +20,7 @@ from clarion.store import notifications
 from clarion.store.driver import database
 from clarion.store.driver.database import Document
 from tests.gateways import frame, gateway, greeted, wire
-from tests.integration.gateway.delivery.test_arrivals import document, emission
+from tests.integration.gateway.delivery.emissions import document, emission
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,9 @@ from clarion.store import sessions
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
+from tests.disconnecting import disconnect, next_second
 from tests.gateways import gateway, greeted, wire
-from tests.integration.gateway.access.test_disconnect import disconnect, next_second
-from tests.integration.stream.lanes.test_stream import states
+from tests.observing import states
 from tests.streams import listening
 
 WINDOW = ITEMS_PER_RECORD  # of what was missed, until something is acknowledged

@@ -1,66 +1,36 @@
 """What producers of other families send, on a real broker: every codec, and batches that nobody can read."""
 
 import asyncio
-import contextlib
 import json
 import struct
-from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
-from typing import Any
 
 from aiokafka.record.util import calc_crc32c
-from confluent_kafka import Producer
 
-from clarion.broker import clients
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.partitioner import partition_of
 from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.limits import UNPACKED_BYTES
-from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records import deliveries
 from clarion.contracts.records.deliveries import Control, Delivery
-from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from clarion.store import mailboxes, notifications
+from clarion.store import notifications
 from clarion.store.driver import database
 from deploy.local.stack import Stack
-from services.gateway.mailbox.reader import MailboxReader
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import reading
-from tests.subprocesses import child, env_of
+from tests.integration.stream.engine.lane_processes import (
+    USER,
+    WITHIN_S,
+    lane_process,
+    mailbox_of,
+    notifications_of,
+    produce,
+)
+from tests.observing import reading
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-USER = "ann"
-WITHIN_S = 120.0  # a lane starts first
-
-
-def lane_process(settings: Settings, admin_port: int = 0) -> contextlib.AbstractAsyncContextManager[Any]:
-    env = env_of(settings) | {"CLARION_ADMIN_PORT": str(admin_port)}
-    return child(["-m", "clarion.cli", "stream", "--role", "lane", "--lane", "normal"], env)
-
-
-def produce(settings: Settings, topic: str, partition: int, values: Iterable[bytes], codec: str = "none") -> None:
-    """One batch, by librdkafka."""
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.kafka,
-            "compression.type": codec,
-            "linger.ms": 200,
-            "message.max.bytes": 2 * UNPACKED_BYTES,
-        }
-    )
-    for value in values:
-        producer.produce(topic, value, key=USER.encode(), partition=partition)
-    assert producer.flush(20) == 0
-
-
-def notifications_of(messages: Iterable[str]) -> list[bytes]:
-    at = times.now()
-    return [
-        notification.encode(Notification(type="t", message=m, recipient=USER, sender="s", created_at=at))
-        for m in messages
-    ]
 
 
 def segment(stack: Stack, partition: Partition) -> Path:
@@ -120,23 +90,6 @@ async def test_an_unreadable_record_costs_one_dead_letter(stack: Stack, settings
     assert letters[2]["error"] == b"offsets 33 to 34 cannot be read: the batch's checksum is wrong"
     assert [letter["offset"] for letter in letters] == [b"25", b"26", b"33"]
     database.close(connection)
-
-
-@contextlib.asynccontextmanager
-async def mailbox_of(settings: Settings, handled: list[Delivery], lost: list[int]) -> AsyncGenerator[MailboxReader]:
-    def handle(delivery: Delivery) -> Iterable[object]:
-        handled.append(delivery)
-        return ()
-
-    mailbox = MailboxReader(
-        mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), handle, lambda: lost.append(len(handled))
-    )
-    async with clients.producer(settings) as producer, mailbox.positioned(settings, producer) as consumers:
-        tasks = [asyncio.create_task(mailbox.read(consumer)) for consumer in consumers]
-        yield mailbox
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_after_an_unreadable_record_all_users_read_the_store(settings: Settings) -> None:

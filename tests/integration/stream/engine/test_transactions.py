@@ -19,7 +19,7 @@ from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from tests.conftest import until
-from tests.integration.stream.engine.test_foreign_batches import (
+from tests.integration.stream.engine.lane_processes import (
     USER,
     WITHIN_S,
     lane_process,

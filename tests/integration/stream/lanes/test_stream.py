@@ -1,25 +1,23 @@
 """What a lane does beside the plain way: collapse, poison documents, misplaced records; on the running system."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx2
-from aiokafka import AIOKafkaConsumer
 
 from clarion.broker import clients
 from clarion.broker.partitioner import partition_of
 from clarion.client import Lane, Publisher, Subscriber
 from clarion.contracts import limits, times
 from clarion.contracts.ids import new_id
-from clarion.contracts.records import deliveries, notification, receipts
+from clarion.contracts.records import deliveries, notification
 from clarion.contracts.records.dead_letters import Reason
 from clarion.contracts.records.deliveries import Items
-from clarion.contracts.records.notification import Invalid, Notification
-from clarion.contracts.records.receipts import Op, Receipt
+from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.receipts import Op
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
 from clarion.store import notifications, sessions
@@ -30,30 +28,8 @@ from clarion.store.updates import receipt_updates
 from clarion.store.updates.receipt_updates import Change
 from deploy.local.stack import Stack
 from tests.conftest import until
+from tests.observing import next_receipt, reading, states
 from tests.subprocesses import child, env_of
-
-
-async def states(stored: Database, ids: list[str]) -> list[State | None]:
-    found = await notifications.find(notifications.collection(stored), ids)
-    return [found[id_].state if id_ in found else None for id_ in ids]
-
-
-@asynccontextmanager
-async def reading(live: Settings, topic: str) -> AsyncGenerator[Any]:
-    """A consumer of a whole topic from its beginning."""
-    consumer: Any = AIOKafkaConsumer(topic, bootstrap_servers=live.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def next_receipt(consumer: Any) -> Receipt:
-    """Other tests write malformed ones to the same topic: those are passed over."""
-    while True:
-        with contextlib.suppress(Invalid):
-            return receipts.decode((await consumer.getone()).value)
 
 
 async def test_a_newer_one_replaces_what_is_pending_under_its_key(

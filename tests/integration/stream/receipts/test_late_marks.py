@@ -11,7 +11,7 @@ from clarion.store import notifications
 from clarion.store.driver.database import Database
 from clarion.store.updates import receipt_updates
 from clarion.store.updates.receipt_updates import CLOCKS_APART, Change
-from tests.integration.gateway.http.test_inbox import document, store
+from tests.integration.gateway.http.asking import document, store
 
 NOW = times.now()
 VERBS = {"read": Op.READ, "unread": Op.UNREAD, "archive": Op.ARCHIVED, "unarchive": Op.UNARCHIVED}

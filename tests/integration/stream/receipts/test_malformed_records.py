@@ -20,7 +20,7 @@ from clarion.store import notifications
 from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import reading, states
+from tests.observing import reading, states
 
 
 def impossible_receipts(user: str) -> list[bytes]:

@@ -25,7 +25,7 @@ from services.gateway.mailbox.session_writer import SessionRefused, SessionWrite
 from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
 from services.stream.receipts.worker import ReceiptsWork
-from tests.integration.stream.lanes.test_stream import reading
+from tests.observing import reading
 from tests.unit.records import batch
 
 HALF_AN_EMOJI = "\ud800x"

@@ -30,9 +30,9 @@ from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import RECEIPTS_POLICY, Window
 from services.stream.receipts.worker import ReceiptsWork
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import next_receipt, reading
-from tests.integration.stream.receipts.test_retraction import is_stored, stopped
-from tests.integration.stream.scheduler.test_scheduled import SOON, is_held
+from tests.integration.stream.receipts.retracting import is_stored, stopped
+from tests.integration.stream.scheduler.holding import SOON, is_held
+from tests.observing import next_receipt, reading
 from tests.unit.records import batch
 
 Subscribe = Callable[[str], Subscriber]

@@ -1,9 +1,7 @@
 """What its sender takes back: scheduled, on its way, pending or delivered; and whoever else may not."""
 
 import asyncio
-import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from itertools import combinations
@@ -30,26 +28,11 @@ from deploy.local.stack import Stack
 from services.stream.lanes.retractions import withdraw
 from services.stream.steps.store import Outcome
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import next_receipt, reading, states
-from tests.integration.stream.scheduler.test_scheduled import SOON, is_held, produce
+from tests.integration.stream.receipts.retracting import is_stored, stopped
+from tests.integration.stream.scheduler.holding import SOON, is_held, produce
+from tests.observing import next_receipt, reading, states
 
 Subscribe = Callable[[str], Subscriber]
-
-
-async def is_stored(stored: Database, id_: str, state: State) -> None:
-    async def check() -> bool:
-        return await states(stored, [id_]) == [state]
-
-    await until(check)
-
-
-@asynccontextmanager
-async def stopped(stack: Stack, name: str) -> AsyncGenerator[None]:
-    stack.kill(name, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        stack.kill(name, signal.SIGCONT)
 
 
 async def test_what_is_scheduled_is_not_delivered_and_says_so(

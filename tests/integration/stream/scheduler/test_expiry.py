@@ -14,7 +14,7 @@ from clarion.store.driver.database import Collection, Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import states
+from tests.observing import states
 
 Subscribe = Callable[[str], Subscriber]
 

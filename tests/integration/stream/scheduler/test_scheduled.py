@@ -22,9 +22,8 @@ from clarion.store.driver.database import Database
 from clarion.store.notifications import State
 from deploy.local.stack import Stack
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import reading, states
 from tests.integration.stream.scheduler.holding import SOON, Subscribe, bare, held, is_held, produce, sender
-from tests.integration.test_path import expires
+from tests.observing import expires, reading, states
 
 
 async def test_it_is_held_until_it_is_due_and_delivered_then(

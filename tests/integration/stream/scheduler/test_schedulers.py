@@ -19,8 +19,8 @@ from clarion.store.driver.database import Database
 from deploy.local.stack import Stack
 from services.stream.scheduler.release import AT_ONCE
 from tests.conftest import until
-from tests.integration.stream.lanes.test_stream import reading
 from tests.integration.stream.scheduler.holding import Subscribe
+from tests.observing import reading
 from tests.subprocesses import child, env_of, figures_of, free_port
 
 pytestmark = pytest.mark.slow
