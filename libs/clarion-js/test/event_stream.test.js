@@ -3,19 +3,11 @@ import { mock, test } from "node:test";
 
 import { Clarion } from "../src/clarion.js";
 import { EventParser } from "../src/event_parser.js";
-import { fakeSockets, fakeTime, id, item, settle, TOKEN } from "./fake_socket.js";
+import { fakeSockets, fakeTime, HELLO, id, item, settle, TOKEN } from "./fake_socket.js";
 
 const made = fakeTime();
-const HELLO = {
-  op: "hello",
-  session: "3.7.s",
-  ping_s: 25,
-  window: 64,
-  window_bytes: 262144,
-  unread: 0,
-  resumed: false,
-  degraded: false,
-};
+// a stream's session names its mailbox and the lease's epoch
+const hello = { ...HELLO, session: "3.7.s" };
 
 /** A server's side of one stream. */
 class FakeStream {
@@ -114,7 +106,7 @@ async function connectByStream(options) {
   const link = await connect(options);
   link.socket.drop(1006);
   await later(250);
-  if (link.stream) await link.stream.say(HELLO);
+  if (link.stream) await link.stream.say(hello);
   return link;
 }
 
@@ -165,7 +157,7 @@ test("where a socket cannot even be made, as in a runtime without them, the stre
   const link = await connect({ WebSocket: Missing });
   await later(250);
   assert.equal(link.streams.length, 1);
-  await link.stream.say(HELLO);
+  await link.stream.say(hello);
   assert.equal(link.clarion.state.transport, "stream");
   await later(7_500);
   await later(15_000);
@@ -329,7 +321,7 @@ test("what a dead stream could not mark is marked by the next one only, so the l
   code = 200;
   link.clarion.unread(id(1));
   await later(500);
-  await link.stream.say(HELLO);
+  await link.stream.say(hello);
   await later(50);
   await later(30_000);
   assert.deepEqual(marks().slice(1), [

@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, mock } from "node:test";
 
+/** What a gateway says first. */
+export const HELLO = {
+  op: "hello",
+  session: "s",
+  ping_s: 25,
+  window: 64,
+  window_bytes: 262144,
+  unread: 0,
+  resumed: false,
+  degraded: false,
+};
+
 /** A WebSocket whose other end is the test. */
 export function fakeSockets() {
   const sockets = [];
@@ -29,17 +41,7 @@ export function fakeSockets() {
     open(hello = {}) {
       this.readyState = 1;
       this.dispatchEvent(new Event("open"));
-      this.say({
-        op: "hello",
-        session: "s",
-        ping_s: 25,
-        window: 64,
-        window_bytes: 262144,
-        unread: 0,
-        resumed: false,
-        degraded: false,
-        ...hello,
-      });
+      this.say({ ...HELLO, ...hello });
     }
 
     say(frame) {
