@@ -7,6 +7,7 @@ system; SSL_CERT_FILE and SSL_CERT_DIR, or the operating system's store of certi
 import ipaddress
 import ssl
 from collections.abc import Callable, Iterable
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,14 +20,7 @@ def tls(given: ssl.SSLContext | None) -> MakeTls:
 
     The host's is made at the first call and kept, because it takes milliseconds and some hundred kilobytes.
     """
-    contexts = [] if given is None else [given]
-
-    def context() -> ssl.SSLContext:
-        if not contexts:
-            contexts.append(httpx2.create_ssl_context())
-        return contexts[0]
-
-    return context
+    return cache(lambda: httpx2.create_ssl_context() if given is None else given)
 
 
 def is_local(url: str) -> bool:

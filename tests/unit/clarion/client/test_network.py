@@ -19,6 +19,7 @@ from clarion.client import Inbox, Publisher, Subscriber, Unavailable
 from clarion.client.network import is_local, without_proxy
 from clarion.contracts.api import frames
 from clarion.contracts.api.frames import Batch, Hello
+from tests.proxy import Proxy, proxied
 
 HOST = "gateway.clarion.test"  # a name that no resolver knows, so that only the proxy can lead there
 ITEM = (
@@ -27,42 +28,22 @@ ITEM = (
 )
 
 
-class Proxy:
-    """A proxy that connects, whatever host it is told, to the server at `port` of this machine."""
+class Connecting(Proxy):
+    """Connects to its server, whatever host it is told."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self.url = ""
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
         self.asked: list[str] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         head = await reader.readuntil(b"\r\n\r\n")
         self.asked.append(head.split(b"\r\n")[0].decode())
-        upstream, to_server = await asyncio.open_connection("127.0.0.1", self._to)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(reader, to_server))
-                both.create_task(self._pump(upstream, writer))
-        except* ConnectionError:
-            pass
-        finally:
-            to_server.close()
-            writer.close()
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(2**16):
-            sink.write(chunk)
-            await sink.drain()
-        sink.close()
-
-
-@asynccontextmanager
-async def proxied(port: int) -> AsyncGenerator[Proxy]:
-    proxy = Proxy(port)
-    async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as server:
-        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield proxy
+        return b""
 
 
 @asynccontextmanager
@@ -135,7 +116,7 @@ async def test_a_context_that_is_given_is_used(port: int, authority: trustme.CA)
 
 @pytest.mark.usefixtures("trusted")
 async def test_the_proxy_of_the_host_leads_to_both_servers(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with proxied(port) as proxy:
+    async with proxied("127.0.0.1", port, Connecting) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         async with Inbox(f"https://{HOST}", token="t") as inbox:
             assert await inbox.unread_count() == 7
@@ -145,7 +126,7 @@ async def test_the_proxy_of_the_host_leads_to_both_servers(port: int, monkeypatc
 
 @pytest.mark.usefixtures("trusted")
 async def test_what_is_on_this_machine_takes_no_proxy(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with proxied(port) as proxy:
+    async with proxied("127.0.0.1", port, Connecting) as proxy:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         async with Inbox(f"https://localhost:{port}", token="t") as inbox:
@@ -155,7 +136,7 @@ async def test_what_is_on_this_machine_takes_no_proxy(port: int, monkeypatch: py
 
 
 async def test_no_proxy_is_asked_for_what_the_host_excepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with proxied(9) as proxy:
+    async with proxied("127.0.0.1", 9, Connecting) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "clarion.test")
         async with Publisher.http(f"https://{HOST}", token="t", deadline_s=0.3) as publisher:
