@@ -50,6 +50,17 @@ async def kafka_is_up(process: Process) -> None:
     await until(lambda: process.health.dependency("kafka").up)
 
 
+async def until_accepted(c: httpx2.AsyncClient, within_s: float = 60.0) -> None:
+    """Publish until it is 202.
+
+    A broker that has just started may have partitions without a leader. The answer is 503 until then, and no other.
+    """
+    async with asyncio.timeout(within_s):
+        while (answer := await c.post(ONE, json=GOOD)).status_code != 202:
+            assert answer.status_code == 503, answer.text
+            await asyncio.sleep(0.1)
+
+
 def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx2.AsyncClient:
     token = mint(settings, sub="svc", scope=scope, ttl_s=ttl_s)
     return httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False)

@@ -12,7 +12,16 @@ from clarion.client import Publisher, Submission
 from clarion.security.tokens import mint
 from clarion.settings import Settings
 from deploy.local.stack import Stack
-from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running, until
+from tests.integration.ingest.own_ingest import (
+    GOOD,
+    ONE,
+    kafka_is_up,
+    publisher,
+    records,
+    running,
+    until,
+    until_accepted,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -75,14 +84,14 @@ async def test_it_starts_without_a_broker_and_finds_it_later(settings: Settings,
             assert answer.headers["retry-after"]
             assert process.health.unready() == []
         await kafka_is_up(process)
-        assert (await c.post(ONE, json=GOOD)).status_code == 202
+        await until_accepted(c)
 
 
 async def test_it_stops_in_time_while_the_broker_hangs(settings: Settings, stack: Stack) -> None:
     """What is in flight is answered first; what Kafka never acknowledged was never answered with 202."""
     async with running(settings) as (url, process), publisher(url, settings) as c:
         await kafka_is_up(process)
-        assert (await c.post(ONE, json=GOOD)).status_code == 202
+        await until_accepted(c)
         stack.kill("kafka", signal.SIGSTOP)
         try:
             waiting = asyncio.create_task(c.post(ONE, json=GOOD))
