@@ -33,7 +33,7 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """`is_lawful`: by all the rules, so that the live system must be able to follow each step."""
+    """`is_lawful`: the live system holds the rules that the schedule was made by, so it must follow each step."""
 
     name: str
     scenario: Scenario
