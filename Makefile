@@ -14,8 +14,10 @@ JS       := libs/clarion-js
 JS_STAMP := $(JS)/node_modules/.installed
 BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs
 TSC      := $(NODE) node_modules/typescript/bin/tsc
-# processes that run tests, each with a stack of its own: as many as fit two cores
+# Processes that run tests, each with a stack of its own: two fit two cores. What `make test` runs waits for a third of
+# its time, so three end sooner there.
 WORKERS ?= 2
+TEST_WORKERS ?= 3
 # per cent of lines and branches that `make coverage` reaches
 COVERED := 82
 
@@ -32,13 +34,13 @@ demo: $(STAMP) ## publish every sample event, half of the users offline at first
 	@$(BIN)/clarion local demo
 
 test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real MongoDB and a real browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" $(ARGS)
 
 test-all: $(STAMP) $(SITE_STAMP) ## these and all that takes long: leases, restarts, full disks, every rule of the model; CI runs it
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 coverage: $(STAMP) ## make test with the lines and branches that it runs; fails below the floor
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term \
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term \
 	  --cov-report=html:build/coverage --cov-fail-under=$(COVERED) $(ARGS)
 
 unit: $(STAMP) ## what needs no servers, in a minute

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection
 
 from clarion.client import HttpPublisher, Lane, Publisher, Submission
@@ -99,6 +100,7 @@ async def test_a_stalled_reader_gets_its_credit_and_urgent_overtakes(
         assert stalled.resyncs == 0
 
 
+@pytest.mark.slow
 async def test_what_another_device_acknowledged_comes_up_to_a_limit(
     live: Settings, user: str, stored: Database
 ) -> None:

@@ -158,6 +158,7 @@ async def test_unread_pages_are_few_and_freed_when_their_reader_leaves(
         await until(is_free)
 
 
+@pytest.mark.slow
 async def test_while_mongodb_is_away_it_says_when_to_come_back(
     stack: Stack, live: Settings, user: str, stored: Database
 ) -> None:

@@ -26,6 +26,7 @@ from tests.conftest import until
 _PIECES: Final = 20  # of a record
 
 
+@pytest.mark.slow
 async def test_without_kafka_no_mailbox_counts_as_read_to_its_end(stack: Stack, settings: Settings) -> None:
     """`since` would move past what is emitted meanwhile, and a client that takes it along would never see that."""
     mailbox = MailboxReader(mailboxes.Lease(0, "me", 1, 0), Names(settings.prefix), lambda _: (), lambda: None)

@@ -159,7 +159,14 @@ async def _say_nothing_in_parts(socket: ClientConnection) -> None:
     await socket.send(['{"op":', *100 * [""], '"pong"}'])
 
 
-@pytest.mark.parametrize("say", [_read, _answer_no_ping, _ping, _pong, _say_nothing_in_parts])
+@pytest.mark.parametrize(
+    "say",
+    [
+        _read,
+        _answer_no_ping,
+        *(pytest.param(say, marks=pytest.mark.slow) for say in (_ping, _pong, _say_nothing_in_parts)),
+    ],
+)
 async def test_fifty_frames_a_second_are_enough(
     live: Settings, token: str, say: Callable[[ClientConnection], Awaitable[None]]
 ) -> None:

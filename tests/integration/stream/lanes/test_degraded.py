@@ -93,6 +93,7 @@ async def test_urgent_is_live_while_mongodb_pauses_and_whole_after(
         assert (await inbox.next(30)).id == ids[-1]
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_came_just_before_an_outage_is_reached(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber]
 ) -> None:
@@ -146,6 +147,7 @@ async def test_a_long_outage_keeps_urgent_live_and_shelves_the_rest(
     await until(all_committed)
 
 
+@pytest.mark.slow
 async def test_a_lane_that_starts_without_mongodb_goes_live_at_once(
     stack: Stack, publisher: Publisher, user: str, subscriber: Callable[[str], Subscriber], stored: Database
 ) -> None:
