@@ -1,7 +1,7 @@
 """What Kafka and this machine take themselves: another reader of the same records, with nothing else to do.
 
-`python -m tests.bench.gateway.bare_reader LANE MAILBOX PORT` reads them with a bare aiokafka consumer, and writes each
-item's id to the bench, which listens on that port.
+`python -m tests.bench.gateway.bare_reader LANE MAILBOX PORT` reads them with a bare aiokafka consumer, and writes the
+ids of the items of the probe to the bench, which listens on that port.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from clarion.broker import clients
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from tests.bench.gateway.probe import Arrivals
+from tests.bench.gateway.probe import USER, Arrivals
 from tests.bench.stream.plain_reader import items_of, to_the_end
 from tests.report import Row, at_most, p99_ms
 from tests.subprocesses import child
@@ -74,7 +74,7 @@ async def main(lane: Lane, mailbox: int, port: int) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{_READY}\n".encode())
     async for items in items_of(consumer):
-        writer.writelines(f"{item.id}\n".encode() for item in items)
+        writer.writelines(f"{item.id}\n".encode() for item in items if item.recipient == USER)
 
 
 if __name__ == "__main__":

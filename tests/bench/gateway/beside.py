@@ -10,10 +10,11 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from tests.bench.gateway import bare_reader, bulk, stalled_clients
 from tests.bench.gateway.arms import Arm, connected, serving
+from tests.bench.gateway.bare_reader import Waits
 from tests.bench.gateway.delivery import SOCKETS
 from tests.bench.gateway.probe import Probe, probing
 from tests.bench.stream.throughput import own_lane
-from tests.report import Row, at_least, at_most, p99_ms
+from tests.report import Row, at_least
 
 STALLED: Final = SOCKETS // 100
 PROBES: Final = 1_000  # a round
@@ -37,32 +38,31 @@ async def measure(env: Mapping[str, str], maximum: float, console: Console) -> l
                     beside += await probe.waits(Lane.URGENT, PROBES, bare)
                     shares.append(share())
             async with bulk.flowing(own, server, board, rate, _ROUNDS) as share:
-                others, beside_stalled = await _others(settings, server, probe)
+                free, beside_stalled = await _others(own, settings, server, probe)
                 beside_others = share()
-    console.print(f"  others' p99 {others:.1f} ms, {beside_stalled:.1f} while {STALLED} clients stall")
+    some_stall = f"while {STALLED} of {SOCKETS:,} clients stall"
     return [
         at_least(f"bulk acknowledged / sent, at {rate:,.0f}/s beside urgent", mean(shares), 0.95),
         *bare_reader.compared("urgent", f"beside bulk at {rate:,.0f}/s", quiet, beside, 2, console),
         at_least("bulk acknowledged / sent, beside others", beside_others, 0.95),
-        Row("beside bulk, record to socket, p99", others, "ms"),
-        at_most(f"the same while {STALLED} of {SOCKETS:,} clients stall, p99", beside_stalled / others, 1.2),
+        *bare_reader.compared("others beside bulk", some_stall, free, beside_stalled, 1.2, console),
         *await stalled_clients.memory(env),
     ]
 
 
-async def _others(settings: Settings, server: Arm, probe: Probe) -> tuple[float, float]:
-    """The p99 of their waits in ms, and of their waits while some stall.
+async def _others(env: Mapping[str, str], settings: Settings, server: Arm, probe: Probe) -> tuple[Waits, Waits]:
+    """Their waits, and their waits while some stall.
 
     Both beside as many records for as many users more, who are not there, or stall.
     """
     free, beside = list[list[float]](), list[list[float]]()
-    await probe.waits(Lane.NORMAL, _WARM_UP)
-    for part in range(_STALLED_ROUNDS):
-        stalled = stalled_clients.made_for([f"stalled-{part}-{n}" for n in range(STALLED)])
-        absent = stalled_clients.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
-        async with stalled_clients.sending(settings, server, absent):
-            free += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
-        async with stalled_clients.stalling(settings, server, stalled):
-            beside += await probe.waits(Lane.NORMAL, _STALLED_PROBES)
-    without, with_ = (p99_ms([seconds for (seconds,) in waits]) for waits in (free, beside))
-    return without, with_
+    async with bare_reader.reading(env, Lane.NORMAL, server.mailbox) as bare:
+        await probe.waits(Lane.NORMAL, _WARM_UP, bare)
+        for part in range(_STALLED_ROUNDS):
+            stalled = stalled_clients.made_for([f"stalled-{part}-{n}" for n in range(STALLED)])
+            absent = stalled_clients.made_for([f"absent-{part}-{n}" for n in range(STALLED)])
+            async with stalled_clients.sending(settings, server, absent):
+                free += await probe.waits(Lane.NORMAL, _STALLED_PROBES, bare)
+            async with stalled_clients.stalling(settings, server, stalled):
+                beside += await probe.waits(Lane.NORMAL, _STALLED_PROBES, bare)
+    return free, beside
