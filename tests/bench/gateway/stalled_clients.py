@@ -119,7 +119,8 @@ async def _catch_up(raw: Raw, ids: set[str]) -> None:
         async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
             while missing and not raw.code:
                 for one in await raw.frames():
-                    _handle(raw, bytes(one.data), missing)
+                    if one.opcode is Opcode.TEXT:
+                        _handle(raw, bytes(one.data), missing)
     except TimeoutError as error:
         raise Lost(f"{len(missing)} of {len(ids)} did not come") from error
     if missing:
