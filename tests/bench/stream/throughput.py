@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-import msgspec
 import psutil
 from rich.console import Console
 
@@ -24,10 +23,6 @@ from tests.subprocesses import child
 ROUNDS: Final = 2
 WITHIN_S: Final = 300.0
 _POLL_S: Final = 0.05
-_VALUES: Final = [
-    msgspec.json.encode({"id": n, "recipient": f"user-{n}", "message": "m" * 100, "data": {"number": 7}})
-    for n in range(1_000)
-]
 ARMS: Final = {
     "lane": ["-m", "clarion.cli", "stream", "--role", "lane", "--lane", "low"],
     "bare loop": ["-m", "tests.bench.stream.bare_loop"],
@@ -50,7 +45,6 @@ class Sample:
     at: float
     cpu_s: float
     resident: int
-    fixed_s: float  # CPU that a fixed piece of work took in the bench's own process: how fast the machine is just then
 
 
 async def measure(env: Mapping[str, str], count: int, console: Console) -> list[Trial]:
@@ -106,20 +100,10 @@ async def run(arm: str, env: Mapping[str, str], count: int) -> list[Sample]:
                     if found := await stored.estimated_document_count():
                         used = process.cpu_times()
                         resident = process.memory_info().rss
-                        samples.append(
-                            Sample(found, time.perf_counter(), used.user + used.system, resident, _fixed_work_s())
-                        )
+                        samples.append(Sample(found, time.perf_counter(), used.user + used.system, resident))
                     await asyncio.sleep(_POLL_S)
         database.close(connection)
         return samples
-
-
-def _fixed_work_s() -> float:
-    """Decode the same records, about a millisecond of work, and return the CPU seconds that it took."""
-    began = time.thread_time()
-    for value in _VALUES:
-        msgspec.json.decode(value)
-    return time.thread_time() - began
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from clarion.security.tokens import mint
 from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from services.ingest.main import main
+from tests import conftest
 from tests.subprocesses import free_port
 
 ONE = "/v1/notifications"
@@ -55,10 +56,13 @@ async def until_accepted(c: httpx2.AsyncClient, within_s: float = 60.0) -> None:
 
     A broker that has just started may have partitions without a leader. The answer is 503 until then, and no other.
     """
-    async with asyncio.timeout(within_s):
-        while (answer := await c.post(ONE, json=GOOD)).status_code != 202:
-            assert answer.status_code == 503, answer.text
-            await asyncio.sleep(0.1)
+
+    async def is_accepted() -> bool:
+        answer = await c.post(ONE, json=GOOD)
+        assert answer.status_code in {202, 503}, answer.text
+        return answer.status_code == 202
+
+    await conftest.until(is_accepted, within_s)
 
 
 def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx2.AsyncClient:
