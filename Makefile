@@ -12,17 +12,20 @@ SITE_STAMP := $(SITE)/node_modules/.installed
 # the browser SDK and its tools
 JS       := libs/clarion-js
 JS_STAMP := $(JS)/node_modules/.installed
-BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs
+BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs \
+	../../services/console/page ../../tests/unit/console
 TSC      := $(NODE) node_modules/typescript/bin/tsc
 # Processes that run tests, each with a stack of its own: two fit two cores. What `make test` runs waits for a third of
 # its time, so three end sooner there.
 WORKERS ?= 2
 TEST_WORKERS ?= 3
+# with it, each of the processes that tests start would compile all of its modules anew, for a second
+unexport PYTHONDONTWRITEBYTECODE
 # per cent of lines and branches that `make coverage` reaches
-COVERED := 82
+COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all unit coverage check format dist bench bench-stream bench-gateway faults-stream faults-gateway faults-strangers docs docs-serve lock clean
+.PHONY: help run demo test test-all unit coverage check format monitoring dist bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,15 +47,18 @@ coverage: $(STAMP) ## make test with the lines and branches that it runs; fails 
 	  --cov-report=html:build/coverage --cov-fail-under=$(COVERED) $(ARGS)
 
 unit: $(STAMP) ## what needs no servers, in a minute
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) -m "not slow" tests/unit $(ARGS)
 
 check: $(STAMP) $(JS_STAMP) ## format, lint, strict types of Python and JavaScript, which way imports point
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports --no-cache
-	@cd $(JS) && $(BIOME) --error-on-warnings && $(TSC)
+	@cd $(JS) && $(BIOME) --error-on-warnings && $(TSC) && $(TSC) -p test
 
 format: $(STAMP) $(JS_STAMP) ## format the code and sort its imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 	@cd $(JS) && $(BIOME) --write
+
+monitoring: $(STAMP) ## make alerts, dashboards and the runbook's generated parts of the rule table
+	@$(BIN)/python -m deploy.monitoring $(ARGS)
 
 dist: $(STAMP) ## build what a release has: wheel, source archive and npm package, into build/dist
 	@rm -rf build/dist
@@ -67,6 +73,12 @@ bench-stream: $(STAMP) ## the stream engine: throughput, store stage, urgent lat
 bench-gateway: $(STAMP) ## the gateway: CPU of a delivery, urgent beside bulk, stalled clients, replay, a storm, idle sockets
 	@$(BIN)/python -m tests.bench.gateway.main $(ARGS)
 
+bench-operating: $(STAMP) ## what metrics, monitor, logs and traces cost, against another checkout: BEFORE=folder
+	@$(BIN)/python -m tests.bench.operating "$(BEFORE)" $(ARGS)
+
+bench-costs: $(STAMP) ## what a notification costs each process, and its bytes in Kafka and MongoDB, for docs/capacity.md
+	@$(BIN)/python -m tests.bench.costs.main $(ARGS)
+
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
 	@$(BIN)/python -m tests.faults.stream.main $(ARGS)
 
@@ -76,20 +88,26 @@ faults-gateway: $(STAMP) ## the same of gateways, and clients that stall, lie or
 faults-strangers: $(STAMP) ## ten minutes of what other producers, tokens, proxies and clients send, beside honest traffic
 	@$(BIN)/python -m tests.faults.strangers $(ARGS)
 
+observe: $(STAMP) ## Prometheus beside the system under load: every rule, every panel, and faults that alerts and doctor name
+	@$(BIN)/python -m tests.observe.main $(ARGS)
+
 docs: $(STAMP) $(SITE_STAMP) ## build the site of these pages into build/site; a broken link or a page in no navigation fails
 	@rm -rf build/site
 	@$(BIN)/python -m sphinx -q -E -a -W -c $(SITE) -d build/doctrees . build/site
+
+generated: $(STAMP) ## write the pages that are made of the code: docs/metrics.md
+	@$(BIN)/python -m clarion.telemetry.metrics.page > docs/metrics.md
 
 docs-serve: docs ## build the site, and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
 
 lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-annotate --no-header --extra server -o requirements.txt
+	  --no-emit-index-url --no-annotate --no-header --extra otel -o requirements.txt
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
 	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error \
-	  @biomejs/biome@latest typescript@latest
+	  @biomejs/biome@latest @types/node@latest typescript@latest
 
 clean: ## remove the virtual environment, the local stack's data and what builds left
 	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes

@@ -3,22 +3,21 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from inspect import isawaitable
 from pathlib import Path
 
 import pytest
 
-from clarion.broker import topics
 from clarion.client import HttpPublisher, Publisher, Subscriber
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from deploy.local.stack import Plan, Stack, running
-from deploy.local.state import Folder
-
-CheckUntil = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
+from deploy.local.stack import Plan, Stack
+from tests.own_settings import own_settings
+from tests.temporary_stacks import temporary_stack
 
 UNTIL_S = 30.0
 
@@ -43,10 +42,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
+async def stack() -> AsyncGenerator[Stack]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is starting, or was stopped, is no news
-    folder = Folder(tmp_path_factory.mktemp("stack"))
-    async with running(folder, Plan(any_ports=True)) as stack:
+    async with temporary_stack(Plan(any_ports=True)) as stack:
         yield stack
 
 
@@ -63,12 +61,10 @@ def live(stack: Stack) -> Settings:
 
 
 @pytest.fixture
-async def settings(stack: Stack) -> Settings:
+async def settings(stack: Stack) -> AsyncGenerator[Settings]:
     """The same servers under topics and a database of the test's own, for a service that the test starts itself."""
-    prefix = f"t{new_id()[-8:]}-"
-    own = Settings.from_env({**stack.env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-")})
-    await topics.apply(own)
-    return own
+    async with own_settings(stack) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")
@@ -98,10 +94,10 @@ def subscriber(live: Settings) -> Callable[[str], Subscriber]:
     return make
 
 
-async def until(check: Callable[[], Awaitable[object]], within_s: float = UNTIL_S) -> None:
-    """Wait until `check` answers something true: for what happens in another process and tells nobody."""
+async def until(check: Callable[[], object], within_s: float = UNTIL_S) -> None:
+    """Wait until `check` answers something true, at once or awaited: for what tells nobody that it has happened."""
     async with asyncio.timeout(within_s):
-        while not await check():
+        while not (await found if isawaitable(found := check()) else found):
             await asyncio.sleep(0.05)
 
 

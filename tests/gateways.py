@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from clarion.settings import Settings
 from tests import schema_checks
-from tests.conftest import SAFETY_NET_S, until
+from tests.conftest import SAFETY_NET_S, UNTIL_S, until
 from tests.subprocesses import Net, child, env_of, free_port, net_of
 
 RESUME = '{"op":"resume","cursors":{},"since":null}'
@@ -84,7 +84,7 @@ async def gateway(settings: Settings, folder: Path, **changed: Any) -> AsyncGene
         async def ready() -> bool:
             return not await running.unready()
 
-        await until(ready)
+        await until(ready, 2 * UNTIL_S)  # an heir waits for a lease to end, which takes 20 s of a quiet machine
         yield running
 
 

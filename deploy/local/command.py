@@ -21,12 +21,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from clarion.settings import Settings
-from deploy.local import state, table
+from deploy.local import leftovers, state, table
 from deploy.local.demo import demo_publisher
 from deploy.local.demo.account import Account
 from deploy.local.demo.demo import Demo, killer
 from deploy.local.errors import StackError
 from deploy.local.servers import platform
+from deploy.local.servers.ports import HOST
 from deploy.local.stack import MAKE_ROOM, Plan, Stack, running
 
 local = typer.Typer(help="Run the whole system on this machine, from Python packages alone.", no_args_is_help=True)
@@ -225,6 +226,7 @@ def _welcome(folder: state.Folder, stack: Stack, seconds: float) -> None:
                 f"the health of each: its admin address + /health; the logs: {escape(os.path.relpath(folder.logs))}"
             )
             console.print(f"watch notifications arrive at [bold]{url}[/]   (Ctrl-C ends everything)")
+            console.print(f"see how the system does at [bold]http://{HOST}:{stack.ports['console']}[/]")
 
 
 def _detach() -> None:
@@ -270,11 +272,9 @@ def _down(folder: state.Folder) -> None:
         except psutil.TimeoutExpired:
             console.print("[yellow]the supervisor does not end, and is killed[/]")
             supervisor.kill()
-    left = [process for noted in folder.load().processes.values() if (process := state.find(noted))]
+    left = leftovers.find(folder.load())
     for process in left:
         console.print(f"ending a process that was left: {process.pid} {process.name()}")
-        process.terminate()
-    for process in psutil.wait_procs(left, timeout=10)[1]:
-        process.kill()
+    leftovers.end(left)
     if not supervisor and not left:
         console.print("nothing runs here")

@@ -9,8 +9,8 @@ from clarion.contracts.lanes import LANES
 from deploy.local.servers.ports import HOST
 
 SERVERS: Final = ("kafka", "mongodb")
-USUAL_PORTS: Final = {"kafka": 9092, "kafka-controller": 9093, "mongodb": 27017, "ingest": 8080}
-_GATEWAY_PORTS: Final = (8081, 8083, 8084, 8085)  # 8082 is left free
+USUAL_PORTS: Final = {"kafka": 9092, "kafka-controller": 9093, "mongodb": 27017, "ingest": 8080, "console": 8082}
+_GATEWAY_PORTS: Final = (8081, 8083, 8084, 8085)  # 8082 is the console's
 _ADMIN_PORT: Final = 9400
 
 
@@ -42,7 +42,9 @@ def services(gateways: int) -> list[Spec]:
         *(Spec(f"{lane}", ("stream", "--role", "lane", "--lane", lane)) for lane in LANES),
         Spec("receipts", ("stream", "--role", "receipts")),
         Spec("scheduler", ("stream", "--role", "scheduler")),
+        Spec("observer", ("stream", "--role", "observer")),
         *(Spec(f"gateway-{n}", ("gateway",), serves=True, tier=2) for n in range(1, gateways + 1)),
+        Spec("console", ("console",), serves=True, tier=2),
     ]
 
 
@@ -81,7 +83,22 @@ def client_env(ports: Mapping[str, int], specs: list[Spec], servers: Mapping[str
         "CLARION_ORIGINS": ",".join(origins),
         "CLARION_INGEST_URL": f"http://{HOST}:{ports['ingest']}" if "ingest" in ports else "",
         "CLARION_GATEWAY_URL": ",".join(f"http://{HOST}:{ports[name]}" for name in gateways),
+        "CLARION_PROCESSES": " ".join(
+            f"{spec.name}=http://{HOST}:{ports[spec.admin]}" for spec in specs if spec.has_admin
+        ),
     }
+
+
+def targets(specs: list[Spec], ports: Mapping[str, int]) -> list[dict[str, object]]:
+    """Return where Prometheus finds the processes, in the form of its `file_sd_configs`."""
+    return [
+        {
+            "targets": [f"{HOST}:{ports[spec.admin]}"],
+            "labels": {"job": f"clarion-{spec.arguments[0]}", "instance": spec.name},
+        }
+        for spec in specs
+        if spec.has_admin
+    ]
 
 
 def own_env(spec: Spec, ports: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -59,6 +59,7 @@ class Stack:
         self.ports: dict[str, int] = {}
         self.notes: deque[str] = deque(maxlen=200)  # what happened to its processes
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._kept = ExitStack()  # the ports, as long as it runs
         self._state = state.StackState()
 
     # ---- start
@@ -78,6 +79,8 @@ class Stack:
         self.env = processes.client_env(self.ports, self.specs, own | outside, str(self.folder.secret()))
         self._state = state.StackState(supervisor=state.of(os.getpid()), ports=self.ports, env=self.env)
         self._save()
+        self._kept.enter_context(ports.kept(self.ports.values()))
+        self.folder.save_targets(processes.targets(self.specs, self.ports))
         servers = {"CLARION_KAFKA": self._kafka, "CLARION_MONGODB": self._mongodb}
         await _all([start() for name, start in servers.items() if name not in outside])
         if self.specs:
@@ -234,6 +237,7 @@ class Stack:
         for run in self._runs.values():
             run.cancel()
         await asyncio.gather(*self._runs.values(), return_exceptions=True)
+        self._kept.close()
         self._state.ready, self._state.supervisor, self._state.processes = False, None, {}
         self._save()
 

@@ -98,6 +98,10 @@ class Folder:
         """Write down what runs."""
         self._write("state.json", msgspec.json.format(msgspec.json.encode(state)))
 
+    def save_targets(self, targets: list[dict[str, object]]) -> None:
+        """Write down where Prometheus finds the processes, for `deploy/prometheus/local.yml`."""
+        self._write("prometheus.json", msgspec.json.format(msgspec.json.encode(targets)))
+
     def secret(self) -> Path:
         """Return the path of this stack's signing secret, made once and readable by its owner only."""
         path = self.path / "jwt-secret"

@@ -4,19 +4,20 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import structlog
 import uvloop
 
-from clarion.settings import Settings
+from clarion.settings import Settings, SettingsError
 from clarion.telemetry.health import Health
 from clarion.telemetry.logs import logging_to
+from clarion.telemetry.loop_delay import LoopDelay
+from clarion.telemetry.monitor import Monitor
 from clarion.web.admin import serve_admin
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ class Process:
     health: Health
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     write_logs: Callable[[], None] = lambda: None  # blocks until all that was logged is written
+    loop_delay: LoopDelay = field(default_factory=LoopDelay)
 
     def stop(self) -> None:
         """Tell the main to stop, and make the process not ready."""
@@ -56,14 +58,15 @@ Main = Callable[[Process], Awaitable[None]]
 
 
 def run(service: str, main: Main, settings: Settings) -> None:
-    """Run `main` until SIGTERM or SIGINT, then exit. Does not return.
+    """Run `main` until SIGTERM or SIGINT, then exit. Does not return, but raises `SettingsError`.
 
     The exit code is 0 after a clean end. It is 1 after a failure, after a second signal, and when the end takes longer
     than `EXIT_WITHIN_S`.
     """
+    exporting = _exporting(service, settings)
     gc.freeze()  # what is imported stays until the end: garbage collection need not look at it
     gc.set_threshold(_YOUNG_OBJECTS)
-    with logging_to(service=service, level=settings.log_level) as write_logs:
+    with logging_to(service=service, level=settings.log_level) as write_logs, exporting:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_run(Process(settings, Health(service), write_logs=write_logs), main))
@@ -71,10 +74,24 @@ def run(service: str, main: Main, settings: Settings) -> None:
         except BaseException as error:
             log.critical("the process failed", exc_info=error)
             code = 1
-    with suppress(OSError):  # a full disk takes nothing more, and the exit code counts all the same
-        sys.stderr.flush()
-    # not sys.exit: a library's forgotten non-daemon thread must not keep a finished process alive
+    # not sys.exit: neither a library's forgotten non-daemon thread nor a log that nobody reads, which the interpreter
+    # would flush, must keep a finished process alive
     os._exit(code)
+
+
+def _exporting(service: str, settings: Settings) -> AbstractContextManager[None]:
+    """Return what exports spans and metrics, if the settings name a collector. Raise `SettingsError` if it cannot."""
+    if not settings.otlp_endpoint:
+        return nullcontext()
+    try:
+        from clarion.telemetry.otel.export import exporting
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise SettingsError(
+            f"CLARION_OTLP_ENDPOINT is set, but {error.name} is not installed: pip install 'clarion[otel]', or unset it"
+        ) from error
+    return exporting(settings, service)
 
 
 async def _run(process: Process, main: Main) -> None:
@@ -85,16 +102,30 @@ async def _run(process: Process, main: Main) -> None:
     log.info("the process starts", pid=os.getpid(), settings=repr(settings))
     try:
         async with asyncio.TaskGroup() as tasks:
-            admin = tasks.create_task(serve_admin(process.health, settings.host, settings.admin_port), name="admin")
+            process.health.figures.append(process.loop_delay.figures)
+            beside = [
+                tasks.create_task(serve_admin(process.health, settings.host, settings.admin_port), name="admin"),
+                tasks.create_task(process.loop_delay.watch(), name="loop delay"),
+                tasks.create_task(_monitored(process.health), name="monitor"),
+            ]
             try:
                 await main(process)
             finally:
                 process.stop()
                 _watchdog(process)
-                admin.cancel()
+                for task in beside:
+                    task.cancel()
     except* Stopped:
         pass  # the main was told to stop while it was waiting for something
     log.info("the process has stopped")
+
+
+async def _monitored(health: Health) -> None:
+    """Have the performance monitor judge this process until cancelled."""
+    monitor = Monitor()
+    health.findings.append(monitor.reasons)
+    health.figures.append(monitor.figures)
+    await monitor.run()
 
 
 async def unless_stopping(process: Process, work: Awaitable[T]) -> T:

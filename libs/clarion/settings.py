@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: str = "clarion"
     prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""  # of the names of topics and consumer groups
     host: str = "0.0.0.0"  # noqa: S104 - the only way into a container; the local stack sets 127.0.0.1
-    port: Port = 0  # 0 is the service's own default: 8080 for ingest, 8081 for a gateway
+    port: Port = 0  # 0 is the service's own default: 8080 for ingest, 8081 for a gateway, 8082 for the console
     admin_port: Port = 9400
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -88,8 +88,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     safety_net_s: Annotated[float, Meta(ge=1)] = 60
     drain_s: Annotated[float, Meta(ge=0, le=20)] = 20  # over how many seconds clients are closed at the end
 
+    # Where an OpenTelemetry collector takes OTLP over HTTP, such as http://collector:4318; without one, nothing is
+    # exported. It needs the extra `otel`. The SDK's own variables apply too, such as OTEL_EXPORTER_OTLP_HEADERS.
+    otlp_endpoint: Annotated[str, Meta(pattern=rf"^(https?://[^/\s]+[^\s]*)?{END}")] = ""
+    otlp_metrics_s: Annotated[float, Meta(ge=0)] = 60  # seconds between two exports of all metrics; 0 exports none
+    # What part of the requests that bring no trace is sampled, if spans are exported. Others' traces have a flag.
+    trace_ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    # Sampled notifications a second that an ingest process lets through: of more, the flag is taken away. 0: none.
+    traces_per_s: Annotated[float, Meta(ge=0)] = 10
+
     ingest_url: str = "http://127.0.0.1:8080"
     gateway_url: str = "http://127.0.0.1:8081"  # one or several, separated by commas
+
+    # For operators: the admin ports of all processes, as `name=url[,url]`, separated by blanks. A name is a role, such
+    # as gateway or urgent. A host that has several addresses is several processes, as a headless Service has them.
+    processes: str = ""
+    prometheus: str = ""  # the URL of the Prometheus that scrapes these processes, if there is one
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _SECRETS)

@@ -1,10 +1,9 @@
 """Handles what clients do: connect, send frames, acknowledge, leave. `router.py` routes what the mailbox brings."""
 
 import asyncio
-import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -30,9 +29,11 @@ from services.gateway.client.connection import RETRY_MS, Connection, Transport
 from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import OutgoingItem, ProtocolViolation
 from services.gateway.client.feed import Feed
+from services.gateway.client.inbound import Inbound
 from services.gateway.delivery.catchup import CatchUp
 from services.gateway.delivery.read_scheduler import ReadScheduler
 from services.gateway.delivery.rooms import Rooms
+from services.gateway.delivery.sampled import SampledDeliveries
 from services.gateway.mailbox.held import HeldMailbox
 from services.gateway.receipts.sender import ReceiptSender
 
@@ -40,7 +41,6 @@ log = structlog.get_logger()
 
 GREETED: Final = ConnectionState.GREETED
 CLOSING: Final = ConnectionState.CLOSING
-SENT_AWAY_EVERY_S: Final = 0.02  # a connection is closed at least this often
 
 
 @dataclass(slots=True)
@@ -58,7 +58,9 @@ class Hub:
     catch_up: CatchUp
     heartbeats: Heartbeats
     frames_per_s: int
+    inbound: Inbound = field(default_factory=Inbound)
     draining: bool = False
+    sampled: SampledDeliveries = field(default_factory=SampledDeliveries)
     _clients: set[Connection] = field(default_factory=set[Connection])
     _streams: dict[str, Connection] = field(default_factory=dict[str, Connection])  # by session
     _spoken: Counter[Connection] = field(default_factory=Counter[Connection])  # limited frames of this second
@@ -68,6 +70,10 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Return the connections of now; any thread may ask."""
+        return iter(list(self._clients))
 
     # ---- sockets and event streams (see `base.ConnectionHandler`)
 
@@ -86,7 +92,6 @@ class Hub:
         self.connection_limits.enter(address)
         connection = Connection(transport, Feed(opened=now, since=now), address)
         self._clients.add(connection)
-        metrics.connections.labels("open").set(len(self._clients))
         return connection
 
     def on_stream_open(self, transport: Transport, address: str) -> Connection:
@@ -154,7 +159,6 @@ class Hub:
         for task in self._working.get(connection, ()):
             task.cancel()
         self._leave(connection)
-        metrics.connections.labels("open").set(len(self._clients))
 
     # ---- frames
 
@@ -205,13 +209,16 @@ class Hub:
         Acknowledgements of what was sent and answers to pings are not counted.
         """
         self._spoken[connection] += 1
-        if self._spoken[connection] > self.frames_per_s:
+        if self._spoken[connection] > self.frames_per_s and connection.is_open:
+            metrics.rate_limited.labels("frames_per_s").inc()
             connection.close(Close.LIMIT, f"a client may send at most {self.frames_per_s} frames a second")
 
     def _acknowledge(self, connection: Connection, handled: Sequence[OutgoingItem]) -> None:
         """Make receipts for items that a client has handled, and send more with the credit that returned."""
         stored: list[str] = []
         early: list[str] = []
+        if self.sampled.waiting:
+            handled = self.sampled.acknowledge(connection, handled, self.receipt_sender)
         for item in handled:
             _DELIVERED[item.lane].n += 1
             (stored if item.stored else early).append(item.id)
@@ -258,19 +265,6 @@ class Hub:
         """Take a connection out of its room; note that its user is gone when it was the user's last one here."""
         if self.rooms.leave(connection) and self.held.session_writer is not None:
             self.held.session_writer.absent(connection.user)
-
-    async def close_all(self, reason: str, within_s: float) -> None:
-        """Close every connection with 1012, spread over at most `within_s` seconds.
-
-        All at once, clients would also come back all at once. When there are few, this ends sooner.
-        """
-        clients = list(self._clients)
-        random.shuffle(clients)
-        pause = min(within_s / max(len(clients), 1), SENT_AWAY_EVERY_S)
-        began = time.monotonic()
-        for number, connection in enumerate(clients, 1):
-            connection.close(Close.RESTART, reason, retry_ms=random.randint(0, RETRY_MS))  # noqa: S311 - spreads load
-            await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
 
 
 def make(

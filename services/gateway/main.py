@@ -1,6 +1,8 @@
 """Runs the gateway's process: what is in it, in which order it starts, and how it ends."""
 
 import asyncio
+from collections.abc import Set
+from functools import partial
 from typing import Final
 
 from clarion.broker import clients
@@ -15,7 +17,9 @@ from clarion.store.driver import database
 from clarion.telemetry import metrics
 from clarion.telemetry.descriptors import Descriptors
 from clarion.telemetry.health import watch
+from clarion.telemetry.metrics.labels import GATEWAY_LIMITS
 from clarion.web.revocations import Revocations, follow
+from services.gateway.client.connection_state import ConnectionState
 from services.gateway.http.disconnect import Disconnect, disconnect_routes
 from services.gateway.http.inbox import Inbox
 from services.gateway.hub import Hub, make
@@ -34,6 +38,10 @@ async def main(process: Process) -> None:
 
     The server starts first and refuses clients with 503 until a mailbox is leased.
     """
+    metrics.HTTP.export()
+    metrics.GATEWAY.export()
+    metrics.STORE.export()
+    metrics.LIMITS.export(limit=GATEWAY_LIMITS)
     settings, health = process.settings, process.health
     stored, reads = database.connect(settings), database.connect_reads(settings)
     producer = clients.producer(settings, on_renewed=metrics.count_renewal)
@@ -45,6 +53,7 @@ async def main(process: Process) -> None:
     ends = LaneEnds(settings, topics.collection(stored))
     held = HeldMailbox()
     hub = make(settings, check, documents, notifications.waiting(reads), receipt_sender, ends.beyond, held)
+    _export_gauges(hub)
     router = Router(hub, check)
     # one leeway for an issuer whose clock is ahead of ours, and one since a token is accepted so long after it expires
     good_for_s = settings.token_life_s + 2 * settings.token_leeway_s
@@ -69,6 +78,7 @@ async def main(process: Process) -> None:
             tasks.create_task(files.watch(), name="descriptors"),
             tasks.create_task(hub.heartbeats.run(), name="heartbeats"),
             tasks.create_task(hub.each_second(), name="each second"),
+            tasks.create_task(hub.inbound.run(), name="inbound"),
             tasks.create_task(hub.catch_up.feed(), name="catch-up"),
             *(tasks.create_task(hub.catch_up.read(), name="catch-up reads") for _ in range(settings.replay_reads)),
         ]
@@ -98,12 +108,30 @@ async def main(process: Process) -> None:
 
 def _figures(hub: Hub) -> dict[str, object]:
     """Return the figures of this gateway for `/health/metrics`."""
-    held = hub.held.reader.lease if hub.held.reader else None
+    lease = hub.held.reader.lease if hub.held.reader else None
     return {
         "connections": len(hub),
         "rooms": len(hub.rooms),
         "catching_up": len(hub.catch_up),
         "receipts_buffered": len(hub.receipt_sender),
-        "mailbox": held.mailbox if held else None,
-        "epoch": held.epoch if held else None,
+        "mailbox": lease.mailbox if lease else None,
+        "epoch": lease.epoch if lease else None,
     }
+
+
+def _export_gauges(hub: Hub) -> None:
+    """Have Prometheus told how many connections there are, by state, and how many catch up."""
+
+    def count(states: Set[ConnectionState]) -> int:
+        return sum(connection.state in states for connection in hub)
+
+    for name, states in _STATES.items():
+        metrics.connections.labels(name).set_function(partial(count, states))
+    metrics.catching_up_connections.set_function(hub.catch_up.__len__)
+
+
+_STATES: Final = {
+    "opening": frozenset(state for state in ConnectionState if state < ConnectionState.PRESENT),
+    "open": frozenset({ConnectionState.PRESENT}),
+    "closing": frozenset({ConnectionState.CLOSING}),
+}

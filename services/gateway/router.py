@@ -33,6 +33,7 @@ class Router:
         hub = self.hub
         match record:
             case Items():
+                began_ns = time.time_ns() if record.traces else 0
                 hub.catch_up.reads.delivered(time.monotonic())
                 pairs = [
                     (a.recipient, OutgoingItem(a.id, a.lane, order.pack(*a.ord), bytes(a.body))) for a in record.items
@@ -42,9 +43,13 @@ class Router:
                         hub.catch_up.want(connection)
                     yield
                 latency.observe(record.items)
+                if record.traces:
+                    hub.sampled.delivered(record.items, record.traces, hub.rooms, began_ns)
             case Unstored():
                 early = [(e.recipient, OutgoingItem(e.id, e.lane, START, bytes(e.body), False)) for e in record.items]
                 hub.rooms.push_early(early, hub.held.caught_up())
+                if record.traces:
+                    hub.sampled.delivered(record.items, record.traces, hub.rooms, time.time_ns())
             case Sync():
                 hub.rooms.sync(record.recipient, ServerSync(record.op, record.ids, record.unread))
             case Control():

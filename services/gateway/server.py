@@ -69,7 +69,7 @@ async def serve_clients(
     addresses = AddressCounter(settings.connections_per_ip)
     of_address = OF_ADDRESS if settings.connections_per_ip else 0  # 0: no limit, since all may share an address
     unread = Readers(of_address, metrics.answers_reset.inc)
-    context = TransportContext(hub, settings.origin_list, settings.trusted_networks)
+    context = TransportContext(hub, settings.origin_list, settings.trusted_networks, hub.inbound)
 
     def new_socket(**kwargs: Any) -> WebSocketTransport:
         return WebSocketTransport(context, **kwargs)

@@ -1,7 +1,6 @@
 """Run the ingest process: it listens at once, whether or not its servers are there, and answers what it can."""
 
 import asyncio
-import socket
 from functools import partial
 from typing import Any, Final
 
@@ -15,39 +14,33 @@ from clarion.store import revocations
 from clarion.store.driver import database
 from clarion.telemetry import metrics
 from clarion.telemetry.descriptors import Descriptors
-from clarion.telemetry.health import Health, watch
-from clarion.web.admin import Server, serve
+from clarion.telemetry.health import watch
+from clarion.telemetry.metrics.labels import INGEST_LIMITS
+from clarion.web.admin import StartNoted, serve
 from clarion.web.budget import Budget
 from clarion.web.revocations import AsFarAsKnown, Revocations, learn
 from services.ingest.lookup import find
 from services.ingest.producer import IngestProducer
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
+from services.ingest.traces import Traces
 
 PORT: Final = 8080
 DRAIN_S: Final = 20
 
 
-class _Server(Server):
-    """A server that notes in `health` when it listens."""
-
-    def __init__(self, config: uvicorn.Config, health: Health) -> None:
-        super().__init__(config)
-        self._health = health
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._health.started = True
-
-
 async def main(process: Process) -> None:
     """Serve until the process is told to stop, finish the requests in flight, then flush the producer."""
+    metrics.HTTP.export()
+    metrics.INGEST.export()
+    metrics.LIMITS.export(limit=INGEST_LIMITS)
     settings, health, budget = process.settings, process.health, Budget()
     producer = IngestProducer(settings, health.dependency("kafka"), budget)
     health.troubles.append(producer.refused)
     stored, mongodb = database.connect(settings), health.dependency("mongodb")
     known = Revocations(Verifier(settings), revocations.collection(stored))
     limit = SenderLimit(settings.sender_rate, settings.sender_burst)
+    traces = Traces(settings.trace_ratio, settings.traces_per_s)
     health.figures.append(lambda: {"requests": budget.requests, "held_bytes": budget.held})
     files, unread = Descriptors(), Readers(OF_ADDRESS, metrics.answers_reset.inc)
     health.troubles.append(files.shortage)
@@ -56,7 +49,7 @@ async def main(process: Process) -> None:
         return GuardedHttp(has_room=files.has_room, trusted=settings.trusted_networks, unread=unread, **kwargs)
 
     config = uvicorn.Config(
-        make_app(AsFarAsKnown(known), producer, partial(find, stored, mongodb), budget, limit),
+        make_app(AsFarAsKnown(known), producer, partial(find, stored, mongodb), budget, limit, traces),
         host=settings.host,
         port=settings.port or PORT,
         http=new_http,  # pyright: ignore[reportArgumentType] - uvicorn calls it like the class it expects
@@ -73,7 +66,7 @@ async def main(process: Process) -> None:
         watching = tasks.create_task(watch(mongodb, partial(database.probe, stored)), name="mongodb")
         learning = tasks.create_task(learn(known), name="revocations")
         counting = tasks.create_task(files.watch(), name="descriptors")
-        serving = tasks.create_task(serve(config, server_class=_Server, health=health), name="server")
+        serving = tasks.create_task(serve(config, server_class=StartNoted, health=health), name="server")
         await process.stopping.wait()
         await _ended(serving)
         await _ended(accepting)

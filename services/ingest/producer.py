@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from clarion.broker import clients
 from clarion.broker.probe import probe
 from clarion.broker.producing import Producer
-from clarion.contracts import times
+from clarion.contracts import times, trace
 from clarion.contracts.records import notification, receipts, scheduling
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.records.receipts import Receipt
@@ -30,10 +30,20 @@ _STOP_S: Final = 5.0
 _START_S: Final = 10.0
 
 
+Headers = Sequence[tuple[str, bytes]]
+
+
 class _Record(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+    headers: Headers
+    id: str  # of the notification that it is or is about
+
+    def named(self) -> dict[str, str | None]:
+        """Return the fields of log lines that concern its notification."""
+        found = trace.of(self.headers)
+        return {"id": self.id, "trace_id": found.trace_id if found else None}
 
 
 class IngestProducer:
@@ -69,12 +79,18 @@ class IngestProducer:
             raise
         return producer
 
-    async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
-        """Send notifications. Return which were acknowledged, and raise, as `_send_all` does."""
+    async def accept(self, notifications: Sequence[Notification], headers: Headers) -> list[bool]:
+        """Send notifications with these headers. Return which were acknowledged, and raise, as `_send_all` does."""
         now = times.now()
         accepted = await self._send_all(
             [
-                _Record(scheduling.topic_of(self._names, item, now), item.recipient.encode(), notification.encode(item))
+                _Record(
+                    scheduling.topic_of(self._names, item, now),
+                    item.recipient.encode(),
+                    notification.encode(item),
+                    headers,
+                    item.id or "",
+                )
                 for item in notifications
             ]
         )
@@ -85,7 +101,13 @@ class IngestProducer:
 
     async def tell(self, receipt: Receipt) -> bool:
         """Send a receipt. Return whether it was acknowledged, and raise, as `_send_all` does."""
-        record = _Record(self._names.receipts, receipt.user.encode(), receipts.encode(receipt))
+        record = _Record(
+            self._names.receipts,
+            receipt.user.encode(),
+            receipts.encode(receipt),
+            receipts.headers(receipt),
+            receipt.ids[0],
+        )
         return all(await self._send_all([record]))
 
     async def _send_all(self, records: Sequence[_Record]) -> list[bool]:
@@ -107,23 +129,28 @@ class IngestProducer:
                 await asyncio.wait(futures)
         except TimeoutError:
             log.warning(
-                "Kafka did not acknowledge records in time", records=len(records), seconds=ACKNOWLEDGED_WITHIN_S
+                "Kafka did not acknowledge records in time",
+                records=len(records),
+                seconds=ACKNOWLEDGED_WITHIN_S,
+                **records[0].named(),
             )
         except clients.SEND_ERRORS as error:
-            log.warning("records could not be sent to Kafka", error=repr(error))
+            log.warning(
+                "records could not be sent to Kafka", records=len(records), error=repr(error), **records[0].named()
+            )
         finally:
             self._budget.release(sum(len(record.value) for record in records[len(futures) :]))
         accepted = [future.done() and not future.cancelled() and not future.exception() for future in futures]
         return accepted + [False] * (len(records) - len(futures))
 
     async def _send(self, producer: AIOKafkaProducer, record: _Record) -> asyncio.Future[Any]:
-        topic, key, value = record
-        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=key))
+        topic, key, value, headers, _ = record
+        future = cast("asyncio.Future[Any]", await producer.send(topic, value, key=key, headers=headers))
 
         def settled(future: asyncio.Future[Any]) -> None:
             self._budget.release(len(value))
             if not future.cancelled() and (error := future.exception()):
-                log.warning("Kafka refused a record", topic=topic, error=repr(error))
+                log.warning("Kafka refused a record", topic=topic, error=repr(error), **record.named())
 
         future.add_done_callback(settled)
         return future

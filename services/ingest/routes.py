@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from clarion.contracts import limits, times
 from clarion.contracts.api.problems import FieldError
@@ -24,12 +25,14 @@ from clarion.web.callers import TokenCheck, caller
 from clarion.web.openapi import served
 from clarion.web.problem_responses import HANDLERS, RETRY_AFTER_S, Refused, problem, unavailable
 from clarion.web.slashes import without_redirects
+from services.ingest.answers import counted
 from services.ingest.batch import LineResult, TooManyLines, parse_batch, write_results
 from services.ingest.openapi import Accepted, document
 from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit
 from services.ingest.status_routes import Find, status_routes
 from services.ingest.submission import Rejected, decode, notifications_of
+from services.ingest.traces import Traces
 from services.ingest.used_keys import UsedKeys
 
 NDJSON: Final = "application/x-ndjson"
@@ -40,13 +43,18 @@ _NOT_ACKNOWLEDGED: Final = (
 _LOST: Final = FieldError("", "not_acknowledged", _NOT_ACKNOWLEDGED)
 
 
-def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit) -> Starlette:
+def make_app(
+    check: TokenCheck, producer: IngestProducer, find: Find, budget: Budget, limit: SenderLimit, traces: Traces
+) -> ASGIApp:
     """Return the HTTP application of ingest."""
     used = UsedKeys()
 
-    async def accept(key: str | None, items: Sequence[Notification]) -> list[bool]:
+    async def accept(request: Request, key: str | None, items: Sequence[Notification]) -> list[bool]:
+        trace = traces.begin(request, items)
         with used.using(items if key else ()):
-            return await producer.accept(items)
+            accepted = await producer.accept(items, trace.headers)
+        trace.ended(accepted, items)
+        return accepted
 
     async def publish(request: Request) -> Response:
         claims = await caller(request, check, PUBLISH, PUBLISH_ANY)
@@ -58,7 +66,7 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
             if key and (errors := list(filter(None, map(used.conflict, notifications)))):
                 raise Rejected(422, errors[0])
             limit.charge(claims.subject, len(notifications))
-            accepted = await accept(key, notifications)
+            accepted = await accept(request, key, notifications)
         if not all(accepted):
             return unavailable(_NOT_ACKNOWLEDGED)
         ids = [str(n.id) for n in notifications]
@@ -82,11 +90,12 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
                 valid = {line: item for line, item in valid.items() if line not in reused}
             admitted, late = limit.admit(claims.subject, valid)
             results |= late
-            acknowledged = await accept(key, list(admitted.values())) if admitted else []
+            acknowledged = await accept(request, key, list(admitted.values())) if admitted else []
         for (line, item), yes in zip(admitted.items(), acknowledged, strict=True):
             lost = LineResult(line, 503, errors=[_LOST], retry_after=RETRY_AFTER_S)
             results[line] = LineResult(line, 202, item.id) if yes else lost
         for result in results.values():
+            metrics.answered.labels(result.status).inc()
             if result.errors:
                 metrics.refused.labels(result.status).inc()
         waits = [result.retry_after for result in results.values() if result.retry_after]
@@ -102,7 +111,7 @@ def make_app(check: TokenCheck, producer: IngestProducer, find: Find, budget: Bu
         ],
         exception_handlers={**HANDLERS, Rejected: _rejected},
     )
-    return without_redirects(app)
+    return counted(without_redirects(app))
 
 
 _REJECTED: Final = {

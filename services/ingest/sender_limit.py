@@ -12,6 +12,7 @@ from clarion.contracts import limits
 from clarion.contracts.api.problems import FieldError
 from clarion.contracts.records.notification import Notification
 from clarion.resilience.gcra import RateLimit
+from clarion.telemetry import metrics
 from clarion.web.problem_responses import Refused
 from services.ingest.batch import LineResult
 
@@ -33,6 +34,7 @@ class UnfoundLimit:
                 f"of notifications that are not stored yet, a sender may retract {limits.UNFOUND_PER_S} a second and "
                 f"{limits.UNFOUND_BURST} at once: wait for as long as Retry-After says"
             )
+            metrics.rate_limited.labels("retractions").inc()
             raise _later(detail, FieldError("", "rate", detail, most), wait_s)
 
 
@@ -55,6 +57,7 @@ class SenderLimit:
             detail = f"a request may have at most {self._burst} recipients: split it"
             raise Refused(422, detail, errors=[FieldError("/recipients", "too_many", detail, self._burst)])
         if wait_s := self._limit.take(subject, time.monotonic(), recipients):
+            metrics.rate_limited.labels("sender_rate").inc()
             raise _later(self._detail(), self._error(), wait_s)
 
     def admit(
@@ -71,6 +74,7 @@ class SenderLimit:
                 refused[line] = LineResult(line, 429, errors=[self._error()], retry_after=math.ceil(wait))
             else:
                 admitted[line] = item
+        metrics.rate_limited.labels("sender_rate").inc(len(refused))
         return admitted, refused
 
     def _detail(self) -> str:

@@ -21,6 +21,7 @@ from clarion.web.problem_responses import Refused, unavailable
 from services.ingest.openapi import Accepted
 from services.ingest.producer import ACKNOWLEDGED_WITHIN_S, IngestProducer
 from services.ingest.sender_limit import SenderLimit, UnfoundLimit
+from services.ingest.traces import traceparent_of
 
 Find = Callable[[str, str | None], Awaitable[Status | None]]
 
@@ -53,6 +54,7 @@ def status_routes(
             limit.charge(claims.subject, 1)
             id_ = _id(request)
             receipt = _retraction(id_, await find(id_, None), claims)
+            receipt.traceparent = traceparent_of(request)
             if receipt.unfound:
                 unfound.charge(claims.subject)
             if not await producer.tell(receipt):

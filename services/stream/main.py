@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -14,25 +14,35 @@ from clarion.broker import clients
 from clarion.broker.probe import probe
 from clarion.contracts.lanes import Lane
 from clarion.contracts.topics import Names, enough
-from clarion.process import Process, unless_stopping, within
+from clarion.process import Process, Stopped, unless_stopping, within
 from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.resilience.retry import retry
 from clarion.settings import SettingsError
 from clarion.store import indexes, mailboxes, scheduled, topics
+from clarion.store.dead_letters import letters
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
 from clarion.telemetry.health import watch
+from clarion.telemetry.metrics.labels import LANE_LIMITS
+from services.stream.engine import window_spans
 from services.stream.engine.checkpoints import Checkpoints, Outdated
 from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
 from services.stream.engine.faust_app import FaustSource
 from services.stream.engine.pipeline import Pipeline, Work
-from services.stream.engine.windows import POLICIES, RECEIPTS_POLICY, SCHEDULER_POLICY, WindowPolicy
+from services.stream.engine.windows import (
+    DEAD_LETTERS_POLICY,
+    POLICIES,
+    RECEIPTS_POLICY,
+    SCHEDULER_POLICY,
+    WindowPolicy,
+)
 from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.live_mailboxes import LiveMailboxes
 from services.stream.lanes.urgent import UrgentWork
+from services.stream.receipts.dead_letters import DeadLettersWork
 from services.stream.receipts.worker import ReceiptsWork
 from services.stream.scheduler.expire import ExpireLoop
 from services.stream.scheduler.hold import HoldWork
@@ -52,7 +62,9 @@ async def run_lane(process: Process, lane: Lane) -> None:
 
     The urgent lane starts without MongoDB, since it delivers without it.
     """
-    async with _connected(process, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
+    metrics.LANES.export(lane=lane)
+    metrics.LIMITS.export(limit=LANE_LIMITS)
+    async with _connected(process, lane, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
         os.nice(_NICE[lane])
         await again_when_grown(lambda: _run_lane(process, lane, stored, producer))
 
@@ -126,7 +138,8 @@ async def _run_urgent(process: Process, lane: LaneWork, source: FaustSource) -> 
     slots = process.settings.windows_in_flight
     live = LiveMailboxes(mailboxes.collection(lane.database), process.settings.partitions_deliveries)
     work = UrgentWork(lane, slots, live.mailboxes)
-    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], work, source, windows_in_flight=2 * slots)
+    do = window_spans.traced(Lane.URGENT, work)
+    pipeline = Pipeline(Lane.URGENT, POLICIES[Lane.URGENT], do, source, windows_in_flight=2 * slots)
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(live.run())
         await consume(process, pipeline, source)
@@ -166,17 +179,43 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
 
 
 async def run_receipts(process: Process) -> None:
-    """Run the process of the receipts role until it is told to stop."""
+    """Run the process of the receipts role until it is told to stop.
+
+    It folds two topics, of receipts and of dead letters. Each has an app, a group and a pipeline of its own, so that
+    neither waits for the other.
+    """
     names = Names(process.settings.prefix)
+    async with _connected(process, "receipts", "dead-letters") as (stored, producer), asyncio.TaskGroup() as tasks:
+        receipts = ReceiptsWork(names, stored, producer)
+        dead = DeadLettersWork(letters.collection(stored))
+        for topic, role, policy, work in (
+            (names.receipts, "receipts", RECEIPTS_POLICY, receipts),
+            (names.dead_letters, "dead-letters", DEAD_LETTERS_POLICY, dead),
+        ):
+            tasks.create_task(_fold_topic(process, stored, producer, topic, role, policy, work), name=role)
+
+
+async def _fold_topic(
+    process: Process,
+    stored: Database,
+    producer: AIOKafkaProducer,
+    topic: str,
+    role: str,
+    policy: WindowPolicy,
+    work: Work,
+) -> None:
+    """Do `work` on the windows of a topic until the process is told to stop.
+
+    A topic that is not there yet keeps no other from ending in order.
+    """
 
     async def run() -> None:
-        source = _source(process, stored, producer, names.receipts, "receipts")
+        source = _source(process, stored, producer, topic, role)
         await unless_stopping(process, source.checkpoints.settle())
-        await consume(process, _pipeline(process, "receipts", RECEIPTS_POLICY, work, source), source)
+        await consume(process, _pipeline(process, role, policy, work, source), source)
 
-    async with _connected(process) as (stored, producer):
-        work = ReceiptsWork(names, stored, producer)
-        await unless_stopping(process, _partitions(producer, names.receipts))
+    with suppress(Stopped):
+        await unless_stopping(process, _partitions(producer, topic))
         await again_when_grown(run)
 
 
@@ -185,8 +224,9 @@ async def run_scheduler(process: Process) -> None:
 
     It holds what is not due yet, releases it when it is due, expires notifications, and shows throttled ones late.
     """
+    metrics.SCHEDULER.export()
     settings, names = process.settings, Names(process.settings.prefix)
-    async with _connected(process) as (stored, producer):
+    async with _connected(process, "scheduler") as (stored, producer):
         await _check_partitions(process, producer, names.scheduled, settings.partitions_lane)
         await again_when_grown(lambda: _run_scheduler(process, stored, producer))
 
@@ -224,13 +264,15 @@ async def _run_scheduler(process: Process, stored: Database, producer: AIOKafkaP
 
 @asynccontextmanager
 async def _connected(
-    process: Process, *, wait_for_mongodb: bool = True
+    process: Process, *roles: str, wait_for_mongodb: bool = True
 ) -> AsyncGenerator[tuple[Database, AIOKafkaProducer]]:
-    """Yield MongoDB and a started producer, and probe both servers while the block runs.
+    """Yield MongoDB and a started producer for lanes or other roles, and probe both servers while the block runs.
 
     Wait until Kafka answers and, with `wait_for_mongodb`, until MongoDB has its indexes. Without it, the indexes are
     made as soon as MongoDB answers.
     """
+    metrics.STREAM.export(lane=roles)
+    metrics.STORE.export()
     settings, health = process.settings, process.health
     stored = database.connect(settings)
     producer = clients.producer(settings, on_renewed=metrics.count_renewal)
@@ -253,4 +295,5 @@ async def _connected(
 
 
 def _pipeline(process: Process, role: str, policy: WindowPolicy, work: Work, source: FaustSource) -> Pipeline:
-    return Pipeline(role, policy, work, source, windows_in_flight=process.settings.windows_in_flight)
+    do = window_spans.traced(role, work)
+    return Pipeline(role, policy, do, source, windows_in_flight=process.settings.windows_in_flight)

@@ -48,6 +48,7 @@ async def test_the_page_works_without_websocket(
     await until(lambda: all_are(State.READ))
 
 
+@pytest.mark.slow
 async def test_a_stream_resumes_and_gives_way_to_a_socket(
     page: Page, proxy: NoUpgrades, live: Settings, user: str, publisher: HttpPublisher
 ) -> None:

@@ -25,7 +25,6 @@ async def own(settings: Settings) -> AsyncGenerator[Database]:
     """The database of a test that has topics and a database of its own."""
     connection = database.connect(settings)
     yield connection
-    await connection.client.drop_database(connection.name)
     database.close(connection)
 
 

@@ -1,20 +1,20 @@
 """The live system goes the model's ways (tests/model/README.md): those on which a rule is needed, and random ones."""
 
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 
-from clarion.broker import topics
-from clarion.contracts.ids import new_id
 from clarion.settings import Settings
 from deploy.local.stack import Stack
 from tests.live import checks, driver, schedules
 from tests.live.ending import ENDS_WITHIN_S, settle
 from tests.live.schedules import Schedule
-from tests.live.stage import settings_of, stage
+from tests.live.stage import MAILBOXES, settings_of, stage
 from tests.model.rules import RULES, Rule
 from tests.model.world import scenarios
+from tests.own_settings import own_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # a schedule ends by itself
 
@@ -25,12 +25,10 @@ BROKEN_AFTER_S = 1.0  # what still has not come is not on its way: all are let g
 
 
 @pytest.fixture(scope="module")
-async def own(stack: Stack) -> Settings:
-    prefix = f"live{new_id()[-8:]}-"
-    env = {**stack.env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-")}
-    settings = settings_of(Settings.from_env(env))
-    await topics.apply(settings)
-    return settings
+async def own(stack: Stack) -> AsyncGenerator[Settings]:
+    partitions = {"CLARION_PARTITIONS_LANE": "1", "CLARION_PARTITIONS_DELIVERIES": str(MAILBOXES)}
+    async with own_settings(stack, **partitions) as settings:
+        yield settings_of(settings)
 
 
 async def perform(
@@ -60,8 +58,8 @@ async def test_it_breaks_live_as_well_where_the_rule_is_left_out(rule_id: str, o
     rule = TIMELESS[rule_id]
     schedule = replace(schedules.without(rule), is_lawful=True)  # the rule is left out here, as in the model
     wrongs, otherwise = await perform(own, schedule, rule, BROKEN_AFTER_S)
-    assert wrongs
     assert not otherwise, f"{schedule}\nrefused: {otherwise}"
+    assert wrongs, str(schedule)
 
 
 async def test_the_live_system_goes_any_way_the_model_goes(own: Settings, walks: int) -> None:

@@ -14,6 +14,7 @@ ENDS_WITHIN_S: Final = 20.0
 async def settle(live: Live, within_s: float) -> None:
     """Hold nothing any more, mend what is broken, go on until everybody has what it is owed, or time is over."""
     live.slowness.clear()
+    _wish(live)  # else a gateway that lost its lease takes it back, and who reconnects gets what was lost
     for actor in (each.actor for each in (*live.workers.values(), *live.gateways.values())):
         actor.gates.open()
     for worker in live.workers.values():

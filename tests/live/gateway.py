@@ -12,8 +12,8 @@ from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from services.gateway import main as gateway_main
 from services.gateway.client.connection import Connection
+from tests.live.actor import ACTOR, Actor
 from tests.live.gates import end, soon
-from tests.live.seams import ACTOR, Actor
 from tests.subprocesses import free_port
 
 STARTS_WITHIN_S: Final = 10.0

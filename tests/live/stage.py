@@ -19,13 +19,13 @@ from clarion.settings import Settings
 from clarion.store import indexes, mailboxes, notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
-from tests.live import seams
+from tests.live import gateway_seams, worker_seams
 from tests.live.actions import gateway_actions, worker_actions
+from tests.live.actor import Actor
 from tests.live.device import LiveDevice
 from tests.live.gateway import LiveGateway
 from tests.live.live import Live
 from tests.live.schedules import Schedule
-from tests.live.seams import Actor
 from tests.live.worker import LiveLane, Worker
 from tests.model.explorer import unhurried
 from tests.model.world.scenario import Scenario
@@ -69,7 +69,8 @@ async def stage(settings: Settings, schedule: Schedule) -> AsyncGenerator[Live]:
         stack.push_async_callback(admin.close)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         stack.enter_context(unhurried(scenario))
-        seams.install(patch, slowness)
+        gateway_seams.install(patch)
+        worker_seams.install(patch, slowness)
         began = times.now()
         patch.setattr(times, "now", lambda: began)  # no time passes: in the model it does not, either
 

@@ -24,8 +24,8 @@ from services.stream.engine.stage_order import Ticket
 from services.stream.engine.windows import Window, WindowPolicy
 from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.urgent import UrgentWork
+from tests.live.actor import ACTOR, OFFSET, Actor
 from tests.live.gates import end, soon
-from tests.live.seams import ACTOR, OFFSET, Actor
 from tests.unit.fake_source import FakeSource
 
 ENDS_WITHIN_S: Final = 5.0

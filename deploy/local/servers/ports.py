@@ -1,7 +1,9 @@
 """Choose ports on loopback: the previous run's, else the usual one, else any that is free."""
 
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
 
 HOST = "127.0.0.1"
 
@@ -26,6 +28,24 @@ def choose(wanted: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, 
         taken = set(chosen.values())
         chosen[name] = next((p for p in candidates if p and p not in taken and is_free(p)), 0) or _any(taken)
     return chosen
+
+
+@contextmanager
+def kept(ports: Iterable[int]) -> Generator[None]:
+    """Keep `ports` for servers of this machine while the block runs.
+
+    Most ports that are just free lie in the range from which connections have theirs. While a server is away, any
+    connection of anybody may be given its port, and then it cannot start again. Only Linux lets a server listen
+    beside a socket that is bound: elsewhere no port is kept.
+    """
+    with ExitStack() as sockets:
+        for port in ports if sys.platform == "linux" else ():
+            # It never listens. Servers set SO_REUSEADDR as well, so they may listen there nevertheless; the kernel
+            # gives connections no port that is bound.
+            keeper = sockets.enter_context(socket.socket())
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keeper.bind((HOST, port))
+        yield
 
 
 def _any(taken: set[int]) -> int:

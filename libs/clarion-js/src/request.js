@@ -47,7 +47,7 @@ export async function request(fetch, { method, url, token, content, controller =
 /**
  * What is wrong with an answer of another origin: `fetch` goes there without the token, which is then called missing.
  *
- * @param {Response} answer
+ * @param {Pick<Response, "redirected" | "url">} answer
  * @param {string} url
  */
 export function ledAway(answer, url) {

@@ -7,6 +7,7 @@ import { TOKEN } from "./fake_socket.js";
 
 test("a listener that throws is reported and stops nobody", async () => {
   const { clarion, told, socket } = await connect();
+  /** @type {number[]} */
   const seen = [];
   clarion.on("unread", () => {
     throw new Error("oops");
@@ -18,6 +19,8 @@ test("a listener that throws is reported and stops nobody", async () => {
 });
 
 test("options that cannot work are refused at once", () => {
+  // @ts-expect-error: the types refuse it as well
   assert.throws(() => new Clarion({ url: "ws://x" }), /token or getToken/);
+  // @ts-expect-error: so they do here
   assert.throws(() => new Clarion({ url: "ws://x", token: TOKEN, storage: {} }), /user/);
 });

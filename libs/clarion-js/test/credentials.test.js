@@ -1,18 +1,28 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { Clarion } from "../src/clarion.js";
 import { Credentials } from "../src/credentials.js";
-import { fakeSockets, fakeTime, settle } from "./fake_socket.js";
+import { onSockets } from "./connected.js";
+import { fakeFetch } from "./fake_fetch.js";
+import { settle } from "./fake_socket.js";
 
-const made = fakeTime();
+/** @import { Asked } from "./fake_fetch.js" */
+
 const taken = () => new Response('{"unread":0,"more":false}');
 const refused = () => new Response("", { status: 401 });
+/** @param {Asked} how */
+const hasFirstRefresh = ({ headers }) => headers.authorization === "Bearer a.b.1";
 
 /** Credentials whose `getToken` answers when the test says so: `asked` is what it was asked, `answers` how it may. */
 function slowly() {
+  /** @type {boolean[]} */
   const asked = [];
+  /** @type {{ resolve: (token: string) => void, reject: (error: Error) => void }[]} */
   const answers = [];
+  /**
+   * @param {{ refresh: boolean }} request
+   * @returns {Promise<string>}
+   */
   const getToken = ({ refresh }) => {
     asked.push(refresh);
     return new Promise((resolve, reject) => answers.push({ resolve, reject }));
@@ -20,17 +30,20 @@ function slowly() {
   return { credentials: new Credentials({ getToken }), asked, answers };
 }
 
-test("a refresh token that may be used once is used once, whoever was refused", async () => {
-  const { FakeSocket, sockets } = fakeSockets();
+test("a refresh is asked for once, whoever was refused", async () => {
+  /** @type {boolean[]} */
   const asked = [];
+  /**
+   * @param {{ refresh: boolean }} request
+   * @returns {Promise<string>}
+   */
   const getToken = ({ refresh }) => {
     asked.push(refresh);
     const token = `a.b.${asked.filter(Boolean).length}`;
-    return new Promise((resolve) => setTimeout(resolve, refresh ? 400 : 0, token));
+    return new Promise((resolve) => setTimeout(() => resolve(token), refresh ? 400 : 0));
   };
-  const fetch = async (_, { headers }) => (headers.authorization === "Bearer a.b.1" ? taken() : refused());
-  const clarion = new Clarion({ url: "http://gateway/", WebSocket: FakeSocket, fetch, getToken, random: () => 0.5 });
-  made.push(clarion);
+  const fetch = fakeFetch((_, how) => (hasFirstRefresh(how) ? taken() : refused()));
+  const { clarion, sockets } = onSockets({ fetch, getToken });
   await later(0);
   sockets[0].open();
 
@@ -44,7 +57,7 @@ test("a refresh token that may be used once is used once, whoever was refused", 
   assert.equal(clarion.state.name, "open");
 });
 
-test("who was refused what is no longer the last token gets the last one", async () => {
+test("who was refused an earlier token gets the last one", async () => {
   const { credentials, asked, answers } = slowly();
   const asking = [credentials.ask(), credentials.ask({ refresh: true, refused: "o.l.d" })];
   answers[0].resolve("n.e.w");
@@ -54,7 +67,7 @@ test("who was refused what is no longer the last token gets the last one", async
   assert.deepEqual(await Promise.all(asking), ["n.e.w", "n.e.w", "n.e.w"]);
 });
 
-test("an ask under way is waited for, so that no old token comes after a new one", async () => {
+test("an ask under way is waited for, so no old token comes last", async () => {
   const { credentials, asked, answers } = slowly();
   const asking = [credentials.ask(), credentials.ask({ refresh: true, refused: "o.l.d" })];
   await settle();
@@ -69,7 +82,7 @@ test("an ask under way is waited for, so that no old token comes after a new one
   assert.equal(await credentials.last(), "n.e.w");
 });
 
-test("an ask that fails, fails for all who share it, and the next one asks again", async () => {
+test("an ask fails for all who share it, and the next asks again", async () => {
   const { credentials, asked, answers } = slowly();
   const asking = [credentials.last(), credentials.ask(), credentials.ask({ refresh: true, refused: "o.l.d" })];
   const ends = Promise.allSettled(asking);
@@ -78,18 +91,18 @@ test("an ask that fails, fails for all who share it, and the next one asks again
   assert.deepEqual(asked, [false, true]);
   answers[1].resolve("n.e.w");
   assert.deepEqual(
-    (await ends).map(({ status, value }) => value ?? status),
+    (await ends).map((end) => (end.status === "fulfilled" ? end.value : end.status)),
     ["rejected", "rejected", "n.e.w"],
   );
 });
 
-test("a token that came for the inbox, and is refused as well, is not the socket's one refresh", async () => {
-  const { FakeSocket, sockets } = fakeSockets();
+test("a refresh for the inbox leaves the socket its own", async () => {
+  /** @type {boolean[]} */
   const asked = [];
+  /** @param {{ refresh: boolean }} request */
   const getToken = ({ refresh }) => `a.b.${asked.push(refresh)}`;
-  const fetch = async (_, { headers }) => (headers.authorization === "Bearer a.b.1" ? refused() : taken());
-  const clarion = new Clarion({ url: "http://gateway/", WebSocket: FakeSocket, fetch, getToken, random: () => 0.5 });
-  made.push(clarion);
+  const fetch = fakeFetch((_, how) => (hasFirstRefresh(how) ? refused() : taken()));
+  const { clarion, sockets } = onSockets({ fetch, getToken });
   await later(0);
   sockets[0].open();
   await clarion.readAll();
@@ -109,6 +122,7 @@ test("a token that came for the inbox, and is refused as well, is not the socket
   assert.equal(clarion.state.name, "closed");
 });
 
+/** @param {number} ms */
 async function later(ms) {
   await settle();
   mock.timers.tick(ms);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { availableAt, relative, safeLink, stateText, unreadLabel } from "../page/format.js";
 
 test("relative time, never in the future", () => {
+  /** @type {[ago: number, text: string][]} */
   const cases = [
     [-5_000, "just now"],
     [9_999, "just now"],
@@ -28,13 +29,15 @@ test("the server's capped count is shown as 99+", () => {
 });
 
 test("states in words", () => {
-  assert.equal(stateText({ name: "waiting", until: 4_200 }, 1_000), "Reconnecting in 4\u00a0s");
-  assert.equal(stateText({ name: "waiting", until: 900 }, 1_000), "Reconnecting in 1\u00a0s");
-  assert.equal(stateText({ name: "closed", reason: "not allowed" }, 0), "Closed: not allowed");
-  assert.equal(stateText({ name: "open", degraded: false }, 0), "Live");
+  /** @type {{ name: "waiting", retryMs: number, code: number }} */
+  const waiting = { name: "waiting", retryMs: 500, code: 1006 };
+  assert.equal(stateText({ ...waiting, until: 4_200 }, 1_000), "Reconnecting in 4\u00a0s");
+  assert.equal(stateText({ ...waiting, until: 900 }, 1_000), "Reconnecting in 1\u00a0s");
+  assert.equal(stateText({ name: "closed", code: 4403, reason: "not allowed" }, 0), "Closed: not allowed");
+  assert.equal(stateText({ name: "open", resumed: true, degraded: false, transport: "websocket" }, 0), "Live");
 });
 
-test("an item counts from when it could be had, and one of an earlier version from when it was made", () => {
+test("an item's time is when it could be had, or when it was made", () => {
   const created_at = "2026-01-01T00:00:00.000Z";
   const available_at = "2026-01-02T00:00:00.000Z";
   assert.equal(availableAt({ created_at, available_at }), Date.parse(available_at));

@@ -1,43 +1,49 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { Clarion } from "../src/clarion.js";
-import { fakeSockets, fakeTime, id, item, settle, TOKEN } from "./fake_socket.js";
+import { onSockets } from "./connected.js";
+import { fakeFetch } from "./fake_fetch.js";
+import { id, item, settle, TOKEN } from "./fake_socket.js";
 
-const made = fakeTime();
+/**
+ * @import { Options } from "../src/clarion.js"
+ * @import { Asked } from "./fake_fetch.js"
+ *
+ * @typedef {[status: number, content: object | string, headers?: Record<string, string>]} Answer
+ * @typedef {Answer | Error | ((signal: AbortSignal) => Promise<Answer>)} Scripted
+ *
+ * @typedef {Omit<Asked, "body"> & { url: string, ids: string[] | undefined }} Request
+ */
 
-/** A Clarion whose fetch answers from a script, the last answer for ever: `[status, content, headers]` or an Error. */
+/**
+ * A Clarion whose fetch answers from a script, the last answer for ever.
+ *
+ * @param {Scripted[]} script
+ * @param {Partial<Options>} options
+ */
 function open(script, options = {}) {
-  const { FakeSocket, sockets } = fakeSockets();
+  /** @type {Request[]} */
   const asked = [];
-  const fetch = async (url, how) => {
-    asked.push({ url, ...how, body: how.body && JSON.parse(how.body) });
-    let answer = script.length > 1 ? script.shift() : script[0];
-    if (typeof answer === "function") answer = await answer(how.signal);
+  const answers = script.values();
+  let scripted = script[0];
+  const fetch = fakeFetch(async (url, { body, ...how }) => {
+    asked.push({ url, ...how, ids: body === undefined ? undefined : JSON.parse(body).ids });
+    scripted = answers.next().value ?? scripted;
+    const answer = typeof scripted === "function" ? await scripted(how.signal) : scripted;
     if (answer instanceof Error) throw answer;
     const [status, content, headers] = answer;
     return new Response(typeof content === "string" ? content : JSON.stringify(content), { status, headers });
-  };
-  const credentials = options.getToken ? {} : { token: TOKEN };
-  const clarion = new Clarion({
-    url: "http://gateway/",
-    WebSocket: FakeSocket,
-    fetch,
-    random: () => 0.5,
-    ...credentials,
-    ...options,
   });
-  made.push(clarion);
-  return {
-    clarion,
-    asked,
-    get socket() {
-      return sockets.at(-1);
-    },
-  };
+  const { clarion, sockets } = onSockets({ fetch, ...options });
+  return { clarion, asked, sockets };
 }
 
-/** Resolves or rejects as `promise`, while time passes. */
+/**
+ * Resolves or rejects as `promise`, while time passes.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ */
 async function inTime(promise) {
   let isDone = false;
   const done = promise.finally(() => (isDone = true));
@@ -49,7 +55,7 @@ async function inTime(promise) {
   return done;
 }
 
-test("a page is asked at the socket's neighbour, with the token in a header and in no address", async () => {
+test("a page is asked for beside the socket, its token in a header", async () => {
   const page = { items: [item(1, { unread: true })], next: "abc" };
   const { clarion, asked } = open([[200, page]]);
   assert.deepEqual(await inTime(clarion.inbox()), page);
@@ -62,7 +68,7 @@ test("a page is asked at the socket's neighbour, with the token in a header and 
   assert.equal(asked[0].credentials, "omit");
 });
 
-test("unarchive goes in requests as large as the server takes, and resolves with the last count", async () => {
+test("unarchive is split into requests, and the last count holds", async () => {
   const { clarion, asked } = open([
     [200, { unread: 9 }],
     [200, { unread: 8 }],
@@ -70,7 +76,7 @@ test("unarchive goes in requests as large as the server takes, and resolves with
   const ids = Array.from({ length: 501 }, (_, n) => id(n));
   assert.equal(await inTime(clarion.unarchive(ids)), 8);
   assert.deepEqual(
-    asked.map(({ url, body }) => [url, body.ids.length]),
+    asked.map(({ url, ids }) => [url, ids?.length]),
     [
       ["http://gateway/v1/inbox/unarchive", 500],
       ["http://gateway/v1/inbox/unarchive", 1],
@@ -88,7 +94,8 @@ test("readAll asks until nothing is left", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("while the server has no verdict it is asked again, as it says, and then given up", async () => {
+test("without a verdict the server is asked again, then given up", async () => {
+  /** @type {Answer} */
   const busy = [503, { detail: "MongoDB is down" }, { "retry-after": "2" }];
   const { clarion, asked } = open([busy, new TypeError("cut"), [502, "<html>"], [200, { unread: 0, more: false }]]);
   assert.equal(await inTime(clarion.readAll()), 0);
@@ -115,7 +122,9 @@ test("what is refused names its fields and is not tried again", async () => {
 });
 
 test("a refused token is fetched anew once", async () => {
+  /** @type {boolean[]} */
   const requests = [];
+  /** @param {{ refresh: boolean }} request */
   const getToken = (request) => {
     requests.push(request.refresh);
     return request.refresh ? "n.e.w" : "o.l.d";
@@ -138,7 +147,11 @@ test("a refused token is fetched anew once", async () => {
   assert.equal(requests.filter((refresh) => refresh).length, 2);
 });
 
-test("an answer that never comes is given up, and close ends what is under way", async () => {
+test("an answer that never comes is given up; close ends the rest", async () => {
+  /**
+   * @param {AbortSignal} signal
+   * @returns {Promise<Answer>}
+   */
   const never = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const { clarion, asked } = open([never]);
   await assert.rejects(inTime(clarion.readAll()), { code: "http", message: /cannot be reached/ });
@@ -150,9 +163,13 @@ test("an answer that never comes is given up, and close ends what is under way",
   await assert.rejects(clarion.inbox(), { code: "http", message: /closed/ });
 });
 
-test("after resync the count is asked for; what is told meanwhile counts more", async () => {
-  let answer;
-  const { clarion, socket } = await opened([() => new Promise((resolve) => (answer = resolve))]);
+test("resync asks for the count; a count told meanwhile holds", async () => {
+  /** @type {(answer: Answer) => void} */
+  let answer = () => {};
+  const { clarion, sockets } = open([() => new Promise((resolve) => (answer = resolve))]);
+  await settle();
+  const [socket] = sockets;
+  /** @type {number[]} */
   const told = [];
   clarion.on("unread", (count) => told.push(count));
   socket.open({ unread: 7 });
@@ -169,9 +186,3 @@ test("after resync the count is asked for; what is told meanwhile counts more", 
   assert.equal(clarion.unreadCount, 3);
   assert.deepEqual(told, [7, 5, 3]);
 });
-
-async function opened(script) {
-  const all = open(script);
-  await settle();
-  return { clarion: all.clarion, socket: all.socket };
-}

@@ -4,12 +4,14 @@ import { test } from "node:test";
 import { connect, gate, later } from "./connected.js";
 import { id, item, settle } from "./fake_socket.js";
 
-test("a loop acknowledges when it asks for the next one, and not what it broke off at", async () => {
+test("a loop acknowledges what is before the item that it asks for", async () => {
   const { clarion, socket, told } = await connect({}, { handler: null });
   socket.open();
   socket.say({ op: "batch", tag: 1, items: [item(1)], since: null });
   socket.say({ op: "batch", tag: 2, items: [item(2)], since: null });
+  /** @type {string[]} */
   const got = [];
+  /** @type {number[]} */
   const acksAt = [];
   for await (const one of clarion) {
     got.push(one.id);
@@ -23,10 +25,12 @@ test("a loop acknowledges when it asks for the next one, and not what it broke o
   assert.equal(told.errors[0].code, "handler");
 });
 
-test("a loop slower than a handler may be acknowledges nothing that it was not given", async () => {
+test("a loop that is too slow acknowledges only what it was given", async () => {
   const link = await connect({ handlerTimeoutMs: 1_000 }, { handler: null });
   const slow = gate();
+  /** @type {string[]} */
   const got = [];
+  /** @type {number[]} */
   const acksAt = [];
   (async () => {
     for await (const one of link.clarion) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { connect, later } from "./connected.js";
+import { connect, last, later } from "./connected.js";
 import { id, item, settle } from "./fake_socket.js";
 
-test("an id in upper case is the same id: its mark is confirmed by the server's lower case", async () => {
+test("a mark of an id in upper case is confirmed in lower case", async () => {
   const link = await connect();
   const swift = "0193ABCD-0000-7000-8000-00000000ABCD";
   link.clarion.read(swift);
@@ -20,7 +20,7 @@ test("an id in upper case is the same id: its mark is confirmed by the server's 
   assert.deepEqual(link.socket.sent.slice(1), []);
 });
 
-test("marks made offline are sent on reconnect, and again until the server confirms them", async () => {
+test("marks are sent on reconnect until the server confirms them", async () => {
   const link = await connect();
   link.clarion.read([id(1), id(2)]);
   link.clarion.unread(id(2));
@@ -41,7 +41,7 @@ test("marks made offline are sent on reconnect, and again until the server confi
   assert.deepEqual(link.told.unread, [0, 3, 0]);
 });
 
-test("a mark is confirmed by its own change only, and not before it is sent", async () => {
+test("a mark is confirmed by its own change only, once it is sent", async () => {
   const link = await connect();
   link.socket.open();
   link.clarion.read(id(1));
@@ -61,7 +61,8 @@ test("a mark is confirmed by its own change only, and not before it is sent", as
   assert.deepEqual(link.socket.sent.slice(1), [{ op: "unread", ids: [id(1)] }]);
 });
 
-test("resync sends unconfirmed marks again, since their sync may be among what was not told", async () => {
+test("resync sends unconfirmed marks again", async () => {
+  // their sync may be among what was not told
   const { clarion, socket, told } = await connect();
   socket.open();
   clarion.archive(id(1));
@@ -71,7 +72,7 @@ test("resync sends unconfirmed marks again, since their sync may be among what w
   assert.equal(told.resyncs, 1);
 });
 
-test("marks are sent again with backoff when the server is too busy for one of them", async () => {
+test("marks are sent again with backoff when the server is busy", async () => {
   const { clarion, socket } = await connect();
   socket.open();
   clarion.read(id(1));
@@ -104,10 +105,10 @@ test("marks are bounded: a frame by 500, all that wait by 1,000", async () => {
   );
   clarion.read(id(5_000)); // the oldest was sent: it gives way
   await later(50);
-  assert.deepEqual(socket.sentOf("read").at(-1).ids, [id(5_000)]);
+  assert.deepEqual(last(socket.sentOf("read")).ids, [id(5_000)]);
 });
 
-test("too many marks at once are refused as a whole, connected or not, and stop none of the others", async () => {
+test("too many marks at once are refused whole, and stop no others", async () => {
   const ids = Array.from({ length: 1_001 }, (_, n) => id(n));
   const { clarion, socket } = await connect();
   clarion.read(id(0));
@@ -117,7 +118,7 @@ test("too many marks at once are refused as a whole, connected or not, and stop 
   clarion.read([...ids.slice(0, 999), id(0)]); // what is named twice, or waits already, is one
   await later(50);
   await later(50);
-  const sent = socket.sent.slice(1).map(({ op, ids }) => [op, ids.length]);
+  const sent = socket.sent.slice(1).map((frame) => [frame.op, "ids" in frame && frame.ids.length]);
   assert.deepEqual(sent, [
     ["read", 1],
     ["read", 500],
@@ -126,7 +127,8 @@ test("too many marks at once are refused as a whole, connected or not, and stop 
   assert.throws(() => clarion.unread(ids), /1001 changes .* 1000/);
 });
 
-test("in a hidden page, where timers come once a minute, acknowledgements are paced by the clock", async () => {
+test("acknowledgements are paced by the clock in a hidden page", async () => {
+  // timers come once a minute there
   const { socket } = await connect();
   socket.open();
   const timers = mock.method(globalThis, "setTimeout", () => 0); // none of them comes
@@ -141,20 +143,20 @@ test("in a hidden page, where timers come once a minute, acknowledgements are pa
     await settle();
     socket.say({ op: "batch", tag: 302, items: [item(302)], since: null });
     await settle();
-    assert.equal(socket.sentOf("ack").at(-1).tag, 301);
+    assert.equal(last(socket.sentOf("ack")).tag, 301);
     mock.timers.setTime(Date.now() + 25_000);
     socket.say({ op: "ping", since: null });
-    assert.equal(socket.sentOf("ack").at(-1).tag, 302);
+    assert.equal(last(socket.sentOf("ack")).tag, 302);
   } finally {
     timers.mock.restore();
   }
 });
 
-for (const [what, most, padding] of [
-  ["items", 56, ""],
-  ["bytes", 8, "x".repeat(30_000)],
+for (const { what, most, padding } of [
+  { what: "items", most: 56, padding: "" },
+  { what: "bytes", most: 8, padding: "x".repeat(30_000) },
 ]) {
-  test(`a burst of the whole credit in ${what} is acknowledged without a timer`, async () => {
+  test(`a burst of all credit in ${what} is acknowledged at once`, async () => {
     const { socket } = await connect();
     socket.open();
     const timers = mock.method(globalThis, "setTimeout", () => 0);

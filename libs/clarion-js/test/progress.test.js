@@ -4,7 +4,9 @@ import { test } from "node:test";
 import { connect, gate, later } from "./connected.js";
 import { id, item, settle } from "./fake_socket.js";
 
-test("a connection that ends before anything came is resumed all the same", async () => {
+/** @import { Notification, ProgressStorage } from "../src/clarion.js" */
+
+test("a connection that ends before anything came is resumed", async () => {
   const link = await connect();
   link.socket.open({ since: "T0" });
   link.socket.drop(1012);
@@ -19,9 +21,10 @@ test("a connection that ends before anything came is resumed all the same", asyn
   assert.deepEqual(link.socket.sent[0], { op: "resume", cursors: {}, since: "T0" });
 });
 
-test("a ping is answered at once, and its since is kept once all before it is handled", async () => {
+test("a ping's since is kept once all before it is handled", async () => {
   const { promise, open } = gate();
   const saved = new Map();
+  /** @type {ProgressStorage} */
   const storage = {
     getItem: (key) => saved.get(key) ?? null,
     setItem: (key, value) => saved.set(key, JSON.parse(value)),
@@ -38,10 +41,18 @@ test("a ping is answered at once, and its since is kept once all before it is ha
   assert.deepEqual(saved.get("clarion.v1.ada"), { cursors: { normal: [0, 1] }, since: "T2" });
 });
 
-/** A Clarion with a storage, which has been sent `items` of which it handles all before the one numbered `last`. */
+/**
+ * A Clarion with a storage, which has been sent `items` of which it handles all before the one numbered `last`.
+ *
+ * @param {number} last
+ * @param {Notification[]} items
+ */
 async function handlingUpTo(last, items) {
+  /** @type {unknown[]} */
   const saved = [];
+  /** @type {ProgressStorage} */
   const storage = { getItem: () => null, setItem: (_, value) => saved.push(JSON.parse(value)) };
+  /** @param {Notification} got */
   const hanging = (got) => (got.id === id(last) ? new Promise(() => {}) : undefined);
   const link = await connect({ storage, user: "ada" }, { handler: hanging });
   link.socket.open();
@@ -50,7 +61,7 @@ async function handlingUpTo(last, items) {
   return { ...link, saved, socket: link.socket };
 }
 
-test("what is handled is kept before its batch is done, and not once for each of them", async () => {
+test("what is handled is kept before its batch is done, but paced", async () => {
   const { saved, told } = await handlingUpTo(
     40,
     Array.from({ length: 50 }, (_, n) => item(n)),
@@ -60,17 +71,20 @@ test("what is handled is kept before its batch is done, and not once for each of
   assert.deepEqual(saved, [{ cursors: { normal: [0, 39] }, since: null }]);
 });
 
-test("what is kept never passes over what waits, since resuming there would acknowledge it", async () => {
+test("what is kept never passes over what waits", async () => {
+  // to resume there would acknowledge it
   const { saved } = await handlingUpTo(5, [item(9), item(5), item(10)]);
   await later(50);
   assert.deepEqual(saved, [{ cursors: { normal: [0, 4] }, since: null }]);
 });
 
-for (const [how, end] of [
-  ["closed", ({ clarion }) => clarion.close()],
-  ["cut off", ({ socket }) => socket.drop(1006)],
+/** @typedef {Awaited<ReturnType<typeof handlingUpTo>>} Handling */
+
+for (const { how, end } of [
+  { how: "closed", end: (/** @type {Handling} */ { clarion }) => clarion.close() },
+  { how: "cut off", end: (/** @type {Handling} */ { socket }) => socket.drop(1006) },
 ]) {
-  test(`who is ${how} in the middle of a batch keeps what is handled of it`, async () => {
+  test(`who is ${how} within a batch keeps what is handled of it`, async () => {
     const link = await handlingUpTo(
       3,
       [1, 2, 3, 4].map((n) => item(n)),
@@ -84,15 +98,17 @@ for (const [how, end] of [
 
 test("progress in storage outlives the page", async () => {
   const kept = new Map([["clarion.v1.ada", '{"cursors":{"high":[1,5]},"since":"T"}']]);
-  const storage = { getItem: (key) => kept.get(key), setItem() {} };
+  /** @type {ProgressStorage} */
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem() {} };
   const { socket } = await connect({ storage, user: "ada" });
   socket.open();
   assert.deepEqual(socket.sent[0], { op: "resume", cursors: { high: [1, 5] }, since: "T" });
 });
 
-test("a damaged storage is told to who listens, and the connection is made with what is left of it", async () => {
+test("a damaged storage is told, and what is left of it is used", async () => {
   const kept = new Map([["clarion.v1.ada", '{"cursors":{"high":[1,5],"express":[0,1]},"since":"T"}']]);
-  const storage = { getItem: (key) => kept.get(key), setItem: (key, text) => kept.set(key, text) };
+  /** @type {ProgressStorage} */
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
   const { socket, told } = await connect({ storage, user: "ada" });
   socket.open();
   assert.deepEqual(socket.sent[0], { op: "resume", cursors: { high: [1, 5] }, since: "T" });

@@ -50,8 +50,10 @@ def producer(settings: Settings, *, linger_ms: int = 0, on_renewed: Callable[[st
     )
 
 
-def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
+def mailbox_consumer(settings: Settings, *, fetch_bytes: int = 1024 * KIB) -> AIOKafkaConsumer:
     """Return a consumer that belongs to no group and is assigned its partitions by hand.
+
+    It fetches up to `fetch_bytes` of each partition at once, and at least one batch.
 
     It yields `Unreadable` in place of records that cannot be read. `auto_offset_reset="none"` makes a position outside
     retention an error; with any other value aiokafka would skip the lost records without saying so.
@@ -65,7 +67,22 @@ def mailbox_consumer(settings: Settings) -> AIOKafkaConsumer:
         request_timeout_ms=int(REQUEST_S * 1000),
         metadata_max_age_ms=METADATA_AGE_MS,
         fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=1024 * KIB,
+        max_partition_fetch_bytes=fetch_bytes,
+        retry_backoff_ms=100,
+    )
+
+
+def observing_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer that asks where topics begin and end, and reads no records.
+
+    The end is that of all records, those of open transactions included: what such a transaction holds up is waiting.
+    """
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        isolation_level="read_uncommitted",
+        request_timeout_ms=int(REQUEST_S * 1000),
+        metadata_max_age_ms=METADATA_AGE_MS,
         retry_backoff_ms=100,
     )
 

@@ -11,12 +11,16 @@ from clarion.telemetry.health import Unanswered
 
 
 async def probe(through: AIOKafkaProducer) -> None:
-    """Ask the brokers, in random order, until one answers. Raises `Unanswered` when none does.
+    """Ask the brokers of a producer, in random order, until one answers. Raises `Unanswered` when none does."""
+    await ask_brokers(through.client)
+
+
+async def ask_brokers(client: Any) -> None:
+    """Ask the brokers that a connected client of aiokafka knows, as `probe` does.
 
     The request names no topic: decoding an answer about all topics of a large cluster would block the event loop at
     each probe.
     """
-    client: Any = through.client
     failure = KafkaError("no broker is known")
     brokers = list(client.cluster.brokers())
     random.shuffle(brokers)

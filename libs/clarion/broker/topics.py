@@ -1,15 +1,21 @@
 """Create or grow the declared topics, or check that the broker has them as declared."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from clarion.broker import clients
 from clarion.contracts.topics import Names, Topic, declare, enough
 from clarion.settings import Settings
+
+_KNOWN_WITHIN_S: Final = 30.0  # a broker learns of a new topic in milliseconds; in seconds while it is busy or starts
+_ASK_EVERY_S: Final = 0.1
 
 
 def declared(settings: Settings) -> list[Topic]:
@@ -22,8 +28,29 @@ def declared(settings: Settings) -> list[Topic]:
     )
 
 
+async def describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the brokers know of these topics; one that is missing has an `error_code`.
+
+    Raises one of `clients.SEND_ERRORS`.
+    """
+    answer: Any = await admin._send_request(question(names))
+    return answer.to_object()["topics"]
+
+
+def question(names: Iterable[str]) -> MetadataRequest:
+    """Return the request for what a broker knows of these topics, which makes none that is missing.
+
+    aiokafka's own requests have a broker with `auto.create.topics.enable` make the missing ones, with one partition
+    each, and a lane ends where its topic has so few.
+    """
+    return MetadataRequest(list(names), allow_auto_topic_creation=False)
+
+
 async def apply(settings: Settings) -> list[str]:
-    """Create the topics that are missing, and return their names. `check` tells how existing ones differ."""
+    """Create the topics that are missing, wait until a broker knows them, and return their names.
+
+    `check` tells how existing ones differ. Raises one of `clients.SEND_ERRORS`.
+    """
     topics = declared(settings)
     admin = clients.admin(settings)
     try:
@@ -31,16 +58,36 @@ async def apply(settings: Settings) -> list[str]:
         answer: Any = await admin.create_topics(
             [NewTopic(t.name, t.partitions, settings.replication, topic_configs=dict(t.config)) for t in topics]
         )
+        created = _created(answer.topic_errors)
+        if created:
+            await _until_known(admin, created)
+        return created
     finally:
         await admin.close()
+
+
+def _created(answers: Iterable[Any]) -> list[str]:
+    """Return the names of the topics that are new."""
     created: list[str] = []
-    for name, code, *message in answer.topic_errors:
+    for name, code, *message in answers:
         error = for_code(code)
         if code == 0:
             created.append(name)
         elif error is not TopicAlreadyExistsError:
             raise error(f"the topic {name} cannot be created: {message}")
     return created
+
+
+async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until a broker knows these topics: the controller, which makes them, answers before it does.
+
+    Raises `TimeoutError`, or one of `clients.SEND_ERRORS`.
+    """
+    ends_at = time.monotonic() + _KNOWN_WITHIN_S
+    while unknown := [topic["topic"] for topic in await describe(admin, names) if topic["error_code"]]:
+        if time.monotonic() > ends_at:
+            raise TimeoutError(f"after {_KNOWN_WITHIN_S:g} s brokers do not know of {', '.join(unknown)}")
+        await asyncio.sleep(_ASK_EVERY_S)
 
 
 async def grow(settings: Settings, name: str, partitions: int) -> int:
@@ -51,7 +98,7 @@ async def grow(settings: Settings, name: str, partitions: int) -> int:
     admin = clients.admin(settings)
     try:
         await clients.start(admin)
-        (description,) = await admin.describe_topics([name])
+        (description,) = await describe(admin, [name])
         if description["error_code"]:
             raise CannotGrow(f"{name} is missing: run `clarion topics apply`")
         before = len(description["partitions"])
@@ -97,7 +144,7 @@ async def check(settings: Settings) -> Checked:
 async def _differences(admin: AIOKafkaAdminClient, settings: Settings) -> Checked:
     topics, replication, names = declared(settings), settings.replication, Names(settings.prefix)
     mailboxes = (names.deliveries_urgent, names.deliveries_bulk)
-    found = {t["topic"]: t for t in await admin.describe_topics([t.name for t in topics])}
+    found = {t["topic"]: t for t in await describe(admin, [t.name for t in topics])}
     configs = await _configs(admin, topics)
     differences: list[str] = []
     grown: dict[str, int] = {}

@@ -9,8 +9,13 @@ from typing import Annotated, Any
 import typer
 
 import clarion
+from clarion.cli.audit_command import audit
+from clarion.cli.bench_command import bench
 from clarion.cli.client_commands import publish, tail
+from clarion.cli.dead_letters.commands import dlq
+from clarion.cli.doctor_command import doctor
 from clarion.cli.lazy_commands import LazyGroup
+from clarion.cli.lookup_commands import trace, user
 from clarion.cli.times import seconds
 from clarion.cli.topic_commands import say_red, topics
 from clarion.security.tokens import TokenError, mint
@@ -33,8 +38,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(topics, name="topics")
+app.add_typer(dlq, name="dlq")
 app.command()(publish)
 app.command()(tail)
+app.command()(audit)
+app.command()(doctor)
+app.command()(trace)
+app.command()(user)
+app.command()(bench)
 
 
 def _version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from clarion.contracts.records.notification import Moment
 
 _FORM: Final = "write a date, a time and a zone, such as 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00 (RFC 3339)"
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def seconds(text: str) -> float:
@@ -18,7 +18,7 @@ def seconds(text: str) -> float:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if not match or not int(match[1]):
         raise typer.BadParameter("write a number above 0 and a unit, such as 90s, 15m, 1h or 7d")
-    return float(int(match[1]) * _UNITS[match[2]])
+    return float(int(match[1]) * UNITS[match[2]])
 
 
 def moment(at: str | None, within: str | None, now: datetime) -> datetime | None:
@@ -34,6 +34,19 @@ def moment(at: str | None, within: str | None, now: datetime) -> datetime | None
         return None if at is None else msgspec.convert(at, Moment).astimezone(UTC)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise typer.BadParameter(f"--deliver-at: {error}; {_FORM}") from error
+
+
+def moment_or_ago(option: str, text: str, now: datetime) -> datetime:
+    """Return a time as `moment` reads it, or the one that is a duration such as 15m before `now`.
+
+    Raise `typer.BadParameter`, which names the `option`.
+    """
+    try:
+        if re.fullmatch(r"\d{1,9}[smhd]", text):
+            return now - timedelta(seconds=seconds(text))
+        return msgspec.convert(text, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"{option}: {error}; {_FORM}, or a duration such as 15m or 7d") from error
 
 
 def _after(now: datetime, within: str) -> datetime:

@@ -58,6 +58,14 @@ def record_id(topic: str, generation: int, partition: int, offset: int) -> str:
     return _derived(["record", topic, generation, partition, offset])
 
 
+def replayed_id(letter: str) -> str:
+    """Return the id of a record that has none and was replayed from a dead letter: the same for each replay of it.
+
+    A replay that was interrupted is repeated, and then the record may be in its topic twice.
+    """
+    return _derived(["letter", letter])
+
+
 def canonical(ids: Sequence[str]) -> list[str]:
     """Return the ids in lower case, as RFC 9562 writes them."""
     return [id_.lower() for id_ in ids]

@@ -72,3 +72,14 @@ RECONNECT_MAX_S: Final = 30.0
 # Dead letters
 DEAD_LETTER_BYTES: Final = 512 * KIB
 DEAD_LETTER_KEY_BYTES: Final = 1 * KIB
+DEAD_LETTER_ERROR_CHARS: Final = 1_000
+DEAD_LETTERS_PAGE: Final = 50
+DEAD_LETTERS_MOST: Final = 1_000  # on one page, or in one request to replay or purge
+REPLAYS_BY_FILTER: Final = 3  # a letter that died again so often is replayed only if it is named
+EDIT_BYTES: Final = 768 * KIB  # of a request's body: a value of TOPIC_RECORD_BYTES and headers, both in base64
+CHOICE_BYTES: Final = 512 * KIB  # of a request's body: DEAD_LETTERS_MOST ids, the longest of 290 characters
+
+# The audit log of what operators did
+AUDIT_DAYS: Final = 365
+AUDIT_PAGE: Final = 50
+AUDIT_PAGE_MOST: Final = 500

@@ -8,11 +8,20 @@ from clarion.contracts.api.status import State
 
 IN_INBOX: Final = {"$type": "bool"}  # for `unread`, which is null once a notification has left its user's inbox
 UNREAD_PURGE: Final = "unread_purge"
+WAITING_SINCE: Final = "waiting_since"
+PURGE: Final = "purge"
 INDEXES: Final = [
     IndexModel(
         # `state` has one value here. Without it in the keys, a query for that value would have to read the documents.
-        [("recipient", ASCENDING), ("state", ASCENDING), ("lane", ASCENDING), ("ord", ASCENDING)],
-        name="waiting",
+        # `stored_at` is there for the observer, who would have to read each document to know how old it is.
+        [
+            ("recipient", ASCENDING),
+            ("state", ASCENDING),
+            ("lane", ASCENDING),
+            ("ord", ASCENDING),
+            ("stored_at", ASCENDING),
+        ],
+        name=WAITING_SINCE,
         partialFilterExpression={"state": State.PENDING},
     ),
     IndexModel(
@@ -56,7 +65,7 @@ INDEXES: Final = [
         name=UNREAD_PURGE,
         partialFilterExpression={"unread": True},
     ),
-    IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+    IndexModel([("purge_at", ASCENDING)], name=PURGE, expireAfterSeconds=0),
 ]
 # Indexes of earlier versions, which are dropped once those above are made.
-RETIRED_INDEXES: Final = ["collapse", "inbox_unread", "archive"]
+RETIRED_INDEXES: Final = ["collapse", "inbox_unread", "archive", "waiting"]

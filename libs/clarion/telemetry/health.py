@@ -75,9 +75,9 @@ class Health:
     Each check returns a reason, which is empty while there is none. `blockers` say what keeps the process from work
     although its servers are up, such as a gateway without a mailbox; `failures`, what only a restart mends; `troubles`,
     what no restart mends, such as records that a server refuses, an open transaction, or a shortage of file
-    descriptors; `changes`, what ends by itself while this process makes progress, such as a topic that grows. `figures`
-    are for `/health/metrics`. A dependency that is down leaves a process ready, since somebody must answer 503 with
-    Retry-After.
+    descriptors; `changes`, what ends by itself while this process makes progress, such as a topic that grows;
+    `findings`, what the performance monitor has found. `figures` are for `/health/metrics`. A dependency that is down
+    leaves a process ready, since somebody must answer 503 with Retry-After.
     """
 
     service: str
@@ -88,11 +88,25 @@ class Health:
     failures: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     troubles: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
     changes: list[Callable[[], str]] = field(default_factory=list[Callable[[], str]])
+    findings: list[Callable[[], list[str]]] = field(default_factory=list[Callable[[], list[str]]])
     figures: list[Callable[[], dict[str, object]]] = field(default_factory=list[Callable[[], dict[str, object]]])
 
     def dependency(self, name: str) -> Dependency:
         """Return the dependency called `name`, which is added if it is new."""
         return self.dependencies.setdefault(name, Dependency(name))
+
+    def told_dependencies(self) -> dict[str, dict[str, object]]:
+        """Return, for people and programs, the state of each server that this process needs."""
+        now = time.monotonic()
+        return {
+            one.name: {
+                "up": one.up,
+                "state": "is not known yet" if one.up is None else one.state(now),
+                "since": one.since,
+                "error": "" if one.up else one.error,
+            }
+            for one in self.dependencies.values()
+        }
 
     def live(self) -> list[str]:
         """Return reasons to restart this process; none while it lives."""
@@ -121,7 +135,8 @@ class Health:
         if failing := self.live():
             return "failing", [*failing, *self.troubled()]
         changing = [reason for check in self.changes if (reason := check())]
-        if degraded := [*self.unready(), *self.down(), *self.troubled(), *changing]:
+        found = [reason for findings in self.findings for reason in findings()]
+        if degraded := [*self.unready(), *self.down(), *self.troubled(), *changing, *found]:
             return "degraded", degraded
         return "ok", []
 

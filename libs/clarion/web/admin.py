@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
@@ -48,6 +49,19 @@ class Server(uvicorn.Server):
         yield
 
 
+class StartNoted(Server):
+    """A server that notes in `health` when it listens."""
+
+    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+        super().__init__(config)
+        self._health = health
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._health.started = True
+
+
 async def serve(config: uvicorn.Config, *, server_class: type[Server] = Server, **kwargs: Any) -> None:
     """Serve until cancelled, then close listeners and connections within uvicorn's own deadline.
 
@@ -78,7 +92,12 @@ def admin_app(health: Health) -> Starlette:
 
     async def overall(_: Request) -> Response:
         status, reasons = health.status()
-        body = {"service": health.service, "status": status, "reasons": reasons}
+        body = {
+            "service": health.service,
+            "status": status,
+            "reasons": reasons,
+            "dependencies": health.told_dependencies(),
+        }
         return JSONResponse(body, 503 if status == "failing" else 200)
 
     async def word(_: Request) -> Response:
@@ -86,10 +105,7 @@ def admin_app(health: Health) -> Starlette:
 
     async def figures(_: Request) -> Response:
         known: dict[str, object] = {"service": health.service, "uptime_s": round(time.time() - started, 3)}
-        known["dependencies"] = {
-            d.name: {"up": d.up, "since": d.since, "error": "" if d.up else d.error}
-            for d in health.dependencies.values()
-        }
+        known["dependencies"] = health.told_dependencies()
         for read in health.figures:
             known |= read()
         return JSONResponse(known)

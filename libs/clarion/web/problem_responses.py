@@ -54,6 +54,7 @@ def _unavailable(_: Request, error: Exception) -> Response:
 
 
 def _full(_: Request, __: Exception) -> Response:
+    metrics.rate_limited.labels("requests").inc()
     return unavailable("this process has too many requests in hand, and nothing was done: try again later")
 
 

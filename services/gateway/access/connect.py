@@ -72,6 +72,7 @@ class Connector:
         # and read afterwards, and what this gateway is told of the user, such as a revoked token, reaches its
         # connection.
         if not self.rooms.join(connection):
+            metrics.rate_limited.labels("connections_per_user").inc()
             connection.close(Close.LIMIT, f"a user may have at most {self.rooms.per_user} connections: close one first")
             return
         if self._is_revoked(connection):
@@ -249,12 +250,19 @@ async def _first_frame(connection: Connection) -> frames.Resume:
     """
     loop = asyncio.get_running_loop()
     first = connection.first = connection.first or loop.create_future()
-    late = loop.call_later(limits.RESUME_GRACE_S, _decide, connection, frames.Resume())
+    late = loop.call_later(limits.RESUME_GRACE_S, _wait_no_longer, connection)
     try:
         return await first
     finally:
         late.cancel()
         connection.first = None
+
+
+def _wait_no_longer(connection: Connection) -> None:
+    """Take the client for a fresh one, unless its `resume` is there and a busy gateway has not handled it yet."""
+    connection.transport.handle_waiting()
+    if not connection.decided:
+        _decide(connection, frames.Resume())
 
 
 def _decide(connection: Connection, frame: frames.Resume) -> None:

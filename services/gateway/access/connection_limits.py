@@ -25,11 +25,15 @@ _ADDRESSES: Final = 20_000  # whose rates are kept; beyond that, only the common
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a client may not connect: the answer's status and detail, and its Retry-After in seconds."""
+    """Why a client may not connect: the answer's status and detail, its Retry-After in seconds, and the limit, if any.
+
+    The limit is one of `labels.GATEWAY_LIMITS`.
+    """
 
     status: HTTPStatus
     detail: str
     retry_after_s: int | None = None
+    limit: str = ""
 
 
 class ConnectionLimits:
@@ -68,27 +72,37 @@ class ConnectionLimits:
         refusal = self._refusal(address, shows_token=shows_token)
         if refusal is not None:
             metrics.upgrades_refused.labels(refusal.status.value).inc()
+            metrics.rate_limited.labels(refusal.limit).inc()
         return refusal
 
     def _refusal(self, address: str, *, shows_token: bool) -> Refusal | None:
         if 0 < self._most <= self._inside:
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full: try again later", LATER_S)
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "this gateway is full: try again later", LATER_S, "connections"
+            )
         if self._addresses.is_full(address):
             return Refusal(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "this address has too many connections: close some, or try again later",
                 LATER_S,
+                "connections_per_ip",
             )
         now = self._now()
         if self._rate_of is not None and (wait_s := self._rate_of.take(address, now)):
             return Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS, "this address connects too often: try again later", math.ceil(wait_s)
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "this address connects too often: try again later",
+                math.ceil(wait_s),
+                "upgrades_per_s_per_ip",
             )
         if shows_token and self._rate is not None and self._rate.take(_ANYBODY, now):
             self._line_ends = min(max(now, self._line_ends) + self._apart_s, now + LONGEST_LINE_S)
             retry_after_s = math.ceil(self._line_ends - now)
             return Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many clients connect at the moment: try again later", retry_after_s
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too many clients connect at the moment: try again later",
+                retry_after_s,
+                "upgrades_per_s",
             )
         return None
 

@@ -16,9 +16,11 @@ from typing import Final
 from clarion.contracts import limits, times
 from clarion.contracts.api.close_codes import Close
 from clarion.contracts.api.frames import Ping, encode
+from clarion.telemetry import metrics
 from services.gateway.access.timing_wheel import TimingWheel
 from services.gateway.client.connection import Connection
 
+HELD_UP_S: Final = 2.0  # a second that took so long: the process was paused, or had no CPU
 CLOSE_WITHIN_S: Final = 10.0  # for a client to end its connection after the last frame
 
 
@@ -89,11 +91,14 @@ class Heartbeats:
         spared: list[Connection] = []
         while self._pinged and self._pinged[0][0] <= now:
             for connection in self._pinged.popleft()[1]:
+                if connection.pong_due:
+                    connection.transport.handle_waiting()  # its answer may be there already
                 if not connection.pong_due or not connection.is_open:
                     continue
                 if connection.by_post and _is_deaf(caught_up):
                     spared.append(connection)
                 else:
+                    metrics.heartbeats_missed.inc()
                     self._close(
                         connection, Close.NO_PONG, f"the client did not answer a ping within {limits.PONG_S:g} s"
                     )
@@ -106,9 +111,15 @@ class Heartbeats:
         self.closing(connection)
 
     async def run(self) -> None:
-        """Do what is due, each second, until cancelled."""
+        """Do what is due, each second, until cancelled.
+
+        A process that was held up waits for a second more: its clients may have answered, and that is not read yet.
+        """
         while True:
+            began = time.monotonic()
             await asyncio.sleep(1)
+            if time.monotonic() - began > HELD_UP_S:
+                await asyncio.sleep(1)
             self.run_due(time.monotonic())
 
     def _wait(self, connection: Connection, now: float) -> None:

@@ -34,7 +34,7 @@ def split(items: Sequence[OutgoingItem]) -> Iterator[Sequence[OutgoingItem]]:
 
 def join(items: Sequence[OutgoingItem]) -> bytes:
     """Return the encoded items of one frame, separated by commas."""
-    return b",".join(map(_body, items))
+    return items[0].body if len(items) == 1 else b",".join(map(_body, items))
 
 
 def batch_frame(tag: int, joined: bytes, since: datetime) -> bytes:

@@ -43,6 +43,10 @@ class Transport(Protocol):
         """End the connection at once; what is not sent yet is dropped."""
         ...
 
+    def handle_waiting(self) -> None:
+        """Handle what the client has sent and a busy gateway has not handled yet."""
+        ...
+
 
 @dataclass(eq=False, slots=True)
 class Connection:
@@ -80,9 +84,9 @@ class Connection:
         """Go to the next state. Raises `UnexpectedState` when `to` may not follow."""
         self.state = advanced(self.state, to)
 
-    def receipt(self, op: Op, ids: Sequence[str], *, unstored: bool = False) -> Receipt:
+    def receipt(self, op: Op, ids: Sequence[str], *, unstored: bool = False, traceparent: str | None = None) -> Receipt:
         """Return a receipt of this connection's user for `ids`, with the current time."""
-        return Receipt(self.user, op, list(ids), times.now(), self.session, unstored)
+        return Receipt(self.user, op, list(ids), times.now(), self.session, unstored, traceparent=traceparent)
 
     def send(self, frame: ServerFrame) -> None:
         """Write one frame."""

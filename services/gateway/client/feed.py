@@ -87,6 +87,7 @@ class Feed(Credit):
     fresh: bool = True
     paused: bool = False  # the transport's write buffer is full
     delivered_replays: int = 0  # counted against DELIVERED_REPLAYS
+    replayed: int = 0  # items that were sent from the store since every lane was live; counted by `CatchUp`
     falls: int = 0  # how often something may have been missed
     is_live: bool = False  # whether every lane is live
     ahead: Found | None = None

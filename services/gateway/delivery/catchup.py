@@ -150,6 +150,10 @@ class CatchUp:
         if send:
             connection.send_items(send, self.caught_up())
             _PUSHED[send[0].lane].n += len(send)
+            feed.replayed += len(send)
+        if feed.is_live and feed.replayed:
+            metrics.replay_items.observe(feed.replayed)
+            feed.replayed = 0
         # The client reads its inbox when the limit of delivered items is reached, since more of them are left out from
         # here on, and again when it is live, for those that were left out until then.
         if feed.is_live if was_short else feed.delivered_since() is None:

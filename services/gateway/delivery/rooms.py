@@ -109,6 +109,7 @@ class Rooms:
         joined: bytes | None = None
         for connection in room:
             feed = connection.feed
+            was_live = feed.is_live
             push, repeats = feed.offer(run)
             for item in push:
                 self._pushed[item.lane].n += 1
@@ -119,6 +120,8 @@ class Rooms:
             connection.send_items(push, caught_up)
             if len(push) + repeats < len(run):
                 behind.append(connection)
+                if was_live:
+                    metrics.credit_exhausted.inc()
             if repeats:
                 self._repeats[run[0].lane].inc(repeats)
 

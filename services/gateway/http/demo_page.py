@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.resources
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,14 +11,13 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from clarion.contracts import limits
 from clarion.security import tokens
 from clarion.settings import Settings
 from clarion.web.bodies import json_of
 from clarion.web.budget import Budget
+from clarion.web.page_files import PageFiles
 from clarion.web.problem_responses import Unavailable
 
 Publish = Callable[[str], Awaitable[None]]
@@ -33,21 +31,6 @@ _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS: Final = {
-    "content-security-policy": _PAGE_POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-cache",  # kept, but checked each time: an ETag that is the same gets 304
-}
-# Not the machine's own table of types: in some, .js is text/plain, and with `nosniff` a browser does not run that.
-_MEDIA_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".ts": "text/plain; charset=utf-8",
-}
 
 
 class _User(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,7 +64,7 @@ def page_routes(
     `publish(recipient)` sends one notification of each priority, and raises OSError when that cannot be done now. The
     page offers `users` in development. Errors come out as exceptions of `clarion.web`.
     """
-    page = _Assets(directory=assets / "page")
+    page = PageFiles(assets / "page", _PAGE_POLICY)
 
     async def index(request: Request) -> Response:
         return await page.get_response("index.html", request.scope)
@@ -89,28 +72,9 @@ def page_routes(
     routes: list[BaseRoute] = [
         Route("/", index),
         Mount("/page", page),
-        Mount("/sdk", _Assets(directory=assets / "src")),
+        Mount("/sdk", PageFiles(assets / "src", _PAGE_POLICY)),
     ]
     return [*routes, *_dev_routes(settings, publish, users, budget)] if settings.dev else routes
-
-
-class _Assets(StaticFiles):
-    """Static files with the headers and the media types of this module."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file with `_HEADERS`."""
-        response = await super().get_response(path, scope)
-        response.headers.update(_HEADERS)
-        return response
-
-    def file_response(
-        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
-    ) -> Response:
-        """Return a file with its type from `_MEDIA_TYPES`."""
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        if (media_type := _MEDIA_TYPES.get(Path(full_path).suffix)) and "content-type" in response.headers:
-            response.headers["content-type"] = media_type
-        return response
 
 
 def _dev_routes(settings: Settings, publish: Publish, users: Sequence[str], budget: Budget) -> list[BaseRoute]:

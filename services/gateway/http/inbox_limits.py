@@ -16,6 +16,7 @@ from clarion.contracts.limits import KIB
 from clarion.resilience.gcra import RateLimit
 from clarion.security.address_counter import AddressCounter
 from clarion.security.addresses import Networks, client_address
+from clarion.telemetry import metrics
 from clarion.web.problem_responses import Refused
 
 PAGES_OF_USER: Final = 4  # under way at the same time
@@ -56,7 +57,9 @@ class InboxLimits:
         """Count a request of a user. Raises `Refused` (429) when there are too many in a second."""
         if wait_s := self._rate.take(user, time.monotonic()):
             raise _too_many(
-                f"a user may send at most {self._rate.burst} requests to the inbox a second", math.ceil(wait_s)
+                "inbox_requests",
+                f"a user may send at most {self._rate.burst} requests to the inbox a second",
+                math.ceil(wait_s),
             )
 
     def enter(self, user: str, request: Request) -> PageSlot:
@@ -66,11 +69,15 @@ class InboxLimits:
         address = client_address(peer, forwarded, x_forwarded_for, self._trusted)
         if self._users.is_full(user):
             raise _too_many(
-                f"a user may have at most {PAGES_OF_USER} pages of the inbox under way: read those first", _AGAIN_S
+                "inbox_pages",
+                f"a user may have at most {PAGES_OF_USER} pages of the inbox under way: read those first",
+                _AGAIN_S,
             )
         if self._addresses.is_full(address):
             raise _too_many(
-                f"an address may have at most {PAGES_OF_ADDRESS} pages under way: read those first", _AGAIN_S
+                "inbox_pages",
+                f"an address may have at most {PAGES_OF_ADDRESS} pages under way: read those first",
+                _AGAIN_S,
             )
         return PageSlot([(self._users, user), (self._addresses, address)])
 
@@ -97,6 +104,7 @@ class SlotResponse(Response):
             self._share.leave()
 
 
-def _too_many(detail: str, retry_after_s: int) -> Refused:
-    """Return a refusal (429) with Retry-After."""
+def _too_many(limit: str, detail: str, retry_after_s: int) -> Refused:
+    """Return a refusal (429) with Retry-After, and count it for its `limit`."""
+    metrics.rate_limited.labels(limit).inc()
     return Refused(429, detail, headers={"Retry-After": str(retry_after_s)})

@@ -53,6 +53,7 @@ class SseAcks:
         `Unavailable` when its gateway cannot be told.
         """
         if wait_s := self.rate.take(user, time.monotonic()):
+            metrics.rate_limited.labels("stream_acks").inc()
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"a user may send at most {self.rate.burst} acknowledgements a second: acknowledge only the latest tag",
@@ -61,8 +62,8 @@ class SseAcks:
         mailbox, epoch = mailbox_and_epoch_of(said.session)
         if mailbox >= self.mailboxes:
             raise _no_stream()
-        held = self.hub.held.reader.lease if self.hub.held.reader else None
-        if held is not None and (held.mailbox, held.epoch) == (mailbox, epoch):
+        lease = self.hub.held.reader.lease if self.hub.held.reader else None
+        if lease is not None and (lease.mailbox, lease.epoch) == (mailbox, epoch):
             metrics.stream_acks.labels("here").inc()
             if not self.hub.on_posted_ack(user, said.session, said.tag):
                 raise _no_stream()

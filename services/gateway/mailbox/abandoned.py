@@ -35,9 +35,9 @@ SWEEP_EVERY_S: Final = 60.0  # a session that is written after a sweep costs rec
 
 @dataclass(slots=True)
 class AbandonedMailboxes:
-    """Looks for abandoned mailboxes among `count`. `held` is this gateway's own lease."""
+    """Looks for abandoned mailboxes among `count`. `own_lease` is the one of this gateway."""
 
-    held: Lease
+    own_lease: Lease
     count: int
     stored: Database
     producer: AIOKafkaProducer
@@ -63,7 +63,7 @@ class AbandonedMailboxes:
         """
         leases = await mailboxes.find_all(mailboxes.collection(self.stored))
         self._observed.look(leases, now)
-        stale = [number for number in self._observed.stale(self.count, now) if number != self.held.mailbox]
+        stale = [number for number in self._observed.stale(self.count, now) if number != self.own_lease.mailbox]
         for number in random.sample(stale, len(stale)):
             await self.clear(leases[number])
         if now >= self._sweeps_at:
@@ -78,7 +78,7 @@ class AbandonedMailboxes:
         the lease, and another gateway clears the mailbox.
         """
         leases = mailboxes.collection(self.stored)
-        lease = await mailboxes.take(leases, seen, f"{self.held.owner} clears up")
+        lease = await mailboxes.take(leases, seen, f"{self.own_lease.owner} clears up")
         if lease is None:
             return  # its owner has renewed, or another gateway was faster
         await write_fences(self.producer, self.names, lease)

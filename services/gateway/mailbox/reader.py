@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -35,21 +35,26 @@ POLL_MS: Final = 1_000  # two answers and a poll later it is known that a mailbo
 
 Handle = Callable[[Delivery], Iterable[object]]
 Behind = Callable[[], None]
+BeforeBulk = Callable[[], Awaitable[None]]
 
 
 class MailboxReader:
     """Reads the mailbox of `lease`.
 
     `handle` gets decoded records in order, and yields while it works on one, so that urgent records go in between.
-    `behind` is called when records may have been missed. `waits` has the open transactions that each topic waits for.
+    `behind` is called when records may have been missed. `before_bulk` is awaited after each piece of work on bulk.
+    `waits` has the open transactions that each topic waits for.
     """
 
-    def __init__(self, lease: Lease, names: Names, handle: Handle, behind: Behind) -> None:
+    def __init__(
+        self, lease: Lease, names: Names, handle: Handle, behind: Behind, before_bulk: BeforeBulk | None = None
+    ) -> None:
         self.lease = lease
         self._names: Final = names
         self._topics: Final = _topics(names)
         self._handle = handle
         self._behind = behind
+        self._before_bulk = before_bulk
         self._read_progress: Final = {topic: ReadProgress() for topic in self._topics}
         self._caught_up: datetime | None = None
         self.waits: Final = {topic: OpenTransactions() for topic in self._topics}
@@ -125,11 +130,16 @@ class MailboxReader:
                 self._lose(lost)
             for _ in self._handle(delivery):
                 if time_slice.is_over():
-                    await time_slice.give_way()
+                    await self._give_way(time_slice, record.topic)
             if time_slice.is_over():
-                await time_slice.give_way()
+                await self._give_way(time_slice, record.topic)
         if lost:
             self._lose(lost)
+
+    async def _give_way(self, time_slice: TimeSlice, topic: str) -> None:
+        await time_slice.give_way()
+        if self._before_bulk is not None and topic == self._names.deliveries_bulk:
+            await self._before_bulk()
 
     def _lose(self, lost: list[str]) -> None:
         """Log and count lost records, and have all connections read the store."""

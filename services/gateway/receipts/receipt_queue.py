@@ -17,7 +17,7 @@ CAPACITY_IDS: Final = 100_000  # in all receipts together
 class ReceiptQueue:
     """A queue in which a receipt joins its user's last one, if both have the same op, session and `unstored`.
 
-    So the longer receipts wait, the fewer they become.
+    So the longer receipts wait, the fewer they become. A receipt with a trace joins none, and none joins it.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,17 @@ class ReceiptQueue:
 
     def put(self, receipt: Receipt) -> bool:
         """Add a receipt; return False when there is no room."""
-        if self.join(receipt.user, receipt.op, receipt.ids, receipt.session, receipt.unstored):
+        is_traced = receipt.traceparent is not None
+        if not is_traced and self.join(receipt.user, receipt.op, receipt.ids, receipt.session, receipt.unstored):
             return True
         if len(self._waiting) >= CAPACITY or self._ids + len(receipt.ids) > CAPACITY_IDS:
             return False
         self._ids += len(receipt.ids)
         self._waiting.append(receipt)
-        self._last_of[receipt.user] = receipt
+        if is_traced:  # what comes next must not join one before it, whose op may be another
+            self._last_of.pop(receipt.user, None)
+        else:
+            self._last_of[receipt.user] = receipt
         return True
 
     def take(self, most: int) -> list[Receipt]:

@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.keyed_producer import send_keyed
+from clarion.broker.keyed_producer import Keyed, send_keyed
 from clarion.broker.send_each import TOO_LARGE, send_each
 from clarion.contracts.records import receipts
 from clarion.contracts.records.receipts import Op, Receipt
@@ -149,7 +149,7 @@ class ReceiptSender:
         """Send a batch, after the receipts that are still to be told; return whether Kafka took it."""
         untold = list(islice(self._untold, BATCH))
         try:
-            await self._send_records([(receipt.user, receipts.encode(receipt)) for receipt in (*untold, *batch)])
+            await self._send_records([_record(receipt) for receipt in (*untold, *batch)])
         except SEND_ERRORS as error:
             log.warning(
                 "Kafka does not take receipts, so they are folded into MongoDB directly",
@@ -161,7 +161,7 @@ class ReceiptSender:
             self._untold_users.discard(self._untold.popleft().user)
         return True
 
-    async def _send_records(self, records: Sequence[tuple[str, bytes]]) -> None:
+    async def _send_records(self, records: Sequence[Keyed]) -> None:
         """Send records together; if that is too large for the topic, send each alone and drop those that still are.
 
         Raises one of `clients.SEND_ERRORS`.
@@ -170,7 +170,10 @@ class ReceiptSender:
         try:
             await send_keyed(self.producer, topic, records, within_s=SEND_S)
         except TOO_LARGE:
-            alone = [{"topic": topic, "key": user.encode(), "value": value} for user, value in records]
+            alone = [
+                {"topic": topic, "key": key.encode(), "value": value, "headers": headers[0] if headers else ()}
+                for key, value, *headers in records
+            ]
             refused = await send_each(self.producer, alone, within_s=SEND_S)
             metrics.receipts_dropped.inc(len(refused))
 
@@ -196,6 +199,12 @@ class ReceiptSender:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+
+def _record(receipt: Receipt) -> Keyed:
+    """Return the record of a receipt."""
+    value = receipts.encode(receipt)
+    return (receipt.user, value) if receipt.traceparent is None else (receipt.user, value, receipts.headers(receipt))
 
 
 def _change(receipt: Receipt) -> Change:

@@ -18,6 +18,7 @@ from clarion.security.tokens import TokenError
 from clarion.telemetry import metrics
 from services.gateway.access.connection_limits import Refusal
 from services.gateway.client.connection import Connection, Transport
+from services.gateway.client.inbound import Inbound
 
 HIGH_WATER_BYTES: Final = 64 * 1024  # of unsent bytes: beyond it a client takes no more
 SENT_AWAY_WITHIN_S: Final = 1.0  # until a client that showed no token is cut off
@@ -73,6 +74,7 @@ class TransportContext:
     handler: ConnectionHandler
     origins: tuple[str, ...]
     trusted: Networks
+    inbound: Inbound
 
     def refusal(self, origin: str | None, address: str, token: str | TokenError) -> Refusal | None:
         """Return why a client may not connect from `address`, or None.

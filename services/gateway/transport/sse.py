@@ -51,6 +51,9 @@ class SseTransport(ClientTransport):
         if self._state is TransportState.OPEN and self._transport is not None:
             self._transport.write(streams.event(text))
 
+    def handle_waiting(self) -> None:
+        """Do nothing: its client sends by POST, which is handled as it comes."""
+
     def shut(self, code: int, reason: str) -> None:
         """Send the event `close`, with the code and the reason, and close the socket."""
         if self._state is TransportState.OPEN and self._transport is not None:

@@ -40,14 +40,33 @@ class WebSocketTransport(ClientTransport):
     # ---- asyncio
 
     def data_received(self, data: bytes) -> None:
-        """Answer the upgrade request, which comes first; after that, handle frames."""
+        """Answer the upgrade request, which comes first; what comes after that is handled in its turn."""
         if self._state is _CONNECTING:
             self._answer(data)
         elif self._state is not _ENDED:
+            self._context.inbound.put(self, data)
+
+    def handle(self, data: bytes) -> None:
+        """Handle the frames that have come."""
+        if self._state is not _ENDED:
             try:
                 self._read(data)
             except FrameError as violation:
                 self._fail(violation)
+
+    def handle_waiting(self) -> None:
+        """Handle the frames that wait in the gateway's `Inbound`."""
+        self._context.inbound.handle_now(self)
+
+    def eof_received(self) -> None:
+        """Handle what the client has sent before it ended the connection, then note the end."""
+        self.handle_waiting()
+        super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Handle what the client has sent before its socket was gone, then tell the gateway."""
+        self.handle_waiting()
+        super().connection_lost(exc)
 
     def resume_writing(self) -> None:
         """Send the pong that is owed, and tell the gateway that the write buffer has room again."""

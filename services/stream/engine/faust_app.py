@@ -56,9 +56,10 @@ class FaustSource:
                     await pipeline.hand(batch, event.ack)
 
         app.agent(app.topic(self.topic, schema=BatchSchema()), name=f"{self._group}.agent")(hand)
-        metrics.lag_records.labels(pipeline.name).set_function(
+        metrics.worker_lag_records.labels(pipeline.name).set_function(
             lambda: sum(place.behind for place in self._places()) + self.checkpoints.waiting(self.assigned())
         )
+        metrics.window_age_seconds.labels(pipeline.name).set_function(pipeline.oldest_s)
         metrics.open_transaction_seconds.labels(pipeline.name).set_function(self._longest_transaction_s)
         app.finalize()
         return app

@@ -32,7 +32,7 @@ async def come_round(step: Callable[[], Awaitable[bool]], progress: Liveness, ev
     A step that returns True may have left something to do, and is done again at once.
     """
     while True:
-        full = await retry(step, "scheduler", *database.TRANSIENT)
+        full = await retry(step, "mongodb", *database.TRANSIENT)
         progress.made()
         if not full:
             await asyncio.sleep(every_s)

@@ -55,6 +55,7 @@ class Pipeline:
         self._ended: Final = asyncio.Event()  # set when a window has ended
         self._unfinished = 0  # batches that were handed over and are not done
         self._handed_at = time.monotonic()
+        self._backlog_since: float | None = None  # since when each question found records and nothing in hand
         self._ownership_epoch = -1  # the ownership epoch of the latest batch
         self._refused = -1  # batches of this ownership epoch and earlier ones are not begun any more
         self._slots: Final = asyncio.Semaphore(windows_in_flight)
@@ -239,23 +240,33 @@ class Pipeline:
             )
 
     def figures(self) -> dict[str, object]:
-        """Return what `/health/metrics` shows of this pipeline."""
-        return {
-            "role": self.name,
+        """Return what `/health/metrics` shows of this pipeline, by its name: a process may have several."""
+        shown: dict[str, object] = {
             "batches_waiting": sum(map(len, self._waiting.values())),
             "windows_in_flight": len(self._in_flight),
-            "window_in_hand_s": round(self._oldest_s(), 3),
+            "window_in_hand_s": round(self.oldest_s(), 3),
         }
+        return {self.name: shown}
 
     def stuck(self) -> str:
-        """Return, in words, why this pipeline makes no progress; empty while it does."""
-        if self._oldest_s() > STUCK_S:
+        """Return, in words, why this pipeline makes no progress; empty while it does.
+
+        Ask every few seconds, as probes do: a backlog counts from when it was seen first, since after a long pause the
+        first record is there for a moment before it is fetched.
+        """
+        if self.oldest_s() > STUCK_S:
             return f"a window has been in hand for more than {STUCK_S:g} s"
-        if self._source.readable() and not self._unfinished and time.monotonic() - self._handed_at > STUCK_S:
+        if not self._source.readable() or self._unfinished:
+            self._backlog_since = None
+            return ""
+        now, since = time.monotonic(), self._backlog_since  # read once: another thread may ask at the same time
+        self._backlog_since = since = now if since is None else max(since, self._handed_at)
+        if now - since > STUCK_S:
             # Faust was seen to do this after outages of a broker: it raised no error, and brought no more records
             return f"there is a backlog, and nothing was fetched for more than {STUCK_S:g} s"
         return ""
 
-    def _oldest_s(self) -> float:
-        """Return for how many seconds the oldest window has been in work."""
-        return time.monotonic() - min(f.since for f in self._in_flight.values()) if self._in_flight else 0.0
+    def oldest_s(self) -> float:
+        """Return for how many seconds the oldest window has been in work, 0 without one; any thread may ask."""
+        flights = list(self._in_flight.values())
+        return time.monotonic() - min(flight.since for flight in flights) if flights else 0.0

@@ -34,6 +34,8 @@ POLICIES: Final = {
     Lane.LOW: WindowPolicy(max_records=2000, max_age_s=1.0, max_bytes=2 * 1024 * KIB),
 }
 RECEIPTS_POLICY: Final = WindowPolicy(max_records=1000, max_age_s=0.100)
+# One record may have 1 MiB, and nobody waits for it
+DEAD_LETTERS_POLICY: Final = WindowPolicy(max_records=200, max_age_s=0.200, max_bytes=4 * 1024 * KIB)
 SCHEDULER_POLICY: Final = WindowPolicy(max_records=500, max_age_s=0.100)
 
 

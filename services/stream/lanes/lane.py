@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.contracts import times
@@ -20,6 +21,7 @@ from clarion.store import notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
+from services.stream.engine import window_spans
 from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
 from services.stream.lanes.retractions import withdraw
@@ -36,8 +38,11 @@ from services.stream.steps.records import (
     moved_records,
     receipt_records,
 )
+from services.stream.steps.sampled import give, named, sampled
 from services.stream.steps.store import Outcome, store
 from services.stream.steps.throttle import RecipientThrottle
+
+log = structlog.get_logger()
 
 Mailboxes = Mapping[str, Set[int]]  # by user, for those who are connected
 
@@ -101,6 +106,8 @@ class LaneWork:
             if gone := decoded.gone(times.now()):  # some may have expired during a long wait for MongoDB
                 outcome.items = [item for item in outcome.items if item.id not in gone]
             packed = list(pack(outcome.items, self.lane, mailboxes))
+            traces = sampled(decoded.entries.values())
+            give(traces, (record for _, record in packed))
             records = [
                 *item_records(self.names, self.lane, packed),
                 *late_records(self.names, self.lane, [i for i in outcome.items if i.id in outcome.late], mailboxes),
@@ -114,6 +121,10 @@ class LaneWork:
         metrics.emitted.labels(self.lane).inc(sum(len(record.items) for _, record in packed))
         self._count(decoded, outcome)
         report(letters)
+        if traces:
+            log.debug(
+                "sampled notifications were stored, and sent to whoever is connected", lane=self.lane, **named(traces)
+            )
 
     async def send(self, records: Sequence[Sent]) -> None:
         """Send records until Kafka has all of them."""
@@ -126,6 +137,7 @@ class LaneWork:
         metrics.repeated.labels(self.lane).inc(outcome.repeated + decoded.repeats)
         metrics.collapsed.labels(self.lane).inc(outcome.collapsed)
         metrics.throttled.labels(self.lane).inc(decoded.throttled)
+        metrics.rate_limited.labels("recipient_rate").inc(decoded.throttled)
         metrics.moved.labels(self.lane).inc(len(decoded.moved))
         metrics.early.labels(self.lane).inc(len(decoded.early))
         metrics.expired.labels(self.lane).inc(decoded.expired)
@@ -135,4 +147,6 @@ class LaneWork:
         """Measure how long the block takes, as the stage `name` of the lane."""
         started = time.perf_counter()
         yield
-        metrics.stage_seconds.labels(self.lane, name).observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        metrics.stage_seconds.labels(self.lane, name).observe(took_s)
+        window_spans.stage(name, took_s)

@@ -1,1 +1,1 @@
-"""The receipts role: folds what clients acknowledged into MongoDB."""
+"""The receipts role: folds what clients acknowledged, and dead letters, into MongoDB."""

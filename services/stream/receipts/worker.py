@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import structlog
 from aiokafka import AIOKafkaProducer
 
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import Record, RecordBatch
-from clarion.contracts import times
+from clarion.contracts import times, trace
 from clarion.contracts.limits import IDS_PER_FRAME
 from clarion.contracts.records import receipts
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
@@ -32,6 +33,8 @@ from services.stream.steps.dead_letters import report
 from services.stream.steps.decode import dead_letter, empty, refused, unreadable_letters
 from services.stream.steps.produce import produce
 from services.stream.steps.records import dead_letter_records, receipt_records, sync_records
+
+log = structlog.get_logger()
 
 _COUNTS_AT_ONCE: Final = 16
 
@@ -80,6 +83,7 @@ class ReceiptsWork:
         async with ticket.at(Stage.EMIT):
             await produce(self.producer, self.names, records)
         report(dead)
+        _tell_sampled(found)
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
         """Return syncs with the server's count after the fold, and the mailboxes of their users who are connected."""
@@ -131,6 +135,14 @@ def decode_receipts(batches: Iterable[RecordBatch], now: datetime) -> tuple[list
             except Invalid as error:
                 dead.append(refused(record, batch.partition, error, now))
     return found, dead
+
+
+def _tell_sampled(found: Iterable[DecodedReceipt]) -> None:
+    """Log which receipts of sampled notifications were folded, for whoever follows one through the logs."""
+    for said in found:
+        if (headers := said.record.headers) and (own := trace.sampled(headers)):
+            receipt = said.receipt
+            log.debug("a sampled receipt was folded", ids=receipt.ids, trace_id=own.trace_id, op=receipt.op)
 
 
 def _unfoldable(found: Sequence[DecodedReceipt], refused: Sequence[Refused]) -> list[DeadLetter]:

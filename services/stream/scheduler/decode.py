@@ -8,13 +8,11 @@ from typing import Any, Final
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.broker.partitioner import partition_of
-from clarion.contracts import ids
 from clarion.contracts.records import notification, scheduling
 from clarion.contracts.records.dead_letters import DeadLetter
 from clarion.contracts.records.notification import Invalid, Notification
 from clarion.store.scheduled import Held
-from services.stream.steps import record_clock
-from services.stream.steps.decode import Misplaced, conflict, empty, refused, unreadable_letters
+from services.stream.steps.decode import Misplaced, conflict, empty, fill_in, refused, unreadable_letters
 
 # How far ingest's clock may be ahead of this one: what ingest has accepted must not be refused here.
 _CLOCKS: Final = timedelta(days=1)
@@ -88,7 +86,6 @@ def _plan(record: Record, partition: Partition, began: int, now: datetime) -> To
     item = notification.decode(record.value or empty(record))
     if item.deliver_at and item.deliver_at - now > scheduling.AHEAD + _CLOCKS:
         scheduling.check(item, now)
-    item.created_at = record_clock.created(item.created_at, record, now)
-    if item.id is None:
-        item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
+    fill_in(item, record, partition, began, now)
+    assert item.id is not None
     return ToHold(record, partition, item, item.id, notification.digest(item))

@@ -21,6 +21,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.telemetry import metrics
 from services.stream.engine.liveness import Liveness
+from services.stream.scheduler.release_spans import traced
 from services.stream.steps.produce import produce
 from services.stream.steps.records import released_records
 
@@ -49,7 +50,7 @@ class ReleaseLoop:
         """Release what is due when it is due, until cancelled. Look at least once in EVERY."""
         while True:
             self._came.clear()
-            wait_s = await retry(self.step, "scheduler", *database.TRANSIENT)
+            wait_s = await retry(self.step, "mongodb", *database.TRANSIENT)
             self.progress.made()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -67,7 +68,7 @@ class ReleaseLoop:
             return EVERY.total_seconds()
         found = await scheduled.due(held, mine, times.now(), AT_ONCE)
         self._due = len(found)
-        await produce(self.producer, self.names, released_records(self.names, found))
+        await produce(self.producer, self.names, released_records(self.names, traced(found)))
         now = times.now()
         await scheduled.released(held, [item.id for item in found], now)
         for item in found:

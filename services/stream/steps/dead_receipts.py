@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from clarion.contracts import trace
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.dead_letters import DeadLetter
 from clarion.contracts.records.notification import Id, Moment, Name, Type
@@ -49,5 +50,8 @@ def dead_receipts(letters: Iterable[DeadLetter], now: datetime) -> list[Receipt]
             partition=letter.partition,
             offset=letter.offset,
         )
-        found.append(Receipt(named.recipient, Op.DEAD, [named.id], now, dead=dead))
+        own = trace.of(letter.own)
+        found.append(
+            Receipt(named.recipient, Op.DEAD, [named.id], now, dead=dead, traceparent=str(own) if own else None)
+        )
     return found

@@ -10,12 +10,12 @@ from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.guarded_records import Unreadable
 from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.broker.partitioner import partition_of
-from clarion.contracts import ids, order, times
+from clarion.contracts import order, times
 from clarion.contracts.lanes import Lane
-from clarion.contracts.records import deliveries, notification
+from clarion.contracts.records import dead_letters, deliveries, notification
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.records.notification import Invalid, Notification
-from clarion.contracts.records.scheduling import RELEASED
+from clarion.contracts.records.scheduling import was_released
 from services.stream.steps import fast_decode, record_clock
 
 
@@ -120,15 +120,13 @@ def _notification(record: Record, partition: Partition, began: int, now: datetim
     if record.headers:
         notification.check_headers(record.headers)
     item = fast_decode.decode(record.value or empty(record))
-    item.created_at = record_clock.created(item.created_at, record, now)
-    if item.id is None:
-        item.id = ids.record_id(partition.topic, began, partition.number, record.offset)
+    fill_in(item, record, partition, began, now)
     return item
 
 
 def _is_early(item: Notification, due: datetime, record: Record, now: datetime) -> bool:
     """Return whether to hold it: by this clock it is not due, and no header says that it was released."""
-    return due > now and not _has_expired(item, now) and all(name != RELEASED for name, _ in record.headers)
+    return due > now and not _has_expired(item, now) and not was_released(record.headers)
 
 
 def _has_expired(item: Notification, now: datetime) -> bool:
@@ -165,7 +163,7 @@ def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
     first = decoded.entries.setdefault(entry.id, entry)
     if first is entry:
         decoded.expired += entry.expired
-        if entry.deliver_at:
+        if entry.deliver_at or (entry.record.headers and was_released(entry.record.headers)):
             decoded.planned.append(entry.id)
         if entry.expires_at:
             decoded.expiring[entry.id] = entry.expires_at
@@ -173,6 +171,17 @@ def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
         decoded.repeats += 1
     else:
         decoded.dead.append(conflict(entry.record, entry.partition, entry.id, now))
+
+
+def fill_in(item: Notification, record: Record, partition: Partition, began: int, now: datetime) -> None:
+    """Set what `item` has from its record: the id, if the sender gave none, and the creation time.
+
+    The id is the same whenever the record is decoded, or a repeat would be another notification. `began` is the
+    generation in which its topic was made.
+    """
+    item.created_at = record_clock.created(item.created_at, record, now)
+    if item.id is None:
+        item.id = dead_letters.made_id(record.headers, partition.topic, began, partition.number, record.offset, now)
 
 
 def unreadable_letters(batch: RecordBatch, now: datetime) -> list[DeadLetter]:

@@ -68,4 +68,5 @@ def _letter(refused: Refused) -> DeadLetter:
         attempts=2,
         first_seen=now,
         last_seen=now,
+        own=record.get("headers") or (),
     )

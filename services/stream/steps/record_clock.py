@@ -11,7 +11,7 @@ from typing import Final
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.raw_records import Record
 from clarion.contracts import limits, times
-from clarion.contracts.records.scheduling import RELEASED
+from clarion.contracts.records.scheduling import was_released
 
 _BY_BROKER: Final = 1  # the `timestamp_type` of a record that the broker has stamped
 # How long ago a record may have come by its producer's stamp. A flood can pretend to have taken that long at most, so
@@ -45,7 +45,7 @@ def available(created_at: datetime, deliver_at: datetime | None, record: Record,
     if deliver_at is None:
         return min(created_at, now)
     due = max(created_at, deliver_at)
-    if any(name == RELEASED for name, _ in record.headers):
+    if was_released(record.headers):
         due = max(due, times.from_ms(record.timestamp or 0))
     return min(due, now)
 

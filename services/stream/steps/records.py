@@ -1,6 +1,6 @@
 """Make the records to produce, as arguments of `AIOKafkaProducer.send`. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from msgspec import Raw
@@ -15,6 +15,7 @@ from clarion.contracts.topics import Names
 from clarion.store.scheduled import Due
 from services.stream.steps.decode import Entry, Misplaced
 from services.stream.steps.pack import Routable, runs
+from services.stream.steps.sampled import give, sampled
 
 Sent = dict[str, Any]
 
@@ -26,10 +27,12 @@ def item_records(names: Names, lane: Lane, packed: Iterable[tuple[int, Items]]) 
         yield {"topic": topic, "partition": mailbox, "value": deliveries.encode(record)}
 
 
-def unstored_records(names: Names, lane: Lane, entries: Iterable[Entry], mailboxes: Iterable[int]) -> Iterator[Sent]:
+def unstored_records(names: Names, lane: Lane, entries: Sequence[Entry], mailboxes: Iterable[int]) -> Iterator[Sent]:
     """Yield the same few records for every mailbox, since nobody knows who is where. Each is encoded once."""
     early = [Early(e.recipient, lane, e.id, Raw(deliveries.unstored_body(e.body))) for e in entries]
-    values = [deliveries.encode(Unstored(list(run))) for run in runs(early)]
+    records = [Unstored(list(run)) for run in runs(early)]
+    give(sampled(entries), records)
+    values = [deliveries.encode(record) for record in records]
     for mailbox in mailboxes:
         for value in values:
             yield {"topic": names.deliveries(lane), "partition": mailbox, "value": value}
@@ -95,4 +98,9 @@ def released_records(names: Names, due: Iterable[Due]) -> Iterator[Sent]:
 def receipt_records(names: Names, found: Iterable[Receipt]) -> Iterator[Sent]:
     """Yield receipts, keyed by user."""
     for receipt in found:
-        yield {"topic": names.receipts, "key": receipt.user.encode(), "value": receipts.encode(receipt)}
+        yield {
+            "topic": names.receipts,
+            "key": receipt.user.encode(),
+            "value": receipts.encode(receipt),
+            "headers": receipts.headers(receipt),
+        }

@@ -45,6 +45,9 @@ class Cpu:
     def all_s(self) -> float:
         return self.user_s + self.kernel_s
 
+    def __add__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.user_s + other.user_s, self.kernel_s + other.kernel_s)
+
     def since(self, before: "Cpu") -> "Cpu":
         return Cpu(self.user_s - before.user_s, self.kernel_s - before.kernel_s)
 

@@ -6,28 +6,29 @@ notification is accounted for: received once, in order, and acknowledged on `rec
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any, Final
 
-from aiokafka import TopicPartition
 from rich.console import Console
 
 from clarion.broker import clients
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
-from clarion.contracts.records import receipts
 from clarion.contracts.records.deliveries import Addressed
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from tests.bench.gateway.arms import ARMS, Arm, Lost, connected, counted, serving, watch
+from tests.bench.gateway.accounts import ReceiptReader, reading
+from tests.bench.gateway.arms import ARMS, Arm, Cpu, connected, counted, serving, watch
 from tests.bench.gateway.clients import Board, Count, user
 from tests.bench.gateway.items import item, packed
 from tests.bench.stream.throughput import own_lane
 from tests.report import Row, at_least, at_most
 
 ROUNDS: Final = 3
+SLICES: Final = 10  # of a round
 SOCKETS: Final = 1_000
 UNDER_WAY: Final = 8 * SOCKETS  # of a credit of 64 each
 _TOGETHER: Final = 10  # items a frame where several are ready at once
@@ -49,11 +50,10 @@ async def measure(env: Mapping[str, str], count: int, console: Console) -> tuple
     trials: list[Trial] = []
     for per_frame in (1, _TOGETHER):
         for _ in range(ROUNDS):
-            for arm in ARMS:  # interleaved: what the machine does meanwhile, it does to all
-                trial = await _run(arm, env, count, per_frame)
+            for trial in await one_round(list(ARMS), env, count, per_frame, SLICES):
                 console.print(
-                    f"  {arm:8} {per_frame:2} a frame  {trial.per_second:8,.0f}/s  {trial.cpu_us:6.1f} µs CPU each, "
-                    f"{trial.kernel_us:.1f} of them in the kernel"
+                    f"  {trial.arm:8} {per_frame:2} a frame  {trial.per_second:8,.0f}/s  {trial.cpu_us:6.1f} µs CPU "
+                    f"each, {trial.kernel_us:.1f} of them in the kernel"
                 )
                 trials.append(trial)
     fastest = max(t.per_second for t in trials if (t.arm, t.per_frame) == ("gateway", 1))
@@ -77,18 +77,79 @@ def _rows(trials: list[Trial]) -> list[Row]:
     return rows
 
 
-async def _run(arm: str, env: Mapping[str, str], count: int, per_frame: int) -> Trial:
-    async with own_lane(env) as own, serving(arm, own) as server:
+async def run(arm: str, env: Mapping[str, str], count: int, per_frame: int) -> Trial:
+    """Deliver so many through a server of its own, and account for each."""
+    (trial,) = await one_round([arm], env, count, per_frame, 1)
+    return trial
+
+
+async def one_round(
+    arms: Sequence[str], env: Mapping[str, str], count: int, per_frame: int, slices: int
+) -> list[Trial]:
+    """Deliver so many through a server of each arm, in turn.
+
+    All servers run throughout, and each delivers a slice after the other: between rounds this machine changes its pace
+    by a quarter, and what it does within one it does to all arms.
+    """
+    async with AsyncExitStack() as exits:
+        courses = [await exits.enter_async_context(_course(arm, env)) for arm in arms]
+        for n in range(slices):
+            for course in courses:
+                await course.deliver(count // slices, per_frame, after=n * (count // slices) // SOCKETS)
+        return [course.trial(per_frame) for course in courses]
+
+
+@dataclass(slots=True)
+class Course:
+    """A server with its clients, through which one slice after the other is delivered."""
+
+    arm: str
+    settings: Settings
+    server: Arm
+    board: Board
+    receipts: ReceiptReader
+    count: int = 0
+    seconds: float = 0.0
+    used: Cpu = field(default_factory=lambda: Cpu(0.0, 0.0))
+
+    async def deliver(self, count: int, per_frame: int, *, after: int) -> None:
+        """Deliver so many, and account for each. Raises Lost."""
+        records = list(packed(items(count, per_frame, after=after)))
+        before, began = self.server.cpu(), time.perf_counter()
+        await self._send(records)
+        self.count += count
+        await counted(self.server, self.board, Count.RECEIVED, self.count, _WITHIN_S)
+        self.seconds += time.perf_counter() - began
+        await self.receipts.account({id_ for _, ids in records for id_ in ids}, self.board, self.count)
+        self.used += self.server.cpu().since(before)
+
+    def trial(self, per_frame: int) -> Trial:
+        used, count = self.used, self.count
+        return Trial(self.arm, per_frame, count / self.seconds, used.all_s / count * 1e6, used.kernel_s / count * 1e6)
+
+    async def _send(self, records: list[tuple[bytes, list[str]]]) -> None:
+        topic, before = Names(self.settings.prefix).deliveries_bulk, self.count
+        producer = clients.producer(self.settings, linger_ms=2)
+        await producer.start()
+        sent: list[Any] = []
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                for value, _ in records:
+                    while before + len(sent) * limits.ITEMS_PER_RECORD - self.board[Count.RECEIVED] > UNDER_WAY:
+                        watch(self.server.process)
+                        await asyncio.sleep(_POLL_S)
+                    sent.append(await producer.send(topic, value, partition=self.server.mailbox))
+                await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+
+@asynccontextmanager
+async def _course(arm: str, env: Mapping[str, str]) -> AsyncGenerator[Course]:
+    async with own_lane(env) as own, serving(arm, own) as server, connected(server, SOCKETS, own) as board:
         settings = Settings.from_env(own)
-        records = list(packed(items(count, per_frame)))
-        async with connected(server, SOCKETS, own) as board:
-            before, began = server.cpu(), time.perf_counter()
-            await _send(settings, server, board, records)
-            await counted(server, board, Count.RECEIVED, count, _WITHIN_S)
-            seconds = time.perf_counter() - began
-            await _account(settings, board, {id_ for _, ids in records for id_ in ids})
-            used = server.cpu().since(before)
-            return Trial(arm, per_frame, count / seconds, used.all_s / count * 1e6, used.kernel_s / count * 1e6)
+        async with reading(settings) as read:
+            yield Course(arm, settings, server, board, read)
 
 
 def items(count: int, per_frame: int = 1, *, after: int = 0) -> Iterator[Addressed]:
@@ -98,44 +159,3 @@ def items(count: int, per_frame: int = 1, *, after: int = 0) -> Iterator[Address
         number = n // per_frame % SOCKETS
         ordinals[number] += 1
         yield item(user(number), Lane.NORMAL, ordinals[number])
-
-
-async def _send(settings: Settings, server: Arm, board: Board, records: list[tuple[bytes, list[str]]]) -> None:
-    topic = Names(settings.prefix).deliveries_bulk
-    producer = clients.producer(settings, linger_ms=2)
-    await producer.start()
-    sent: list[Any] = []
-    try:
-        async with asyncio.timeout(_WITHIN_S):
-            for value, _ in records:
-                while len(sent) * limits.ITEMS_PER_RECORD - board[Count.RECEIVED] > UNDER_WAY:
-                    watch(server.process)
-                    await asyncio.sleep(_POLL_S)
-                sent.append(await producer.send(topic, value, partition=server.mailbox))
-            await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
-
-
-async def _account(settings: Settings, board: Board, ids: set[str]) -> None:
-    """Read the receipts, until there is one for each id. Raises Lost."""
-    topic = Names(settings.prefix).receipts
-    consumer: Any = clients.mailbox_consumer(settings)
-    await consumer.start()
-    seen: list[str] = []
-    try:
-        consumer.assign([TopicPartition(topic, n) for n in range(settings.partitions_lane)])
-        await consumer.seek_to_beginning()
-        async with asyncio.timeout(_WITHIN_S):
-            while len(seen) < len(ids):
-                fetched: Any = await consumer.getmany(timeout_ms=100)
-                for records in fetched.values():
-                    for record in records:
-                        seen += receipts.decode(record.value).ids
-    except TimeoutError as error:
-        raise Lost(f"{len(seen):,} of {len(ids):,} were acknowledged") from error
-    finally:
-        await consumer.stop()
-    repeated, skipped = board[Count.REPEATED], board[Count.SKIPPED]
-    if set(seen) != ids or len(seen) != len(ids) or repeated or skipped or board[Count.RECEIVED] != len(ids):
-        raise Lost(f"{len(set(seen) & ids):,} of {len(ids):,} acknowledged, {repeated} repeated, {skipped} skipped")

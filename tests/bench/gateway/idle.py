@@ -34,7 +34,7 @@ async def measure(env: Mapping[str, str], sizes: list[int], console: Console) ->
     rows: list[Row] = []
     for sockets in sizes:
         async with asyncio.TaskGroup() as tasks:
-            held = {arm: tasks.create_task(_hold(arm, env, sockets)) for arm in ARMS}
+            held = {arm: tasks.create_task(hold(arm, env, sockets)) for arm in ARMS}
         found = {arm: task.result() for arm, task in held.items()}
         for arm, idle in found.items():
             console.print(
@@ -56,7 +56,8 @@ def _rows(sockets: int, gateway: Idle, uvicorn: Idle) -> list[Row]:
     ]
 
 
-async def _hold(arm: str, env: Mapping[str, str], sockets: int) -> Idle:
+async def hold(arm: str, env: Mapping[str, str], sockets: int) -> Idle:
+    """Hold so many connections at a server of its own, and look at what they cost."""
     async with own_lane(env) as own, serving(arm, own) as server:
         async with connected(server, _FIRST, own):
             await asyncio.sleep(_SETTLE_S)

@@ -8,19 +8,17 @@ import argparse
 import asyncio
 import logging
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from deploy.local.stack import Plan, running
-from deploy.local.state import Folder
+from deploy.local.stack import Plan
 from tests import report
 from tests.bench import background
 from tests.bench.gateway import beside, delivery, idle, replay, storm
 from tests.bench.gateway.arms import Lost
+from tests.temporary_stacks import temporary_stack
 
 PARTS: Final = ("delivery", "replay", "storm", "idle")
 STORM: Final = 5_000
@@ -35,24 +33,23 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
     if not in_real_time:
         console.print("[yellow]no real-time priority here (root has it): what is timed waits for the load, too[/]")
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-            async with running(Folder(Path(folder)), plan, console.print) as stack:
-                if "delivery" in parts:
-                    console.print(f"delivered and acknowledged: {delivery.ROUNDS} rounds of {count:,} each")
-                    found, fastest = await delivery.measure(stack.env, count, console)
-                    rows += found
-                    console.print("beside others")
-                    rows += await beside.measure(stack.env, fastest, console)
-                if "replay" in parts:
-                    console.print("replay")
-                    rows += await replay.measure(stack.env, console)
-                if "storm" in parts:
-                    console.print("all cut at once")
-                    rows += await storm.measure(stack.env, STORM, console)
-                if "idle" in parts:
-                    console.print(f"idle for {idle.IDLE_S:g} s")
-                    rows += await idle.measure(stack.env, sizes, console)
+        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+        async with temporary_stack(plan, console.print) as stack:
+            if "delivery" in parts:
+                console.print(f"delivered and acknowledged: {delivery.ROUNDS} rounds of {count:,} each")
+                found, fastest = await delivery.measure(stack.env, count, console)
+                rows += found
+                console.print("beside others")
+                rows += await beside.measure(stack.env, fastest, console)
+            if "replay" in parts:
+                console.print("replay")
+                rows += await replay.measure(stack.env, console)
+            if "storm" in parts:
+                console.print("all cut at once")
+                rows += await storm.measure(stack.env, STORM, console)
+            if "idle" in parts:
+                console.print(f"idle for {idle.IDLE_S:g} s")
+                rows += await idle.measure(stack.env, sizes, console)
     finally:  # where something is lost, what was measured before it counts all the same
         report.write("bench-gateway", rows, console)
 
@@ -68,7 +65,9 @@ def _leaves(group: BaseExceptionGroup[Lost]) -> Iterator[Lost]:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", choices=PARTS, action="append", help="this part, and others named likewise")
-    arguments.add_argument("--count", type=int, default=200_000, help="notifications an arm and round")
+    arguments.add_argument(
+        "--count", type=int, default=200_000, help="notifications an arm and round: a multiple of 100,000"
+    )
     arguments.add_argument("--sockets", type=int, nargs="+", default=[5_000, 18_000], help="how many are idle")
     chosen = arguments.parse_args()
     what_was_lost: list[str] = []

@@ -22,6 +22,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records import notification
 from clarion.contracts.records.notification import Notification
 from clarion.contracts.topics import Names
+from clarion.contracts.trace import TRACEPARENT, Trace
 from clarion.settings import Settings
 from clarion.store import sessions
 from clarion.store.driver import database
@@ -52,19 +53,22 @@ def _value(user: str, lane: Lane, id_: str) -> bytes:
 
 
 @asynccontextmanager
-async def publisher(settings: Settings) -> AsyncGenerator[Callable[[int], Awaitable[None]]]:
+async def publisher(settings: Settings, *, traced: bool = False) -> AsyncGenerator[Callable[[int], Awaitable[None]]]:
     """Publishes so many to the low lane when called, for one user after the other, each with an id of its own.
 
+    With `traced`, each has the header that ingest writes; one in a hundred is sampled.
     At little more than that costs: on a machine of few cores, publishing must not be what the lanes wait for.
     """
     id_, topic = new_id(), Names(settings.prefix).notifications(Lane.LOW)
     users = [f"user-{n}" for n in range(USERS)]
     parts = cycle([(user, *_value(user, Lane.LOW, id_).split(id_.encode())) for user in users])
+    headers = cycle([[(TRACEPARENT, str(Trace("a" * 32, f"{n:016x}", n == 1)).encode())] for n in range(1, 101)])
     producer = clients.producer(settings)
 
     async def publish(count: int) -> None:
         records = ((user, new_id().encode().join((head, tail))) for user, head, tail in islice(parts, count))
-        await send_keyed(producer, topic, records, within_s=60)
+        with_traces = ((user, value, next(headers)) for user, value in records)
+        await send_keyed(producer, topic, with_traces if traced else records, within_s=60)
 
     await producer.start()
     try:
@@ -80,10 +84,10 @@ async def bring_online(settings: Settings) -> None:
     database.close(connection)
 
 
-async def fill(settings: Settings, count: int) -> None:
+async def fill(settings: Settings, count: int, *, traced: bool = False) -> None:
     """Publish `count` to the low lane, as fast as they go."""
     await bring_online(settings)
-    async with publisher(settings) as publish:
+    async with publisher(settings, traced=traced) as publish:
         for start in range(0, count, _AT_ONCE):
             await publish(min(_AT_ONCE, count - start))
 

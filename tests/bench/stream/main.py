@@ -7,36 +7,33 @@ runs do not. A missed bar is shown and fails nothing.
 import argparse
 import asyncio
 import logging
-import tempfile
-from pathlib import Path
 from statistics import mean
 
 from rich.console import Console
 
 from clarion.settings import Settings
-from deploy.local.stack import Plan, running
-from deploy.local.state import Folder
+from deploy.local.stack import Plan
 from tests import report
 from tests.bench.stream import drift, store_stage, throughput, urgent
+from tests.temporary_stacks import temporary_stack
 
 
 async def main(count: int, many: int) -> None:
     console = Console(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
-    with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-        async with running(Folder(Path(folder)), plan, console.print) as stack:
-            console.print(f"throughput: {throughput.ROUNDS} rounds of {count:,} each, a quarter for stock Faust")
-            trials = await throughput.measure(stack.env, count, console)
-            rows = throughput.rows(trials)
-            console.print("the store stage alone")
-            async with throughput.own_lane(stack.env) as own:
-                rows += await store_stage.measure(Settings.from_env(own), console)
-            console.print("urgent, quiet and beside bulk at 70 % of its maximum")
-            maximum = mean(trial.per_second for trial in trials if trial.arm == "lane")
-            rows += await urgent.measure(stack.env, maximum, console)
-            console.print(f"drift over {many:,}")
-            rows += await drift.measure(stack.env, many, console)
+    plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+    async with temporary_stack(plan, console.print) as stack:
+        console.print(f"throughput: {throughput.ROUNDS} rounds of {count:,} each, a quarter for stock Faust")
+        trials = await throughput.measure(stack.env, count, console)
+        rows = throughput.rows(trials)
+        console.print("the store stage alone")
+        async with throughput.own_lane(stack.env) as own:
+            rows += await store_stage.measure(Settings.from_env(own), console)
+        console.print("urgent, quiet and beside bulk at 70 % of its maximum")
+        maximum = mean(trial.per_second for trial in trials if trial.arm == "lane")
+        rows += await urgent.measure(stack.env, maximum, console)
+        console.print(f"drift over {many:,}")
+        rows += await drift.measure(stack.env, many, console)
     report.write("bench-stream", rows, console)
 
 

@@ -84,11 +84,11 @@ def _of(arm: str, trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.arm == arm]
 
 
-async def run(arm: str, env: Mapping[str, str], count: int) -> list[Sample]:
+async def run(arm: str, env: Mapping[str, str], count: int, *, traced: bool = False) -> list[Sample]:
     """Fill a lane of its own, half of the users online, then start the arm and watch it from its first window on."""
     async with own_lane(env) as own:
         settings = Settings.from_env(own)
-        await fill(settings, count)
+        await fill(settings, count, traced=traced)
         connection = database.connect(settings)
         stored = notifications.collection(connection)
         async with child(ARMS[arm], own) as process:

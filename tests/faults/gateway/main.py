@@ -12,11 +12,9 @@ import logging
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -25,8 +23,7 @@ from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
-from deploy.local.stack import Plan, Stack, running
-from deploy.local.state import Folder
+from deploy.local.stack import Plan, Stack
 from tests import report
 from tests.bench.stream.throughput import own_lane
 from tests.faults.gateway import devices as watched
@@ -41,6 +38,7 @@ from tests.faults.stream.workers import LOGS
 from tests.proxy import mongodb_at, proxied
 from tests.report import Row, at_least, at_most, none
 from tests.subprocesses import Net, child
+from tests.temporary_stacks import temporary_stack
 
 RATE: Final = 600.0
 USERS: Final = 100
@@ -66,14 +64,13 @@ async def main(seed: int, kinds: list[str], share: float) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that was stopped is no news
     rows: list[Row] = []
     handed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-        async with running(Folder(Path(folder)), plan, lambda note: console.print(f"    {note}")) as stack:
-            for kind in kinds:
-                # a seed of its own for each, so that one kind replays without the others
-                found, count = await one_kind(stack, kind, random.Random(f"{seed} {kind}"), share, console)
-                rows += found
-                handed += count
+    plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+    async with temporary_stack(plan, lambda note: console.print(f"    {note}")) as stack:
+        for kind in kinds:
+            # a seed of its own for each, so that one kind replays without the others
+            found, count = await one_kind(stack, kind, random.Random(f"{seed} {kind}"), share, console)
+            rows += found
+            handed += count
     if len(kinds) == len(KINDS):
         rows.append(at_least("deliveries in all", handed, DELIVERIES, "items"))
     report.write("faults-gateway", rows, console, seed=seed)

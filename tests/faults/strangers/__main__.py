@@ -11,11 +11,9 @@ import logging
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import httpx2
@@ -26,8 +24,7 @@ from clarion.contracts.api.status import State
 from clarion.contracts.lanes import LANES, Lane
 from clarion.store import notifications
 from clarion.store.driver import database
-from deploy.local.stack import Plan, Stack, running
-from deploy.local.state import Folder
+from deploy.local.stack import Plan, Stack
 from tests import report
 from tests.faults.gateway import devices as watched
 from tests.faults.gateway.devices import Device, settled
@@ -39,6 +36,7 @@ from tests.faults.strangers.kinds import KINDS, Field
 from tests.faults.strangers.world import Service, World, world
 from tests.proxy import proxied
 from tests.report import Row, at_least, at_most, none
+from tests.temporary_stacks import temporary_stack
 
 RATE: Final = 200.0
 USERS: Final = 40
@@ -59,10 +57,9 @@ async def main(seed: int, kinds: list[str], minutes: float) -> int:
     console = Console(highlight=False)
     console.print(f"seed {seed}")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what its own client says of a busy broker is no news
-    with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-        async with running(Folder(Path(folder)), plan, lambda note: console.print(f"    {note}")) as stack:
-            rows = await run(stack, seed, kinds, minutes, console)
+    plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+    async with temporary_stack(plan, lambda note: console.print(f"    {note}")) as stack:
+        rows = await run(stack, seed, kinds, minutes, console)
     report.write("faults-strangers", rows, console, seed=seed)
     return 1 if any(row.ok is False for row in rows) else 0
 
@@ -209,7 +206,7 @@ async def _behind(at: World) -> str:
         if not service.is_alive():
             continue  # it counts among those that ended
         figures = await service.figures()
-        if lag := figures.get(f'clarion_lag_records{{lane="{lane}"}}', 0.0):
+        if lag := figures.get(f'clarion_worker_lag_records{{lane="{lane}"}}', 0.0):
             return f"lane {lane} has a lag of {lag:g} records"
     return ""
 

@@ -9,18 +9,15 @@ import asyncio
 import logging
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from clarion.contracts.lanes import Lane
 from clarion.settings import Settings
-from deploy.local.stack import Plan, Stack, running
-from deploy.local.state import Folder
+from deploy.local.stack import Plan, Stack
 from services.stream.engine.windows import POLICIES
 from tests import report
 from tests.bench.stream.throughput import own_lane
@@ -30,6 +27,7 @@ from tests.faults.strangers import letters
 from tests.faults.strangers.librdkafka import Sent
 from tests.faults.stream.kinds import KINDS, Field, Stuck
 from tests.report import Row, at_most, none
+from tests.temporary_stacks import temporary_stack
 
 RATE: Final = 1_000.0
 AT_LEAST: Final = 50_000
@@ -41,13 +39,12 @@ async def main(seed: int, kinds: list[str], share: float, least: int) -> int:
     console.print(f"seed {seed}")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that was killed is no news
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(servers_only=True, any_ports=True, full_speed=True)
-        async with running(Folder(Path(folder)), plan, lambda note: console.print(f"    {note}")) as stack:
-            for kind in kinds:
-                # a seed of its own for each, so that one kind replays without the others
-                chance = random.Random(f"{seed} {kind}")
-                rows += await one_kind(stack, stack.env, kind, chance, share, least, console)
+    plan = Plan(servers_only=True, any_ports=True, full_speed=True)
+    async with temporary_stack(plan, lambda note: console.print(f"    {note}")) as stack:
+        for kind in kinds:
+            # a seed of its own for each, so that one kind replays without the others
+            chance = random.Random(f"{seed} {kind}")
+            rows += await one_kind(stack, stack.env, kind, chance, share, least, console)
     report.write("faults-stream", rows, console, seed=seed)
     return 1 if any(row.ok is False and row.bar == "= 0" for row in rows) else 0
 

@@ -1,16 +1,14 @@
 """Every query of stored notifications is served by its index: the server's own profile of what was asked says so."""
 
-import re
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import pymongo
 import pytest
 from pymongo import IndexModel
 
-from clarion.contracts import limits, times
-from clarion.contracts.ids import new_id
+from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
@@ -20,16 +18,10 @@ from clarion.store.driver.database import Database, Document
 from clarion.store.queries import inbox, pending_summary
 from clarion.store.updates import deferred, endings, receipt_updates
 from clarion.store.updates.receipt_updates import Change
+from tests.integration.clarion.profiled import NOW, asked, by, document, plans, stages
 
 OTHERS: Final = 2_000
 OLD: Final = 1_000_000
-NOW: Final = times.now()
-
-
-def document(user: str, n: int, at: datetime, **more: object) -> Document:
-    base = {"_id": new_id(), "recipient": user, "lane": "low", "ord": n, "type": "t", "sender": "s", "body": b"{}"}
-    moments = {"created_at": at, "available_at": at, "stored_at": at, "purge_at": at + timedelta(days=30)}
-    return base | {"state": "pending", "unread": True} | moments | more
 
 
 @pytest.fixture
@@ -53,26 +45,6 @@ async def own(settings: Settings) -> AsyncIterator[Database]:
     database.close(connection)
 
 
-async def asked(own: Database) -> list[Document]:
-    """What the server was asked since the last time, and how it found the answer."""
-    await own.command("profile", 0)
-    kinds = ["query", "command", "update", "remove"]
-    namespace = f"{own.name}.notifications"
-    found = await own["system.profile"].find({"ns": namespace, "op": {"$in": kinds}}).to_list(None)
-    await own["system.profile"].drop()
-    await own.command("profile", 2)
-    return found
-
-
-def plans(found: list[Document]) -> set[str]:
-    return {scan for operation in found for scan in re.findall(r"[A-Z_]+(?: {.*?})?", operation["planSummary"])}
-
-
-def by(name: str) -> str:
-    keys = next(index.document["key"] for index in notification_indexes.INDEXES if index.document["name"] == name)
-    return "IXSCAN { " + ", ".join(f"{field}: {direction}" for field, direction in keys.items()) + " }"
-
-
 async def test_each_query_reads_little_more_than_it_returns(own: Database) -> None:
     stored = notifications.collection(own)
     ids = [d["_id"] async for d in stored.find({"recipient": "ann"}, ["_id"])]
@@ -86,9 +58,9 @@ async def test_each_query_reads_little_more_than_it_returns(own: Database) -> No
         assert not any(operation.get("hasSortStage") for operation in found)
 
     await notifications.catch_up(stored, "ann", Lane.LOW, after=-1, delivered_since=None, limit=5, now=NOW)
-    await uses("waiting", most=5)
+    await uses("waiting_since", most=5)
     await notifications.pending_up_to(stored, "ann", {Lane.LOW: 3, Lane.HIGH: 9}, 100)
-    await uses("waiting", most=4)
+    await uses("waiting_since", most=4)
     assert await notifications.unread(stored, "ann") == 9
     await uses("inbox", most=0)
     await endings.unannounced(stored, 100)
@@ -114,7 +86,7 @@ async def test_catching_up_and_expiring_read_only_what_is_due(own: Database) -> 
     since = NOW - hour
     read = await notifications.catch_up(stored, "ann", Lane.LOW, after=9, delivered_since=since, limit=5, now=NOW)
     assert [item.ord for item in read][:4] == [10, 11, 12, 13]
-    assert plans(await asked(own)) == {by("waiting"), by("delivered_since")}
+    assert plans(await asked(own)) == {by("waiting_since"), by("delivered_since")}
     assert await endings.expire(stored, now=NOW, purged_before=NOW - hour, limit=100) == 1
     found = await asked(own)
     assert {by("lapsing"), by("unread_purge")} <= plans(found)
@@ -171,7 +143,7 @@ async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Data
     assert found.pending == {user: {Lane.LOW} for user in ("ann", *(f"user-{n}" for n in range(50)))}
     assert found.delivered == {"ann": {Lane.LOW: 13}}
     done = await asked(own)
-    assert plans(done) == {"DISTINCT_SCAN" + by("waiting").removeprefix("IXSCAN"), by("delivered_since")}
+    assert plans(done) == {"DISTINCT_SCAN" + by("waiting_since").removeprefix("IXSCAN"), by("delivered_since")}
     assert all(operation["docsExamined"] == 0 for operation in done)
     # a key for each who has something, one more to leave them; and one for each that was delivered
     assert all(operation["keysExamined"] <= 2 * len(users) for operation in done)
@@ -183,10 +155,6 @@ async def test_what_a_crowd_has_waiting_is_answered_from_indexes_alone(own: Data
     plan = delivered.get("queryPlanner") or delivered["stages"][0]["$cursor"]["queryPlanner"]
     covered = stages(plan["winningPlan"].get("queryPlan", plan["winningPlan"]))
     assert covered[-2:] == ["PROJECTION_COVERED", "IXSCAN"]
-
-
-def stages(plan: Document) -> list[str]:
-    return [plan["stage"], *(stages(plan["inputStage"]) if "inputStage" in plan else [])]
 
 
 async def test_an_inbox_page_is_read_in_order_without_sorting(own: Database) -> None:

@@ -18,7 +18,7 @@ from clarion.security.tokens import mint
 from clarion.settings import Settings
 from clarion.telemetry.health import Health
 from services.ingest.main import main
-from tests import conftest
+from tests.conftest import until
 from tests.subprocesses import free_port
 
 ONE = "/v1/notifications"
@@ -41,12 +41,6 @@ async def running(settings: Settings) -> AsyncGenerator[tuple[str, Process]]:
             await serving
 
 
-async def until(met: Any, within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not met():
-            await asyncio.sleep(0.01)
-
-
 async def kafka_is_up(process: Process) -> None:
     await until(lambda: process.health.dependency("kafka").up)
 
@@ -62,7 +56,7 @@ async def until_accepted(c: httpx2.AsyncClient, within_s: float = 60.0) -> None:
         assert answer.status_code in {202, 503}, answer.text
         return answer.status_code == 202
 
-    await conftest.until(is_accepted, within_s)
+    await until(is_accepted, within_s)
 
 
 def publisher(url: str, settings: Settings, *, scope: str = "publish", ttl_s: float = 600) -> httpx2.AsyncClient:

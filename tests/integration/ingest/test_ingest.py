@@ -17,7 +17,8 @@ from clarion.contracts.lanes import LANES
 from clarion.security import guarded_http
 from clarion.security.tokens import mint
 from clarion.settings import Settings
-from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running, until
+from tests.conftest import until
+from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running
 from tests.subprocesses import free_port
 
 

@@ -12,16 +12,8 @@ from clarion.client import Publisher, Submission
 from clarion.security.tokens import mint
 from clarion.settings import Settings
 from deploy.local.stack import Stack
-from tests.integration.ingest.own_ingest import (
-    GOOD,
-    ONE,
-    kafka_is_up,
-    publisher,
-    records,
-    running,
-    until,
-    until_accepted,
-)
+from tests.conftest import until
+from tests.integration.ingest.own_ingest import GOOD, ONE, kafka_is_up, publisher, records, running, until_accepted
 
 pytestmark = pytest.mark.slow
 

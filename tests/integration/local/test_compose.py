@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +42,29 @@ def test_compose_accepts_the_file_and_it_has_every_process() -> None:
     published = [port for service in described.values() for port in service.get("ports", [])]
     assert published
     assert all("127.0.0.1" in json.dumps(port) for port in published)
+
+
+def _volumes(file: Path) -> list[str]:
+    described: dict[str, Any] = yaml.safe_load(file.read_text())["services"]
+    return [volume for service in described.values() for volume in service.get("volumes", [])]
+
+
+@pytest.mark.compose
+def test_compose_accepts_prometheus_and_grafana_beside_them() -> None:
+    root = repository()
+    files = ("docker-compose.yml", "deploy/docker/monitoring.yml")
+    done = subprocess.run(
+        [*compose(), *(part for file in files for part in ("-f", file)), "config"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=root,
+    )
+    assert done.returncode == 0, done.stderr
+    described: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+    assert set(described) > {"prometheus", "grafana", "ingest"}
+    sources = [volume.split(":")[0] for file in files for volume in _volumes(root / file)]
+    assert [source for source in sources if source.startswith("./") and not (root / source).exists()] == []
+    scraped = (root / "deploy" / "prometheus" / "compose.yml").read_text()
+    assert all(spec.name in scraped for spec in services(gateways=2))

@@ -1,7 +1,6 @@
 """The local stack on a disk that fills up: who says what, what is accepted, and what comes back once there is room."""
 
 import asyncio
-import ctypes
 import itertools
 import json
 import os
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,13 +27,14 @@ from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests.conftest import until
 from tests.subprocesses import health_of
+from tests.tmpfs import tmpfs
 
 pytestmark = pytest.mark.slow
 
 SUPERVISOR_MIB: Final = 32  # its own files, and a little more than what it takes for room
 STACK_MIB: Final = 768  # mongod's journal has 300 MiB, and after its end it writes another
 STAYS_FULL_S: Final = 10.0  # restarts with backoff alone would be five to nine in that time
-LOG_LINES: Final = 400  # one end of mongod is about 120, one start as many
+LOG_LINES: Final = 500  # of mongod one end is about 120, one start as many, and each process that comes back some ten
 DOWN: Final = {"kafka is down", "mongodb is down"}
 ITEM_CHARS: Final = 4_000  # a page: nothing of it fits into what its file has left
 
@@ -42,14 +42,12 @@ ITEM_CHARS: Final = 4_000  # a page: nothing of it fits into what its file has l
 @contextmanager
 def disk(place: Path, mib: int) -> Generator[Path]:
     """A disk of that size. Not everybody may mount one: then its tests say so."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    place.mkdir()
-    if libc.mount(b"tmpfs", str(place).encode(), b"tmpfs", 0, f"size={mib}m".encode()) != 0:
-        pytest.skip(f"a tmpfs cannot be mounted here: {os.strerror(ctypes.get_errno())}")
-    try:
+    with ExitStack() as ends:
+        try:
+            ends.enter_context(tmpfs(place, mib))
+        except OSError as error:
+            pytest.skip(str(error.strerror))
         yield place
-    finally:
-        libc.umount2(str(place).encode(), 2)
 
 
 @pytest.fixture
@@ -284,7 +282,10 @@ async def fill_and_free(place: Path, folder: Folder, cli: Cli) -> None:
         assert len(receiver.ids - sender.accepted) <= len(sender.refused)
 
         async def all_well() -> bool:
-            return all([(await health_of(port))["status"] == "ok" for port in services.values()])
+            """What the monitor of a process has found holds for some minutes more."""
+            told = [await health_of(port) for port in services.values()]
+            servers = [server for one in told for server in one["dependencies"].values()]
+            return all(one["status"] != "failing" for one in told) and all(server["up"] for server in servers)
 
         await until(all_well)
         for task in reading:

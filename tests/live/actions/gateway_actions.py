@@ -4,11 +4,11 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from clarion.contracts.topics import Names
+from tests.live.actor import Actor, Chore
 from tests.live.gates import soon
 from tests.live.gateway import LiveGateway
 from tests.live.live import SURE_S, Live
 from tests.live.schedules import Move
-from tests.live.seams import Actor, Chore
 from tests.model.world.kafka import topic
 
 

@@ -134,7 +134,7 @@ class Connection(Part):
 
 
 def _copy(feed: Feed) -> Feed:
-    other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.delivered_replays, feed.falls)
+    other = Feed(feed.opened, feed.since, feed.fresh, feed.paused, feed.delivered_replays, falls=feed.falls)
     other.tag, other.is_live = feed.tag, feed.is_live
     other._lanes = {name: type(lane)(lane.cursor, lane.high_water, lane.live) for name, lane in feed._lanes.items()}
     other._sent = feed._sent.copy()

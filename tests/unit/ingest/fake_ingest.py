@@ -18,6 +18,7 @@ from clarion.settings import Settings
 from clarion.web.budget import Budget
 from services.ingest.routes import make_app
 from services.ingest.sender_limit import SenderLimit
+from services.ingest.traces import Traces
 
 SETTINGS = Settings(env="dev", jwt_secret="s" * 32)
 ONE = "/v1/notifications"
@@ -55,17 +56,19 @@ class Broker:
     def __init__(self, outcome: Exception | bool | None = None) -> None:
         self.outcome = outcome
         self.taken: list[Notification] = []
+        self.headers: list[Sequence[tuple[str, bytes]]] = []  # of each request's records
         self.told: list[Receipt] = []
         self.entered = asyncio.Event()
         self.go = asyncio.Event()
         self.go.set()
 
-    async def accept(self, notifications: Sequence[Notification]) -> list[bool]:
+    async def accept(self, notifications: Sequence[Notification], headers: Sequence[tuple[str, bytes]]) -> list[bool]:
         self.entered.set()
         await self.go.wait()
         if isinstance(self.outcome, Exception):
             raise self.outcome
         self.taken += notifications
+        self.headers.append(headers)
         return [self.outcome is not False] * len(notifications)
 
     async def tell(self, receipt: Receipt) -> bool:
@@ -82,10 +85,12 @@ def client(
     limit: SenderLimit | None = None,
     store: Store | None = None,
     sub: str = "svc",
+    traces: Traces | None = None,
 ) -> httpx2.AsyncClient:
     producer: Any = broker or Broker()
+    find, no_limit, traces = (store or Store()).find, SenderLimit(0, 1), traces or Traces(0, 0)
     transport = httpx2.ASGITransport(
-        make_app(Verifier(SETTINGS), producer, (store or Store()).find, budget or Budget(), limit or SenderLimit(0, 1)),
+        make_app(Verifier(SETTINGS), producer, find, budget or Budget(), limit or no_limit, traces),
         raise_app_exceptions=False,
     )
     token = mint(SETTINGS, sub=sub, scope=scope)

@@ -7,8 +7,10 @@ import pytest
 
 from clarion.contracts import limits
 from clarion.contracts.ids import new_id
+from clarion.telemetry import metrics
 from services.ingest import sender_limit
 from services.ingest.sender_limit import SenderLimit
+from tests.unit.counted import counted
 from tests.unit.ingest.fake_ingest import MINE, ONE, Broker, client, is_problem
 
 TO_ANN = {"type": "t", "message": "m", "recipient": "ann"}
@@ -41,11 +43,13 @@ async def test_lines_beyond_the_senders_rate_have_their_own_status() -> None:
     broker = Broker()
     lines = [TO_ANN, TO_ANN | {"type": "NOT A TYPE"}, TO_ANN, TO_ANN]
     body = b"\n".join(msgspec.json.encode(line) for line in lines)
+    before = counted(metrics.rate_limited, "sender_rate")
     async with client(broker, limit=SenderLimit(rate=0.5, burst=2)) as http:
         answer = await http.post(
             "/v1/notifications/batch", content=body, headers={"Content-Type": "application/x-ndjson"}
         )
     assert answer.status_code == 200
+    assert counted(metrics.rate_limited, "sender_rate") == before + 1
     assert answer.headers["retry-after"] == "2"
     assert [msgspec.json.decode(line)["status"] for line in answer.content.splitlines()] == [202, 422, 202, 429]
     assert len(broker.taken) == 2

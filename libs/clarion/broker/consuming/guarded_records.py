@@ -94,12 +94,8 @@ class Batches:
 
 
 class GuardedRecords(fetcher.PartitionRecords):
-    """aiokafka's reader of one partition's part of a response, made to go on after what it cannot read.
+    """aiokafka's reader of one partition's part of a response, made to go on after what it cannot read."""
 
-    While `allowance` is None, each reader has an allowance of its own.
-    """
-
-    allowance: ClassVar[Allowance | None] = None
     _suspects: ClassVar[set[tuple[str, int, int]]] = set()
 
     _records: Batches
@@ -107,7 +103,7 @@ class GuardedRecords(fetcher.PartitionRecords):
 
     def _unpack_records(self) -> Generator[Any, Any, None]:
         batches = self._records
-        allowance = self.allowance or Allowance()
+        allowance = self._allowance()
         while batches.has_next():
             if allowance.left <= 0:
                 return  # the rest is fetched again
@@ -143,6 +139,10 @@ class GuardedRecords(fetcher.PartitionRecords):
                 if self.next_fetch_offset < header.next_offset:
                     yield self._unreadable(batch, header.next_offset, f"{error} (codec: {header.codec})")
             self.next_fetch_offset = header.next_offset
+
+    def _allowance(self) -> Allowance:
+        """Return how much may be unpacked: here each reader has an allowance of its own."""
+        return Allowance()
 
     def _salvage(self, plain: memoryview, header: Header) -> Iterator[Any]:
         """Yield, one by one, the records from the first that aiokafka cannot parse."""

@@ -4,8 +4,8 @@ That frozen dataclass of eleven fields costs over two microseconds, a tenth of w
 adds nothing but the topic and the partition, which a record batch has already.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol
 
 from aiokafka.consumer import fetcher
 
@@ -47,17 +47,29 @@ class Record(Protocol):
 
 
 class _RawRecords(GuardedRecords):
+    by_topic: ClassVar[dict[str, Allowance]] = {}
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record
 
+    def _allowance(self) -> Allowance:
+        return self.by_topic.setdefault(self._tp.topic, Allowance())
 
-def take_records_as_they_are() -> Allowance:
+
+def take_records_as_they_are() -> None:
     """Make every consumer of this process yield raw records, for which aiokafka has no setting.
 
-    Only a stream process does so, which reads Kafka in no other way. Returns the allowance for unpacking over all
-    partitions, which the caller has to fill again before each fetch.
+    Only a stream process does so, which reads Kafka in no other way. What may be unpacked of a topic, over all
+    partitions, is what `allow` has given it.
     """
     guard_records()
-    _RawRecords.allowance = Allowance()
     fetcher.PartitionRecords = _RawRecords
-    return _RawRecords.allowance
+
+
+def allow(topics: Iterable[str], size: int) -> None:
+    """Allow `size` bytes of each topic to be unpacked from now on. Its consumer has to call this before each fetch.
+
+    A process may have a consumer for each of several topics: none of them waits for the fetches of another.
+    """
+    for topic in topics:
+        _RawRecords.by_topic.setdefault(topic, Allowance()).left = size

@@ -17,11 +17,11 @@ from faust.types import TP
 
 from clarion.broker.clients import ISOLATION, SESSION_S
 from clarion.broker.consuming.commit_tracker import CommitTracker, Partition
-from clarion.broker.consuming.guarded_records import Allowance, Unreadable
+from clarion.broker.consuming.guarded_records import Unreadable
 from clarion.broker.consuming.offset_store import OffsetStore
 from clarion.broker.consuming.open_transactions import OpenTransactions, Place, places
 from clarion.broker.consuming.ownership import Ownership
-from clarion.broker.consuming.raw_records import Record, take_records_as_they_are
+from clarion.broker.consuming.raw_records import Record, allow, take_records_as_they_are
 from clarion.broker.consuming.record_batch import RECORD_OVERHEAD_BYTES, BatchMessage, RecordBatch, size_of
 from clarion.contracts.limits import KIB, UNPACKED_BYTES
 
@@ -51,7 +51,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.waits: Final = OpenTransactions()
-        self._allowance: Final[Allowance] = take_records_as_they_are()
+        take_records_as_they_are()
         self.tracker: Final = CommitTracker()
         self._room: Final = asyncio.Event()
         self._ownership: Final = Ownership(self.tracker, SESSION_S)
@@ -84,7 +84,7 @@ class Consumer(driver.Consumer):
                 async with asyncio.timeout(timeout):
                     await self._room.wait()
             return {}, active
-        self._allowance.left = UNPACKED_BYTES
+        allow({tp.topic for tp in active}, UNPACKED_BYTES)
         ownership_epoch = self.tracker.ownership_epoch
         fetched: Mapping[Any, Sequence[Record | Unreadable]] = (
             await self._getmany(active_partitions=active, timeout=timeout) or {}

@@ -187,6 +187,8 @@ class Received(msgspec.Struct):
     available_at: str | None = None
 
 
+_WITH_IDS: Final = (Read, Unread, Archive)
+
 _encoder = msgspec.json.Encoder()
 _client_decoder = msgspec.json.Decoder(ClientFrame)
 _server_decoder = msgspec.json.Decoder(ServerFrame)
@@ -202,7 +204,7 @@ def encode(frame: ServerFrame | ClientFrame) -> bytes:
 def decode_client(text: bytes) -> ClientFrame:
     """Decode a client's frame, with its ids in lower case. Raise msgspec.DecodeError: a gateway closes with 4400."""
     frame = _client_decoder.decode(text)
-    if isinstance(frame, Read | Unread | Archive):
+    if isinstance(frame, _WITH_IDS):
         frame.ids = canonical(frame.ids)
     return frame
 

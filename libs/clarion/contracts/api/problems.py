@@ -9,6 +9,7 @@ import msgspec
 
 from clarion.contracts import limits
 from clarion.contracts.lanes import LANES
+from clarion.contracts.records.dead_letters import Reason
 from clarion.contracts.records.notification import Invalid
 
 
@@ -49,6 +50,7 @@ TYPES: Final = {
     404: f"{_URN}not-found",
     405: f"{_URN}method-not-allowed",
     408: f"{_URN}timeout",
+    409: f"{_URN}conflict",
     413: f"{_URN}too-large",
     415: f"{_URN}media-type",
     422: f"{_URN}invalid",
@@ -80,6 +82,7 @@ def last_answer(status: int, detail: str, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+_ENUMS: Final = {"priority": "|".join(LANES), "reason": "|".join(Reason)}  # by field, the values that there are
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 # what msgspec says and the code for it; the group `limit` of the message is the limit
@@ -112,7 +115,7 @@ def field_error(error: Exception) -> FieldError:
     for pattern, code in _KINDS:
         if found := pattern.search(message):
             groups = found.groupdict()
-            limit = "|".join(LANES) if code == "unknown_value" else groups.get("limit")  # `priority` is the only enum
+            limit = _ENUMS.get(pointer.rpartition("/")[2]) if code == "unknown_value" else groups.get("limit")
             if name := groups.get("field"):
                 pointer += f"/{_escaped(name)}"
             return FieldError(pointer, code, message, int(limit) if limit and limit.lstrip("-").isdigit() else limit)

@@ -43,11 +43,16 @@ class Addressed(msgspec.Struct, gc=False):
     body: msgspec.Raw
 
 
-class Items(msgspec.Struct, tag_field="kind", tag="items"):
-    """Stored items, to be pushed to their recipients."""
+def _version() -> int:
+    return 1
+
+
+class Items(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="items"):
+    """Stored items, to be pushed to their recipients. `traces` has, by id, the `traceparent` of those sampled."""
 
     items: list[Addressed]
-    v: int = 1
+    traces: dict[str, str] | None = None
+    v: int = msgspec.field(default_factory=_version)  # a factory, so that 1 is encoded, too
 
 
 class Early(msgspec.Struct, gc=False):
@@ -59,14 +64,15 @@ class Early(msgspec.Struct, gc=False):
     body: msgspec.Raw
 
 
-class Unstored(msgspec.Struct, tag_field="kind", tag="unstored"):
+class Unstored(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="unstored"):
     """Urgent items that are sent before they are stored, while MongoDB is slow or away.
 
     They move no cursor, and come again as `Items` once they are stored (D-early-no-cursor).
     """
 
     items: list[Early]
-    v: int = 1
+    traces: dict[str, str] | None = None
+    v: int = msgspec.field(default_factory=_version)
 
 
 class Sync(msgspec.Struct, tag_field="kind", tag="sync"):

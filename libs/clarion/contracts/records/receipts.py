@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from clarion.contracts import limits
+from clarion.contracts import limits, trace
 from clarion.contracts.ids import are_uuids, canonical
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.notification import Invalid, Name, decoded
@@ -64,7 +64,8 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     stored. `folded` says that the store has the change already, and only the user's devices are still to be told.
     `dead` is set with the op `dead`: what is stored under the id is another use of it, and stays as it is. `unfound` is
     set with `retracted` of one id whose recipient is not known: `user` is then the id itself, and once the notification
-    is found, a receipt of its recipient follows.
+    is found, a receipt of its recipient follows. `traceparent` travels as the record's header, not in its value; a
+    receipt that has one is of one id.
     """
 
     user: Name
@@ -76,6 +77,7 @@ class Receipt(msgspec.Struct, omit_defaults=True, gc=False):
     folded: bool = False
     dead: Dead | None = None
     unfound: Unfound | None = None
+    traceparent: str | None = None
     v: int = msgspec.field(default_factory=lambda: 1)  # a factory, so that 1 is encoded, too
 
 
@@ -85,7 +87,14 @@ _decoder = msgspec.json.Decoder(Receipt)
 
 def encode(receipt: Receipt) -> bytes:
     """Return a receipt as a record's value."""
+    if receipt.traceparent is not None:
+        receipt = msgspec.structs.replace(receipt, traceparent=None)
     return _encoder.encode(receipt)
+
+
+def headers(receipt: Receipt) -> list[tuple[str, bytes]]:
+    """Return the headers of a receipt's record."""
+    return [] if receipt.traceparent is None else [(trace.TRACEPARENT, receipt.traceparent.encode())]
 
 
 def decode(value: bytes, now: datetime | None = None) -> Receipt:

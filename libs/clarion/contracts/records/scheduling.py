@@ -1,5 +1,6 @@
 """When a notification is to be delivered: which times a sender may give, and on which topic it waits until then."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,6 +31,11 @@ def check(content: Content, now: datetime) -> None:
         due = rfc3339(truncate(content.deliver_at))
         detail = "`expires_at` must be after `deliver_at`, or the notification expires before it is delivered"
         raise Invalid("/expires_at", "before_delivery", due, detail)
+
+
+def was_released(headers: Iterable[tuple[str, bytes]]) -> bool:
+    """Return whether a record with these headers was held until it was due."""
+    return any(name == RELEASED for name, _ in headers)
 
 
 def due(content: Content, now: datetime) -> datetime | None:

@@ -117,7 +117,9 @@ def _failed(error: BulkWriteError, tried: int, *, ordered: bool) -> Sent:
     """
     failed: list[Document] = error.details["writeErrors"]
     if not failed or any(one["code"] in PASSING or one["code"] == DUPLICATE_KEY for one in failed):
-        raise Unsure(str(error)[:ERROR_CHARS]) from error
+        # not `from error`: its text quotes the changes, which may hold what a notification says, and would be logged
+        unsure: list[Document] = [*failed, *error.details.get("writeConcernErrors", [])]
+        raise Unsure("; ".join(map(_told, unsure[:3])) or "MongoDB does not know whether changes last") from None
     failures = [WriteFailure(one["index"], _told(one)) for one in failed]
     return Sent(failures[0].index + 1 if ordered else tried, failures)
 
@@ -132,7 +134,7 @@ def _of_command(error: Exception) -> Exception:
 
 
 def _told(failed: Document) -> str:
-    return f"MongoDB error {failed['code']}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
+    return f"MongoDB error {failed.get('code')}: {failed.get('errmsg', '')}"[:ERROR_CHARS]
 
 
 async def insert(documents: Collection, batch: Sequence[Fields]) -> list[WriteFailure]:

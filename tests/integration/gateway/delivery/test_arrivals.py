@@ -66,9 +66,10 @@ async def test_a_crowd_with_nothing_waiting_costs_two_queries_a_batch(settings: 
     assert operations["find"] == 0, "nobody reads"
     # unread counts are aggregates, too
     assert operations["aggregate"] == CROWD + operations["distinct"]
-    await _forget(stored)
+    database.close(stored)
 
 
+@pytest.mark.slow
 async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settings, tmp_path: Path) -> None:
     stored = database.connect(settings)
     async with gateway(settings, tmp_path, connections_per_ip=0, upgrades_per_s=0) as own, AsyncExitStack() as crowd:
@@ -85,7 +86,7 @@ async def test_in_a_crowd_whoever_has_something_waiting_gets_it(settings: Settin
             return (await own.figures())["catching_up"] == 0
 
         await until(all_are_done)
-    await _forget(stored)
+    database.close(stored)
 
 
 async def test_the_prefetch_of_a_stalled_client_is_dropped_not_lost(settings: Settings, tmp_path: Path) -> None:
@@ -114,10 +115,4 @@ async def test_the_prefetch_of_a_stalled_client_is_dropped_not_lost(settings: Se
             await socket.send(f'{{"op":"ack","tag":{tag}}}')
             tag = await read_up_to(len(said) + 1)
         assert said == [str(n) for n in range(300)]
-    await _forget(stored)
-
-
-async def _forget(stored: Database) -> None:
-    await stored.command("profile", 0)
-    await stored.client.drop_database(stored.name)
     database.close(stored)

@@ -29,6 +29,8 @@ class Written:
     def write(self, text: bytes) -> None:
         self.frames.append(text)
 
+    def handle_waiting(self) -> None: ...
+
     def shut(self, code: int, reason: str) -> None: ...
     def abort(self) -> None: ...
 
@@ -77,6 +79,5 @@ async def test_urgent_catch_up_does_not_wait_for_a_reader_that_rests(settings: S
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await connection.client.drop_database(connection.name)
         await database.close_reads(reads)
         database.close(connection)

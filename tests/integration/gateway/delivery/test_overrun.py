@@ -73,7 +73,6 @@ async def test_after_an_overrun_the_store_is_read_then_it_is_live(
         said = own.log.read_text()
     assert "the position in the mailbox is not retained any more" in said
     assert "the lease of the mailbox is lost" not in said
-    await connection.client.drop_database(connection.name)
     database.close(connection)
 
 

@@ -109,7 +109,6 @@ async def test_pages_that_an_address_does_not_read_are_few_and_go(settings: Sett
             await until(much_is_kept)
             await until(nothing_is_left, within_s=unread.TAKEN_WITHIN_S + 30)  # and of those who stay
             await _page_is_read(own.url, settings, users[0])
-    await connection.client.drop_database(connection.name)
     database.close(connection)
 
 

@@ -28,7 +28,7 @@ from tests.conftest import until
 from tests.gateways import close_code, gateway, greeted, wire
 from tests.subprocesses import figures_of
 
-GONE_WITHIN_S = 40.0
+GONE_WITHIN_S = 70.0  # 40 s, and a busy machine
 
 
 @pytest.fixture

@@ -141,7 +141,6 @@ async def test_losing_a_mailbox_sends_all_away_and_loses_nothing(
             await asyncio.gather(ann.heard("again"), bob.heard("again"))
             await _overlook_nothing(sleeper, cut_off)
         assert {lease.epoch for lease in (await mailboxes.find_all(leases)).values()} == {3}
-    await connection.client.drop_database(connection.name)
     database.close(connection)
 
 

@@ -38,9 +38,13 @@ def produce(settings: Settings, topic: str, partition: int, values: Iterable[byt
             "message.max.bytes": 2 * UNPACKED_BYTES,
         }
     )
+    refused: list[object] = []
     for value in values:
-        producer.produce(topic, value, key=USER.encode(), partition=partition)
+        producer.produce(
+            topic, value, key=USER.encode(), partition=partition, on_delivery=lambda error, _: refused.append(error)
+        )
     assert producer.flush(20) == 0
+    assert not any(refused), refused
 
 
 def notifications_of(messages: Iterable[str]) -> list[bytes]:

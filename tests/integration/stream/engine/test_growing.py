@@ -152,6 +152,7 @@ async def test_new_partitions_are_read_after_what_was_there_before(
         assert waiting == 0
 
 
+@pytest.mark.slow
 async def test_a_lane_uses_more_partitions_than_are_declared(at_admin: Settings, own: Database, tmp_path: Path) -> None:
     """Which nobody had read before: there is nothing to wait for. It used to refuse to start."""
     topic = Names(at_admin.prefix).notifications(LANE)
@@ -178,6 +179,7 @@ async def test_a_lane_refuses_to_start_with_fewer_and_says_what_to_do(at_admin: 
     assert (code, f"clarion topics grow notifications.{LANE} 8" in said) == (1, True)
 
 
+@pytest.mark.slow
 async def test_what_is_scheduled_is_released_from_new_partitions_too(
     at_admin: Settings, own: Database, tmp_path: Path
 ) -> None:

@@ -136,7 +136,6 @@ async def test_the_safety_net_finds_what_a_zombie_let_pass(settings: Settings, t
         assert (await own.looked()).overlooked == 1
         assert received.empty()
         reading.cancel()
-    await stored.client.drop_database(stored.name)
     database.close(stored)
 
 
@@ -175,7 +174,6 @@ async def test_a_cursor_beyond_what_came_late_does_not_acknowledge_it(settings: 
                 return found[passed].state == "delivered"
 
             await until(is_delivered)
-    await stored.client.drop_database(stored.name)
     database.close(stored)
 
 

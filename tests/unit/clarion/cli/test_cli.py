@@ -14,7 +14,7 @@ from clarion.contracts.api.frames import Received
 from clarion.contracts.lanes import Lane
 
 SECRET = "s" * 32
-SERVICES = ("gateway", "ingest", "local", "stream")
+SERVICES = ("console", "gateway", "ingest", "local", "stream")
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -25,7 +25,7 @@ def run(*arguments: str, **environment: str) -> Result:
 def test_help_lists_own_commands_and_those_of_the_services() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("topics", "token", "publish", "tail", *SERVICES):
+    for name in ("topics", "token", "publish", "tail", "audit", "doctor", "trace", "user", "bench", "dlq", *SERVICES):
         assert f" {name} " in result.stdout
 
 
@@ -82,6 +82,8 @@ def test_a_ttl_needs_a_number_and_a_unit(ttl: str) -> None:
         (["topics", "check"], {"CLARION_ENV": "dev", "CLARION_REPLICATION": "many"}, "CLARION_REPLICATION"),
         (["publish", "bob", "hi"], {"CLARION_ENV": "dev"}, "CLARION_TOKEN"),
         (["ingest"], {"CLARION_ENV": "dev", "CLARION_PORT": "99999"}, "CLARION_PORT"),
+        (["doctor"], {"CLARION_PROCESSES": "gateway"}, "CLARION_PROCESSES"),
+        (["bench"], {"CLARION_ENV": "dev"}, "CLARION_JWT_SECRET"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(
@@ -97,6 +99,23 @@ def test_a_broker_that_is_not_there_is_one_line() -> None:
     result = run("topics", "check", CLARION_ENV="dev", CLARION_KAFKA="127.0.0.1:1")
     assert result.exit_code == 1
     assert "127.0.0.1:1 (CLARION_KAFKA)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["doctor", "--id", "42"], "a UUID of 36 characters"),
+        (["trace", "01938d5e-0000-7000-8000-00000000000"], "a UUID of 36 characters"),
+        (["user", ".."], "must not be"),
+        (["bench", "--rate", "5000"], "at most 2000"),
+        (["bench", "--for", "11m"], "at most 600"),
+        (["bench", "--subscribe-token", "x", "--publish-token", "y"], "no token with a subject"),
+    ],
+)
+def test_what_an_operator_asks_wrongly_is_a_usage_error(arguments: list[str], named: str) -> None:
+    result = run(*arguments, CLARION_ENV="dev", CLARION_JWT_SECRET=SECRET)
+    assert result.exit_code == 2
+    assert named in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_data_that_is_no_object_is_a_usage_error() -> None:

@@ -83,12 +83,6 @@ async def client(served: Served) -> AsyncGenerator[tuple[asyncio.StreamReader, a
         writer.transport.abort()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 async def is_problem(answer: bytes, status: int, type_: str) -> dict[str, str]:
     head, _, body = answer.partition(b"\r\n\r\n")
     line, *fields = head.decode().split("\r\n")

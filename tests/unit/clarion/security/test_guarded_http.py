@@ -9,7 +9,8 @@ import pytest
 from clarion.security import guarded_http
 from services.gateway.transport.base import TransportContext
 from services.gateway.transport.websocket import WebSocketTransport
-from tests.unit.clarion.security.served_app import GET, Served, client, is_problem, serving, until
+from tests.conftest import until
+from tests.unit.clarion.security.served_app import GET, Served, client, is_problem, serving
 from tests.unit.gateway.transport import fake_gateway as sockets
 
 
@@ -60,7 +61,7 @@ async def test_bytes_of_no_request_do_not_keep_a_socket(monkeypatch: pytest.Monk
     ],
 )
 async def test_what_is_refused_before_the_application_is_a_problem_too(said: bytes, status: int, type_: str) -> None:
-    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), ())
+    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), (), sockets.at_once())
     async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(said)
         await is_problem(await reader.read(), status, type_)

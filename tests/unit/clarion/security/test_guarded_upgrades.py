@@ -10,7 +10,8 @@ import pytest
 from services.gateway.access.connection_limits import Refusal
 from services.gateway.transport.base import TransportContext
 from services.gateway.transport.websocket import WebSocketTransport
-from tests.unit.clarion.security.served_app import GET, LARGE, Served, client, is_problem, serving, until
+from tests.conftest import until
+from tests.unit.clarion.security.served_app import GET, LARGE, Served, client, is_problem, serving
 from tests.unit.gateway.transport import fake_gateway as sockets
 
 
@@ -37,7 +38,7 @@ class Broken(sockets.Gateway):
 
 
 async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
-    context = TransportContext(Broken(), (sockets.ORIGIN,), ())
+    context = TransportContext(Broken(), (sockets.ORIGIN,), (), sockets.at_once())
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
     async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
@@ -57,7 +58,7 @@ async def test_a_fault_in_an_upgrade_leaves_no_socket_behind() -> None:
 )
 async def test_an_upgrade_may_have_any_headers_a_request_may_have(headers: list[str]) -> None:
     gateway = sockets.Gateway()
-    context = TransportContext(gateway, (sockets.ORIGIN,), ())
+    context = TransportContext(gateway, (sockets.ORIGIN,), (), sockets.at_once())
     asked = sockets.request("Sec-WebSocket-Protocol: clarion.v1, bearer.abc", *headers)
     async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(asked)
@@ -67,7 +68,7 @@ async def test_an_upgrade_may_have_any_headers_a_request_may_have(headers: list[
 
 @pytest.mark.parametrize("field", ["Content-Length: 5", "Transfer-Encoding: chunked"])
 async def test_an_upgrade_with_a_body_is_refused(field: str) -> None:
-    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), ())
+    context = TransportContext(sockets.Gateway(), (sockets.ORIGIN,), (), sockets.at_once())
     async with serving(Served(), partial(WebSocketTransport, context)) as served, client(served) as (reader, writer):
         writer.write(sockets.request(field) + b"hello")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
@@ -97,7 +98,9 @@ async def test_an_upgrade_to_http_2_is_ignored_and_http_1_goes_on(body: bytes, a
 
 async def test_an_allowed_page_may_read_why_its_upgrade_is_refused() -> None:
     door, mine = sockets.Gateway(), sockets.request(f"Origin: {sockets.ORIGIN}")
-    async with serving(Served(), partial(WebSocketTransport, TransportContext(door, (sockets.ORIGIN,), ()))) as served:
+    async with serving(
+        Served(), partial(WebSocketTransport, TransportContext(door, (sockets.ORIGIN,), (), sockets.at_once()))
+    ) as served:
         for said, status, type_, refused in [
             (mine, 429, "limit", Refusal(HTTPStatus.TOO_MANY_REQUESTS, "later", 3)),
             (mine.replace(b"/v1/ws", b"/v1/no"), 404, "not-found", None),

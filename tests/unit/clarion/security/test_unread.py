@@ -7,7 +7,8 @@ import pytest
 
 from clarion.security import unread
 from clarion.security.guarded_http import GuardedHttp
-from tests.unit.clarion.security.served_app import GET, LARGE, Served, client, serving, until
+from tests.conftest import until
+from tests.unit.clarion.security.served_app import GET, LARGE, Served, client, serving
 
 
 @pytest.mark.parametrize("asked", [GET, GET.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")])

@@ -36,6 +36,21 @@ async def test_a_dependency_that_is_down_degrades_and_leaves_it_ready() -> None:
     assert (await get(health, "/health/status")).text == "degraded"
 
 
+async def test_health_tells_the_state_of_each_dependency() -> None:
+    health = Health("test", started=True)
+    for name, error in (("kafka", "no answer"), ("mongodb", "")):
+        health.dependency(name).seen(error)
+    health.dependency("issuer")
+    for path in ("/health", "/health/metrics"):
+        told = (await get(health, path)).json()["dependencies"]
+        states = {name: (one["up"], one["state"], one["error"]) for name, one in told.items()}
+        assert states == {
+            "kafka": (False, "is down", "no answer"),
+            "mongodb": (True, "is up", ""),
+            "issuer": (None, "is not known yet", ""),
+        }
+
+
 async def test_a_failure_that_needs_a_restart_is_503_to_the_probes() -> None:
     health = Health("test", started=True, failures=[lambda: "stuck"])
     assert (await get(health, "/healthz/live")).status_code == 503

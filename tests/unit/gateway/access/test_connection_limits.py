@@ -5,7 +5,9 @@ from http import HTTPStatus
 import msgspec
 
 from clarion.settings import Settings
+from clarion.telemetry import metrics
 from services.gateway.access.connection_limits import LONGEST_LINE_S, ConnectionLimits, Refusal
+from tests.unit.counted import counted
 
 SETTINGS = Settings(env="dev")
 
@@ -44,6 +46,20 @@ def test_an_address_and_the_node_have_limits_until_one_leaves() -> None:
     connection_limits.leave("a")
     assert enter(connection_limits, "a") is None
     assert len(connection_limits) == 3
+
+
+def test_each_refusal_is_counted_for_its_limit() -> None:
+    names = ("connections", "connections_per_ip", "upgrades_per_s_per_ip", "upgrades_per_s")
+    before = {name: counted(metrics.rate_limited, name) for name in names}
+    crowded = door_of(Clock(), connections=2, connections_per_ip=1, upgrades_per_s=0, upgrades_per_s_per_ip=0)
+    often = door_of(Clock(), connections_per_ip=3, upgrades_per_s=10, upgrades_per_s_per_ip=1)
+    for address in ("a", "a", "b", "c"):
+        enter(crowded, address)
+    for _ in range(4):
+        often.refusal("a", shows_token=False)
+    for address in ("b", "c"):
+        often.refusal(address)
+    assert {name: counted(metrics.rate_limited, name) - before[name] for name in names} == dict.fromkeys(names, 1)
 
 
 def test_a_storm_enters_at_the_rate_and_the_rest_is_spread_out() -> None:

@@ -1,5 +1,6 @@
 """Heartbeats, expiry and close deadlines on a clock of the test's own: one wheel for all of them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,12 @@ from clarion.contracts import times
 from clarion.contracts.api import frames
 from clarion.contracts.limits import PING_S, PONG_S
 from clarion.security.tokens import Claims
+from clarion.telemetry import metrics
 from services.gateway.access import heartbeats
 from services.gateway.access.heartbeats import CLOSE_WITHIN_S, Heartbeats
 from services.gateway.client.connection import Connection
 from services.gateway.client.feed import Feed
+from tests.unit.counted import counted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOOTED_AT = 1_700_000_000.0  # on the calendar
@@ -22,6 +25,11 @@ class Wire:
         self.said: list[frames.ServerFrame] = []
         self.codes: list[int] = []
         self.is_aborted = False
+        self.waiting: Connection | None = None  # has answered, and that is not handled
+
+    def handle_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.pong_due = False
 
     def write(self, text: bytes) -> None:
         self.said.append(frames.decode_server(text))
@@ -95,9 +103,11 @@ def test_a_client_that_answers_no_ping_is_closed_then_cut_off(clock: Clock) -> N
     _, transport = clock.connect()
     until_pinged(clock, transport)
     clock.run(PONG_S - 1)
+    missed = counted(metrics.heartbeats_missed)
     assert transport.codes == []
     clock.run(3)
     assert transport.codes == [4408]
+    assert counted(metrics.heartbeats_missed) == missed + 1
     clock.run(CLOSE_WITHIN_S - 3)
     assert not transport.is_aborted
     clock.run(3)
@@ -115,6 +125,17 @@ def test_an_answer_by_post_is_waited_for_while_it_may_be_coming(clock: Clock) ->
     assert transport.codes == []
     clock.caught_up = times.now()
     clock.run(PONG_S + 3)
+    assert transport.codes == [4408]
+
+
+def test_an_answer_that_is_not_handled_yet_is_waited_for(clock: Clock) -> None:
+    connection, transport = clock.connect()
+    until_pinged(clock, transport)
+    transport.waiting = connection
+    clock.run(3 * PONG_S)
+    assert transport.codes == []
+    transport.waiting = None
+    clock.run(PING_S + PONG_S + 3)
     assert transport.codes == [4408]
 
 
@@ -156,4 +177,26 @@ def test_a_connection_that_is_gone_is_forgotten(clock: Clock) -> None:
     clock.beats.forget(connection)
     clock.run(100)
     assert transport.said == []
+    assert transport.codes == []
+
+
+async def test_a_process_that_was_held_up_reads_answers_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, transport = clock.connect()
+    until_pinged(clock, transport)
+    sleeps = 0
+
+    async def sleep(_: float) -> None:
+        nonlocal sleeps
+        sleeps += 1
+        if sleeps == 1:
+            clock.now += 2 * PONG_S  # the process was paused
+        elif sleeps == 2:
+            clock.now += 1
+            connection.pong_due = False  # what had come meanwhile is read
+        else:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(heartbeats.asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await clock.beats.run()
     assert transport.codes == []

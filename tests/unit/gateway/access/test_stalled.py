@@ -41,6 +41,8 @@ class Reader:
         self.most = max(self.most, size)
         self.connection.feed.paused = size > HIGH_WATER_BYTES
 
+    def handle_waiting(self) -> None: ...
+
     def shut(self, code: int, reason: str) -> None:
         self.code = code
 

@@ -1,9 +1,12 @@
 """Rooms: one frame for several items, encoded once for all of a user's devices."""
 
 from clarion.contracts.api import frames
+from clarion.contracts.limits import CREDIT_ITEMS, CREDIT_URGENT_ITEMS
 from clarion.contracts.records.receipts import Op
+from clarion.telemetry import metrics
 from services.gateway.client.connection_state import ConnectionState
 from services.gateway.delivery.rooms import Rooms
+from tests.unit.counted import counted
 from tests.unit.gateway.devices import NOW, device, offered
 
 PER_USER = 3
@@ -36,6 +39,18 @@ def test_a_device_that_is_behind_gets_nothing_live_and_is_named() -> None:
     assert list(rooms.push([("ann", offered(1))], NOW)) == [[behind]]
     assert on_behind == []
     assert len(on_live) == 1
+
+
+def test_credit_that_runs_out_counts_once_until_live_again() -> None:
+    rooms, before = Rooms(PER_USER), counted(metrics.credit_exhausted)
+    ann, _ = device()
+    rooms.join(ann)
+    for n in range(CREDIT_ITEMS - CREDIT_URGENT_ITEMS):
+        list(rooms.push([("ann", offered(n + 1))], NOW))
+    assert counted(metrics.credit_exhausted) == before
+    for n in range(CREDIT_ITEMS, CREDIT_ITEMS + 3):
+        assert list(rooms.push([("ann", offered(n))], NOW)) == [[ann]]
+    assert counted(metrics.credit_exhausted) == before + 1
 
 
 def test_a_room_has_a_limit_and_ends_with_its_last_connection() -> None:

@@ -18,6 +18,7 @@ from clarion.contracts.lanes import LANES, Lane
 from clarion.settings import Settings
 from clarion.store.queries.undelivered import Undelivered
 from clarion.store.topics import Placing
+from clarion.telemetry import metrics
 from services.gateway.client.connection import Connection
 from services.gateway.client.connection_state import ConnectionState
 from services.gateway.client.credit import OutgoingItem
@@ -37,6 +38,7 @@ async def test_a_look_that_fails_is_counted_as_missed(monkeypatch: pytest.Monkey
             raise error
 
     def count(how: str) -> float:
+        metrics.GATEWAY.export()
         return REGISTRY.get_sample_value("clarion_safety_net_looks_total", {"how": how}) or 0.0
 
     monkeypatch.setattr(SafetyNet, "look", look)

@@ -14,8 +14,16 @@ from services.gateway.receipts.receipt_queue import ReceiptQueue
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def receipt(user: str = "ann", op: Op = Op.DELIVERED, ids: int = 1, session: str = "s", *, first: int = 0) -> Receipt:
-    return Receipt(user, op, [f"{n}" for n in range(first, first + ids)], NOW, session)
+def receipt(
+    user: str = "ann",
+    op: Op = Op.DELIVERED,
+    ids: int = 1,
+    session: str = "s",
+    traceparent: str | None = None,
+    *,
+    first: int = 0,
+) -> Receipt:
+    return Receipt(user, op, [f"{n}" for n in range(first, first + ids)], NOW, session, traceparent=traceparent)
 
 
 STEPS = st.one_of(
@@ -25,6 +33,7 @@ STEPS = st.one_of(
         st.sampled_from([Op.DELIVERED, Op.READ]),
         st.integers(1, 300),
         st.sampled_from(["s", "t"]),
+        st.sampled_from([None, None, "00-1"]),
         first=st.integers(0, 10**9),
     ),
     st.integers(1, 3),
@@ -38,7 +47,7 @@ def test_each_users_receipts_come_out_once_and_in_order(steps: list[Receipt | in
     got: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
 
     def note(of: defaultdict[str, list[tuple[object, ...]]], one: Receipt) -> None:
-        of[one.user] += [(one.op, one.session, one.unstored, id_) for id_ in one.ids]
+        of[one.user] += [(one.op, one.session, one.unstored, one.traceparent, id_) for id_ in one.ids]
 
     for step in [*steps, 100]:
         if isinstance(step, Receipt):

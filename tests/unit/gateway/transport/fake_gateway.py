@@ -9,6 +9,7 @@ from clarion.contracts import times
 from services.gateway.access.connection_limits import Refusal
 from services.gateway.client.connection import Connection, Transport
 from services.gateway.client.feed import Feed
+from services.gateway.client.inbound import Inbound
 from services.gateway.transport.base import TransportContext
 from services.gateway.transport.websocket import WebSocketTransport
 
@@ -94,9 +95,16 @@ class Gateway:
         self.closed_times += 1
 
 
+def at_once() -> Inbound:
+    """Handles what comes while it comes."""
+    return Inbound(most_bytes=-1)
+
+
 def connecting(gateway: Gateway) -> tuple[WebSocketTransport, FakeTransport]:
     socket, transport = (
-        WebSocketTransport(TransportContext(gateway, (ORIGIN,), ()), None, SimpleNamespace(connections=set()), None),
+        WebSocketTransport(
+            TransportContext(gateway, (ORIGIN,), (), at_once()), None, SimpleNamespace(connections=set()), None
+        ),
         FakeTransport(),
     )
     socket.connection_made(transport)  # pyright: ignore[reportArgumentType]

@@ -46,7 +46,7 @@ async def _no_app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def asking(gateway: Gateway, *parts: bytes) -> tuple[FakeTransport, AddressCounter]:
-    context, addresses = TransportContext(gateway, (sockets.ORIGIN,), ()), AddressCounter(1)
+    context, addresses = TransportContext(gateway, (sockets.ORIGIN,), (), sockets.at_once()), AddressCounter(1)
     config = uvicorn.Config(_no_app, log_config=None)
     http = SseHttp(context=context, addresses=addresses, config=config, server_state=ServerState(), app_state={})
     transport = FakeTransport()
@@ -105,7 +105,10 @@ async def test_nothing_may_follow_in_one_breath(more: bytes) -> None:
 
 def begun(gateway: Gateway, **headers: str) -> tuple[SseTransport, FakeTransport]:
     state: Any = SimpleNamespace(connections=set())
-    transport, stream = FakeTransport(), SseTransport(TransportContext(gateway, (sockets.ORIGIN,), ()), state)
+    transport, stream = (
+        FakeTransport(),
+        SseTransport(TransportContext(gateway, (sockets.ORIGIN,), (), sockets.at_once()), state),
+    )
     stream.connection_made(transport)  # pyright: ignore[reportArgumentType]
     shown = {"authorization": "Bearer abc"} | headers
     stream.answer(SseRequest(b"", [(name.encode(), value.encode()) for name, value in shown.items()]))

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from clarion.contracts import times
+from clarion.contracts import times, trace
 from clarion.contracts.ids import new_id
 from clarion.contracts.records import receipts
-from clarion.contracts.records.dead_letters import DeadLetter, Reason
+from clarion.contracts.records.dead_letters import DeadLetter, Headers, Reason
 from clarion.contracts.records.receipts import Op
 from services.stream.steps.dead_receipts import dead_receipts
 
@@ -17,8 +17,8 @@ ID = new_id()
 NAMED = {"id": ID, "type": "t", "recipient": "ann", "sender": "svc"}
 
 
-def letter(value: bytes) -> DeadLetter:
-    return DeadLetter(value, b"ann", Reason.INVALID, "e" * 1_000, "lane", 1, 7, 1, times.from_ms(5), NOW)
+def letter(value: bytes, own: Headers = ()) -> DeadLetter:
+    return DeadLetter(value, b"ann", Reason.INVALID, "e" * 1_000, "lane", 1, 7, 1, times.from_ms(5), NOW, own)
 
 
 def test_a_letter_that_names_its_notification_is_told() -> None:
@@ -41,3 +41,10 @@ def test_a_letter_that_names_no_notification_is_told_to_nobody(lacking: str) -> 
         b"[" * 10_000,
     ]
     assert dead_receipts(map(letter, values), NOW) == []
+
+
+def test_the_receipt_has_the_record_s_trace_in_its_header() -> None:
+    own = trace.begun_by(ID, sampled=False)
+    (told,) = dead_receipts([letter(msgspec.json.encode(NAMED), [trace.header(own)])], NOW)
+    assert receipts.headers(told) == [trace.header(own)]
+    assert b"traceparent" not in receipts.encode(told)

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 from clarion.broker.partitioner import partition_of
 from clarion.contracts import limits, order
-from clarion.contracts.ids import new_id
+from clarion.contracts.ids import new_id, replayed_id
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import notification
-from clarion.contracts.records.dead_letters import Reason
+from clarion.contracts.records.dead_letters import DeadLetter, Reason, facts, replay_headers
 from clarion.contracts.records.notification import Notification
+from clarion.contracts.records.scheduling import RELEASED
 from clarion.contracts.topics import Names
 from clarion.store import raw_documents
 from clarion.store.notifications import State
+from services.stream.scheduler.decode import decode_plans
 from services.stream.steps.decode import Decoded, decode_window
 from services.stream.steps.records import dead_letter_records, moved_records
 from tests.unit.records import TIMESTAMP_MS, batch
@@ -97,6 +99,14 @@ def test_a_refused_use_of_an_id_changes_nothing_of_the_first() -> None:
     assert (decoded.gone(NOW + timedelta(hours=1)), decoded.planned) == (set(), [])
 
 
+def test_what_was_held_without_a_time_may_be_taken_back() -> None:
+    """A record straight to `notifications.scheduled` may have no `deliver_at`."""
+    came = batch([good(id=(held := new_id())), good()])
+    released = replace(came.records[0], headers=((RELEASED, b""),))  # type: ignore[type-var]
+    decoded = decode_window([replace(came, records=[released, came.records[1]])], Lane.NORMAL, 0, 1, NOW)
+    assert decoded.planned == [held]
+
+
 def test_headers_too_large_to_be_sent_on_make_a_dead_letter() -> None:
     """A compressed batch brings in what no topic takes as it is: sending it would be tried for ever."""
     taken = batch([good(message="before"), good(message="huge"), good(message="after")], first=7)
@@ -171,3 +181,18 @@ def test_after_a_growth_a_record_has_its_id_and_a_higher_ord() -> None:
     (anew,) = decode_window([batch([good()])], Lane.NORMAL, 3, 1, NOW).entries.values()
     assert before.id == again.id != anew.id
     assert before.ord < again.ord == anew.ord
+
+
+def test_a_replay_without_an_id_has_one_id_wherever_it_lands() -> None:
+    known = facts(DeadLetter(b"x", None, Reason.INVALID, "", "t", 0, 1, 1, NOW, NOW).headers())
+    assert known is not None
+    headers = replay_headers(known, "notifications.low/0/1/00000000", 1, [])
+    again = replay_headers(known, "notifications.low/0/1/00000000", 2, [])
+    windows = [batch([good()], 7, headers=headers), batch([good()], 9, headers=again)]
+    decoded = decode_window(windows, Lane.NORMAL, 0, 1, NOW)
+    assert (len(decoded.entries), decoded.repeats) == (1, 1)
+    assert set(decoded.entries) == {replayed_id("notifications.low/0/1/00000000")}
+    plans = decode_plans(windows, 0, 1, NOW)
+    assert set(plans.by_id) == set(decoded.entries)
+    others = decode_window([batch([good()], 7), batch([good()], 9)], Lane.NORMAL, 0, 1, NOW)
+    assert len(others.entries) == 2

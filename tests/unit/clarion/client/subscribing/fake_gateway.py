@@ -108,6 +108,13 @@ async def take(subscriber: Subscriber, count: int) -> list[str]:
         return [(await anext(subscriber)).id for _ in range(count)]
 
 
+async def delivering(client: Client) -> None:
+    """The script that sends one item, and stays."""
+    await client.start()
+    await client.batch(1, "a")
+    await client.stay()
+
+
 async def never(_: ServerConnection) -> None:
     raise AssertionError("nobody comes in")
 

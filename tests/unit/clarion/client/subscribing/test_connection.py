@@ -5,7 +5,7 @@ import pytest
 from clarion.client import Subscriber
 from clarion.client.subscribing import connection as session_module
 from clarion.client.subscribing.connection import websocket_url
-from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, gateway, take
+from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, delivering, gateway, take
 
 
 async def test_silence_ends_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,12 +16,7 @@ async def test_silence_ends_a_connection(monkeypatch: pytest.MonkeyPatch) -> Non
         await client.start(ping_s=0.05)
         await client.stay()
 
-    async def lively(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
-
-    async with gateway(silent, lively) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
+    async with gateway(silent, delivering) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
         assert s.stats.reconnects == 1
 
@@ -32,11 +27,6 @@ async def test_an_item_that_cannot_be_read_ends_its_connection() -> None:
         await client.send("batch", tag=1, items=[{"id": 7}], since=None)
         await client.stay()
         assert client.connection.close_code == 4400
-
-    async def delivering(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
 
     async with gateway(unreadable, delivering) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]

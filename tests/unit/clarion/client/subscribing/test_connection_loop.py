@@ -12,7 +12,28 @@ from websockets.http11 import Request, Response
 from clarion.client import Disconnected, Forbidden, State, Subscriber, TokenRefused
 from clarion.client.subscribing import reconnect
 from clarion.client.subscribing import subscriber as subscriber_module
-from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, gateway, never, recorded, take
+from tests.unit.clarion.client.subscribing.fake_gateway import (
+    AT_ONCE,
+    Client,
+    delivering,
+    gateway,
+    never,
+    recorded,
+    take,
+)
+
+
+def remembered_waits(monkeypatch: pytest.MonkeyPatch, for_s: float) -> list[float]:
+    """How long subscribers want to wait from now on; each wait takes `for_s`."""
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def remembered(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(for_s)
+
+    monkeypatch.setattr(subscriber_module.asyncio, "sleep", remembered)
+    return waits
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4408, 4429])
@@ -22,50 +43,26 @@ async def test_it_returns_on_a_code_that_allows_it(code: int) -> None:
         await client.send("bye", reason="x", retry_ms=0)
         await client.close(code)
 
-    async def second(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
-
-    async with gateway(first, second) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
+    async with gateway(first, delivering) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
         assert s.stats.reconnects == 1
 
 
 async def test_a_bye_says_how_long_to_stay_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    sleep = asyncio.sleep
-
-    async def remembered(seconds: float) -> None:
-        waits.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr(subscriber_module.asyncio, "sleep", remembered)
+    waits = remembered_waits(monkeypatch, for_s=0)
 
     async def first(client: Client) -> None:
         await client.start()
         await client.send("bye", reason="restart", retry_ms=7_000)
         await client.close(1012)
 
-    async def second(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
-
-    async with gateway(first, second) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
+    async with gateway(first, delivering) as url, Subscriber(url, token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
     assert 7.0 in waits
 
 
 async def test_a_crowd_that_was_cut_off_together_returns_spread_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    sleep = asyncio.sleep
-
-    async def remembered(seconds: float) -> None:
-        waits.append(seconds)
-        await sleep(3_600)
-
-    monkeypatch.setattr(subscriber_module.asyncio, "sleep", remembered)
+    sleep, waits = asyncio.sleep, remembered_waits(monkeypatch, for_s=3_600)
     crowd, hint_s = 100, 2.0
 
     async def cut(client: Client) -> None:
@@ -109,7 +106,7 @@ async def test_a_client_turned_away_goes_to_another_gateway_at_once() -> None:
         response.headers["Retry-After"] = "30"
         return response
 
-    async def delivering(client: Client) -> None:
+    async def passing(client: Client) -> None:
         await client.start()
         await client.batch(1, "a")
         await client.close(1012)  # so the full one is next
@@ -119,7 +116,7 @@ async def test_a_client_turned_away_goes_to_another_gateway_at_once() -> None:
         await client.batch(1, "b")
         await client.stay()
 
-    async with serve(never, "127.0.0.1", 0, process_request=full) as server, gateway(delivering, again) as url:
+    async with serve(never, "127.0.0.1", 0, process_request=full) as server, gateway(passing, again) as url:
         turning_away = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         async with Subscriber([turning_away, url], token="t", backoff=AT_ONCE) as s:
             assert len(await take(s, 2)) == 2
@@ -127,12 +124,7 @@ async def test_a_client_turned_away_goes_to_another_gateway_at_once() -> None:
 
 
 async def test_another_gateway_takes_over_when_one_is_gone() -> None:
-    async def script(client: Client) -> None:
-        await client.start()
-        await client.batch(1, "a")
-        await client.stay()
-
-    async with gateway(script) as url, Subscriber(["http://127.0.0.1:1", url], token="t", backoff=AT_ONCE) as s:
+    async with gateway(delivering) as url, Subscriber(["http://127.0.0.1:1", url], token="t", backoff=AT_ONCE) as s:
         assert await take(s, 1) == ["a"]
 
 
@@ -145,12 +137,6 @@ async def unreadable(client: Client) -> None:
 async def restarting(client: Client) -> None:
     await client.start()
     await client.close(1012)
-
-
-async def delivering(client: Client) -> None:
-    await client.start()
-    await client.batch(1, "a")
-    await client.stay()
 
 
 async def test_a_gateway_that_greets_and_leaves_is_tried_with_backoff() -> None:

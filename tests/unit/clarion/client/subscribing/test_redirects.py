@@ -10,7 +10,7 @@ from websockets.http11 import Request, Response
 
 from clarion.client import Subscriber
 from clarion.client.subscribing.redirects import followed
-from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, take
+from tests.unit.clarion.client.subscribing.fake_gateway import AT_ONCE, Client, delivering, take
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,6 @@ def test_a_token_goes_to_no_other_host_and_never_out_of_tls(url: str, location: 
     assert followed(url, location) == to
 
 
-async def delivering(client: Client) -> None:
-    assert client.token == "Bearer t"
-    await client.start()
-    await client.batch(1, "a")
-    await client.stay()
-
-
 async def delivers_after(answers: int, refuse: Callable[[ServerConnection], Response]) -> None:
     """A client gets in once it has been refused so often."""
     asked: list[str] = []
@@ -50,7 +43,9 @@ async def delivers_after(answers: int, refuse: Callable[[ServerConnection], Resp
         return refuse(connection) if len(asked) <= answers else None
 
     async def play(connection: ServerConnection) -> None:
-        await delivering(Client(connection))
+        client = Client(connection)
+        assert client.token == "Bearer t"
+        await delivering(client)
 
     options: Any = {"subprotocols": ["clarion.v1"], "ping_interval": None, "process_request": answer}
     async with serve(play, "127.0.0.1", 0, **options) as server:

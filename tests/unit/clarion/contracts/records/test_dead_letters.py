@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
-from clarion.contracts.records.dead_letters import OWN, DeadLetter, Headers, Reason
+from clarion.contracts.records.dead_letters import (
+    OWN,
+    Before,
+    DeadLetter,
+    Headers,
+    Reason,
+    before,
+    facts,
+    letter_id,
+    replay_headers,
+    size_of,
+)
+from clarion.contracts.records.notification import check_headers
 from services.stream.receipts.worker import decode_receipts
 from services.stream.scheduler.decode import decode_plans
 from services.stream.steps.decode import dead_letter, decode_window
@@ -77,3 +89,65 @@ def test_a_tombstone_is_named() -> None:
     scheduled = decode_plans([batch([None])], 0, 1, NOW).dead
     receipts = decode_receipts([batch([None])], NOW)[1]
     assert ["tombstone" in letter.error for letter in (*lane, *scheduled, *receipts)] == [True] * 3
+
+
+LETTER = "notifications.low/0/7/2d711642"
+
+
+def replayed(letter: DeadLetter, number: int) -> Headers:
+    """The headers with which the letter is replayed for the `number`th time."""
+    kept = letter.headers()
+    known = facts(kept)
+    assert known is not None
+    own = [(name, content) for name, content in kept if name not in OWN]
+    return replay_headers(known, LETTER, number, own)
+
+
+def test_headers_of_20_replays_stay_of_one_size() -> None:
+    letter = died([("traceparent", b"t"), ("topic", b"theirs"), ("letter", b"mine")])
+    sizes: set[int] = set()
+    for number in range(1, 21):
+        headers = replayed(letter, number)
+        letter = died(headers, NOW + timedelta(minutes=number))
+        sizes.add(size_of(letter.headers()) - len(str(number)) - len(str(number + 1)))
+    assert len(sizes) == 1
+    known = facts(letter.headers())
+    assert known is not None
+    assert (known.attempts, known.letter, known.replays) == (21, LETTER, 20)
+    assert known.first_seen == datetime(2026, 11, 18, 11, 6, 40, tzinfo=UTC)
+    own = [(name, content) for name, content in letter.headers() if name not in OWN]
+    assert own == [("traceparent", b"t"), ("original-topic", b"theirs"), ("original-letter", b"mine")]
+
+
+def test_the_history_makes_room_for_headers_near_their_limit() -> None:
+    own = [("x", b"x" * (limits.HEADERS_BYTES - 700))]
+    long = DeadLetter(b"x", None, Reason.INVALID, "e" * 1_000, "notifications.low", 0, 7, 1, NOW, NOW, own)
+    check_headers(replayed(long, 1))
+    assert before(replayed(long, 1), NOW) == Before(1, NOW, LETTER, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("letter", b"theirs"), ("letter", b"a/b/c/d"), ("replays", b"-1"), ("replays", b"9" * 8), ("letter", None)],
+)
+def test_a_letter_that_no_replay_has_named_counts_for_nothing(name: str, content: bytes) -> None:
+    forged = [(own, content if own == name else value) for own, value in replayed(died([]), 3)]
+    again = before(forged, NOW)
+    assert again is not None
+    assert (again.letter, again.replays) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("reason", b"mine"), ("topic", b"a b"), ("partition", b"x"), ("offset", b"-2"), ("attempts", b"1e9"),
+     ("first_seen", b"0001-01-01T00:00:00+14:00"), ("last_seen", b"9999-12-31T23:59:59-14:00"), ("sha256", b"00")],
+)  # fmt: skip
+def test_a_record_without_our_headers_says_nothing(name: str, content: bytes) -> None:
+    headers = died([]).headers()
+    assert facts(headers) is not None
+    assert facts([(own, content if own == name else value) for own, value in headers]) is None
+    assert facts([one for one in headers if one[0] != name]) is None
+
+
+def test_a_letter_is_told_by_its_place_and_its_content() -> None:
+    assert letter_id("notifications.low", 3, -1, "2d711642b726b044") == "notifications.low/3/-1/2d711642"

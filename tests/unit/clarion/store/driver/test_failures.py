@@ -1,5 +1,6 @@
 """Which of MongoDB's errors pass by themselves: whoever takes one for fatal ends a process that could have waited."""
 
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,14 @@ async def write(failures: Sequence[object], concerns: Sequence[object] = ()) -> 
 async def test_what_passes_is_tried_again(failures: list[object], concerns: list[object]) -> None:
     with pytest.raises(database.TRANSIENT):
         await write(failures, concerns)
+
+
+async def test_what_passes_is_told_without_what_was_to_be_written() -> None:
+    """The driver's own text quotes the operations, and each try is logged."""
+    with pytest.raises(database.Unsure) as unsure:
+        await write([SHUTDOWN | {"op": {"q": {"_id": 1}, "u": {"message": "y" * 30}}}])
+    assert str(unsure.value) == "MongoDB error 91: Replication is being shut down"
+    assert "y" * 30 not in "".join(traceback.format_exception(unsure.value))
 
 
 async def test_what_is_refused_is_no_matter_of_time() -> None:

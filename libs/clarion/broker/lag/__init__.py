@@ -1,0 +1,1 @@
+"""How far consumer groups are behind, and the clocks of brokers: asked of Kafka, whatever process runs."""

@@ -1,0 +1,1 @@
+"""`clarion bench`: a bounded load on a running Clarion, and its latencies against the objectives."""

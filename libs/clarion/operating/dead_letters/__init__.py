@@ -1,0 +1,1 @@
+"""Dead letters in the hands of operators: choosing, showing, editing, replaying and purging them."""

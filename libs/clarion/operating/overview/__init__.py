@@ -1,0 +1,1 @@
+"""What an operator sees of the whole system at a glance, made of what all processes say of themselves. Pure."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry, which is optional: only `export.py` and what it imports need the extra `otel`."""

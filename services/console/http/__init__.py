@@ -1,0 +1,1 @@
+"""The console's HTTP: its routes, their description, and the page."""

@@ -1,0 +1,1 @@
+"""The arithmetic of docs/capacity.md: what a deployment needs, of unit costs."""
