@@ -47,6 +47,7 @@ class Look:
             failure = in_words(error)
         except Exception as error:  # noqa: BLE001 - whatever a client raises, this look has failed and others go on
             failure = f"{type(error).__name__}: {error}"
+        metrics.look_failing.labels(self.name).set(bool(failure))
         if failure:
             metrics.looks_failed.labels(self.name).inc()
             for reading in self.readings:

@@ -167,7 +167,12 @@ SCENARIOS = [
         "clock-skew", {'clarion_clock_skew_seconds{server="kafka"}': level((5, 0.1), (5, -3), (5, 0.0))}, 5, 8, 13
     ),
     Scenario(
-        "observer-blind", {'clarion_looks_failed_total{look="lag"}': counter((5, 0), (5, 0.2), (10, 0))}, 5, 8, 18
+        # half a minute first, as when one look fails
+        "observer-blind",
+        {'clarion_look_failing{look="lag"}': level((5, 0.0), (0.5, 1.0), (4.5, 0.0), (5, 1.0), (10, 0.0))},
+        10,
+        13,
+        17,
     ),
     Scenario(
         "connection-churn",

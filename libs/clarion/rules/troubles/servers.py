@@ -152,7 +152,8 @@ SERVERS: Final = (
             "Look at Dependency down. Give the observer rights to describe groups and topics, and `clusterMonitor` in "
             "MongoDB. Lag and what it could not see are missing meanwhile."
         ),
-        signal=Added(Series("clarion_looks_failed_total"), 2 * MINUTE_S, ("look",)),
+        # not the count of failures: one that is over would be told as one that lasts
+        signal=Value(Series("clarion_look_failing")),
         threshold=above(0, for_s=MINUTE_S, clear_s=MINUTE_S),
     ),
 )

@@ -76,5 +76,12 @@ looks_failed = OBSERVER.counter(
     "Looks of the observer that failed, after which what they tell is missing",
     labels.LOOK,
     unit="looks",
+    remedy="One in a while is a slow server. See `clarion_look_failing` whether the observer sees again.",
+)
+look_failing = OBSERVER.gauge(
+    "clarion_look_failing",
+    "1 while the observer's latest look has failed, and what it tells is missing, else 0",
+    labels.LOOK,
+    unit="yes or no",
     remedy="`/health` of the observer says which look fails and why: mostly Kafka or MongoDB does not answer.",
 )

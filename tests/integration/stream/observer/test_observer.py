@@ -58,8 +58,14 @@ async def test_the_stacks_observer_exports_all_that_it_looks_at(observer: Observ
         pytest.fail(f"missing: {missing}; {await health_of(observer.admin_port)}")
     assert 0 < (await observer.value("clarion_store_free_ratio") or 0) < 1
     assert all(abs(skew) < 1 for skew in (await observer.values("clarion_clock_skew_seconds")).values())
+
+    async def are_steady() -> bool:  # a test before this may have stopped one, which is told until it stayed up
+        servers = (await health_of(observer.admin_port))["dependencies"]
+        assert servers.keys() == {"kafka", "mongodb"}
+        return all(server["state"] == "is up" for server in servers.values())
+
+    await until(are_steady, WITHIN_S)
     assert await observer.status() == "ok", str(await health_of(observer.admin_port))
-    assert (await health_of(observer.admin_port))["dependencies"].keys() == {"kafka", "mongodb"}
 
 
 async def test_each_gateway_of_the_stack_takes_a_mailbox(observer: Observer, live: Settings) -> None:

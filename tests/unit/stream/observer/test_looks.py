@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable
 from pymongo.errors import ServerSelectionTimeoutError
 from structlog.testing import capture_logs
 
+from clarion.rules.troubles import TROUBLES
+from clarion.rules.watch import Watch
 from clarion.telemetry import metrics
 from clarion.telemetry.metrics.reading import Reading
+from clarion.telemetry.monitor import registered
 from services.stream.observer.looks import Look
 from tests.unit.counted import counted
 
@@ -37,6 +40,24 @@ async def test_what_a_failed_look_told_is_gone_until_it_succeeds() -> None:
     assert counted(metrics.looks_failed, "disk") == before + 1
     await asking.once()
     assert (value(free), asking.trouble()) == ([0.25], "")
+
+
+async def test_only_looks_that_fail_for_a_minute_blind_the_observer() -> None:
+    watch = Watch([rule for rule in TROUBLES if rule.id == "observer-blind"])
+    does_fail = False
+
+    async def ask() -> None:
+        if does_fail:
+            raise OSError("no")
+
+    asking = look(ask)
+    found: list[int] = []
+    for at_s in range(0, 600, 5):
+        does_fail = at_s == 100 or at_s >= 300
+        await asking.once()
+        if watch.look(at_s, registered(watch.history.names, metrics.OBSERVER)):
+            found.append(at_s)
+    assert (found[0], found[-1]) == (360, 595)
 
 
 async def test_a_look_that_hangs_ends_at_its_deadline() -> None:
