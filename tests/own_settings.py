@@ -1,6 +1,6 @@
-"""The stack's servers under topics and a database of one's own, which go with it."""
+"""Servers that run, under topics and a database of one's own, which go with the block that has them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from clarion.broker import clients, topics
@@ -12,19 +12,28 @@ from deploy.local.stack import Stack
 
 @asynccontextmanager
 async def own_settings(stack: Stack, **changed: str) -> AsyncGenerator[Settings]:
-    """Settings with topics, as declared, and a database of the block's own.
+    """Settings of the stack with topics, as declared, and a database of the block's own."""
+    async with own_environment({**stack.env, **changed}) as env:
+        yield Settings.from_env(env)
+
+
+@asynccontextmanager
+async def own_environment(env: Mapping[str, str]) -> AsyncGenerator[dict[str, str]]:
+    """The environment with topics, as declared, and a database of the block's own.
 
     They are deleted at its end: with those of some hundred tests, a broker needs a minute to start again.
     """
     prefix = f"t{new_id()[-8:]}-"
-    env = {**stack.env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-"), **changed}
-    settings = Settings.from_env(env)
-    await topics.apply(settings)
-    yield settings
-    await _delete_topics(settings)
-    connection = database.connect(settings)
-    await connection.client.drop_database(connection.name)
-    database.close(connection)
+    own = {**env, "CLARION_PREFIX": prefix, "CLARION_DATABASE": prefix.rstrip("-")}
+    settings = Settings.from_env(own)
+    try:
+        await topics.apply(settings)
+        yield own
+    finally:
+        await _delete_topics(settings)
+        connection = database.connect(settings)
+        await connection.client.drop_database(connection.name)
+        database.close(connection)
 
 
 async def _delete_topics(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from clarion.settings import Settings
 from tests.bench.gateway.arms import Lost
 from tests.bench.gateway.clients import Board, Count
 
-_WITHIN_S: Final = 300.0
+WITHIN_S: Final = 300.0
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class ReceiptReader:
         """
         seen: list[str] = []
         try:
-            async with asyncio.timeout(_WITHIN_S):
+            async with asyncio.timeout(WITHIN_S):
                 while len(seen) < len(ids):
                     fetched: Any = await self.consumer.getmany(timeout_ms=100)
                     for records in fetched.values():

@@ -20,7 +20,7 @@ from clarion.contracts.lanes import Lane
 from clarion.contracts.records.deliveries import Addressed
 from clarion.contracts.topics import Names
 from clarion.settings import Settings
-from tests.bench.gateway.accounts import ReceiptReader, reading
+from tests.bench.gateway.accounts import WITHIN_S, ReceiptReader, reading
 from tests.bench.gateway.arms import ARMS, Arm, Cpu, connected, counted, serving, watch
 from tests.bench.gateway.clients import Board, Count, user
 from tests.bench.gateway.items import item, packed
@@ -32,7 +32,6 @@ SLICES: Final = 10  # of a round
 SOCKETS: Final = 1_000
 UNDER_WAY: Final = 8 * SOCKETS  # of a credit of 64 each
 _TOGETHER: Final = 10  # items a frame where several are ready at once
-_WITHIN_S: Final = 300.0
 _POLL_S: Final = 0.005
 
 
@@ -118,7 +117,7 @@ class Course:
         before, began = self.server.cpu(), time.perf_counter()
         await self._send(records)
         self.count += count
-        await counted(self.server, self.board, Count.RECEIVED, self.count, _WITHIN_S)
+        await counted(self.server, self.board, Count.RECEIVED, self.count, WITHIN_S)
         self.seconds += time.perf_counter() - began
         await self.receipts.account({id_ for _, ids in records for id_ in ids}, self.board, self.count)
         self.used += self.server.cpu().since(before)
@@ -133,7 +132,7 @@ class Course:
         await producer.start()
         sent: list[Any] = []
         try:
-            async with asyncio.timeout(_WITHIN_S):
+            async with asyncio.timeout(WITHIN_S):
                 for value, _ in records:
                     while before + len(sent) * limits.ITEMS_PER_RECORD - self.board[Count.RECEIVED] > UNDER_WAY:
                         watch(self.server.process)

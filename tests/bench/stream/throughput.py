@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from statistics import mean
 from typing import Final
@@ -11,12 +11,11 @@ from typing import Final
 import psutil
 from rich.console import Console
 
-from clarion.broker import topics
-from clarion.contracts.ids import new_id
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
 from tests.bench.stream.load import fill
+from tests.own_settings import own_environment
 from tests.report import Row, at_least, at_most
 from tests.subprocesses import child
 
@@ -106,22 +105,6 @@ async def run(arm: str, env: Mapping[str, str], count: int, *, traced: bool = Fa
         return samples
 
 
-@asynccontextmanager
-async def own_lane(env: Mapping[str, str]) -> AsyncGenerator[dict[str, str]]:
-    """Topics and a database of their own; the database goes afterwards."""
-    prefix = f"b{new_id()[-8:]}-"
-    own = {
-        **env,
-        "CLARION_PREFIX": prefix,
-        "CLARION_DATABASE": prefix.rstrip("-"),
-        "CLARION_ADMIN_PORT": "0",
-        "CLARION_RECIPIENT_RATE": "0",
-    }
-    settings = Settings.from_env(own)
-    await topics.apply(settings)
-    try:
-        yield own
-    finally:
-        connection = database.connect(settings)
-        await connection.client.drop_database(settings.database)
-        database.close(connection)
+def own_lane(env: Mapping[str, str]) -> AbstractAsyncContextManager[dict[str, str]]:
+    """Topics and a database of their own, for processes that limit no recipient."""
+    return own_environment({**env, "CLARION_ADMIN_PORT": "0", "CLARION_RECIPIENT_RATE": "0"})
