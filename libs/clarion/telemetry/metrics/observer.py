@@ -80,7 +80,7 @@ looks_failed = OBSERVER.counter(
 )
 look_failing = OBSERVER.gauge(
     "clarion_look_failing",
-    "1 while the observer's latest look has failed, and what it tells is missing, else 0",
+    "Whether the observer's latest look has failed (1, and what it tells is missing) or not (0)",
     labels.LOOK,
     unit="yes or no",
     remedy="`/health` of the observer says which look fails and why: mostly Kafka or MongoDB does not answer.",
