@@ -37,6 +37,22 @@ async def test_others_get_as_many_turns_as_an_urgent_record_needs() -> None:
     await task
 
 
+async def test_a_short_turn_among_longer_ones_ends_nothing() -> None:
+    turns = 0
+
+    async def wake_one_another() -> None:
+        nonlocal turns
+        for turn in range(9):
+            work(0.0 if turn % 2 else 0.0002)
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(wake_one_another())
+    await TimeSlice().give_way()
+    assert turns == 9
+    await task
+
+
 async def test_it_gives_way_only_so_often_to_work_without_end() -> None:
     turns = 0
 
