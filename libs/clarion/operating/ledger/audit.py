@@ -99,11 +99,13 @@ class _Audit:
 
     async def _read(self, asked: Offsets) -> None:
         """Read the records of the span, then all dead letters since its beginning."""
-        first = await offsets.since(self.consumer, asked.begins, asked.ends, self.span.since)
-        last = dict(asked.ends)
+        wanted = asked.spans
+        if self.span.since is not None:
+            wanted = await record_search.since(self.consumer, wanted, self.span.since)
+        self.ranges = dict(wanted)
         if self.span.until is not None:
-            last = await offsets.since(self.consumer, asked.begins, asked.ends, self.span.until)
-        self.ranges = {one: (first[one], max(first[one], last[one])) for one in asked.ends}
+            later = await record_search.since(self.consumer, wanted, self.span.until)
+            self.ranges = {one: (span.start, later[one].start) for one, span in wanted.items()}
         self.read_to = {one: end for one, (_, end) in self.ranges.items()}
         for source in asked.sources:
             mine = {one: span for one, span in self.ranges.items() if one.topic == source.topic}
@@ -123,19 +125,22 @@ class _Audit:
         topic = Names(self.settings.prefix).dead_letters
         async with group_offsets.asking(self.settings) as admin:
             partitions = await offsets.partitions_of(admin, [topic])
-        begins, ends = await offsets.spans(self.consumer, partitions)
-        start = self.letters_to or await offsets.since(self.consumer, begins, ends, moment)
-        wanted = {one: (start.get(one, begins[one]), ends[one]) for one in partitions}
+        spans = await record_search.spans(self.consumer, partitions)
+        wanted: Mapping[Partition, tuple[int, int]] = spans
+        if self.letters_to:
+            wanted = {one: (self.letters_to.get(one, span.start), span.end) for one, span in spans.items()}
+        elif moment is not None:
+            wanted = await record_search.since(self.consumer, spans, moment)
         done, of = 0, sum(max(0, end - start) for start, end in wanted.values())
         async for _, records in reading.read(self.consumer, wanted):
             self.spilled.add_letters(letter for one in records if (letter := rows.letter_of(one)))
             done += len(records)
             self.progress(f"reading {topic}", done, of)
-        self.letters_to = ends
+        self.letters_to = {one: span.end for one, span in spans.items()}
 
     def _note_progress(self, asked: Offsets) -> None:
-        ranges = self.ranges | {one: (end, end) for one, end in asked.ends.items() if one not in self.ranges}
-        self.spilled.set_progress(ranges, self.began, asked.committed, asked.reached)
+        new = {one: (span.end, span.end) for one, span in asked.spans.items() if one not in self.ranges}
+        self.spilled.set_progress(self.ranges | new, self.began, asked.committed, asked.reached)
 
     def _view(self, asked: Offsets) -> View:
         return View(asked.at, self._held_since(asked), is_whole=True, folds_are_done=asked.folds_are_done)
@@ -146,7 +151,7 @@ class _Audit:
         for partition, (first, _) in self.ranges.items():
             if partition.topic != topic or (first == 0 and topic not in asked.anew):
                 continue
-            if self.span.since is not None and first > asked.begins[partition]:
+            if self.span.since is not None and first > asked.spans[partition].start:
                 moments.append(self.span.since)
             else:
                 came = self.began.get(partition)
@@ -243,8 +248,8 @@ class _Audit:
         asked = await offsets.ask(self.settings, self.within, self.consumer)
         for source in asked.sources:
             wanted = {
-                one: (self.read_to.get(one, asked.begins[one]), end)
-                for one, end in asked.ends.items()
+                one: (self.read_to.get(one, span.start), span.end)
+                for one, span in asked.spans.items()
                 if one.topic == source.topic
             }
             async for partition, records in reading.read(self.consumer, wanted):
@@ -254,7 +259,7 @@ class _Audit:
                 self.spilled.add(
                     source.topic, (one for one in found if isinstance(one, Row) and one.id in suspected), is_sorted=True
                 )
-        self.read_to = dict(asked.ends)
+        self.read_to = {one: span.end for one, span in asked.spans.items()}
         await self._read_letters(None)
         self._note_progress(asked)
         view = self._view(asked)

@@ -63,9 +63,10 @@ async def look(settings: Settings, within: Database, pick: Random) -> Looked:
     async with record_search.looking(settings, fetch_bytes=_FETCH_BYTES) as consumer:
         asked = await offsets.ask(settings, within, consumer)
         began = {source.topic: source.began for source in asked.sources}
-        passed = sampling.passed_since(before, began, asked.begins, asked.committed)
+        begins = {one: span.start for one, span in asked.spans.items()}
+        passed = sampling.passed_since(before, began, begins, asked.committed)
         pairs: list[Pair] = []
-        for ranges in sampling.choose(passed, asked.begins, RECORDS, pick):
+        for ranges in sampling.choose(passed, begins, RECORDS, pick):
             pairs += await _read(consumer, asked, ranges)
         suspects = await _judge(within, asked, pairs, before.suspects)
         suspects = await _without_letters(settings, consumer, suspects, before.suspects)
@@ -160,11 +161,10 @@ async def _letters(settings: Settings, consumer: Any, since: datetime) -> list[L
     """Return the dead letters since a moment; None when there are more than LETTERS."""
     async with group_offsets.asking(settings) as admin:
         partitions = await offsets.partitions_of(admin, [Names(settings.prefix).dead_letters])
-    begins, ends = await offsets.spans(consumer, partitions)
-    starts = await offsets.since(consumer, begins, ends, since)
-    if sum(ends[one] - starts[one] for one in partitions) > LETTERS:
+    wanted = await record_search.since(consumer, await record_search.spans(consumer, partitions), since)
+    if sum(span.end - span.start for span in wanted.values()) > LETTERS:
         return None
     found: list[Letter] = []
-    async for _, records in reading.read(consumer, {one: (starts[one], ends[one]) for one in partitions}):
+    async for _, records in reading.read(consumer, wanted):
         found += [letter for one in records if (letter := rows.letter_of(one))]
     return found

@@ -4,22 +4,22 @@ Commits are asked for first. What is below them was stored, or was made a dead l
 for. What comes later than the ends is left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from clarion.broker import group_offsets, topic_ids
+from clarion.broker import group_offsets, record_search, topic_ids
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.group_offsets import Commit
+from clarion.broker.record_search import Span
 from clarion.broker.topics import describe
 from clarion.contracts import times
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.topics import Names
-from clarion.operating.ledger.judging.rows import Source, milliseconds
+from clarion.operating.ledger.judging.rows import Source
 from clarion.settings import Settings
 from clarion.store import topics
 from clarion.store.driver.database import Database
@@ -36,7 +36,7 @@ class TopicMissing(Exception):
 class Offsets:
     """How far the topics of notifications are read at the moment `at`.
 
-    `begins` is what Kafka retains, and `ends` where committed records end: nothing of an open transaction counts.
+    `spans` are what Kafka retains, up to where committed records end: nothing of an open transaction counts.
     `reached` is what the store says that it has. `anew` has the topics that were made anew since the store knows them.
     `folds_are_done` says that every receipt is folded.
     """
@@ -45,8 +45,7 @@ class Offsets:
     sources: Sequence[Source]
     committed: Mapping[Partition, int]
     reached: Mapping[Partition, int]
-    begins: Mapping[Partition, int]
-    ends: Mapping[Partition, int]
+    spans: Mapping[Partition, Span]
     anew: frozenset[str]
     folds_are_done: bool
 
@@ -60,7 +59,7 @@ async def ask(settings: Settings, within: Database, consumer: Any) -> Offsets:
         partitions = await partitions_of(admin, [*lanes, names.receipts])
     known = {topic: await topics.find(topics.collection(within), topic) for topic in lanes}
     ids = {topic: await topic_ids.describe(consumer._client, topic) for topic in lanes}
-    begins, ends = await spans(consumer, partitions)
+    spans = await record_search.spans(consumer, partitions)
     sources: list[Source] = []
     anew: set[str] = set()
     for topic, lane in lanes.items():
@@ -75,10 +74,9 @@ async def ask(settings: Settings, within: Database, consumer: Any) -> Offsets:
         sources=sources,
         committed={one: commit.offset for one, commit in told.items()},
         reached={Partition(topic, n): end for topic, one in known.items() if one for n, end in one.reached.items()},
-        begins={one: begins[one] for one in partitions if one.topic in lanes},
-        ends={one: ends[one] for one in partitions if one.topic in lanes},
+        spans={one: span for one, span in spans.items() if one.topic in lanes},
         anew=frozenset(anew),
-        folds_are_done=_are_done([one for one in partitions if one.topic == names.receipts], told, begins, ends),
+        folds_are_done=_are_done({one: span for one, span in spans.items() if one.topic == names.receipts}, told),
     )
 
 
@@ -93,14 +91,9 @@ def _source(
     return Source(topic, lane, known.began, known.generation, known.partitions)
 
 
-def _are_done(
-    partitions: Iterable[Partition],
-    told: Mapping[Partition, Commit],
-    begins: Mapping[Partition, int],
-    ends: Mapping[Partition, int],
-) -> bool:
-    """Return whether a group has committed all that was in `partitions`."""
-    return all(told[one].offset >= ends[one] if one in told else begins[one] == ends[one] for one in partitions)
+def _are_done(spans: Mapping[Partition, Span], told: Mapping[Partition, Commit]) -> bool:
+    """Return whether a group has committed all that is in the spans."""
+    return all(told[one].offset >= span.end if one in told else span.start == span.end for one, span in spans.items())
 
 
 async def partitions_of(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> list[Partition]:
@@ -110,31 +103,3 @@ async def partitions_of(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> li
     if missing:
         raise TopicMissing(f"the topic {missing[0]} is missing: run `clarion topics apply`")
     return [Partition(one["topic"], number) for one in described for number in range(len(one["partitions"]))]
-
-
-async def spans(consumer: Any, partitions: Sequence[Partition]) -> tuple[dict[Partition, int], dict[Partition, int]]:
-    """Return where partitions begin and end. Raises one of `clients.SEND_ERRORS`."""
-    wanted = [TopicPartition(*one) for one in partitions]
-    begins: dict[Any, int] = await consumer.beginning_offsets(wanted)
-    ends: dict[Any, int] = await consumer.end_offsets(wanted)
-    return (
-        {one: begins[TopicPartition(*one)] for one in partitions},
-        {one: ends[TopicPartition(*one)] for one in partitions},
-    )
-
-
-async def since(
-    consumer: Any, begins: Mapping[Partition, int], ends: Mapping[Partition, int], moment: datetime | None
-) -> dict[Partition, int]:
-    """Return the first offset of each partition that the broker took at `moment` or later; its end if there is none.
-
-    Without a moment that is its beginning. Raises one of `clients.SEND_ERRORS`.
-    """
-    if moment is None or not ends:
-        return {one: begins[one] for one in ends}
-    wanted = {TopicPartition(*one): max(0, milliseconds(moment)) for one in ends}
-    found: dict[Any, Any] = await consumer.offsets_for_times(wanted)
-    return {
-        one: min(max(begins[one], told.offset), ends[one]) if (told := found[TopicPartition(*one)]) else ends[one]
-        for one in ends
-    }

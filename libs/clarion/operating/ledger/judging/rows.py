@@ -154,8 +154,3 @@ def _text(content: bytes | None) -> str:
 def _is_number(text: str) -> bool:
     digits = text.removeprefix("-")
     return digits.isascii() and digits.isdigit() and len(digits) <= 19
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return a moment as records have it."""
-    return int(moment.timestamp() * 1000)
