@@ -22,11 +22,11 @@ _STALLED_PROBES: Final = 500  # a round: on a slow machine, too, done before a c
 _WARM_UP: Final = 200  # probes that count nowhere: the first arm would have them alone
 _ROUNDS: Final = bulk.PARTS - 1
 _STALLED_ROUNDS: Final = 12  # a p99 is made of the machine's own hiccups, of ten waits each
-_SHARE: Final = 0.6  # of what the gateway delivers at most
+_SHARE: Final = 0.6  # of what the gateway can deliver
 
 
-async def measure(env: Mapping[str, str], maximum: float, console: Console) -> list[Row]:
-    rate = _SHARE * maximum
+async def measure(env: Mapping[str, str], sustained: float, console: Console) -> list[Row]:
+    rate = _SHARE * sustained
     async with own_lane(env) as own, serving("gateway", own) as server, connected(server, SOCKETS, own) as board:
         settings = Settings.from_env(own)
         async with probing(settings, server) as probe, bare_reader.reading(own, Lane.URGENT, server.mailbox) as bare:

@@ -37,10 +37,10 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
         async with temporary_stack(plan, console.print) as stack:
             if "delivery" in parts:
                 console.print(f"delivered and acknowledged: {delivery.ROUNDS} rounds of {count:,} each")
-                found, fastest = await delivery.measure(stack.env, count, console)
+                found, sustained = await delivery.measure(stack.env, count, console)
                 rows += found
                 console.print("beside others")
-                rows += await beside.measure(stack.env, fastest, console)
+                rows += await beside.measure(stack.env, sustained, console)
             if "replay" in parts:
                 console.print("replay")
                 rows += await replay.measure(stack.env, console)
