@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all unit coverage check format monitoring dist bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated lock clean
+.PHONY: help run demo test test-all unit coverage check format monitoring dist bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,8 +95,12 @@ docs: $(STAMP) $(SITE_STAMP) ## build the site of these pages into build/site; a
 	@rm -rf build/site
 	@$(BIN)/python -m sphinx -q -E -a -W -c $(SITE) -d build/doctrees . build/site
 
-generated: $(STAMP) ## write the pages that are made of the code: docs/metrics.md
+generated: $(STAMP) ## write what is made of the code: docs/metrics.md, the schema and the table of the chart's values
 	@$(BIN)/python -m clarion.telemetry.metrics.page > docs/metrics.md
+	@$(BIN)/python -m deploy.helm.pages
+
+chart: $(STAMP) ## lint and render the Helm chart with each file of values; check it by Kubernetes' schemas and by policies
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) tests/unit/helm $(ARGS)
 
 docs-serve: docs ## build the site, and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000

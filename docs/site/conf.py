@@ -33,6 +33,8 @@ NAVIGATION = {
         "docs/dead-letters",
         "docs/ledger",
         "docs/capacity",
+        "deploy/helm/clarion/README",
+        "deploy/helm/examples/README",
         "deploy/prometheus/README",
         "deploy/grafana/README",
     ],
@@ -50,6 +52,7 @@ NAVIGATION = {
         "tests/README",
         "tests/model/README",
         "tests/data/github/README",
+        "tests/data/crds/README",
     ],
     "Releases": ["CHANGELOG", "SECURITY"],
 }

@@ -24,6 +24,7 @@ SOURCES: Final = {
     "faults": "tests/faults",
     "gateway": "services/gateway",
     "grafana": "deploy/grafana",
+    "helm": "deploy/helm",
     "ingest": "services/ingest",
     "local": "deploy/local",
     "observe": "tests/observe",
