@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from starlette.requests import Request
 
 from clarion.contracts.topics import Names
-from clarion.operating.operators import CONSOLE, Operator
+from clarion.operating.audit_log import CONSOLE, Operator
 from clarion.security.tokens import OPERATE
 from clarion.settings import Settings
 from clarion.store.driver.database import Database

@@ -1,49 +1,64 @@
-"""Lists the audit log."""
+"""Writes the audit log: who operates, and what they change, as an entry there and as a line of the log."""
 
-from datetime import datetime
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
-from clarion.contracts.api.audit_log import AuditEntry, AuditPage
-from clarion.contracts.times import rfc3339
-from clarion.operating.cursors import decode_cursor, encode_cursor
+import structlog
+
+from clarion.contracts import times
+from clarion.contracts.topics import Names
 from clarion.store import audit_log
-from clarion.store.audit_log import Entry, Position
+from clarion.store.audit_log import Entry, Outcome
+from clarion.store.driver import database
 from clarion.store.driver.database import Database
 
+log = structlog.get_logger()
 
-async def page(
-    database: Database,
-    *,
-    who: str | None = None,
-    action: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    after: str | None = None,
-    limit: int,
-) -> AuditPage:
-    """Return up to `limit` entries after a cursor, newest first. Raise `Invalid`, or one of `database.TRANSIENT`."""
-    position = Position(*decode_cursor(after, "/cursor")) if after else None
-    found = await audit_log.page(
-        audit_log.collection(database),
-        who=who,
-        action=action,
-        since=since,
-        until=until,
-        after=position,
-        limit=limit + 1,
-    )
-    last = found[limit - 1] if len(found) > limit else None
-    return AuditPage([_shown(entry) for entry in found[:limit]], encode_cursor(last.at, last.id) if last else None)
+CLI: Final = "cli"
+CONSOLE: Final = "console"
 
 
-def _shown(entry: Entry) -> AuditEntry:
-    return AuditEntry(
-        id=entry.id,
-        at=rfc3339(entry.at),
-        who=entry.who,
-        via=entry.via,
-        action=entry.action,
-        about={name: rfc3339(one) if isinstance(one, datetime) else one for name, one in entry.about.items()},
-        outcome=str(entry.outcome.value),
-        detail=entry.detail,
-        ended_at=rfc3339(entry.ended_at) if entry.ended_at else None,
-    )
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who operates this deployment: `who` by name, `via` the command line or the console."""
+
+    database: Database
+    names: Names
+    who: str
+    via: str
+
+
+@asynccontextmanager
+async def audited(operator: Operator, action: str, about: Mapping[str, object]) -> AsyncGenerator[Entry]:
+    """Write down that an action begins, and how it ends. The block sets the entry's `detail`; `about` has no payload.
+
+    Nothing is done that cannot be written down: raises one of `database.TRANSIENT` before the block. An end that cannot
+    be written stays in the log alone.
+    """
+    entry = Entry(operator.who, operator.via, action, times.now(), about)
+    entries = audit_log.collection(operator.database)
+    await audit_log.put(entries, entry)
+    entry.outcome = Outcome.FAILED
+    try:
+        yield entry
+        entry.outcome = Outcome.DONE
+    except Exception as error:
+        entry.detail = entry.detail or type(error).__name__  # its text may hold a payload
+        raise
+    finally:
+        entry.ended_at = times.now()
+        try:
+            await audit_log.put(entries, entry)
+        except database.TRANSIENT as error:
+            log.warning("the end of an operator's action could not be written to the audit log", error=repr(error))
+        log.info(
+            "an operator acted",
+            who=entry.who,
+            via=entry.via,
+            action=action,
+            about=dict(about),
+            outcome=entry.outcome,
+            detail=entry.detail,
+        )

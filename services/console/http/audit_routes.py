@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clarion.contracts import limits
-from clarion.operating.audit_log import page
+from clarion.operating.audit_page import page
 from clarion.web.bodies import JSON
 from clarion.web.callers import TokenCheck
 from services.console.desk import Desk

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from clarion.contracts import names
 from clarion.contracts.api.problems import FieldError
 from clarion.contracts.ids import is_uuid
-from clarion.operating.operators import audited
+from clarion.operating.audit_log import audited
 from clarion.operating.trace.trace import trace
 from clarion.store.queries import user_overview
 from clarion.web.bodies import JSON

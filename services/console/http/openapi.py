@@ -11,7 +11,7 @@ from clarion.contracts.api.dead_letters import Chosen, Details, Edit, Page, Purg
 from clarion.contracts.api.problems import Problem
 from clarion.contracts.records.dead_letters import Reason
 from clarion.operating.dead_letters.choosing import Shown
-from clarion.operating.overview.view import Charts, Overview
+from clarion.operating.overview.schema import Charts, Overview
 from clarion.operating.trace.story import Told
 from clarion.settings import Settings
 from clarion.store.queries.user_overview import UserOverview

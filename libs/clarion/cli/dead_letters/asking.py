@@ -19,7 +19,7 @@ from clarion.contracts.topics import Names
 from clarion.settings import Settings
 
 if TYPE_CHECKING:
-    from clarion.operating.operators import Operator
+    from clarion.operating.audit_log import Operator
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def run_as_operator(call: "Callable[[Operator], Coroutine[Any, Any, T]]") -> T:
 
 
 async def _connected(settings: Settings, call: "Callable[[Operator], Coroutine[Any, Any, T]]") -> T:
-    from clarion.operating.operators import CLI, Operator
+    from clarion.operating.audit_log import CLI, Operator
     from clarion.store.driver import database
 
     stored = database.connect(settings)

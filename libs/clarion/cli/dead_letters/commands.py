@@ -34,7 +34,7 @@ from clarion.contracts.api.contents import Content, Header, shown
 from clarion.contracts.api.dead_letters import Chosen, Details, Edit, Page, Purged, Results
 
 if TYPE_CHECKING:
-    from clarion.operating.operators import Operator
+    from clarion.operating.audit_log import Operator
 
 dlq = typer.Typer(no_args_is_help=True, help="List, show, edit, replay or purge dead letters.")
 

@@ -7,9 +7,9 @@ from clarion.contracts.api.contents import Header, read
 from clarion.contracts.api.dead_letters import Details, Edit
 from clarion.contracts.records.dead_letters import OWN, Headers, size_of
 from clarion.contracts.records.notification import Invalid
+from clarion.operating.audit_log import Operator, audited
 from clarion.operating.dead_letters.finding import find
 from clarion.operating.dead_letters.showing import details
-from clarion.operating.operators import Operator, audited
 from clarion.store.dead_letters import changes, letters
 from clarion.store.dead_letters.letters import Content, Edited, Letter
 from clarion.store.dead_letters.naming import named

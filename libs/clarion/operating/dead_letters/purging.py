@@ -2,9 +2,9 @@
 
 from clarion.contracts import times
 from clarion.contracts.api.dead_letters import Chosen, Filter, Purged
+from clarion.operating.audit_log import Operator, audited
 from clarion.operating.dead_letters import choosing
 from clarion.operating.dead_letters.finding import count
-from clarion.operating.operators import Operator, audited
 from clarion.store.dead_letters import changes, letters, queries
 from clarion.store.dead_letters.letters import Letter
 

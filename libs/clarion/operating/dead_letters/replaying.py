@@ -21,11 +21,11 @@ from clarion.broker.send_each import TOO_LARGE
 from clarion.contracts import limits, times
 from clarion.contracts.api.dead_letters import Chosen, Filter, Result, Results
 from clarion.contracts.ids import new_id
+from clarion.operating.audit_log import Operator, audited
 from clarion.operating.dead_letters import choosing
 from clarion.operating.dead_letters.finding import UnknownLetter
 from clarion.operating.dead_letters.obstacles import obstacle
 from clarion.operating.dead_letters.sending import record_of, send
-from clarion.operating.operators import Operator, audited
 from clarion.store.dead_letters import changes, letters, queries
 from clarion.store.dead_letters.changes import Send
 from clarion.store.dead_letters.letters import Letter, State

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from clarion.contracts.lanes import LANES
-from clarion.operating.overview import view
+from clarion.operating.overview import schema
 from clarion.rules.signals import Combined, Quantile, Rate, Series, Signal, Value, highest, total
 
 RATE_OVER_S: Final = 30.0  # at least three looks, also while nobody watches
@@ -31,19 +31,19 @@ OF_THE_WHOLE: Final[Mapping[str, Signal]] = {
     "store_free_ratio": Combined("min", Value(Series("clarion_store_free_ratio"))),
 }
 
-_CHARTED: Final[Mapping[str, view.Series]] = {
-    "accepted_per_s": view.Series("Accepted over HTTP", "", "per second"),
-    "stored_per_s": view.Series("Stored", "", "per second"),
-    "delivered_per_s": view.Series("Acknowledged by devices", "", "per second"),
-    "lag_seconds": view.Series("Lag", "", "seconds"),
-    "delivery_p99_s": view.Series("From publishing to the device, p99", "", "seconds"),
-    "pending": view.Series("Pending", "", "number"),
+_CHARTED: Final[Mapping[str, schema.Series]] = {
+    "accepted_per_s": schema.Series("Accepted over HTTP", "", "per second"),
+    "stored_per_s": schema.Series("Stored", "", "per second"),
+    "delivered_per_s": schema.Series("Acknowledged by devices", "", "per second"),
+    "lag_seconds": schema.Series("Lag", "", "seconds"),
+    "delivery_p99_s": schema.Series("From publishing to the device, p99", "", "seconds"),
+    "pending": schema.Series("Pending", "", "number"),
 }
-CHARTS: Final[Mapping[tuple[str, str], view.Series]] = {
+CHARTS: Final[Mapping[tuple[str, str], schema.Series]] = {
     **{
-        (figure, lane): view.Series(series.chart, lane, series.unit)
+        (figure, lane): schema.Series(series.chart, lane, series.unit)
         for figure, series in _CHARTED.items()
         for lane in map(str, LANES)
     },
-    ("connections", ""): view.Series("Connections", "connections", "number"),
+    ("connections", ""): schema.Series("Connections", "connections", "number"),
 }

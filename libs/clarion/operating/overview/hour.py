@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from clarion.operating.overview.view import Point
+from clarion.operating.overview.schema import Point
 
 EVERY_S: Final = 10
 POINTS: Final = 3600 // EVERY_S

@@ -10,7 +10,7 @@ import msgspec
 from clarion.contracts.lanes import LANES, Lane
 from clarion.contracts.objectives import DELIVERED_WITHIN_S
 from clarion.contracts.times import rfc3339
-from clarion.operating.overview import figures, view
+from clarion.operating.overview import figures, schema
 from clarion.operating.overview.hour import EVERY_S, Hour
 from clarion.operating.overview.scraped import address, instances, scraped
 from clarion.operating.overview.troubles import judged_by_the_whole, open_troubles
@@ -58,18 +58,18 @@ class SystemWatch:
         self._titles: Final = {rule.id: rule.title for rule in TROUBLES}
         self._hour: Final = Hour(len(figures.CHARTS))
 
-    def look(self, now_s: float, at: datetime, views: Sequence[ProcessView]) -> view.Overview:
+    def look(self, now_s: float, at: datetime, views: Sequence[ProcessView]) -> schema.Overview:
         """Take what all processes say at a moment: `now_s` of a monotonic clock, which is the time `at`."""
         found = self._watch.look(now_s, scraped(views, frozenset(self._watch.history.names)))
         known = self._figures(now_s)
         health = overall(views)
         shown = sorted(zip(views, instances(views), strict=True), key=lambda one: _rank(*one))
         gateways = [one for one in shown if one[0].role == _GATEWAY]
-        return view.Overview(
+        return schema.Overview(
             at=rfc3339(at),
             status=health.status,
             reasons=[_cut(reason) for reason in health.reasons[: 4 * _REASONS_MOST]],
-            figures=view.Figures(**{name: known[name].get("") for name in figures.OF_THE_WHOLE}),
+            figures=schema.Figures(**{name: known[name].get("") for name in figures.OF_THE_WHOLE}),
             lanes=[_lane(str(lane), known, views) for lane in LANES],
             queues=_queues(known),
             gateways=[_gateway(*one) for one in gateways[:SHOWN_MOST]],
@@ -79,9 +79,9 @@ class SystemWatch:
             point=self._hour.add(at.timestamp(), [known[name].get(lane) for name, lane in figures.CHARTS]),
         )
 
-    def charts(self) -> view.Charts:
+    def charts(self) -> schema.Charts:
         """Return the last hour."""
-        return view.Charts(EVERY_S, list(figures.CHARTS.values()), self._hour.points())
+        return schema.Charts(EVERY_S, list(figures.CHARTS.values()), self._hour.points())
 
     def _figures(self, now_s: float) -> Figures:
         return {
@@ -98,22 +98,22 @@ class SystemWatch:
         }
 
 
-def _lane(lane: str, known: Figures, views: Iterable[ProcessView]) -> view.Lane:
+def _lane(lane: str, known: Figures, views: Iterable[ProcessView]) -> schema.Lane:
     workers = [one for one in views if one.role == lane]
     told: dict[str, Any] = {name: known[name].get(lane) for name in figures.BY_LANE}
     ready = sum(not one.unready for one in workers)
-    return view.Lane(lane=lane, workers=len(workers), ready=ready, objective_s=DELIVERED_WITHIN_S[Lane(lane)], **told)
+    return schema.Lane(lane=lane, workers=len(workers), ready=ready, objective_s=DELIVERED_WITHIN_S[Lane(lane)], **told)
 
 
-def _queues(known: Figures) -> list[view.Queue]:
+def _queues(known: Figures) -> list[schema.Queue]:
     records, seconds = known["lag_records"], known["lag_seconds"]
     names = sorted({*records, *seconds} - set(map(str, LANES)))
-    return [view.Queue(name, records.get(name), seconds.get(name)) for name in names]
+    return [schema.Queue(name, records.get(name), seconds.get(name)) for name in names]
 
 
-def _gateway(one: ProcessView, instance: str) -> view.Gateway:
+def _gateway(one: ProcessView, instance: str) -> schema.Gateway:
     told = _told(one)
-    return view.Gateway(
+    return schema.Gateway(
         name=instance,
         address=address(one),
         status=_status(one),
@@ -127,10 +127,10 @@ def _gateway(one: ProcessView, instance: str) -> view.Gateway:
     )
 
 
-def _process(one: ProcessView, instance: str) -> view.Process:
+def _process(one: ProcessView, instance: str) -> schema.Process:
     told = _told(one)
     reasons = one.reasons if one.status else one.errors or one.unready
-    return view.Process(
+    return schema.Process(
         name=instance,
         address=address(one),
         role=one.role,

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from clarion.contracts.times import rfc3339
+from clarion.operating.overview.schema import Trouble
 from clarion.operating.overview.scraped import instances
-from clarion.operating.overview.view import Trouble
 from clarion.operating.processes import ProcessView
 from clarion.rules.rule import Rule, Severity
 from clarion.rules.signals import PROCESS, Combined, Quantile, Signal, inner

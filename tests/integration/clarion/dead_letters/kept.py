@@ -13,7 +13,7 @@ from clarion.contracts import times
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
 from clarion.contracts.topics import Names
-from clarion.operating.operators import CLI, Operator
+from clarion.operating.audit_log import CLI, Operator
 from clarion.settings import Settings
 from clarion.store.dead_letters import letters, queries
 from clarion.store.dead_letters.letters import Letter

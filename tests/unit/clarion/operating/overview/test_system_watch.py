@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from clarion.operating.overview import figures
+from clarion.operating.overview.schema import Overview
 from clarion.operating.overview.system_watch import SHOWN_MOST, SystemWatch
-from clarion.operating.overview.view import Overview
 from clarion.operating.processes import ProcessView
 from clarion.operating.samples import Sample
 from tests.unit.clarion.operating.overview.saying import lane_samples, process, silent
