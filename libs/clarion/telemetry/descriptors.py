@@ -8,12 +8,12 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Sized
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from clarion.telemetry import metrics
+from clarion.telemetry.open_files import open_files
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class Descriptors:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections: Sized = ()  # those that came in by the door
-        self._held: Final = held or _open
+        self._held: Final = held or open_files
         self._allowed: Final = most or _soft_limit
         self._now: Final = now
         self._refused_at = float("-inf")
@@ -40,7 +40,7 @@ class Descriptors:
         self.look()
 
     def look(self) -> None:
-        """Count all descriptors. Between two looks only connections are counted, since counting all costs too much."""
+        """Count all descriptors. Between two looks only connections are counted."""
         self._most = self._allowed()
         self._others = self._held() - len(self._connections)
         if self._is_short and not self.shortage():
@@ -75,13 +75,6 @@ class Descriptors:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             self.look()
-
-
-def _open() -> int:
-    try:
-        return sum(1 for _ in Path("/dev/fd").iterdir())
-    except OSError:  # the system has no such folder, or no descriptor is left to read it with
-        return 0
 
 
 def _soft_limit() -> int:

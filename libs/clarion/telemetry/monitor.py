@@ -40,8 +40,8 @@ class Monitor:
     async def run(self) -> None:
         """Look every `LOOK_EVERY_S` until cancelled.
 
-        A thread does it: reading all metrics takes milliseconds, and counting a gateway's open files longer. A look
-        that fails is logged, and ends neither the monitor nor its process.
+        A thread does it, since reading all metrics takes milliseconds. A look that fails is logged, and ends neither
+        the monitor nor its process.
         """
         while True:
             try:

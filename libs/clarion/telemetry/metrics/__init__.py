@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import disable_created_metrics
 
+from clarion.telemetry.metrics import own_process
 from clarion.telemetry.metrics.declare import Subject
 from clarion.telemetry.metrics.gateway import *
 from clarion.telemetry.metrics.http import *
@@ -27,3 +28,4 @@ CATALOGUE: Final[tuple[Subject, ...]] = (
 # Prometheus does not use the second series that the library has of each counter, of when it began.
 disable_created_metrics()
 PROCESS.export()
+own_process.export()
