@@ -39,7 +39,7 @@ async def main(count: int, many: int) -> None:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=100_000, help="notifications an arm and round")
+    arguments.add_argument("--count", type=int, default=200_000, help="notifications an arm and round")
     arguments.add_argument("--many", type=int, default=1_000_000, help="notifications for the drift")
     chosen = arguments.parse_args()
     asyncio.run(main(chosen.count, chosen.many))
