@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 _OFFSET_BITS: Final = 48
+_OFFSETS: Final = (1 << _OFFSET_BITS) - 1
 Ordinal = Annotated[int, Meta(ge=0, lt=1 << _OFFSET_BITS)]
 Generation = Annotated[int, Meta(ge=0, lt=1 << 15)]
 JsonOrder = tuple[Generation, Ordinal]
@@ -22,4 +23,4 @@ def pack(generation: int, offset: int) -> int:
 
 def unpack(order: int) -> tuple[int, int]:
     """Return generation and offset of an `ord`."""
-    return divmod(order, 1 << _OFFSET_BITS)
+    return order >> _OFFSET_BITS, order & _OFFSETS

@@ -17,7 +17,7 @@ _BY_BROKER: Final = 1  # the `timestamp_type` of a record that the broker has st
 # How long ago a record may have come by its producer's stamp. A flood can pretend to have taken that long at most, so
 # it gets at most the tokens of that many seconds. An older backlog counts as published that long ago.
 BELIEVED_S: Final = 15 * 60.0
-_AHEAD: Final = timedelta(seconds=limits.CREATED_AHEAD_S)
+_AHEAD: Final = -timedelta(seconds=limits.CREATED_AHEAD_S)
 _BEHIND: Final = timedelta(days=limits.CREATED_BEHIND_DAYS)
 
 
@@ -34,16 +34,16 @@ def created(claimed: datetime | None, record: Record, now: datetime) -> datetime
 
     A notification of 2099 would stay on top of its recipient's inbox, and one of the year 1 would never be seen there.
     """
-    if claimed is not None and -_AHEAD <= now - claimed <= _BEHIND:
+    if claimed is not None and _AHEAD <= now - claimed <= _BEHIND:
         return claimed
     stamp = times.from_ms(record.timestamp or 0)
-    return stamp if -_AHEAD <= now - stamp <= _BEHIND else now
+    return stamp if _AHEAD <= now - stamp <= _BEHIND else now
 
 
 def available(created_at: datetime, deliver_at: datetime | None, record: Record, now: datetime) -> datetime:
     """Return when its recipient could have it first: at once, or when it was due and had been released."""
-    if deliver_at is None:
-        return min(created_at, now)
+    if deliver_at is None:  # `min` takes three times as long, and a lane asks for each record
+        return created_at if created_at <= now else now
     due = max(created_at, deliver_at)
     if was_released(record.headers):
         due = max(due, times.from_ms(record.timestamp or 0))

@@ -5,7 +5,7 @@ Each step may be repeated after a crash or a failure: the insert goes by `_id`, 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -101,13 +101,17 @@ async def _complete(
 
 
 def settle(
-    entries: Iterable[Entry], inserted: Inserted, before: Mapping[str, Stored], collapsed: Set[str], now: datetime
+    entries: Sequence[Entry], inserted: Inserted, before: Mapping[str, Stored], collapsed: Set[str], now: datetime
 ) -> Outcome:
     """Decide what to do with each entry. Pure.
 
     `before` is what was stored under the ids that the insert found to be repeats.
     """
     outcome = Outcome(late=inserted.late, repeated=len(inserted.repeats), collapsed=len(collapsed))
+    if not (inserted.refused or before or collapsed):  # as of most windows: all is new
+        outcome.fresh = len(entries)
+        outcome.items = [entry for entry in entries if not (entry.expired or entry.throttled)]
+        return outcome
     for entry in entries:
         id_ = entry.id
         if reason := inserted.refused.get(id_):
