@@ -163,7 +163,11 @@ async def test_ingest_outlives_a_refusal_and_its_health_names_it(settings: Setti
             ready = await http.get(f"http://127.0.0.1:{admin}/healthz/ready")
             assert ready.status_code == 200
         assert [await post() for _ in range(3)] == [202, 202, 202]
-        assert (await http.get(f"http://127.0.0.1:{admin}/health")).json()["status"] == "ok"
+
+        async def is_well() -> bool:
+            return (await http.get(f"http://127.0.0.1:{admin}/health")).json()["status"] == "ok"
+
+        await until(is_well)
 
 
 async def test_a_kafka_publisher_outlives_a_refusal_and_says_why(settings: Settings) -> None:
