@@ -6,7 +6,7 @@ anybody records spans: lines of logs name it. What is sampled is few, and only t
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 TRACEPARENT: Final = "traceparent"
@@ -16,8 +16,8 @@ STATE_CHARS: Final = 512  # of `tracestate`; a longer one is left out, as the st
 _LENGTH: Final = 55  # of `traceparent` in the version 00
 _MOST: Final = 256  # of a later version, which may append to it
 _FORMAT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_FLAGS: Final = slice(54, 55)  # the last digit of the flags
-_ODD: Final = frozenset({b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"})  # flags that say `sampled`
+_LAST: Final = 54  # where the last digit of the flags is
+_ODD: Final = frozenset(b"13579bdf")  # digits that say `sampled`
 _SAMPLED: Final = 1
 
 Headers = Iterable[tuple[str, bytes | None]]
@@ -60,15 +60,26 @@ def of(headers: Headers) -> Trace | None:
 def sampled(headers: Headers) -> Trace | None:
     """Return the trace of a record that is sampled, else None.
 
-    A lane asks this of each record: for what is not sampled it takes a tenth of a microsecond.
+    For what is not sampled it takes a tenth of a microsecond.
     """
     for name, value in headers:
         if name == TRACEPARENT:
-            if value is None or value[_FLAGS] not in _ODD:
+            if value is None or len(value) < _LENGTH or value[_LAST] not in _ODD:
                 return None
             found = parse(value.decode("latin-1"))
             return found if found is not None and found.sampled else None
     return None
+
+
+def is_unsampled(headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    """Return whether headers are one `traceparent` that is not sampled, as those of most records are.
+
+    A lane asks this of each record, and asks nothing more of those.
+    """
+    if len(headers) != 1:
+        return False
+    name, value = headers[0]
+    return name == TRACEPARENT and value is not None and len(value) == _LENGTH and value[_LAST] not in _ODD
 
 
 def header(trace: Trace) -> tuple[str, bytes]:

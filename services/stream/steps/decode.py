@@ -10,7 +10,7 @@ from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.guarded_records import Unreadable
 from clarion.broker.consuming.record_batch import Record, RecordBatch
 from clarion.broker.partitioner import partition_of
-from clarion.contracts import order, times
+from clarion.contracts import order, times, trace
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records import dead_letters, deliveries, notification
 from clarion.contracts.records.dead_letters import DeadLetter, Reason
@@ -18,14 +18,18 @@ from clarion.contracts.records.notification import Invalid, Notification
 from clarion.contracts.records.scheduling import was_released
 from services.stream.steps import fast_decode, record_clock
 
+Headers = Sequence[tuple[str, bytes]]
+
 
 class Entry(msgspec.Struct, gc=False):  # a lane makes one for each record, and a dataclass takes twice as long
     """A decoded record: its place, the client's item (`body`), and what is stored beside that.
 
-    It does not keep the whole notification: the less a window holds, the faster its next record is read.
+    It does not keep the whole notification: the less a window holds, the faster its next record is read. `headers` are
+    those of the record; none when all that they say is a trace that is not sampled.
     """
 
     record: Record
+    headers: Headers
     partition: Partition
     id: str
     recipient: str
@@ -60,7 +64,7 @@ class Misplaced:
 
     notification: Notification  # with its id and `created_at` set, so that the copy has the same
     partition: int | None  # the right one for its recipient; None lets the producer place it by key
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 @dataclass(slots=True)
@@ -100,8 +104,11 @@ def decode_window(
     for batch in batches:
         decoded.dead += unreadable_letters(batch, now)
         for record in batch.records:
+            headers = record.headers
+            if headers and trace.is_unsampled(headers):
+                headers = ()
             try:
-                item = _notification(record, batch.partition, began, now)
+                item = _notification(record, headers, batch.partition, began, now)
             except Invalid as error:
                 decoded.dead.append(refused(record, batch.partition, error, now))
                 continue
@@ -112,13 +119,13 @@ def decode_window(
             elif right != batch.partition.number:
                 decoded.moved.append(Misplaced(item, right, record.headers))
             else:
-                _add(decoded, _entry(item, record, batch.partition, lane, generation, now), now)
+                _add(decoded, _entry(item, record, headers, batch.partition, lane, generation, now), now)
     return decoded
 
 
-def _notification(record: Record, partition: Partition, began: int, now: datetime) -> Notification:
-    if record.headers:
-        notification.check_headers(record.headers)
+def _notification(record: Record, headers: Headers, partition: Partition, began: int, now: datetime) -> Notification:
+    if headers:
+        notification.check_headers(headers)
     item = fast_decode.decode(record.value or empty(record))
     fill_in(item, record, partition, began, now)
     return item
@@ -134,7 +141,13 @@ def _has_expired(item: Notification, now: datetime) -> bool:
 
 
 def _entry(
-    item: Notification, record: Record, partition: Partition, lane: Lane, generation: int, now: datetime
+    item: Notification,
+    record: Record,
+    headers: Headers,
+    partition: Partition,
+    lane: Lane,
+    generation: int,
+    now: datetime,
 ) -> Entry:
     assert item.id is not None
     assert item.created_at is not None
@@ -142,6 +155,7 @@ def _entry(
     available_at = record_clock.available(item.created_at, item.deliver_at, record, now)
     return Entry(
         record,
+        headers,
         partition,
         item.id,
         item.recipient,
@@ -163,7 +177,7 @@ def _add(decoded: Decoded, entry: Entry, now: datetime) -> None:
     first = decoded.entries.setdefault(entry.id, entry)
     if first is entry:
         decoded.expired += entry.expired
-        if entry.deliver_at or (entry.record.headers and was_released(entry.record.headers)):
+        if entry.deliver_at or (entry.headers and was_released(entry.headers)):
             decoded.planned.append(entry.id)
         if entry.expires_at:
             decoded.expiring[entry.id] = entry.expires_at

@@ -16,7 +16,7 @@ def sampled(entries: Iterable[Entry]) -> dict[str, str]:
     """Return the traces, by id, of the entries that are sampled, at most LINKS: a producer may flag everything."""
     found: dict[str, str] = {}
     for entry in entries:
-        if (headers := entry.record.headers) and (own := trace.sampled(headers)):
+        if entry.headers and (own := trace.sampled(entry.headers)):
             found[entry.id] = str(own)
             if len(found) == LINKS:
                 break

@@ -108,7 +108,8 @@ def settle(
     `before` is what was stored under the ids that the insert found to be repeats.
     """
     outcome = Outcome(late=inserted.late, repeated=len(inserted.repeats), collapsed=len(collapsed))
-    if not (inserted.refused or before or collapsed):  # as of most windows: all is new
+    # Most windows are all new. `is_pushed` is written out here: the call of a property for each record takes a while.
+    if not (inserted.refused or before or collapsed):
         outcome.fresh = len(entries)
         outcome.items = [entry for entry in entries if not (entry.expired or entry.throttled)]
         return outcome

@@ -46,6 +46,25 @@ def test_no_header_breaks_a_lane(value: bytes | None) -> None:
     assert trace.of([(TRACEPARENT, value)]) is trace.sampled([(TRACEPARENT, value)]) is None
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_all"),
+    [
+        ([(TRACEPARENT, f"00-{TRACE_ID}-{SPAN_ID}-00".encode())], True),
+        ([(TRACEPARENT, f"00-{TRACE_ID}-{SPAN_ID}-02".encode())], True),
+        ([(TRACEPARENT, f"00-{TRACE_ID}-{SPAN_ID}-01".encode())], False),
+        ([(TRACEPARENT, f"00-{TRACE_ID}-{SPAN_ID}-0b".encode())], False),
+        ([(TRACEPARENT, f"00-{TRACE_ID}-{SPAN_ID}-00".encode()), ("clarion-released", b"")], False),
+        ([("x" * 11, f"00-{TRACE_ID}-{SPAN_ID}-00".encode())], False),
+        ([(TRACEPARENT, b"0" * 5_000)], False),
+        ([(TRACEPARENT, b"")], False),
+        ([(TRACEPARENT, None)], False),
+        ([], False),
+    ],
+)
+def test_headers_that_ask_for_nothing_are_known(headers: list[tuple[str, bytes | None]], is_all: bool) -> None:
+    assert trace.is_unsampled(headers) is is_all
+
+
 def test_a_trace_that_begins_here_is_found_by_the_id() -> None:
     id_ = new_id()
     begun = trace.begun_by(id_, sampled=False)
