@@ -158,7 +158,14 @@ SCENARIOS = [
         16,
         32,
     ),
-    Scenario("windows-shelved", {'clarion_windows_shelved_total{lane="low"}': BURST}, 20, 22, 30),
+    Scenario(
+        # one slow moment first, after ten minutes
+        "windows-shelved",
+        {'clarion_windows_shelved_total{lane="low"}': counter((10, 0), (0.25, 1), (9.75, 0), (6, 0.1), (20, 0))},
+        20,
+        24,
+        30,
+    ),
     Scenario("writes-refused", {'clarion_writes_refused_total{collection="sessions"}': BURST}, 20, 22, 40),
     Scenario("records-refused", {'clarion_records_refused_total{topic="deliveries"}': BURST}, 20, 22, 40),
     Scenario("kafka-refuses", {'clarion_producer_renewed_total{error="NotEnoughReplicas"}': BURST}, 20, 22, 40),

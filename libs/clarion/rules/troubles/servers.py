@@ -77,11 +77,12 @@ SERVERS: Final = (
         id="windows-shelved",
         title="Windows shelved",
         severity="warning",
-        what="The lane {lane} has put off {value} windows within five minutes, since MongoDB is slow or away",
+        what="The lane {lane} goes on to put off windows, {value} within two minutes, since MongoDB is slow or away",
         cause="MongoDB takes longer than 250 ms or does not answer. Urgent ones go live before they are stored.",
         cure="Look at Dependency down and Slow store. What was put off is stored as soon as MongoDB answers.",
-        signal=total(Added(Series("clarion_windows_shelved_total"), 5 * MINUTE_S, ("lane",))),
-        threshold=above(0, for_s=30, clear_s=0),
+        signal=total(Added(Series("clarion_windows_shelved_total"), 2 * MINUTE_S, ("lane",))),
+        # longer than the signal's two minutes: one window that met a slow moment is no trouble
+        threshold=above(0, for_s=3 * MINUTE_S, clear_s=0),
     ),
     Rule(
         id="writes-refused",
