@@ -1,4 +1,4 @@
-"""What Prometheus, Alertmanager, the processes and the doctor say now."""
+"""What Prometheus, Alertmanager, the processes, the console and the doctor say now."""
 
 import asyncio
 import os
@@ -10,6 +10,9 @@ from typing import Any, Final, NamedTuple
 import httpx2
 import msgspec
 
+from clarion.operating.overview.schema import Overview, Trouble
+from clarion.security.tokens import OPERATE, mint
+from clarion.settings import Settings
 from tests.observe.servers import Monitoring
 
 _ANSWER_S: Final = 5.0
@@ -50,9 +53,13 @@ class _Examined(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks them all. `admins` are the processes' admin ports, and `env` is what operators have in their shell."""
+    """Asks them all.
+
+    `console` is its URL, `admins` are the processes' admin ports, and `env` is what operators have in their shell.
+    """
 
     monitoring: Monitoring
+    console: str
     admins: Mapping[str, int]
     env: Mapping[str, str]
     http: httpx2.AsyncClient
@@ -90,6 +97,17 @@ class Asking:
         except httpx2.TransportError:
             return set()
         return {finding["rule"] for finding in answer.json().get("findings", ())}
+
+    async def shown(self) -> list[Trouble]:
+        """The open troubles that the console shows; none while it does not answer."""
+        token = mint(Settings.from_env(self.env), sub="observe", scope=OPERATE)
+        try:
+            answer = await self.http.get(
+                f"{self.console}/v1/overview", headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_S
+            )
+        except httpx2.TransportError:
+            return []
+        return msgspec.json.decode(answer.raise_for_status().content, type=Overview).troubles
 
     async def doctor(self) -> dict[str, Check]:
         """What `clarion doctor --json` says, by the names of its checks."""

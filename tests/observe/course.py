@@ -17,7 +17,7 @@ from tests.report import Row, at_most, none
 
 CALM_S: Final = 150.0  # within which all has to be quiet again: the longest window is a minute, but for tickets
 NEVER: Final = 999.0
-TOLD_S: Final = 60.0  # by the doctor, whose examination takes some seconds
+TOLD_S: Final = 60.0  # by the doctor, whose examination takes some seconds, and by the console
 _PATIENCE_S: Final = 90.0  # for what comes later than it should, as on a busy machine
 _POLL_S: Final = 0.5
 
@@ -59,9 +59,10 @@ async def course(at: World, faults: Faults) -> list[Row]:
             for name, fault in faults.items():
                 broke[name] = time.monotonic()
                 await mending.enter_async_context(fault.broken(at))
-            fired, found, told = await asyncio.gather(
+            fired, found, shown, told = await asyncio.gather(
                 _each(broke, lambda: _firing(watching, faults), _latest(faults)),
                 _each(broke, lambda: _finding(at, faults), _latest(faults)),
+                _each(broke, lambda: _showing(at, faults), _latest(faults)),
                 _each(broke, lambda: _telling(at, faults), _latest(faults)),
             )
         mended = time.monotonic()
@@ -71,16 +72,20 @@ async def course(at: World, faults: Faults) -> list[Row]:
     for line in sorted(watching.seen):
         at.say(f"    {line}")
     if quiet_s == NEVER:
-        at.say(f"  not quiet: {', '.join(map(str, loud(watching.now))) or 'a monitor, or the doctor'}")
+        at.say(f"  not quiet: {', '.join(map(str, loud(watching.now))) or 'a monitor, the console or the doctor'}")
     return [
-        *(row for name, fault in faults.items() for row in _rows(name, fault, fired[name], found[name], told[name])),
+        *(
+            row
+            for name, fault in faults.items()
+            for row in _rows(name, fault, fired[name], found[name], shown[name], told[name])
+        ),
         none(f"{together}: calls that nothing explains", len(unexplained(watching.pages, watching.rules, faults))),
         *_within(f"{together}: all is quiet", quiet_s, CALM_S),
         Row(f"{together}: took", time.monotonic() - began, "s"),
     ]
 
 
-def _rows(name: str, fault: Fault, fired_s: float, found_s: float, told_s: float) -> list[Row]:
+def _rows(name: str, fault: Fault, fired_s: float, found_s: float, shown_s: float, told_s: float) -> list[Row]:
     return [
         *_within(f"{name}: the alert {fault.rule} fires", fired_s, fault.within_s),
         *(
@@ -88,6 +93,7 @@ def _rows(name: str, fault: Fault, fired_s: float, found_s: float, told_s: float
             if fault.seen_by
             else ()
         ),
+        *_within(f"{name}: the console shows it", shown_s, TOLD_S),
         *_within(f"{name}: the doctor's {fault.doctor[0]} names it", told_s, TOLD_S),
     ]
 
@@ -146,6 +152,15 @@ async def _finds(at: World, fault: Fault) -> bool:
     return fault.rule in await at.asking.findings(fault.seen_by)
 
 
+async def _showing(at: World, faults: Faults) -> Collection[str]:
+    troubles = await at.asking.shown()
+    return [
+        name
+        for name, fault in faults.items()
+        if any(one.rule == fault.rule and all(label in one.what for label in fault.labels.values()) for one in troubles)
+    ]
+
+
 async def _telling(at: World, faults: Faults) -> Collection[str]:
     checks = await at.asking.doctor()
     return [name for name, fault in faults.items() if _names(checks[fault.doctor[0]], fault.doctor[1])]
@@ -156,8 +171,10 @@ def _names(check: Check, what: str) -> bool:
 
 
 async def _quiet(watching: Watching, at: World, faults: Faults) -> Collection[str]:
-    """No alert fires, no monitor finds anything any more, and neither does the doctor, unless it has a memory."""
+    """No alert fires, no monitor finds anything, and the console shows nothing; nor does a doctor without a memory."""
     if loud(watching.now) or any([await _finds(at, fault) for fault in faults.values() if fault.seen_by]):
+        return ()
+    if await _showing(at, faults):
         return ()
     checks = await at.asking.doctor()
     told = any(_names(checks[fault.doctor[0]], fault.doctor[1]) for fault in faults.values() if not fault.remembered)

@@ -1,4 +1,4 @@
-"""Run `clarion` with a monitor and an observer on a quicker clock: `python -m tests.observe.process ARGUMENTS…`.
+"""Run `clarion` on a quicker clock, for monitors, the observer and the console: `python -m tests.observe.process …`.
 
 With OBSERVE_AHEAD_S its clock is that many seconds ahead.
 """
@@ -25,6 +25,13 @@ def _quicken(patched: ExitStack) -> None:
 
         for look in (dead_letters, lag, mailboxes, servers):
             patched.enter_context(patch.object(look, "_EVERY_S", look._EVERY_S / clocks.LOOKS))
+    if "console" in sys.argv:
+        from clarion.operating.overview import system_watch
+        from services.console import live
+
+        patched.enter_context(patch.object(system_watch, "TROUBLES", quick))
+        for every in ("WATCHED_EVERY_S", "IDLE_EVERY_S"):  # nobody watches by the page
+            patched.enter_context(patch.object(live, every, live.WATCHED_EVERY_S / clocks.LOOKS))
     if ahead := float(os.environ.get("OBSERVE_AHEAD_S", "0")):
         real = time.time
         patched.enter_context(patch.object(time, "time", lambda: real() + ahead))

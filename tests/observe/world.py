@@ -91,7 +91,8 @@ async def world(folder: Path, say: Callable[[str], None]) -> AsyncGenerator[Worl
         at = await ends.enter_async_context(monitoring(folder / "monitoring", state.path / "prometheus.json", say))
         http = await ends.enter_async_context(httpx2.AsyncClient(trust_env=False))
         admins = {spec.name: stack.ports[spec.admin] for spec in stack.specs}
-        asking = Asking(at, admins, {**stack.env, "CLARION_PROMETHEUS": at.prometheus}, http)
+        console = f"http://127.0.0.1:{stack.ports['console']}"
+        asking = Asking(at, console, admins, {**stack.env, "CLARION_PROMETHEUS": at.prometheus}, http)
         settings = Settings.from_env(stack.env)
         load = Load(settings)
         await ends.enter_async_context(load.running())
