@@ -31,6 +31,7 @@ from services.stream.engine import window_spans
 from services.stream.engine.checkpoints import Checkpoints, Outdated
 from services.stream.engine.consumer import STOP_S, again_when_grown, consume, fails_when
 from services.stream.engine.faust_app import FaustSource
+from services.stream.engine.heap import keep_freed_memory
 from services.stream.engine.pipeline import Pipeline, Work
 from services.stream.engine.windows import (
     DEAD_LETTERS_POLICY,
@@ -58,12 +59,10 @@ _NICE: Final = {Lane.URGENT: 0, Lane.HIGH: 3, Lane.NORMAL: 6, Lane.LOW: 9}
 
 
 async def run_lane(process: Process, lane: Lane) -> None:
-    """Run the process of a lane until it is told to stop.
-
-    The urgent lane starts without MongoDB, since it delivers without it.
-    """
+    """Run a lane until it is told to stop. The urgent lane starts without MongoDB, since it delivers without it."""
     metrics.LANES.export(lane=lane)
     metrics.LIMITS.export(limit=LANE_LIMITS)
+    keep_freed_memory()
     async with _connected(process, lane, wait_for_mongodb=lane is not Lane.URGENT) as (stored, producer):
         os.nice(_NICE[lane])
         await again_when_grown(lambda: _run_lane(process, lane, stored, producer))
