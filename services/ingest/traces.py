@@ -25,7 +25,11 @@ _TRACESTATE: Final = trace.TRACESTATE.encode()
 
 @dataclass(slots=True)  # not frozen: each request makes one, and that would take three times as long
 class RequestTrace:
-    """The trace of a request. `headers` are for the records that it makes."""
+    """The trace of a request. `headers` are for the records that it makes.
+
+    There are none for a trace that begins here and is not sampled: nobody records a span of it, and its trace id is the
+    notification's id. The header would be a sixth of a record, and cost a lane a twentieth of its CPU.
+    """
 
     own: Trace
     parent: Trace | None
@@ -84,7 +88,8 @@ class Traces:
             own = spans.child_of(given)
         else:
             own = given._replace(sampled=sampled)
-        return RequestTrace(own, given, [trace.header(own), *state], time.time_ns(), record)
+        headers = [trace.header(own), *state] if given or sampled else []
+        return RequestTrace(own, given, headers, time.time_ns(), record)
 
     def _has_room(self, notifications: int) -> bool:
         return self._limit is not None and not self._limit.take("", time.monotonic(), notifications)

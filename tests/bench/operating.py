@@ -9,6 +9,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -21,10 +22,11 @@ from tests import report
 from tests.bench import background
 from tests.bench.gateway import delivery, idle
 from tests.bench.stream import throughput
+from tests.bench.stream.load import Traced
 from tests.conftest import repository
 from tests.report import Row, at_most
 
-PARTS: Final = ("lane", "gateway", "memory")
+PARTS: Final = ("lane", "traced-lane", "gateway", "memory")
 _IDLE: Final = 2_000
 _IDLE_PAIRS: Final = 3  # memory is not noisy, and a pair takes two minutes
 
@@ -42,8 +44,9 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
             async with running(Folder(Path(folder)), plan, console.print) as stack:
                 trees = {"without": _tree(stack.env, before), "with": _tree(stack.env, repository())}
 
-                async def lane(name: str) -> float:
-                    samples = await throughput.run("lane", trees[name], count, traced=name == "with")
+                async def lane(name: str, traced: Traced = Traced.SAMPLED) -> float:
+                    traced = traced if name == "with" else Traced.NONE
+                    samples = await throughput.run("lane", trees[name], count, traced=traced)
                     used, done = samples[-1].cpu_s - samples[0].cpu_s, samples[-1].stored - samples[0].stored
                     return used / done * 1e6
 
@@ -55,6 +58,10 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
 
                 if "lane" in parts:
                     rows += _cost("a lane", await _pairs("CPU of a lane", lane, pairs, "µs", console))
+                if "traced-lane" in parts:
+                    traced_lane = partial(lane, traced=Traced.ALL)
+                    found = await _pairs("CPU of a lane whose senders bring traces", traced_lane, pairs, "µs", console)
+                    rows += _cost("a lane whose senders all bring traces", found)
                 if "gateway" in parts:
                     rows += _cost("a gateway", await _pairs("CPU of a gateway", gateway, pairs, "µs", console))
                 if "memory" in parts:
@@ -110,6 +117,6 @@ if __name__ == "__main__":
     arguments.add_argument("before", type=Path, help="the other checkout")
     arguments.add_argument("--only", choices=PARTS, action="append", help="this part, and others named likewise")
     arguments.add_argument("--pairs", type=int, default=12)
-    arguments.add_argument("--count", type=int, default=60_000, help="notifications of each arm")
+    arguments.add_argument("--count", type=int, default=150_000, help="notifications of each arm")
     chosen = arguments.parse_args()
     asyncio.run(main(chosen.before.resolve(strict=True), chosen.only or PARTS, chosen.pairs, chosen.count))

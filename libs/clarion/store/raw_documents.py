@@ -48,6 +48,24 @@ class New(Protocol):
     throttled: bool
 
 
+class _Document(RawBSONDocument):
+    """A document that was put together here, so that nobody needs to check its size: that takes most of making one.
+
+    The driver reads `raw` only. Whatever else is asked of it makes it whole first.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw  # pyright: ignore[reportIncompatibleMethodOverride, reportAttributeAccessIssue]
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith(f"_{RawBSONDocument.__name__}__"):
+            raise AttributeError(name)
+        super().__init__(self.raw)
+        return getattr(self, name)
+
+
 def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: datetime) -> list[RawBSONDocument]:
     """Return the documents of a window that is stored `now`. Raises ValueError for an id of the wrong length.
 
@@ -78,7 +96,7 @@ def encode(entries: Iterable[New], lane: Lane, now: datetime, keep_until: dateti
         moments = _CREATED_AT, created_at, _AVAILABLE_AT, available_at
         head = _HEAD.pack(size, _ID, id_, _ORD, entry.ord, *moments, _BODY, len(body), 0)
         raw = b"".join((head, body, names, _LENGTH.pack(len(recipient) + 1), recipient, rest))
-        documents.append(RawBSONDocument(raw))
+        documents.append(_Document(raw))
     return documents
 
 

@@ -133,11 +133,8 @@ def _notification(record: Record, headers: Headers, partition: Partition, began:
 
 def _is_early(item: Notification, due: datetime, record: Record, now: datetime) -> bool:
     """Return whether to hold it: by this clock it is not due, and no header says that it was released."""
-    return due > now and not _has_expired(item, now) and not was_released(record.headers)
-
-
-def _has_expired(item: Notification, now: datetime) -> bool:
-    return item.expires_at is not None and item.expires_at <= now
+    has_expired = item.expires_at is not None and item.expires_at <= now
+    return due > now and not has_expired and not was_released(record.headers)
 
 
 def _entry(
@@ -168,7 +165,7 @@ def _entry(
         item.collapse_key,
         ord_,
         deliveries.body(item, lane, ord_, available_at),
-        _has_expired(item, now),
+        item.expires_at is not None and item.expires_at <= now,  # the call of a function for each record takes a while
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import Enum
 from itertools import cycle, islice
 from typing import Any, Final
 
@@ -52,23 +53,33 @@ def _value(user: str, lane: Lane, id_: str) -> bytes:
     return notification.encode(item)
 
 
+class Traced(Enum):
+    """Which records have a `traceparent`."""
+
+    NONE = 0
+    SAMPLED = 1  # one in a hundred, as ingest writes them for senders without traces
+    ALL = 2  # each sender brings one; one in a hundred is sampled
+
+
 @asynccontextmanager
-async def publisher(settings: Settings, *, traced: bool = False) -> AsyncGenerator[Callable[[int], Awaitable[None]]]:
+async def publisher(
+    settings: Settings, *, traced: Traced = Traced.NONE
+) -> AsyncGenerator[Callable[[int], Awaitable[None]]]:
     """Publishes so many to the low lane when called, for one user after the other, each with an id of its own.
 
-    With `traced`, each has the header that ingest writes; one in a hundred is sampled.
     At little more than that costs: on a machine of few cores, publishing must not be what the lanes wait for.
     """
     id_, topic = new_id(), Names(settings.prefix).notifications(Lane.LOW)
     users = [f"user-{n}" for n in range(USERS)]
     parts = cycle([(user, *_value(user, Lane.LOW, id_).split(id_.encode())) for user in users])
-    headers = cycle([[(TRACEPARENT, str(Trace("a" * 32, f"{n:016x}", n == 1)).encode())] for n in range(1, 101)])
+    named = [[(TRACEPARENT, str(Trace("a" * 32, f"{n:016x}", n == 1)).encode())] for n in range(1, 101)]
+    headers = cycle(named if traced is Traced.ALL else [named[0], *[[]] * 99])
     producer = clients.producer(settings)
 
     async def publish(count: int) -> None:
         records = ((user, new_id().encode().join((head, tail))) for user, head, tail in islice(parts, count))
         with_traces = ((user, value, next(headers)) for user, value in records)
-        await send_keyed(producer, topic, with_traces if traced else records, within_s=60)
+        await send_keyed(producer, topic, records if traced is Traced.NONE else with_traces, within_s=60)
 
     await producer.start()
     try:
@@ -84,7 +95,7 @@ async def bring_online(settings: Settings) -> None:
     database.close(connection)
 
 
-async def fill(settings: Settings, count: int, *, traced: bool = False) -> None:
+async def fill(settings: Settings, count: int, *, traced: Traced = Traced.NONE) -> None:
     """Publish `count` to the low lane, as fast as they go."""
     await bring_online(settings)
     async with publisher(settings, traced=traced) as publish:

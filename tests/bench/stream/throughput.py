@@ -14,7 +14,7 @@ from rich.console import Console
 from clarion.settings import Settings
 from clarion.store import notifications
 from clarion.store.driver import database
-from tests.bench.stream.load import fill
+from tests.bench.stream.load import Traced, fill
 from tests.own_settings import own_environment
 from tests.report import Row, at_least, at_most
 from tests.subprocesses import child
@@ -84,7 +84,7 @@ def _of(arm: str, trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.arm == arm]
 
 
-async def run(arm: str, env: Mapping[str, str], count: int, *, traced: bool = False) -> list[Sample]:
+async def run(arm: str, env: Mapping[str, str], count: int, *, traced: Traced = Traced.NONE) -> list[Sample]:
     """Fill a lane of its own, half of the users online, then start the arm and watch it from its first window on."""
     async with own_lane(env) as own:
         settings = Settings.from_env(own)

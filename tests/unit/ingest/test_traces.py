@@ -21,15 +21,25 @@ def found(headers: Sequence[tuple[str, bytes]]) -> Trace:
     return own
 
 
-async def test_without_a_trace_one_begins_with_the_first_notification() -> None:
+async def test_a_sampled_request_without_a_trace_begins_one_by_its_id() -> None:
     broker = Broker()
-    async with client(broker) as c:
-        one = (await c.post(ONE, json=GOOD)).json()["id"]
-        many = (await c.post(ONE, json=MANY)).json()["ids"]
-        damaged = (await c.post(ONE, json=GOOD, headers={"traceparent": "00-nonsense"})).json()["id"]
+    with recorded_by(list[Span]().append):
+        async with client(broker, traces=Traces(1, 100)) as c:
+            one = (await c.post(ONE, json=GOOD)).json()["id"]
+            many = (await c.post(ONE, json=MANY)).json()["ids"]
+            damaged = (await c.post(ONE, json=GOOD, headers={"traceparent": "00-nonsense"})).json()["id"]
     begun = [found(headers) for headers in broker.headers]
     assert [own.trace_id for own in begun] == [id_.replace("-", "") for id_ in (one, many[0], damaged)]
-    assert not any(own.sampled for own in begun)
+    assert all(own.sampled for own in begun)
+
+
+async def test_a_record_names_no_trace_that_its_id_tells() -> None:
+    broker = Broker()
+    async with client(broker) as c:
+        await c.post(ONE, json=GOOD)
+        await c.post(ONE, json=MANY)
+        await c.post(ONE, json=GOOD, headers={"traceparent": "00-nonsense", "tracestate": "rojo=1"})
+    assert list(broker.headers) == [[]] * 3
 
 
 async def test_a_sender_s_trace_goes_on_as_it_came_with_its_state() -> None:

@@ -97,7 +97,10 @@ def test_a_document_is_what_the_drivers_encoder_would_make(entries: list[New], l
     for entry, document in zip(entries, made, strict=True):
         expected = bson.decode(bson.encode(fields(entry, lane)), OPTIONS)
         assert bson.decode(document.raw, OPTIONS) == expected
+        assert document["_id"] == entry.id  # of one of which nothing but its bytes was asked before
         assert next(iter(document)) == "_id"  # else the server moves it, at a cost
+        assert dict(document) == bson.decode(document.raw)
+        assert bson.encode(document) == document.raw
 
 
 @given(new)
