@@ -19,14 +19,15 @@ from rich.console import Console
 from deploy.local.stack import Plan, running
 from deploy.local.state import Folder
 from tests import report
-from tests.bench import background
+from tests.bench import background, whole_path
 from tests.bench.gateway import delivery, idle
 from tests.bench.stream import throughput
 from tests.bench.stream.load import Traced
 from tests.conftest import repository
 from tests.report import Row, at_most
 
-PARTS: Final = ("lane", "traced-lane", "gateway", "memory")
+PARTS: Final = ("path", "lane", "traced-lane", "gateway", "memory")
+_PATH_S: Final = 8.0
 _IDLE: Final = 2_000
 _IDLE_PAIRS: Final = 3  # memory is not noisy, and a pair takes two minutes
 
@@ -56,6 +57,12 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
                 async def memory(name: str) -> float:
                     return (await idle.hold("gateway", trees[name], _IDLE)).kb_each
 
+                async def path(name: str) -> float:
+                    return await whole_path.run(trees[name], _PATH_S)
+
+                if "path" in parts:
+                    found = await _pairs("CPU from a request to its receipt", path, pairs, "µs", console)
+                    rows += _cost("all processes from a request to its receipt", found)
                 if "lane" in parts:
                     rows += _cost("a lane", await _pairs("CPU of a lane", lane, pairs, "µs", console))
                 if "traced-lane" in parts:
