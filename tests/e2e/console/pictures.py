@@ -96,6 +96,7 @@ async def take(browser: Browser, stack: Stack, settings: Settings, scheme: str, 
     )
     page = await context.new_page()
     await page.goto(f"http://127.0.0.1:{stack.ports['console']}/")
+    await expect(page.locator("#sign-in")).to_be_visible()  # else the page, once it knows nobody, forgets the token
     token = mint(settings, sub="ann", scope=OPERATE)
     await page.evaluate(f"sessionStorage.setItem('clarion-console-token', '{token}')")
     for view in views:
