@@ -25,10 +25,10 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all unit coverage check format monitoring dist bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
+.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## the whole system on this machine, real events flowing, and a page to watch them on
 	@$(BIN)/clarion local up --feed
@@ -41,6 +41,9 @@ test: $(STAMP) ## unit, integration and end-to-end tests on a real Kafka, a real
 
 test-all: $(STAMP) $(SITE_STAMP) ## these and all that takes long: leases, restarts, full disks, every rule of the model; CI runs it
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-containers: $(STAMP) ## the system in containers: the whole path, faults, failover; skipped where there is no Docker engine
+	@$(BIN)/python -m pytest tests/containers $(ARGS)
 
 coverage: $(STAMP) ## make test with the lines and branches that it runs; fails below the floor
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" --cov --cov-report=term \
@@ -64,6 +67,15 @@ dist: $(STAMP) ## build what a release has: wheel, source archive and npm packag
 	@rm -rf build/dist
 	@$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python --out-dir build/dist
 	@$(BIN)/python -m deploy.release.npm_tarball build/dist
+
+sbom: $(STAMP) ## write what the image is made of, as CycloneDX, into build/dist
+	@$(BIN)/python -m deploy.release.sbom build/dist $(ARGS)
+
+scan: $(STAMP) ## look for known vulnerabilities of what is locked; says so where the data cannot be had
+	@$(BIN)/python -m deploy.release.scan $(ARGS)
+
+images: $(STAMP) ## build every image of docker-compose.yml without an image registry, on Debian's packages
+	@$(BIN)/python -m deploy.docker.images $(ARGS)
 
 bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
 
@@ -110,6 +122,8 @@ lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no 
 	  --no-emit-index-url --no-annotate --no-header --extra otel -o requirements.txt
 	@$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --extra dev -o requirements-dev.txt
+	@echo 'setuptools>=80' | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header -c requirements-dev.txt -o deploy/docker/build-requirements.txt
 	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error \
 	  @biomejs/biome@latest @types/node@latest typescript@latest
 

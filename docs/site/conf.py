@@ -33,6 +33,7 @@ NAVIGATION = {
         "docs/dead-letters",
         "docs/ledger",
         "docs/capacity",
+        "deploy/docker/README",
         "deploy/helm/clarion/README",
         "deploy/helm/examples/README",
         "deploy/prometheus/README",

@@ -21,6 +21,7 @@ _JS_TEST: Final = re.compile(r"""\b(?:test|it|describe)(?:\.\w+)?\(\s*(["'`])(.*
 SOURCES: Final = {
     "clarion": "libs/clarion",
     "console": "services/console",
+    "docker": "deploy/docker",
     "faults": "tests/faults",
     "gateway": "services/gateway",
     "grafana": "deploy/grafana",
@@ -29,6 +30,7 @@ SOURCES: Final = {
     "local": "deploy/local",
     "observe": "tests/observe",
     "prometheus": "deploy/prometheus",
+    "release": "deploy/release",
     "stream": "services/stream",
 }
 
