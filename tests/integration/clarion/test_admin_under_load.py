@@ -17,7 +17,7 @@ FOR_S: Final = 4.0
 SENDERS: Final = 4
 LINES: Final = 1_000
 PATHS: Final = ("/healthz/live", "/healthz/ready", "/health", "/health/status", "/health/metrics", "/metrics")
-PROBE_TIMEOUT_S: Final = 2.0  # of the probes in docker-compose.yml
+PROBE_TIMEOUT_S: Final = 2.0  # of the image's health check, deploy/docker/inside/healthy.py
 
 
 @asynccontextmanager
