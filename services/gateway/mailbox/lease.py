@@ -22,12 +22,13 @@ from clarion.telemetry import metrics
 
 log = structlog.get_logger()
 
+RENEW_AGAIN_S: Final = 0.5  # after a try that failed
 POLL_S: Final = 1.0  # between two tries to take a mailbox
 LOOKED_AWAY_S: Final = 2 * RENEW_EVERY_S  # an owner that lives has renewed within it
 
 
 class LeaseLost(Exception):
-    """Another gateway owns the mailbox: all clients must be closed, and another lease taken."""
+    """The mailbox has another owner, or MongoDB was restored: close all clients, and take another lease."""
 
 
 @dataclass(slots=True)
@@ -129,19 +130,27 @@ async def confirm(collection: Collection, lease: Lease, taken_at: float) -> None
 async def keep(collection: Collection, lease: Lease) -> None:
     """Renew the lease until cancelled. Raises LeaseLost when another gateway has the mailbox (D-owner-closes).
 
-    While MongoDB is away, the lease is kept and nobody is closed (D-outage-stays).
+    While MongoDB is away, the lease is kept and nobody is closed (D-outage-stays). It is tried again soon, to find out
+    before lanes go on whether the MongoDB that comes back was restored from a backup: then the sessions of those who
+    have come since are gone, so nothing would reach them (D-restored-sessions).
     """
+    wait_s = RENEW_EVERY_S
     while True:
-        await asyncio.sleep(RENEW_EVERY_S)
+        await asyncio.sleep(wait_s)
         try:
             renewed = await mailboxes.renew(collection, lease)
+            if renewed is not None and renewed.renewals <= lease.renewals:
+                await mailboxes.release(collection, renewed)  # taken again, it has another epoch and so other sessions
+                raise LeaseLost(f"MongoDB has an earlier lease of mailbox {lease.mailbox}: it was restored")
         except database.TRANSIENT as error:
             log.warning("the lease of the mailbox could not be renewed", mailbox=lease.mailbox, error=repr(error))
+            wait_s = RENEW_AGAIN_S
             continue
-        _check(renewed, lease)
+        lease, wait_s = _check(renewed, lease), RENEW_EVERY_S
 
 
-def _check(renewed: Lease | None, lease: Lease) -> None:
-    """Raise LeaseLost when a lease was not renewed, since another gateway has the mailbox."""
+def _check(renewed: Lease | None, lease: Lease) -> Lease:
+    """Return a renewed lease. Raise LeaseLost when it was not renewed, since another gateway has the mailbox."""
     if renewed is None:
         raise LeaseLost(f"mailbox {lease.mailbox} has another owner")
+    return renewed
