@@ -19,7 +19,7 @@ from clarion.resilience.gcra import RateLimit
 from clarion.resilience.latency_limit import Gate, VegasLimit
 from clarion.resilience.retry import retry
 from clarion.settings import SettingsError
-from clarion.store import indexes, mailboxes, scheduled, topics
+from clarion.store import indexes, mailboxes, scheduled
 from clarion.store.dead_letters import letters
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
@@ -99,7 +99,7 @@ def _source(
 ) -> FaustSource:
     """Return the source of the role's batches. `ordered` topics keep each recipient's order when they grow."""
     settings, group = process.settings, Names(process.settings.prefix).group(role)
-    checkpoints = Checkpoints(settings, topics.collection(stored), topic, group, producer.client, ordered=ordered)
+    checkpoints = Checkpoints(settings, stored, topic, group, producer.client, ordered=ordered)
     return FaustSource(settings, group, topic, checkpoints)
 
 

@@ -4,7 +4,8 @@
 `partitions` is the number that recipients are placed by. After the topic was grown the broker has more for a while;
 once they are taken in, `partitions` and `generation` rise together. `reached` says, for each partition, that everything
 below that offset is in this store. It is written before the same offset is committed to Kafka, so it is never behind a
-commit, unless the store was restored from an older backup.
+commit, unless the store was restored from an older backup. Then `again` says up to where each partition is read again:
+what is below it was stored before, in a store that is gone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,11 @@ class Known:
     reached: Mapping[int, int] = field(default_factory=dict[int, int])
     past: tuple[str, ...] = ()
     began: int = 0
+    again: Mapping[int, int] = field(default_factory=dict[int, int])
+
+    def is_read_again(self) -> bool:
+        """Return whether the store still lacks some of what it had before it was restored."""
+        return any(self.reached.get(number, 0) < end for number, end in self.again.items())
 
 
 class Placing(NamedTuple):
@@ -72,14 +78,20 @@ async def replace(topics: Collection, before: Known, after: Known) -> bool:
     """Replace `before` by `after`; return False when another process has changed it first.
 
     So when several processes have seen the same `before`, only one replaces it. If it is still the same topic, the
-    stored `reached` stays.
+    stored `reached` and `again` stay.
     """
     query: Document = {"_id": before.topic, "topic_id": before.topic_id, "generation": before.generation}
     query["partitions"] = before.partitions
     fields = _fields(after)
     if after.topic_id == before.topic_id:
-        del fields["reached"]
+        del fields["reached"], fields["again"]
     return (await topics.update_one(query, {"$set": fields})).matched_count == 1
+
+
+async def read_again(topics: Collection, known: Known, ends: Mapping[int, int]) -> None:
+    """Note that the topic is read again up to `ends`, because the store was restored."""
+    change = {"$max": {f"again.{number}": end for number, end in ends.items()}}
+    await topics.update_one({"_id": known.topic, "topic_id": known.topic_id}, change)
 
 
 async def reach(topics: Collection, known: Known, offsets: Mapping[int, int], at_least: Mapping[int, int]) -> bool:
@@ -102,6 +114,7 @@ def _fields(known: Known) -> Document:
         "reached": {str(number): offset for number, offset in known.reached.items()},
         "past": list(known.past),
         "began": known.began,
+        "again": {str(number): end for number, end in known.again.items()},
     }
 
 
@@ -115,4 +128,5 @@ def _known(document: Document) -> Known:
         reached,
         tuple(document["past"]),
         document.get("began", document["generation"]),
+        {int(number): end for number, end in document.get("again", {}).items()},
     )

@@ -3,7 +3,8 @@
 An offset is written to the store first and committed to Kafka after that, and a process resumes from the lower of the
 two. So after a topic was made anew, or MongoDB was restored from an older backup, everything that Kafka retains and the
 store lacks is read again; repeats are known by their ids. Faust does not let positions be reset at just any moment, so
-a process that finds a difference ends, and its successor resumes at the right place.
+a process that finds a difference ends, and its successor resumes at the right place. Whenever the connection to MongoDB
+broke, a restored store may be behind it: nothing is stored then before the store has confirmed the topic.
 
 When the topic has grown, a process leaves its group and joins it anew. A worker that has joined with the new count
 knows that no other worker stores by the old count any more, since each member asks the store at each assignment, before
@@ -13,7 +14,6 @@ it stores anything.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -25,17 +25,17 @@ from clarion.resilience.retry import retry
 from clarion.settings import Settings
 from clarion.store import topics
 from clarion.store.driver import database
-from clarion.store.driver.database import Collection
+from clarion.store.driver.database import Database
 from clarion.store.topics import Known
 from clarion.telemetry import metrics
 from services.stream.engine.stage_order import OwnershipLost
 from services.stream.engine.topic_growth import TopicGrowth
-from services.stream.engine.topic_identity import judge, places_to_resume
+from services.stream.engine.topic_identity import places_to_resume
+from services.stream.engine.topic_settling import Settling
 
 log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 2.0  # asks broker and store about one topic; health shows within it that a topic has grown
-_AGAIN_S: Final = 1.0
 
 
 class Outdated(Exception):
@@ -54,17 +54,19 @@ class Checkpoints:
     """
 
     def __init__(
-        self, settings: Settings, documents: Collection, topic: str, group: str, client: Any, *, ordered: bool
+        self, settings: Settings, stored: Database, topic: str, group: str, client: Any, *, ordered: bool
     ) -> None:
         self._settings = settings
-        self._documents = documents
+        self._documents = topics.collection(stored)
         self._topic: Final = topic
         self._group: Final = group
         self._client = client
         self._ordered: Final = ordered
         self._known: Known | None = None
         self._growth: TopicGrowth | None = None
-        self._confirmed = True  # whether the store has confirmed the topic since the latest assignment
+        self._interruptions: Final = database.interruptions(stored)
+        # after how many interruptions the store confirmed the topic; None since the latest assignment
+        self._confirmed: int | None = self._interruptions.count
         self._noted: dict[int, int] = {}  # by partition, what the store has said that it has, or was told
         self._outdated: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
 
@@ -73,50 +75,10 @@ class Checkpoints:
 
         Wait while MongoDB or Kafka is away.
         """
-        self._known = await retry(self._settle, "mongodb", *database.TRANSIENT, *SEND_ERRORS)
+        settling = Settling(self._settings, self._documents, self._topic, self._group, self._client, self._ordered)
+        self._known = await retry(settling.settle, "mongodb", *database.TRANSIENT, *SEND_ERRORS)
         self._count_waiting(0)
         return self._known
-
-    async def _settle(self) -> Known:
-        """Judge which topic of its name this is, and write that to the store where it differs."""
-        while True:
-            known = await topics.find(self._documents, self._topic)
-            found = await topic_ids.describe(self._client, self._topic)
-            judged = None
-            if found is not None:
-                async with group_offsets.asking(self._settings) as admin:
-                    told = await group_offsets.committed(admin, [self._group])
-                commits = {at.number: one for at, one in told.items() if at.topic == self._topic}
-                judged = judge(self._topic, found, known, commits, self._settings.generation)
-                if judged is not None and not self._ordered:
-                    judged = replace(judged, partitions=max(judged.partitions, found.partitions))
-            if judged is not None and judged == known:
-                return judged
-            if judged is not None and known is None and await topics.create(self._documents, judged):
-                log.info("a topic is new to the store", topic=self._topic, topic_id=judged.topic_id)
-                return judged
-            if judged is not None and known is not None and await topics.replace(self._documents, known, judged):
-                self._tell(known, judged)
-                return judged
-            await asyncio.sleep(_AGAIN_S)  # another process was faster, or the broker does not know this topic yet
-
-    def _tell(self, before: Known, after: Known) -> None:
-        if before.topic_id == after.topic_id:
-            log.info(
-                "what the store knows of a topic has changed",
-                topic=self._topic,
-                generation=after.generation,
-                partitions=after.partitions,
-            )
-            return
-        metrics.topics_made_anew.labels(self._topic.removeprefix(self._settings.prefix)).inc()
-        log.warning(
-            "a topic was deleted and created again: its generation rises, and it is read from its beginning",
-            topic=self._topic,
-            topic_id=after.topic_id,
-            before=before.topic_id,
-            generation=after.generation,
-        )
 
     def commit_metadata(self) -> str:
         """Return the metadata of this process's commits; empty while the generation is not known."""
@@ -128,10 +90,13 @@ class Checkpoints:
         The consumer asks for this at each assignment.
         """
         offsets = {partition.number: offset for partition, offset in committed.items()}
-        self._confirmed = False
+        self._confirmed, interruptions = None, self._interruptions.count
         try:
             await self._look()
             known = await topics.find(self._documents, self._topic)
+            places = places_to_resume(offsets, known.reached) if known else {}
+            if known and places:
+                await self._read_again(known, places)
         except (*database.TRANSIENT, *SEND_ERRORS) as error:
             # `note` finds a store that is behind later: it commits nothing unless the store has what Kafka says now
             log.warning(
@@ -144,26 +109,36 @@ class Checkpoints:
         if known is None or self._known is None:
             self._noted |= offsets
             return {}
-        self._confirmed = self._compare(known)
+        if self._compare(known):
+            self._confirmed = interruptions
         self._noted |= {number: known.reached.get(number, 0) for number in offsets}
-        places = places_to_resume(offsets, known.reached)
         if places:
             metrics.read_again.labels(self._topic.removeprefix(self._settings.prefix)).inc(len(places))
             log.warning("the store is behind the commits, as after a restore: records are read again", places=places)
         return {Partition(self._topic, number): offset for number, offset in places.items()}
 
-    async def confirm(self) -> None:
-        """Wait until the store confirms that the topic is as this process knows it.
+    async def _read_again(self, known: Known, places: Iterable[int]) -> None:
+        """Note up to where these partitions are read again: what anybody may have seen is below their ends."""
+        ends = await group_offsets.ends(self._settings, [Partition(self._topic, number) for number in places])
+        await topics.read_again(self._documents, known, {partition.number: end for partition, end in ends.items()})
 
-        Await this before anything is stored. Raise `OwnershipLost` when the topic has changed: a worker that has joined
-        the group since then may store in another generation.
+    async def confirm(self) -> None:
+        """Wait until the store confirms that it has what it had, and knows the topic as this process does.
+
+        Await this before each try to store something. Raise `OwnershipLost` when the topic has changed, since a worker
+        that has joined the group since then may store in another generation; and when the store was restored, since
+        what came earlier has to become visible in it first (D-restored-order).
         """
-        if self._confirmed:
+        interruptions = self._interruptions.count
+        if self._confirmed == interruptions:
             return
+        noted = dict(self._noted)
         known = await retry(lambda: topics.find(self._documents, self._topic), "mongodb", *database.TRANSIENT)
-        self._confirmed = known is None or self._compare(known)
-        if not self._confirmed:
+        if not self._compare_reached(known, noted):
+            raise OwnershipLost("MongoDB was restored, so what it lacks is read again first")
+        if known and not self._compare(known):
             raise OwnershipLost("the topic has changed since this process began to read it")
+        self._confirmed = interruptions
 
     def placed_by(self) -> int | None:
         """Return by how many partitions recipients are placed; None when every partition is read.
@@ -246,10 +221,15 @@ class Checkpoints:
             return
         noted = dict(self._noted)
         known = await topics.find(self._documents, self._topic)
+        if self._compare_reached(known, noted) and known and self._compare(known) and self._growth:
+            await self._take_in(known, self._growth)
+
+    def _compare_reached(self, known: Known | None, noted: Mapping[int, int]) -> bool:
+        """Return whether the store has all that was `noted` when it was asked. If not, have the process end."""
         if known is None or any(known.reached.get(number, 0) < offset for number, offset in noted.items()):
             self._end(f"MongoDB has lower offsets of {self._topic} than before: it was restored from a backup")
-        elif self._compare(known) and self._growth:
-            await self._take_in(known, self._growth)
+            return False
+        return True
 
     def _compare(self, known: Known) -> bool:
         """Return whether the store knows the topic as this process does. If not, have the process end."""

@@ -59,7 +59,7 @@ class LaneWork:
     producer: AIOKafkaProducer
     gate: Gate | None  # limits a bulk lane's inserts, so that urgent ones stay fast; None for urgent
     throttling: RecipientThrottle | None
-    confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before anything is stored
+    confirmed: Callable[[], Awaitable[None]] | None = None  # awaited before each try to store something
     began: int | None = None  # the generation in which its topic was made, if that is not the present one
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
@@ -84,7 +84,8 @@ class LaneWork:
             await self.confirmed()
         with self.stage("store"):
             stored = notifications.collection(self.database)
-            outcome = await store(stored, self.lane, list(decoded.entries.values()), ticket, self.gate, times.now())
+            entries = list(decoded.entries.values())
+            outcome = await store(stored, self.lane, entries, ticket, self.gate, times.now(), self.confirmed)
             if decoded.planned:
                 await withdraw(self.database, decoded.planned, outcome)
         return outcome

@@ -39,6 +39,7 @@ _POISON: Final = Backoff(base_s=0.02, cap_s=0.2)
 _TELLING: Final = 50
 
 T = TypeVar("T")
+Confirmed = Callable[[], Awaitable[None]] | None
 
 
 @dataclass(slots=True)
@@ -54,11 +55,18 @@ class Outcome:
 
 
 async def store(
-    stored: Collection, lane: Lane, entries: Sequence[Entry], ticket: Ticket, gate: Gate | None, now: datetime
+    stored: Collection,
+    lane: Lane,
+    entries: Sequence[Entry],
+    ticket: Ticket,
+    gate: Gate | None,
+    now: datetime,
+    confirmed: Confirmed = None,
 ) -> Outcome:
     """Store what is new, look up what was there before, and collapse.
 
     `gate` limits the inserts in flight by their latency; None for the urgent lane, for which the other lanes make room.
+    `confirmed` is awaited before each try to insert, and raises `OwnershipLost` when the store was restored meanwhile.
     Wait while MongoDB is away: Kafka is the lane's buffer. Raise `OwnershipLost` when the partitions are given up
     meanwhile.
     """
@@ -66,7 +74,8 @@ async def store(
     # Sorted by recipient, documents are neighbours in the indexes that begin with the recipient, so MongoDB finds their
     # pages in its caches: that takes a sixth less of its CPU. Sorting is stable, so a recipient's keep their order.
     by_recipient = sorted(entries, key=attrgetter("recipient"))
-    inserted = await insert_all(stored, raw_documents.encode(by_recipient, lane, now, keep_until), ticket, gate)
+    documents = raw_documents.encode(by_recipient, lane, now, keep_until)
+    inserted = await insert_all(stored, documents, ticket, gate, confirmed)
     if late := list(inserted.late):
         await _retry(lambda: notifications.come_late(stored, late))
     before: dict[str, Stored] = {}
@@ -140,14 +149,19 @@ def _is_retracted(entry: Entry, known: Stored) -> bool:
     return not known.retracted_by.isdisjoint((entry.sender, stubs.ANYBODY))
 
 
-async def insert_all(stored: Collection, documents: Sequence[Fields], ticket: Ticket, gate: Gate | None) -> Inserted:
+async def insert_all(
+    stored: Collection, documents: Sequence[Fields], ticket: Ticket, gate: Gate | None, confirmed: Confirmed = None
+) -> Inserted:
     """Insert all documents. Try those that are refused again, alone, POISON_TRIES times in all.
 
     What fails for a reason that passes by itself is tried again, alone, for as long as that takes, so a full disk makes
-    no dead letters. What is stored is not sent again, since it would look like a repeat.
+    no dead letters. What is stored is not sent again, since it would look like a repeat. `confirmed` is awaited before
+    each try (D-restored-order).
     """
 
     async def insert(batch: Sequence[Fields]) -> Inserted:
+        if confirmed is not None:
+            await confirmed()
         if gate is None:
             ticket.check()
             return await notifications.insert(stored, batch)

@@ -23,6 +23,7 @@ from clarion.store.driver.failures import (
     is_of_content,
     passes,
 )
+from clarion.store.driver.interruptions import Interruptions
 from clarion.store.driver.isolating import Sent, WriteFailure, isolated
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Unanswered
@@ -54,7 +55,12 @@ def connect(settings: Settings) -> Database:
     has one deadline.
     """
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        settings.mongodb, w="majority", journal=True, retryWrites=True, **_OPTIONS
+        settings.mongodb,
+        w="majority",
+        journal=True,
+        retryWrites=True,
+        event_listeners=[Interruptions()],
+        **_OPTIONS,
     )
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
 
@@ -68,6 +74,13 @@ def connect_reads(settings: Settings) -> LoopDatabase:
     """
     client = AsyncMongoClient[Document](settings.mongodb, **_OPTIONS)
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
+
+
+def interruptions(database: Database) -> Interruptions:
+    """Return what counts how often the connection of a database from `connect` broke."""
+    options: Any = database.client.options  # which motor's types take for a method
+    (found,) = options.event_listeners
+    return found
 
 
 async def probe(database: Database) -> None:
@@ -171,6 +184,7 @@ __all__ = [
     "Database",
     "Document",
     "Fields",
+    "Interruptions",
     "Unacceptable",
     "Unsure",
     "WriteFailure",
@@ -178,6 +192,7 @@ __all__ = [
     "close",
     "connect",
     "insert",
+    "interruptions",
     "probe",
     "write",
 ]
