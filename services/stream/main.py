@@ -43,6 +43,7 @@ from services.stream.engine.windows import (
 from services.stream.lanes.lane import LaneWork
 from services.stream.lanes.live_mailboxes import LiveMailboxes
 from services.stream.lanes.urgent import UrgentWork
+from services.stream.receipts.after_lanes import AfterLanes
 from services.stream.receipts.dead_letters import DeadLettersWork
 from services.stream.receipts.worker import ReceiptsWork
 from services.stream.scheduler.expire import ExpireLoop
@@ -185,7 +186,8 @@ async def run_receipts(process: Process) -> None:
     """
     names = Names(process.settings.prefix)
     async with _connected(process, "receipts", "dead-letters") as (stored, producer), asyncio.TaskGroup() as tasks:
-        receipts = ReceiptsWork(names, stored, producer)
+        receipts = ReceiptsWork(names, stored, producer, after_lanes := AfterLanes(process.settings, stored))
+        process.health.troubles.append(after_lanes.waiting)
         dead = DeadLettersWork(letters.collection(stored))
         for topic, role, policy, work in (
             (names.receipts, "receipts", RECEIPTS_POLICY, receipts),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 
@@ -28,6 +29,7 @@ from clarion.store.updates.receipt_updates import Refused
 from clarion.telemetry import metrics
 from services.stream.engine.stage_order import Stage, Ticket
 from services.stream.engine.windows import Window
+from services.stream.receipts.after_lanes import AfterLanes
 from services.stream.receipts.fold import Folded, fold
 from services.stream.steps.dead_letters import report
 from services.stream.steps.decode import dead_letter, empty, refused, unreadable_letters
@@ -46,17 +48,19 @@ class ReceiptsWork:
     names: Names
     database: Database
     producer: AIOKafkaProducer
+    after_lanes: AfterLanes | None = None  # has receipts wait for their notifications (D-restored-receipts)
 
     async def __call__(self, window: Window, ticket: Ticket) -> None:
         """Do all of the window's work, which is done when this returns."""
         found, dead = decode_receipts(window.batches, times.now())
-        folded = fold(said.receipt for said in found)
         held, stored = scheduled.collection(self.database), notifications.collection(self.database)
 
-        retracted = early_retractions.retractions(folded.unfound)
-
-        async def store() -> tuple[list[Refused], list[Receipt]]:
+        async def store() -> tuple[Folded, list[Refused], list[Receipt]]:
+            if self.after_lanes is not None:
+                await self.after_lanes.wait(ticket.check)
             ticket.check()
+            folded = fold(self._unfolded(said) for said in found)
+            retracted = early_retractions.retractions(folded.unfound)
             refused: list[Refused] = []
             for change in folded.changes:
                 if change.op is Op.RETRACTED and change.user is not None:
@@ -67,10 +71,10 @@ class ReceiptsWork:
                         refused += [Refused(replace(change, ids=(id_,)), str(error)) for id_ in change.ids]
             await deaths.note(deaths.collection(self.database), folded.dead, times.now())
             refused += await receipt_updates.fold(stored, folded.changes)
-            return refused, await early_retractions.retract(self.database, retracted, times.now())
+            return folded, refused, await early_retractions.retract(self.database, retracted, times.now())
 
         async with ticket.at(Stage.STORE):  # a user's receipts are folded in their order
-            refused, met = await retry(store, "mongodb", *database.TRANSIENT)
+            folded, refused, met = await retry(store, "mongodb", *database.TRANSIENT)
         dead += _unfoldable(found, refused)
         for change in folded.changes:
             metrics.folded.labels(change.op).inc(len(change.ids))
@@ -84,6 +88,13 @@ class ReceiptsWork:
             await produce(self.producer, self.names, records)
         report(dead)
         _tell_sampled(found)
+
+    def _unfolded(self, said: "DecodedReceipt") -> Receipt:
+        """Return the receipt to fold. What a gateway has folded itself is folded again if that store is gone."""
+        receipt, after_lanes = said.receipt, self.after_lanes
+        if receipt.folded and after_lanes and after_lanes.is_read_again(said.partition.number, said.record.offset):
+            return msgspec.structs.replace(receipt, folded=False)
+        return receipt
 
     async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
         """Return syncs with the server's count after the fold, and the mailboxes of their users who are connected."""
