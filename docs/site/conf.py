@@ -29,6 +29,7 @@ NAVIGATION = {
     "Operate": [
         "docs/operating",
         "docs/on-call",
+        "docs/backup",
         "docs/runbook",
         "docs/dead-letters",
         "docs/ledger",
