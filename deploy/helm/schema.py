@@ -11,9 +11,15 @@ from clarion.settings import Settings
 
 Schema = dict[str, Any]
 
-# What the chart sets by itself, and what is no setting of a deployment: secrets are files.
+# What the chart sets by itself, and what is no setting of a deployment: secrets and certificates are files of Secrets.
 OWN: Final = frozenset({"processes", "ingest_url", "gateway_url", "host", "port", "admin_port"})
-SECRET: Final = frozenset({"mongodb", "jwt_secret"})
+SECRET: Final = frozenset(
+    {
+        *("mongodb", "mongodb_file", "mongodb_ca_file", "mongodb_cert_file", "mongodb_key_file"),
+        *("kafka_password", "kafka_password_file", "kafka_ca_file", "kafka_cert_file", "kafka_key_file"),
+        "jwt_secret",
+    }
+)
 
 _TEXT: Final[Schema] = {"type": "string"}
 _FLAG: Final[Schema] = {"type": "boolean"}
@@ -35,6 +41,7 @@ _AMOUNTS: Final = {**_object(cpu={"type": ["string", "number"]}, memory=_TEXT), 
 _RESOURCES: Final = {**_object(requests=_AMOUNTS, limits=_AMOUNTS), "required": ["requests", "limits"]}
 _SCALING: Final = _object(enabled=_FLAG, min=_POSITIVE, max=_POSITIVE, target=_POSITIVE)
 _SECRET: Final = _object(name=_TEXT, key=_HOST)
+_TLS: Final = _object(name=_TEXT, ca=_TEXT, cert=_TEXT, key=_TEXT)
 _HOSTS: Final = _object(gateway=_HOST, ingest=_HOST, console=_HOST)
 _SERVER: Final = _object(
     to=_LIST, ports={"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1, "maximum": 65_535}}
@@ -62,7 +69,9 @@ def schema() -> Schema:
             nameOverride=_TEXT,
             fullnameOverride=_TEXT,
             settings=_object(**_settings()),
-            secrets=_object(mongodb=_SECRET, jwtSecret=_SECRET),
+            secrets=_object(
+                mongodb=_SECRET, mongodbTls=_TLS, kafka=_SECRET, kafkaTls=_TLS, perRole=_FLAG, jwtSecret=_SECRET
+            ),
             extraEnv=_LIST,
             extraEnvFrom=_LIST,
             pod=_object(

@@ -30,6 +30,7 @@ NAVIGATION = {
         "docs/operating",
         "docs/on-call",
         "docs/backup",
+        "docs/edges",
         "docs/runbook",
         "docs/dead-letters",
         "docs/ledger",

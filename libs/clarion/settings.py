@@ -16,11 +16,14 @@ from msgspec import Meta
 
 from clarion.contracts import origins
 from clarion.contracts.limits import END
+from clarion.edges.errors import EdgeError
+from clarion.edges.kafka import KafkaSecurity, Mechanism, Protocol
+from clarion.edges.mongodb import MongodbSecurity
 
 log = logging.getLogger(__name__)
 
 _PREFIX: Final = "CLARION_"
-_SECRETS: Final = ("jwt_secret", "mongodb")
+_SECRETS: Final = ("jwt_secret", "kafka_password", "mongodb")
 # Kubernetes sets variables in each container for the Services of its namespace: CLARION_PORT for one named `clarion`.
 _SERVICE_LINK: Final = re.compile(r"^(tcp|udp|sctp)://")
 _MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as its hash
@@ -38,8 +41,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     env: Literal["production", "dev"] = "production"
     kafka: str = "localhost:9092"
-    mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"
+    mongodb: str = "mongodb://localhost:27017/?replicaSet=rs0"  # with user and password, where MongoDB wants them
     database: str = "clarion"
+
+    # Files of TLS for MongoDB, in PEM, as Kafka's below. One that is named turns TLS on.
+    mongodb_ca_file: str = ""
+    mongodb_cert_file: str = ""
+    mongodb_key_file: str = ""
+    mongodb_file: str = ""  # names a file with the connection string; its user and password are followed as it changes
+
+    # How Kafka is reached: in the clear (PLAINTEXT), by TLS (SSL), and with a login (SASL_PLAINTEXT, SASL_SSL). Files
+    # are PEM: the authority that signs the brokers' certificates (without one, those that the machine trusts), and
+    # the client's certificate and key, for mutual TLS. Files that change are read anew for new connections.
+    kafka_protocol: Protocol = "PLAINTEXT"
+    kafka_ca_file: str = ""
+    kafka_cert_file: str = ""
+    kafka_key_file: str = ""
+    kafka_mechanism: Mechanism = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: str = ""
+    kafka_password_file: str = ""  # names a file with the password, which is read anew for each new connection
+
     prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]*{END}")] = ""  # of the names of topics and consumer groups
     host: str = "0.0.0.0"  # noqa: S104 - the only way into a container; the local stack sets 127.0.0.1
     port: Port = 0  # 0 is the service's own default: 8080 for ingest, 8081 for a gateway, 8082 for the console
@@ -110,6 +132,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({shown})"
 
     @property
+    def kafka_security(self) -> KafkaSecurity:
+        """Return how clients of Kafka secure their connections."""
+        return KafkaSecurity(**{name: getattr(self, f"kafka_{name}") for name in KafkaSecurity.__struct_fields__})
+
+    @property
+    def mongodb_security(self) -> MongodbSecurity:
+        """Return how clients of MongoDB secure their connections."""
+        return MongodbSecurity(
+            uri=self.mongodb,
+            uri_file=self.mongodb_file,
+            ca_file=self.mongodb_ca_file,
+            cert_file=self.mongodb_cert_file,
+            key_file=self.mongodb_key_file,
+        )
+
+    @property
     def dev(self) -> bool:
         """Return whether this is a development stack."""
         return self.env == "dev"
@@ -141,6 +179,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             settings = msgspec.convert({k: v for k, v in values.items() if v is not None}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise SettingsError(_explain(error)) from error
+        try:
+            settings.kafka_security.check()
+            settings.mongodb_security.check()
+        except EdgeError as error:
+            raise SettingsError(str(error)) from error
         for name, read in (("TRUSTED_PROXIES", "trusted_networks"), ("ORIGINS", "origin_list")):
             try:
                 getattr(settings, read)
@@ -164,7 +207,7 @@ def split(text: str) -> tuple[str, ...]:
 def _value(environ: Mapping[str, str], name: str) -> str | None:
     variable = _PREFIX + name.upper()
     file = environ.get(variable + "_FILE")
-    if file is None:
+    if not file:
         value = environ.get(variable)
         if value and _SERVICE_LINK.match(value):
             log.warning(

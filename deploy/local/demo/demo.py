@@ -73,7 +73,12 @@ class Demo:
         """Publish every other round over HTTP, and the rest straight to Kafka: both are first-class ways in."""
         token = mint(self.settings, sub="github", scope=PUBLISH)
         http = Publisher.http(self.settings.ingest_url, token=token)
-        kafka = Publisher.kafka(self.settings.kafka, sender="github", prefix=self.settings.prefix)
+        kafka = Publisher.kafka(
+            self.settings.kafka,
+            sender="github",
+            prefix=self.settings.prefix,
+            security=self.settings.kafka_security,
+        )
         async with http, kafka:
             for number, submissions in enumerate(rounds):
                 if number == len(rounds) // 2:

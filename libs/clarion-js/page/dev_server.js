@@ -1,4 +1,5 @@
-// The gateway's routes for trying things, which only exist when it runs in dev.
+// The gateway's routes for trying things, which only exist when it runs in dev. Paths are relative to the page: a proxy
+// may have it below a prefix.
 
 /**
  * The config, or null in production.
@@ -6,9 +7,9 @@
  * @returns {Promise<{ dev: boolean, users: string[] } | null>}
  */
 export async function devConfig() {
-  const answer = await fetch("/dev/config");
+  const answer = await fetch("dev/config");
   if (answer.status === 404) return null;
-  if (!answer.ok) throw new Error(`/dev/config answered ${answer.status}: reload the page`);
+  if (!answer.ok) throw new Error(`dev/config answered ${answer.status}: reload the page`);
   return answer.json();
 }
 
@@ -17,12 +18,12 @@ export async function devConfig() {
  * @returns {Promise<string>}
  */
 export async function devToken(user) {
-  return (await (await post("/dev/token", { user })).json()).token;
+  return (await (await post("dev/token", { user })).json()).token;
 }
 
 /** @param {string} recipient */
 export async function devSend(recipient) {
-  await post("/dev/send", { recipient });
+  await post("dev/send", { recipient });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Clarion } from "/sdk/clarion.js";
+import { Clarion } from "../sdk/clarion.js";
 
 import { Announcer } from "./announcer.js";
 import { devConfig, devSend, devToken } from "./dev_server.js";
@@ -42,7 +42,7 @@ function connect(credentials) {
   showUnread(0);
   showNotice("");
   let openedAt = Infinity; // until the first connection stands, everything has waited
-  const mine = new Clarion({ url: "/v1/ws", ...credentials });
+  const mine = new Clarion({ url: "v1/ws", ...credentials });
   clarion = mine;
   const mineKept = new History({
     list,

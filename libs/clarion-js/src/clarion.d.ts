@@ -135,7 +135,10 @@ export interface ProgressStorage {
 }
 
 interface CommonOptions {
-  /** Of the gateway: ws(s) or http(s), absolute or relative to the page; without a path, /v1/ws. */
+  /**
+   * Of the gateway: ws(s) or http(s), absolute or relative to the page. A path that does not end in `/ws` is the prefix
+   * below which a proxy has the gateway, such as in `https://app.example/notify`.
+   */
   url: string | URL;
   /** Count a notification as handled although its listener failed. Default: false. */
   ackOnError?: boolean;

@@ -4,14 +4,15 @@ const SOCKET_PROTOCOLS = { "http:": "ws:", "https:": "wss:" };
 const HTTP_PROTOCOLS = { "ws:": "http:", "wss:": "https:" };
 
 /**
- * The socket's address: ws or http, absolute or relative to the page; without a path it is the gateway's own.
+ * The socket's address: ws or http, absolute or relative to the page. One that does not end in `/ws` is that of a gateway,
+ * with the prefix below which a proxy has it, if there is one.
  *
  * @param {string | URL} url
  */
 export function socketUrl(url) {
   const parsed = new URL(url, globalThis.location?.href);
   parsed.protocol = SOCKET_PROTOCOLS[parsed.protocol] ?? parsed.protocol;
-  if (parsed.pathname === "/") parsed.pathname = "/v1/ws";
+  if (!parsed.pathname.endsWith("/ws")) parsed.pathname = `${parsed.pathname.replace(/\/+$/, "")}/v1/ws`;
   return parsed.href;
 }
 

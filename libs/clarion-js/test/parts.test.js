@@ -8,6 +8,7 @@ import { Progress } from "../src/progress.js";
 import { RecentIds } from "../src/recent_ids.js";
 import { Reconnect } from "../src/reconnect.js";
 import { ledAway } from "../src/request.js";
+import { beside, socketUrl } from "../src/urls.js";
 import { item } from "./fake_socket.js";
 
 /**
@@ -246,3 +247,16 @@ test("an item of an unknown lane moves no cursor", () => {
   progress.handled(placed("low", 0, 2 ** 48));
   assert.deepEqual(progress.resume().cursors, {});
 });
+
+for (const [given, socket] of [
+  ["http://gateway.example", "ws://gateway.example/v1/ws"],
+  ["https://app.example/notify", "wss://app.example/notify/v1/ws"],
+  ["https://app.example/notify/", "wss://app.example/notify/v1/ws"],
+  ["wss://app.example/notify/v1/ws", "wss://app.example/notify/v1/ws"],
+  ["wss://app.example/other/ws", "wss://app.example/other/ws"],
+]) {
+  test(`the socket of ${given}`, () => {
+    assert.equal(socketUrl(given), socket);
+    assert.equal(beside(socket, "inbox"), socket.replace(/^ws/, "http").replace(/ws$/, "inbox"));
+  });
+}

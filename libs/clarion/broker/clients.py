@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from clarion.broker import security
 from clarion.broker.consuming.guarded_records import guard_records
 from clarion.broker.producing import Producer
 from clarion.contracts.limits import KIB
@@ -39,6 +40,7 @@ def producer(settings: Settings, *, linger_ms: int = 0, on_renewed: Callable[[st
     return Producer(
         on_renewed=on_renewed,
         bootstrap_servers=settings.kafka,
+        **security.arguments(settings),
         linger_ms=linger_ms,
         # send() waits while its partition's batch is full, so small batches would slow it down
         max_batch_size=256 * KIB,
@@ -61,6 +63,7 @@ def mailbox_consumer(settings: Settings, *, fetch_bytes: int = 1024 * KIB) -> AI
     guard_records()
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
+        **security.arguments(settings),
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level=ISOLATION,
@@ -79,6 +82,7 @@ def observing_consumer(settings: Settings) -> AIOKafkaConsumer:
     """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
+        **security.arguments(settings),
         enable_auto_commit=False,
         isolation_level="read_uncommitted",
         request_timeout_ms=int(REQUEST_S * 1000),
@@ -88,13 +92,14 @@ def observing_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def start(client: Any, *, within_s: float = REQUEST_S) -> None:
-    """Start a producer, consumer or admin client. Raises one of `SEND_ERRORS`.
+    """Start a producer, consumer or admin client. Raises one of `SEND_ERRORS`, which says why none could connect.
 
     When aiokafka is cancelled while it asks its first broker for the others, it leaves that connection open. So a start
     that is no longer wanted has `_CANCELLED_S` to get the answer before it is cancelled. The caller stops the client in
     any case.
     """
-    starting: asyncio.Future[None] = asyncio.ensure_future(client.start())
+    with security.noting() as noted:
+        starting: asyncio.Future[None] = asyncio.ensure_future(client.start())
     # nobody may be waiting any more: an error that is never looked at would be logged by asyncio
     starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     try:
@@ -105,7 +110,10 @@ async def start(client: Any, *, within_s: float = REQUEST_S) -> None:
             await asyncio.wait([starting], timeout=_CANCELLED_S)
             starting.cancel()
             await asyncio.wait([starting], timeout=_CANCELLED_S)
-    starting.result()
+    try:
+        starting.result()
+    except KafkaConnectionError as error:
+        raise KafkaConnectionError("; ".join(noted) or security.in_words(error)) from error
 
 
 async def stop(consumer: Any) -> None:
@@ -128,9 +136,13 @@ async def stop(consumer: Any) -> None:
         stopping.result()
 
 
-def admin(settings: Settings) -> AIOKafkaAdminClient:
-    """Return an admin client, which the caller starts with `start` and closes."""
-    return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(REQUEST_S * 1000))
+def admin(settings: Settings, *, within_s: float = REQUEST_S) -> AIOKafkaAdminClient:
+    """Return an admin client, which the caller starts with `start` and closes. Each request has `within_s` seconds."""
+    return AIOKafkaAdminClient(
+        bootstrap_servers=settings.kafka,
+        **security.arguments(settings),
+        request_timeout_ms=int(within_s * 1000),
+    )
 
 
 async def send_all(

@@ -72,7 +72,8 @@ def publish(
 
     async def run() -> str:
         if via is Via.KAFKA:
-            publisher = Publisher.kafka(settings.kafka, sender=sender, prefix=settings.prefix)
+            security = settings.kafka_security
+            publisher = Publisher.kafka(settings.kafka, sender=sender, prefix=settings.prefix, security=security)
         else:
             publisher = Publisher.http(settings.ingest_url, token=_token(settings, token, sender, PUBLISH))
         async with publisher as p:

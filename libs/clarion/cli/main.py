@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import clarion
+from clarion.cli.access_command import access
 from clarion.cli.audit_command import audit
 from clarion.cli.bench_command import bench
 from clarion.cli.client_commands import publish, tail
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
+app.add_typer(access, name="access")
 app.command()(publish)
 app.command()(tail)
 app.command()(audit)

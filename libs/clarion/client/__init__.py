@@ -30,6 +30,7 @@ from clarion.contracts.api.problems import FieldError, Problem
 from clarion.contracts.api.status import Status
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.notification import Submission
+from clarion.edges.kafka import KafkaSecurity
 from clarion.resilience.backoff import Backoff
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "InboxItem",
     "InboxPage",
     "JsonFile",
+    "KafkaSecurity",
     "Lane",
     "NotConnected",
     "NotOpen",

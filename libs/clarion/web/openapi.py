@@ -21,6 +21,8 @@ def document(title: str, paths: Schema, schemas: Schema) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": clarion.__version__},
+        # relative to this document, so that paths lead to the service below a proxy's prefix as well
+        "servers": [{"url": "."}],
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {

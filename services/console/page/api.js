@@ -1,4 +1,4 @@
-// Asks the console. Errors are its problem details (RFC 9457), as sentences.
+// Asks the console, by paths relative to the page: a proxy may have it below a prefix. Errors are its problem details (RFC 9457), as sentences.
 
 const WITHIN_MS = 30_000;
 export const TRACE_WITHIN_MS = 60_000; // a trace takes up to 52 s

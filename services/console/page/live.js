@@ -1,5 +1,5 @@
-import { backoff } from "/sdk/backoff.js";
-import { EventParser } from "/sdk/event_parser.js";
+import { backoff } from "../sdk/backoff.js";
+import { EventParser } from "../sdk/event_parser.js";
 
 import { messageOf, refusalOf } from "./api.js";
 
@@ -62,7 +62,7 @@ export class Live {
     const quiet = new AbortController();
     let timer = setTimeout(() => quiet.abort(), SILENCE_MS);
     try {
-      const answer = await fetch("/v1/stream", {
+      const answer = await fetch("v1/stream", {
         headers: { ...this.#api.headers, accept: "text/event-stream" },
         cache: "no-store",
         credentials: "omit",

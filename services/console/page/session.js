@@ -31,7 +31,7 @@ export function subjectOf(token) {
 
 /** Whether this console makes tokens by itself, as in development. */
 export async function isDevelopment() {
-  return (await fetch("/dev/config")).ok;
+  return (await fetch("dev/config")).ok;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function isDevelopment() {
  * @returns {Promise<string>}
  */
 export async function developmentToken(user) {
-  const answer = await fetch("/dev/token", {
+  const answer = await fetch("dev/token", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ user }),

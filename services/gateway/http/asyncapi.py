@@ -40,12 +40,14 @@ def document() -> dict[str, Any]:
         "servers": {
             "gateway": {
                 "host": "{host}",
+                "pathname": "{prefix}",
                 "protocol": "wss",
                 "variables": {
                     "host": {
                         "default": "localhost",
                         "description": "The address of any gateway, since all serve alike.",
-                    }
+                    },
+                    "prefix": {"default": "", "description": "The path below which a proxy has it, such as /notify."},
                 },
                 "security": [{"$ref": "#/components/securitySchemes/bearer"}],
             }

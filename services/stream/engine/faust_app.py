@@ -4,10 +4,11 @@ import time
 from typing import Any, Final
 
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ConsumerNotStarted
 from mode.supervisors import CrashingSupervisor
 
-from clarion.broker import clients
+from clarion.broker import clients, security
 from clarion.broker.consuming.commit_tracker import Partition
 from clarion.broker.consuming.open_transactions import Place
 from clarion.broker.consuming.record_batch import BatchSchema, RecordBatch
@@ -108,6 +109,7 @@ def _make_app(settings: Settings, group: str, max_records: int) -> Any:
     return _App(
         group,
         broker=[f"kafka://{server}" for server in split(settings.kafka)],
+        broker_credentials=_credentials(settings),
         store="memory://",
         web_enabled=False,  # health and metrics have a port of their own
         # else Faust's assignor fills each worker to ceil(partitions / workers), and leaves some workers with none
@@ -129,3 +131,13 @@ def _make_app(settings: Settings, group: str, max_records: int) -> Any:
         stream_wait_empty=False,  # Faust's wait has no deadline; the pipeline's own drain has one
         agent_supervisor=CrashingSupervisor,  # a failure that nothing handled ends the process
     )
+
+
+def _credentials(settings: Settings) -> Any:
+    """Return what secures the connections of every client, as Faust has it; None if nothing does."""
+    found = security.arguments(settings)
+    tls: Any = found.get("ssl_context")
+    if mechanism := found.get("sasl_mechanism"):
+        user, password = found["sasl_plain_username"], found["sasl_plain_password"]
+        return SASLCredentials(username=user, password=password, ssl_context=tls, mechanism=mechanism)
+    return SSLCredentials(tls) if tls else None

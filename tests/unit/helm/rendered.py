@@ -48,6 +48,16 @@ _ALL: Final[Values] = {
     "settings": {"trusted_proxies": "10.0.0.0/8", "origins": "https://app.example", "drain_s": 2.5},
 }
 
+_SECURED: Final[Values] = {
+    "settings": {"kafka_protocol": "SASL_SSL", "prefix": "blue-"},
+    "secrets": {
+        "perRole": True,
+        "kafka": {"name": "kafka-users"},
+        "kafkaTls": {"name": "kafka-ca", "cert": "tls.crt", "key": "tls.key"},
+        "mongodbTls": {"name": "mongodb-ca"},
+    },
+}
+
 
 def merged(values: Values, more: Values) -> dict[str, Any]:
     """Values with more of them, as Helm merges files."""
@@ -71,6 +81,7 @@ CASES: Final[Mapping[str, Values]] = {
     "small": values_of("values-small.yaml"),
     "large": values_of("values-large.yaml"),
     "all": merged(values_of("values-large.yaml"), _ALL),
+    "secured": _SECURED,
 }
 
 

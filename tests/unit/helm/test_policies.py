@@ -74,10 +74,29 @@ def test_each_variable_is_a_setting_that_there_is(meta: Object, spec: Object) ->
     names = [one["name"] for container in spec["containers"] for one in container["env"]]
     config = case("all").of("ConfigMap")[0]["data"]
     for name in (name for name in [*names, *config] if name.startswith("CLARION_")):
-        assert name.removeprefix("CLARION_").removesuffix("_FILE").lower() in Settings.__struct_fields__, name
+        setting = name.removeprefix("CLARION_").lower()
+        assert {setting, setting.removesuffix("_file")} & {*Settings.__struct_fields__}, name
     for name in (name for name in names if name.endswith("_FILE")):
         (variable,) = (one for container in spec["containers"] for one in container["env"] if one["name"] == name)
         assert variable["value"].startswith("/run/secrets/clarion/")
+
+
+@pytest.mark.parametrize(("meta", "spec"), PODS)
+def test_each_file_that_a_variable_names_is_mounted(meta: Object, spec: Object) -> None:
+    del meta
+    (container,) = spec["containers"]
+    named = {one["value"] for one in container["env"] if one["name"].endswith("_FILE")}
+    mounted = {
+        f"/run/secrets/clarion/{item['path']}"
+        for volume in spec["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+        for item in source["secret"]["items"]
+    }
+    assert named == mounted
+    assert (
+        not named
+        or {"name": "secrets", "mountPath": "/run/secrets/clarion", "readOnly": True} in container["volumeMounts"]
+    )
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)

@@ -6,9 +6,11 @@ import helm_python
 import msgspec
 import pytest
 
+from clarion.contracts.topics import Names
+from clarion.operating.access.roles import roles
 from clarion.settings import Settings
 from deploy.helm.schema import OWN, SECRET
-from tests.unit.helm.rendered import Rendered, merged, render, values_of
+from tests.unit.helm.rendered import Rendered, case, merged, pods, render, values_of
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,17 @@ from tests.unit.helm.rendered import Rendered, merged, render, values_of
         ({"ingest": {"autoscaling": {"enabled": True, "min": 5, "max": 4}}}, "max is below min"),
         ({"secrets": {"jwtSecret": {"name": ""}}}, "settings.jwks_url"),
         ({"secrets": {"mongodb": {"name": ""}}}, "secrets.mongodb.name"),
+        ({"settings": {"kafka_protocol": "SASL_SSL"}}, "secrets.kafka.name"),
+        ({"settings": {"kafka_protocol": "TLS"}}, "kafka_protocol"),
+        ({"settings": {"kafka_password": "p"}}, "kafka_password"),
+        ({"secrets": {"kafkaTls": {"name": "ca"}}}, "kafka_protocol does not encrypt"),
+        ({"secrets": {"mongodbTls": {"name": "ca", "ca": ""}}}, "secrets.mongodbTls names no keys"),
+        ({"secrets": {"mongodbTls": {"name": "ca", "cert": "tls.crt"}}}, "cert and key go together"),
+        ({"secrets": {"perRole": True}}, "secrets.perRole needs secrets.kafka.name"),
+        (
+            {"secrets": {"perRole": True, "kafka": {"name": "users"}}, "settings": {"kafka_user": "one"}},
+            "leave settings.kafka_user out",
+        ),
         ({"ingress": {"enabled": True}}, "ingress.hosts"),
         ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs"),
         ({"autoscaling": {"by": "keda"}}, "autoscaling.prometheus"),
@@ -38,6 +51,22 @@ from tests.unit.helm.rendered import Rendered, merged, render, values_of
 def test_what_cannot_work_is_refused_by_name(values: dict[str, Any], told: str) -> None:
     with pytest.raises(helm_python.HelmError, match=told):
         render(values)
+
+
+def test_each_component_logs_in_as_its_own_user_if_told_to() -> None:
+    found: dict[str, tuple[str, set[str]]] = {}
+    for name, meta, spec in pods(case("secured").objects):
+        del name
+        (user,) = (one["value"] for one in spec["containers"][0]["env"] if one["name"] == "CLARION_KAFKA_USER")
+        keys = {
+            item["key"] for source in spec["volumes"][0]["projected"]["sources"] for item in source["secret"]["items"]
+        }
+        found[meta["labels"]["app.kubernetes.io/component"]] = user, keys
+    assert found["topics"] == ("blue-clarion-operator", {"kafka.operator", "ca.crt", "tls.crt", "tls.key"})
+    assert found["lane-low"][0] == "blue-clarion-lane-low"
+    assert {"kafka.lane-low", "mongodb.lane-low"} < found["lane-low"][1]
+    users = {user for user, _ in found.values()}
+    assert users == {f"blue-clarion-{role.name}" for role in roles(Names("blue-"))} - {"blue-clarion-publisher"}
 
 
 def config(rendered: Rendered) -> dict[str, str]:

@@ -84,29 +84,88 @@ CLARION_PROCESSES: {{ include "clarion.processes" . | quote }}
 {{- join " " $found -}}
 {{- end }}
 
-{{/* Files instead of variables: what a variable has can be read in /proc, and ends in what a crash reports. */}}
+{{/* The key of a Secret that `component` uses: of its own user if each has one. */}}
+{{- define "clarion.secretKey" -}}
+{{- if .root.Values.secrets.perRole }}{{ .of.key }}.{{ .component }}{{ else }}{{ .of.key }}{{ end }}
+{{- end }}
+
+{{/*
+Files instead of variables: what a variable has can be read in /proc, and ends in what a crash reports. And a file is
+read anew when it is rotated. `mongodb` and `tokens` say whether the component has that secret.
+*/}}
 {{- define "clarion.secretEnv" -}}
+{{- $secrets := .root.Values.secrets }}
+{{- if .mongodb }}
 - {name: CLARION_MONGODB_FILE, value: /run/secrets/clarion/mongodb}
-{{- if and .tokens .root.Values.secrets.jwtSecret.name }}
+{{- include "clarion.tlsEnv" (dict "server" "mongodb" "of" $secrets.mongodbTls) }}
+{{- end }}
+{{- if $secrets.kafka.name }}
+- {name: CLARION_KAFKA_PASSWORD_FILE, value: /run/secrets/clarion/kafka}
+{{- if $secrets.perRole }}
+- {name: CLARION_KAFKA_USER, value: {{ printf "%sclarion-%s" (.root.Values.settings.prefix | default "") .component | quote }}}
+{{- end }}
+{{- end }}
+{{- include "clarion.tlsEnv" (dict "server" "kafka" "of" $secrets.kafkaTls) }}
+{{- if and .tokens $secrets.jwtSecret.name }}
 - {name: CLARION_JWT_SECRET_FILE, value: /run/secrets/clarion/jwt_secret}
 {{- end }}
 {{- end }}
 
+{{- define "clarion.tlsEnv" -}}
+{{- if .of.name }}
+{{- $server := .server }}
+{{- range $part := list "ca" "cert" "key" }}
+{{- if get $.of $part }}
+- {name: CLARION_{{ upper $server }}_{{ upper $part }}_FILE, value: /run/secrets/clarion/{{ $server }}-{{ $part }}.pem}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "clarion.secretVolume" -}}
+{{- $secrets := .root.Values.secrets }}
 - name: secrets
+  {{- if or .mongodb $secrets.kafka.name $secrets.kafkaTls.name }}
   projected:
     defaultMode: 0440
     sources:
+      {{- if .mongodb }}
       - secret:
-          name: {{ required "secrets.mongodb.name: name the Secret with MongoDB's connection string" .root.Values.secrets.mongodb.name }}
+          name: {{ required "secrets.mongodb.name: name the Secret with MongoDB's connection string" $secrets.mongodb.name }}
           items:
-            - {key: {{ .root.Values.secrets.mongodb.key }}, path: mongodb}
-      {{- if and .tokens .root.Values.secrets.jwtSecret.name }}
-      - secret:
-          name: {{ .root.Values.secrets.jwtSecret.name }}
-          items:
-            - {key: {{ .root.Values.secrets.jwtSecret.key }}, path: jwt_secret}
+            - {key: {{ include "clarion.secretKey" (dict "root" .root "of" $secrets.mongodb "component" .component) }}, path: mongodb}
+      {{- include "clarion.tlsSource" (dict "server" "mongodb" "of" $secrets.mongodbTls) }}
       {{- end }}
+      {{- if $secrets.kafka.name }}
+      - secret:
+          name: {{ $secrets.kafka.name }}
+          items:
+            - {key: {{ include "clarion.secretKey" (dict "root" .root "of" $secrets.kafka "component" .component) }}, path: kafka}
+      {{- end }}
+      {{- include "clarion.tlsSource" (dict "server" "kafka" "of" $secrets.kafkaTls) }}
+      {{- if and .tokens $secrets.jwtSecret.name }}
+      - secret:
+          name: {{ $secrets.jwtSecret.name }}
+          items:
+            - {key: {{ $secrets.jwtSecret.key }}, path: jwt_secret}
+      {{- end }}
+  {{- else }}
+  emptyDir: {sizeLimit: 1Mi}
+  {{- end }}
+{{- end }}
+
+{{- define "clarion.tlsSource" -}}
+{{- if .of.name }}
+{{- $server := .server }}
+      - secret:
+          name: {{ .of.name }}
+          items:
+            {{- range $part := list "ca" "cert" "key" }}
+            {{- with get $.of $part }}
+            - {key: {{ . }}, path: {{ $server }}-{{ $part }}.pem}
+            {{- end }}
+            {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "clarion.podSecurity" -}}
@@ -181,6 +240,27 @@ libs/clarion/process.py, which covers the longest drain), and a margin.
 {{- end }}
 {{- if and (not .Values.secrets.jwtSecret.name) (not .Values.settings.jwks_url) (ne (.Values.settings.env | default "production") "dev") }}
 {{- fail "secrets.jwtSecret.name or settings.jwks_url must be set: gateways and ingest check tokens by one of them" }}
+{{- end }}
+{{- range $server := list "kafkaTls" "mongodbTls" }}
+{{- $tls := get $.Values.secrets $server }}
+{{- if and $tls.name (not (or $tls.ca $tls.cert)) }}
+{{- fail (printf "secrets.%s names no keys: give ca, or cert and key" $server) }}
+{{- end }}
+{{- if ne (empty $tls.cert) (empty $tls.key) }}
+{{- fail (printf "secrets.%s: cert and key go together" $server) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.secrets.perRole (not .Values.secrets.kafka.name) }}
+{{- fail "secrets.perRole needs secrets.kafka.name: without passwords Kafka cannot tell the components apart" }}
+{{- end }}
+{{- if and .Values.secrets.perRole .Values.settings.kafka_user }}
+{{- fail "secrets.perRole: each component has its own user, so leave settings.kafka_user out" }}
+{{- end }}
+{{- if and (hasPrefix "SASL_" (.Values.settings.kafka_protocol | default "")) (not .Values.secrets.kafka.name) }}
+{{- fail "secrets.kafka.name: settings.kafka_protocol has a login, so name the Secret with its password" }}
+{{- end }}
+{{- if and .Values.secrets.kafkaTls.name (not (hasSuffix "SSL" (.Values.settings.kafka_protocol | default ""))) }}
+{{- fail "secrets.kafkaTls: settings.kafka_protocol does not encrypt, so set it to SSL or SASL_SSL" }}
 {{- end }}
 {{- if and (eq .Values.autoscaling.by "keda") (not .Values.autoscaling.prometheus) }}
 {{- fail "autoscaling.prometheus: KEDA asks Prometheus for connections and lag, so give its address" }}

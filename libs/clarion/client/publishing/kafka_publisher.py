@@ -18,6 +18,7 @@ from clarion.contracts.ids import idempotent_id, new_id
 from clarion.contracts.records import notification, scheduling
 from clarion.contracts.records.notification import Invalid, Notification, Submission
 from clarion.contracts.topics import Names
+from clarion.edges.kafka import KafkaSecurity
 from clarion.settings import Settings
 
 _HANG_UP_S: Final = 1.0  # how long closing the connections may take once the producer could not end in order
@@ -26,11 +27,17 @@ _HANG_UP_S: Final = 1.0  # how long closing the connections may take once the pr
 class KafkaTransport:
     """Produces notifications of `sender` to the brokers at `bootstrap`; the topics' names begin with `prefix`.
 
-    `deadline_s` is for one call, for connecting and for closing.
+    Raise `EdgeError`, a ValueError, when `security` is incomplete, or has a file that cannot be used. `deadline_s` is
+    for one call, for connecting and for closing.
     """
 
-    def __init__(self, bootstrap: str, sender: str, prefix: str, deadline_s: float) -> None:
-        self._settings = Settings(kafka=bootstrap, prefix=prefix)
+    def __init__(
+        self, bootstrap: str, sender: str, prefix: str, deadline_s: float, security: KafkaSecurity | None = None
+    ) -> None:
+        security = security or KafkaSecurity()
+        security.check()
+        secured: dict[str, Any] = {f"kafka_{name}": getattr(security, name) for name in security.__struct_fields__}
+        self._settings = Settings(kafka=bootstrap, prefix=prefix, **secured)
         self._names = Names(prefix)
         self._sender = sender
         self._deadline_s = deadline_s

@@ -11,6 +11,7 @@ from clarion.client.tokens import GetToken, TokenSource
 from clarion.contracts.api.status import Status
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.notification import Submission
+from clarion.edges.kafka import KafkaSecurity
 
 if TYPE_CHECKING:
     from clarion.client.publishing.http_publisher import HttpTransport
@@ -51,12 +52,21 @@ class Publisher:
         return HttpPublisher(HttpTransport(url, TokenSource(token, get_token), deadline_s, ssl_context))
 
     @classmethod
-    def kafka(cls, bootstrap: str, *, sender: str, prefix: str = "", deadline_s: float = DEADLINE_S) -> Self:
+    def kafka(
+        cls,
+        bootstrap: str,
+        *,
+        sender: str,
+        prefix: str = "",
+        deadline_s: float = DEADLINE_S,
+        security: KafkaSecurity | None = None,
+    ) -> Self:
         """Return a publisher that sends straight to Kafka as `sender`.
 
         `bootstrap` has the brokers' addresses, as `host:port`, separated by commas. `prefix` is what the names of the
         topics begin with (CLARION_PREFIX). `deadline_s` is the time in seconds that one call may take, or the opening,
-        which raises `Unavailable` when no broker answers. Raise ModuleNotFoundError without the extra `clarion[kafka]`.
+        which raises `Unavailable` when no broker answers. `security` is for brokers that need TLS or a login. Raise
+        ValueError when that is incomplete, and ModuleNotFoundError without the extra `clarion[kafka]`.
         """
         try:
             from clarion.client.publishing.kafka_publisher import KafkaTransport
@@ -65,7 +75,7 @@ class Publisher:
                 f"publishing straight to Kafka needs {error.name}: pip install 'clarion[kafka]'", name=error.name
             ) from error
 
-        return cls(KafkaTransport(bootstrap, sender, prefix, deadline_s))
+        return cls(KafkaTransport(bootstrap, sender, prefix, deadline_s, security))
 
     async def publish(
         self,

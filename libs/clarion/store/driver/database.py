@@ -1,12 +1,13 @@
 """The connection to MongoDB, its errors, and what every collection needs of its driver."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, UpdateMany, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.client_options import ClientOptions
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from clarion.settings import Settings
@@ -25,6 +26,7 @@ from clarion.store.driver.failures import (
 )
 from clarion.store.driver.interruptions import Interruptions
 from clarion.store.driver.isolating import Sent, WriteFailure, isolated
+from clarion.store.driver.security import secured
 from clarion.telemetry import metrics
 from clarion.telemetry.health import Unanswered
 
@@ -52,16 +54,11 @@ def connect(settings: Settings) -> Database:
 
     Writes are acknowledged by a majority and journalled, because what is acknowledged to Kafka must survive a failover.
     Reads go to the primary, because "stored, then read who is connected" holds only there (D-majority). Each operation
-    has one deadline.
+    has one deadline. Raises `SettingsError` when the driver refuses the connection string, or a file cannot be used.
     """
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        settings.mongodb,
-        w="majority",
-        journal=True,
-        retryWrites=True,
-        event_listeners=[Interruptions()],
-        **_OPTIONS,
-    )
+    make: Callable[..., AsyncIOMotorClient[Document]] = AsyncIOMotorClient
+    majority: dict[str, Any] = {"w": "majority", "journal": True, "retryWrites": True}
+    client = secured(settings, make, _options_of, event_listeners=[Interruptions()], **majority, **_OPTIONS)
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
 
 
@@ -72,15 +69,19 @@ def connect_reads(settings: Settings) -> LoopDatabase:
     back. While such threads decode, the loop waits for the interpreter in each of its turns, and a live delivery takes
     many turns.
     """
-    client = AsyncMongoClient[Document](settings.mongodb, **_OPTIONS)
+    client = secured(settings, AsyncMongoClient[Document], lambda client: client.options, **_OPTIONS)
     return client.get_database(settings.database, read_preference=ReadPreference.PRIMARY)
 
 
 def interruptions(database: Database) -> Interruptions:
     """Return what counts how often the connection of a database from `connect` broke."""
     options: Any = database.client.options  # which motor's types take for a method
-    (found,) = options.event_listeners
-    return found
+    return next(one for one in options.event_listeners if isinstance(one, Interruptions))
+
+
+def _options_of(client: AsyncIOMotorClient[Document]) -> ClientOptions:
+    wrapped: Any = client.delegate
+    return wrapped.options
 
 
 async def probe(database: Database) -> None:

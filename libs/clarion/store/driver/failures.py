@@ -26,6 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DUPLICATE_KEY: Final = 11000
+_AUTHENTICATION_FAILED: Final = 18
 ERROR_CHARS: Final = 500
 
 # The codes after which a driver may try again by itself (MongoDB's specification of retryable reads and writes).
@@ -50,6 +51,9 @@ _RETRYABLE: Final = frozenset(
 # Errors that a driver leaves to its caller and that pass all the same: two writers met, or the server lacks something.
 _TO_WAIT_FOR: Final = frozenset(
     {
+        # AuthenticationFailed: while a password is rotated, MongoDB has another one than our file for a moment; and if
+        # it is wrong for good, an operator writes the right one, and nothing that was accepted may be lost until then
+        _AUTHENTICATION_FAILED,
         24,  # LockTimeout
         46,  # LockBusy
         50,  # MaxTimeMSExpired
@@ -111,6 +115,8 @@ def in_words(error: PyMongoError) -> str:
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
+    if isinstance(error, OperationFailure) and error.code == _AUTHENTICATION_FAILED:
+        return "the server refuses the user or the password of CLARION_MONGODB"
     if isinstance(error, OperationFailure):
         return f"the server refused to answer, with the error code {error.code}"
     return "the server could not be asked; the log has the cause"

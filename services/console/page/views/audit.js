@@ -32,7 +32,7 @@ export function auditView({ api, place, go, say }) {
     try {
       const query = { who: place.query.get("who"), action: place.query.get("action"), cursor };
       /** @type {AuditPage} */
-      const page = await api.get("/v1/audit", { query, signal: controller.signal });
+      const page = await api.get("v1/audit", { query, signal: controller.signal });
       entries = cursor ? [...entries, ...page.items] : page.items;
       const older = h(
         "button",

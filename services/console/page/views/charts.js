@@ -31,7 +31,7 @@ export function chartsView({ api }) {
 
   async function load() {
     try {
-      known = await api.get("/v1/charts", { signal: controller.signal });
+      known = await api.get("v1/charts", { signal: controller.signal });
       draw();
     } catch (error) {
       if (!controller.signal.aborted) grid.replaceChildren(notice(messageOf(error)));

@@ -19,7 +19,7 @@ export function traceView(context) {
     label: "Id of the notification",
     place: "trace",
     waiting: "MongoDB and Kafka are searched, which may take some seconds…",
-    find: (id, signal) => context.api.get(`/v1/trace/${encodeURIComponent(id)}`, { signal, withinMs: TRACE_WITHIN_MS }),
+    find: (id, signal) => context.api.get(`v1/trace/${encodeURIComponent(id)}`, { signal, withinMs: TRACE_WITHIN_MS }),
     show,
   });
 }

@@ -18,7 +18,7 @@ export function userView(context) {
     label: "User: the subject of their token",
     place: "users",
     waiting: "MongoDB is asked…",
-    find: (name, signal) => context.api.get(`/v1/users/${encodeURIComponent(name)}`, { signal }),
+    find: (name, signal) => context.api.get(`v1/users/${encodeURIComponent(name)}`, { signal }),
     show,
   });
 }

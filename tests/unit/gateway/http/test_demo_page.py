@@ -79,6 +79,8 @@ def _served(target: str, folder: Path, folders: dict[str, Path]) -> Path:
     for prefix, root in folders.items():
         if target.startswith(prefix):
             return root / target.removeprefix(prefix)
+    if target.startswith("../sdk/"):  # beside the page, below whatever prefix a proxy has both
+        return folders["/sdk/"] / target.removeprefix("../sdk/")
     assert target.startswith("./"), f"{target} needs a bundler"
     return folder / target
 

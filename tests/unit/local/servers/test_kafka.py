@@ -12,7 +12,7 @@ from deploy.local.servers import kafka
 
 
 async def test_a_slow_broker_is_not_ready_and_no_connection_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "_ANSWERS_WITHIN_MS", 250)
+    monkeypatch.setattr(kafka, "_ANSWERS_WITHIN_S", 0.25)
     async with slow_broker(versions_after_s=0.2) as port:
         assert not await kafka.is_ready(port)
         gc.collect()  # pytest makes an error of what it then warns of

@@ -14,7 +14,7 @@ import { replayed } from "./selection.js";
 /** @param {Context} context */
 export function letterView(context) {
   const { api, place } = context;
-  const path = `/v1/dead-letters/${encodeURIComponent(place.rest)}`;
+  const path = `v1/dead-letters/${encodeURIComponent(place.rest)}`;
   const controller = new AbortController();
   const body = h("div", { class: "stack" }, h("p", { class: "hint" }, "It is fetched…"));
   const result = h("div", { class: "results", role: "status" });
@@ -86,14 +86,14 @@ export function letterView(context) {
       : `It is sent to ${letter.topic} again. As far as its contract tells, nothing is wrong with it.`;
     if (!(await context.confirm({ title: "Replay this letter?", text, action: "Replay" }))) return;
     const again = letter.state === "replayed";
-    done(replayed(await api.send("POST", "/v1/dead-letters/replay", { ids: [letter.id], again })));
+    done(replayed(await api.send("POST", "v1/dead-letters/replay", { ids: [letter.id], again })));
     await load();
   }
 
   async function purgeOne() {
     const text = "It is deleted here, and this cannot be taken back.";
     if (!(await context.confirm({ title: "Purge this letter?", text, action: "Purge", isDangerous: true }))) return;
-    await api.send("POST", "/v1/dead-letters/purge", { ids: [place.rest] });
+    await api.send("POST", "v1/dead-letters/purge", { ids: [place.rest] });
     context.go(addressOf("dead-letters"));
   }
 

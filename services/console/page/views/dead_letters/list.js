@@ -40,7 +40,7 @@ export function deadLettersView(context) {
     try {
       const query = { ...filter, state: place.query.get("state") || "kept", limit: PAGE, cursor };
       /** @type {Letters} */
-      const page = await api.get("/v1/dead-letters", { query, signal: controller.signal });
+      const page = await api.get("v1/dead-letters", { query, signal: controller.signal });
       letters = cursor ? [...letters, ...page.items] : page.items;
       selection.clear();
       show(page.next);

@@ -92,7 +92,7 @@ export class Selection {
   /** @param {Chosen} chosen */
   async #askReplay(chosen) {
     /** @type {Replayed} */
-    const would = await this.#context.api.send("POST", "/v1/dead-letters/replay", { ...chosen, dry_run: true });
+    const would = await this.#context.api.send("POST", "v1/dead-letters/replay", { ...chosen, dry_run: true });
     const many = `${counted(would.done, "letter")}${would.next ? ", and more," : ""}`;
     const others = would.failed > 0 ? ` ${counted(would.failed, "letter")} cannot be replayed, and stay.` : "";
     const passed = would.passed_over > 0 ? ` ${would.passed_over} died too often, and stay.` : "";
@@ -106,7 +106,7 @@ export class Selection {
   /** @param {Chosen} chosen */
   async #askPurge(chosen) {
     /** @type {Purged} */
-    const would = await this.#context.api.send("POST", "/v1/dead-letters/purge", { ...chosen, dry_run: true });
+    const would = await this.#context.api.send("POST", "v1/dead-letters/purge", { ...chosen, dry_run: true });
     return this.#context.confirm({
       title: `Purge ${counted(would.purged, "letter")}?`,
       text: "They are deleted here, whether or not they were replayed, and this cannot be taken back.",
@@ -122,7 +122,7 @@ export class Selection {
    */
   async #do(action, chosen, after = null) {
     const body = after ? { ...chosen, after } : chosen;
-    const done = await this.#context.api.send("POST", `/v1/dead-letters/${action}`, body);
+    const done = await this.#context.api.send("POST", `v1/dead-letters/${action}`, body);
     const told =
       action === "replay" ? replayed(done) : h("p", { class: "done" }, `${counted(done.purged, "letter")} purged.`);
     const more = done.next && this.#button("Go on with the rest", () => this.#do(action, chosen, done.next));

@@ -12,18 +12,18 @@ import { schemaSection, typeOf } from "./schema.js";
 
 /** @type {Record<string, { label: string, path: string, about: string }>} */
 const DOCUMENTS = {
-  ingest: { label: "Ingest", path: "/v1/reference/ingest", about: "Publishing, over HTTP." },
+  ingest: { label: "Ingest", path: "v1/reference/ingest", about: "Publishing, over HTTP." },
   gateway: {
     label: "Gateway",
-    path: "/v1/reference/gateway",
+    path: "v1/reference/gateway",
     about: "The inbox, and streams for clients without WebSocket.",
   },
   "client-protocol": {
     label: "Client protocol",
-    path: "/v1/reference/client-protocol",
+    path: "v1/reference/client-protocol",
     about: "Frames between clients and gateways.",
   },
-  console: { label: "Console", path: "/openapi.json", about: "What this page asks." },
+  console: { label: "Console", path: "openapi.json", about: "What this page asks." },
 };
 
 /** @param {Context} context */

@@ -1,0 +1,1 @@
+"""Real servers with TLS, logins and permissions, and services behind a proxy, by certificates made on the spot."""
