@@ -71,6 +71,7 @@ class System:
         for spec in SPECS:
             self.fleet.wait_healthy(spec.name)
         self.started_in_s = time.monotonic() - began
+        assert set(self.restarts().values()) == {0}, f"some did not start at once: {self.restarts()}"
 
     def _apply_topics(self) -> None:
         """Make the topics, as soon as there are three brokers for their replicas."""
