@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clarion.broker import topics
+from tests.edges.deployment import Deployment, clarion
 from tests.edges.kafka_server import SecuredKafka, secured_kafka
 from tests.edges.mongodb_server import SecuredMongodb, secured_mongodb
 
@@ -26,3 +28,15 @@ async def kafka(folder: Path) -> AsyncGenerator[SecuredKafka]:
 async def mongodb(folder: Path) -> AsyncGenerator[SecuredMongodb]:
     async with secured_mongodb(folder) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def deployment(kafka: SecuredKafka, mongodb: SecuredMongodb, folder: Path) -> Deployment:
+    """A deployment with topics, and with the permissions that the command gives its roles."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    made = Deployment(kafka, mongodb, secrets)
+    await topics.apply(made.administrator())
+    await clarion(made.administrator(), "access", "apply")
+    made.have_users()
+    return made

@@ -2,26 +2,35 @@
 
 import asyncio
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import msgspec
 
+from clarion.client import HttpPublisher, Publisher, Subscriber
 from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
 from clarion.operating.access.roles import Role, roles
+from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
+from tests.conftest import until
 from tests.edges import mongodb_server
 from tests.edges.kafka_server import PASSWORD, PREFIX, USER, SecuredKafka
 from tests.edges.mongodb_server import SecuredMongodb
-from tests.subprocesses import env_of
+from tests.subprocesses import child, env_of, free_port
 
 NAMES: Final = Names(PREFIX)
 DATABASE: Final = "deployment"
 SECRET: Final = "the secret of these tests, of more than 32 bytes"
+
+# What servers say to whom they refuse something.
+REFUSED: Final = re.compile(r"AuthorizationFailed|not authorized|Unauthorized", re.IGNORECASE)
 
 # What runs as which role.
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -109,3 +118,65 @@ async def clarion(settings: Settings, *arguments: str, code: int = 0) -> str:
 
 def changed(settings: Settings, **fields: Any) -> Settings:
     return msgspec.structs.replace(settings, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Its processes, each as the user of its role. `logs` are by role."""
+
+    deployment: Deployment
+    client: Settings
+    admin: Mapping[str, int]
+    logs: Mapping[str, Path]
+    console: str
+
+    def publisher(self) -> HttpPublisher:
+        return Publisher.http(self.client.ingest_url, token=mint(self.client, sub="tests", scope=PUBLISH))
+
+    def subscriber(self, user: str) -> Subscriber:
+        return Subscriber(self.client.gateway_urls, token=mint(self.client, sub=user, scope=SUBSCRIBE))
+
+    def operator(self) -> Settings:
+        """Settings of an operator's commands, who knows all processes."""
+        names = {role.removeprefix("lane-"): port for role, port in self.admin.items()}
+        told = " ".join(f"{name}=http://127.0.0.1:{port}" for name, port in names.items())
+        return changed(self.client, processes=told)
+
+    def refusals(self) -> list[str]:
+        """What a process logged that a server refused to it."""
+        return [
+            f"{role}: {line[:300]}"
+            for role, log in self.logs.items()
+            for line in log.read_text().splitlines()
+            if REFUSED.search(line)
+        ]
+
+
+@asynccontextmanager
+async def running(deployment: Deployment, folder: Path) -> AsyncGenerator[Running]:
+    """The whole deployment, ready. Its processes are killed at the end."""
+    ports = {name: free_port() for name in ("ingest", "gateway", "console")}
+    urls = {f"{name}_url": f"http://127.0.0.1:{ports[name]}" for name in ("ingest", "gateway")}
+    found = Running(
+        deployment,
+        deployment.settings("operator", **urls),
+        {role: free_port() for role in PROCESSES},
+        {role: folder / f"{role}.log" for role in PROCESSES},
+        f"http://127.0.0.1:{ports['console']}",
+    )
+    async with AsyncExitStack() as ending:
+        for role, command in PROCESSES.items():
+            its = {"admin_port": found.admin[role], "port": ports.get(role, 0)}
+            env = env_of(deployment.settings(role, **urls, **its))
+            await ending.enter_async_context(child(("-m", "clarion.cli", *command), env, found.logs[role]))
+        for role in PROCESSES:
+            await until(lambda role=role: _is_ready(found.admin[role]), within_s=90)
+        yield found
+
+
+async def _is_ready(port: int) -> bool:
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+        try:
+            return (await http.get(f"http://127.0.0.1:{port}/healthz/ready")).is_success
+        except httpx2.TransportError:
+            return False

@@ -59,6 +59,10 @@ class SecuredMongodb:
             known = client.admin.command("usersInfo", user)["users"]
             client.admin.command("updateUser" if known else "createUser", user, pwd=password, roles=list(roles))
 
+    def change_password(self, user: str, password: str) -> None:
+        with self.client() as client:
+            client.admin.command("updateUser", user, pwd=password)
+
     def have_certified_user(self, client: Certified, *roles: dict[str, str]) -> None:
         """Let in whoever presents this certificate."""
         name = load_pem_x509_certificate(client.cert.read_bytes()).subject.rfc4514_string()

@@ -1,6 +1,6 @@
 """`clarion access apply` on real servers: each role may do what the table says, and nothing else."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -14,8 +14,6 @@ from clarion.operating.access.roles import Grant, Role, roles
 from clarion.settings import Settings
 from tests.edges.attempts import ACTIONS, ATTEMPTS, THERE, allowed_actions, is_allowed
 from tests.edges.deployment import DATABASE, NAMES, Deployment, changed, clarion, role_of
-from tests.edges.kafka_server import SecuredKafka
-from tests.edges.mongodb_server import SecuredMongodb
 
 ROLES: Final = [role.name for role in roles(NAMES)]
 GROUPS: Final = [NAMES.group(role) for role in (*LANES, "scheduler", "receipts", "dead-letters")]
@@ -23,24 +21,14 @@ COLLECTIONS: Final = sorted({name for role in roles(NAMES) for name in role.mong
 DONE: Final = "all permissions are as they should be\n"
 
 
-@pytest.fixture(scope="module")
-async def deployment(
-    kafka: SecuredKafka, mongodb: SecuredMongodb, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[Deployment]:
-    """Permissions are applied by the command. Each collection has a document that attempts meet."""
-    made = Deployment(kafka, mongodb, tmp_path_factory.mktemp("secrets"))
-    administrator = made.administrator()
-    await topics.apply(administrator)
-    await clarion(administrator, "access", "apply")
-    made.have_users()
-    with mongodb.client() as root:
+@pytest.fixture(scope="module", autouse=True)
+def _documents(deployment: Deployment) -> Iterator[None]:
+    """Each collection has a document that attempts meet."""
+    with deployment.mongodb.client() as root:
         for name in COLLECTIONS:
             root[DATABASE][name].insert_one({"_id": THERE})
-    yield made
-    with mongodb.client() as root:
+        yield
         root.drop_database(DATABASE)
-    async with asking(administrator) as admin:
-        await admin.delete_topics([topic.name for topic in topics.declared(administrator)])
 
 
 def wanted(kind: str) -> list[tuple[str, str, str]]:

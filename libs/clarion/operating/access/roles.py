@@ -58,6 +58,9 @@ def roles(names: Names) -> list[Role]:
                 *_topics("READ", names.receipts, names.dead_letters),
                 *_topics("WRITE", names.receipts, names.dead_letters, names.deliveries_bulk),
                 *_groups("READ", names.group("receipts"), names.group("dead-letters")),
+                # after MongoDB was restored, it waits until those who store notifications have done so again
+                *_topics("DESCRIBE", *published),
+                *_groups("DESCRIBE", *(names.group(role) for role in (*LANES, "scheduler"))),
             ),
             _with_indexes(
                 {
@@ -91,14 +94,15 @@ def roles(names: Names) -> list[Role]:
             "observer",
             "exports lag and state",
             looking,
-            dict.fromkeys(("notifications", "mailboxes", "dead_letters"), ("find",)) | {DATABASE: ("dbStats",)},
+            dict.fromkeys(("notifications", "scheduled", "topics", "mailboxes", "dead_letters"), ("find",))
+            | {"ledger": ("find", "insert", "update"), DATABASE: ("dbStats",)},
         ),
         Role(
             "gateway",
             "connections, inbox and disconnecting",
             (
                 *_topics("READ", *deliveries),
-                *_topics("WRITE", names.deliveries_urgent, names.receipts),
+                *_topics("WRITE", *deliveries, names.receipts),
                 *_topics("DESCRIBE", *of_lanes),
                 *_groups("DESCRIBE", *(names.group(lane) for lane in LANES), names.group("receipts")),
             ),
@@ -129,7 +133,7 @@ def roles(names: Names) -> list[Role]:
                 *(Grant("topic", name, operation) for name in every for operation in _SHAPING),
             ),
             {name: (*actions, "listIndexes") for name, actions in _OPERATING.items()}
-            | {"ledger": ("find", "insert", "update"), "deployment": ("find",), DATABASE: ("dbStats",)},
+            | {"ledger": ("find",), "deployment": ("find",), DATABASE: ("dbStats",)},
         ),
     ]
 
@@ -180,5 +184,5 @@ _OPERATING: Final[Actions] = {
     **dict.fromkeys(("notifications", "scheduled", "sessions", "mailboxes", "topics", "revocations"), ("find",)),
     "deaths": ("find", "remove"),
     "dead_letters": ("find", "update", "remove"),
-    "audit_log": ("find", "insert"),
+    "audit_log": ("find", "insert", "update"),
 }
