@@ -31,7 +31,7 @@ from clarion.telemetry import metrics
 from services.stream.engine.stage_order import OwnershipLost
 from services.stream.engine.topic_growth import TopicGrowth
 from services.stream.engine.topic_identity import places_to_resume
-from services.stream.engine.topic_settling import Settling
+from services.stream.engine.topic_settling import Settling, read_again
 
 log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ class Checkpoints:
             known = await topics.find(self._documents, self._topic)
             places = places_to_resume(offsets, known.reached) if known else {}
             if known and places:
-                await self._read_again(known, places)
+                await read_again(self._settings, self._documents, known, places)
         except (*database.TRANSIENT, *SEND_ERRORS) as error:
             # `note` finds a store that is behind later: it commits nothing unless the store has what Kafka says now
             log.warning(
@@ -116,11 +116,6 @@ class Checkpoints:
             metrics.read_again.labels(self._topic.removeprefix(self._settings.prefix)).inc(len(places))
             log.warning("the store is behind the commits, as after a restore: records are read again", places=places)
         return {Partition(self._topic, number): offset for number, offset in places.items()}
-
-    async def _read_again(self, known: Known, places: Iterable[int]) -> None:
-        """Note up to where these partitions are read again: what anybody may have seen is below their ends."""
-        ends = await group_offsets.ends(self._settings, [Partition(self._topic, number) for number in places])
-        await topics.read_again(self._documents, known, {partition.number: end for partition, end in ends.items()})
 
     async def confirm(self) -> None:
         """Wait until the store confirms that it has what it had, and knows the topic as this process does.

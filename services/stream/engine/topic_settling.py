@@ -1,12 +1,14 @@
-"""Have all processes that read a topic agree on what the store knows of it."""
+"""Have all processes that read a topic agree on what the store knows of it, and on what is read again."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 
 from clarion.broker import group_offsets, topic_ids
+from clarion.broker.consuming.commit_tracker import Partition
 from clarion.settings import Settings
 from clarion.store import topics
 from clarion.store.driver.database import Collection
@@ -78,3 +80,12 @@ class Settling:
             before=before.topic_id,
             generation=after.generation,
         )
+
+
+async def read_again(settings: Settings, documents: Collection, known: Known, numbers: Iterable[int]) -> None:
+    """Note that these partitions of a topic are read again up to their ends: what anybody may have seen is below them.
+
+    Raises one of `clients.SEND_ERRORS` or of `database.TRANSIENT`.
+    """
+    ends = await group_offsets.ends(settings, [Partition(known.topic, number) for number in numbers])
+    await topics.read_again(documents, known, {partition.number: end for partition, end in ends.items()})

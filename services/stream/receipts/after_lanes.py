@@ -7,7 +7,7 @@ that is folded before its notification is stored again would be lost, and so wou
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -16,7 +16,6 @@ import structlog
 
 from clarion.broker import group_offsets
 from clarion.broker.clients import SEND_ERRORS
-from clarion.broker.consuming.commit_tracker import Partition
 from clarion.contracts.lanes import LANES
 from clarion.contracts.topics import Names
 from clarion.resilience.retry import retry
@@ -25,6 +24,7 @@ from clarion.store import topics
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
 from clarion.store.topics import Known
+from services.stream.engine.topic_settling import read_again
 
 log = structlog.get_logger()
 
@@ -69,7 +69,8 @@ class AfterLanes:
             known = await topics.find(documents, receipts)
             if self._waits_for and known:
                 # what users have marked meanwhile was not there to be marked
-                await retry(partial(self._read_again, known, range(known.partitions)), "kafka", *SEND_ERRORS)
+                numbers = range(known.partitions)
+                await retry(partial(read_again, self.settings, documents, known, numbers), "kafka", *SEND_ERRORS)
                 known = await topics.find(documents, receipts)
         finally:
             self._waits_for = ""
@@ -91,13 +92,7 @@ class AfterLanes:
             if one is not None and one.reached.get(partition.number, 0) < commit.offset:
                 behind[partition.topic].append(partition.number)
         for topic, numbers in behind.items():
-            await self._read_again(known[topic], numbers)
-
-    async def _read_again(self, known: Known, numbers: Iterable[int]) -> None:
-        """Note that partitions of a topic are read again up to their ends."""
-        ends = await group_offsets.ends(self.settings, [Partition(known.topic, number) for number in numbers])
-        documents = topics.collection(self.stored)
-        await topics.read_again(documents, known, {one.number: end for one, end in ends.items()})
+            await read_again(self.settings, topics.collection(self.stored), known[topic], numbers)
 
     async def _known(self) -> dict[str, Known]:
         """Return what the store knows of the topics that bring notifications."""

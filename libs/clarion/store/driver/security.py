@@ -76,18 +76,14 @@ class _Follower(ServerHeartbeatListener):
     def attach(self, options: ClientOptions) -> None:
         """Follow the files for the client of these options. Raises `EdgeError` or OSError if one cannot be used."""
         self._pool = options.pool_options
-        if (stamp := self._watched.changed()) is not None:
-            self._use_files()
-            self._watched.take(stamp)
+        self._follow()
 
     def started(self, event: ServerHeartbeatStartedEvent) -> None:
         """Look at the files before a heartbeat, which may need a new connection itself."""
         if self._pool is None:
             return
         try:
-            if (stamp := self._watched.changed()) is not None:
-                self._use_files()
-                self._watched.take(stamp)
+            self._follow()
         except (EdgeError, OSError) as error:
             log.warning("new secrets of MongoDB cannot be used, and the former ones stay in use: %s", error)
 
@@ -96,6 +92,11 @@ class _Follower(ServerHeartbeatListener):
 
     def failed(self, event: ServerHeartbeatFailedEvent) -> None:
         """Do nothing."""
+
+    def _follow(self) -> None:
+        if (stamp := self._watched.changed()) is not None:
+            self._use_files()
+            self._watched.take(stamp)
 
     def _use_files(self) -> None:
         if context := self._pool._ssl_context:
