@@ -15,7 +15,7 @@ from clarion.client import HttpPublisher, Publisher, Subscriber
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests.conftest import SAFETY_NET_S, until
-from tests.subprocesses import env_of, free_port
+from tests.subprocesses import env_of, free_port, is_ready
 
 ROLES: Final = {
     "ingest": ("ingest",),
@@ -69,15 +69,8 @@ async def services(
             )
             ending.push_async_callback(_killed, process)
         for name in ROLES:
-            await until(lambda name=name: _is_ready(running, name), within_s=60)
+            await until(lambda name=name: is_ready(running.admin[name]), within_s=60)
         yield running
-
-
-async def _is_ready(running: Services, name: str) -> bool:
-    try:
-        return (await running.health(name)).is_success
-    except httpx2.TransportError:
-        return False
 
 
 async def _killed(process: asyncio.subprocess.Process) -> None:

@@ -58,6 +58,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def is_ready(admin_port: int) -> bool:
+    """Whether a process says that it is ready; one that does not listen yet is not."""
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+        try:
+            return (await http.get(f"http://127.0.0.1:{admin_port}/healthz/ready")).is_success
+        except httpx2.TransportError:
+            return False
+
+
 async def health_of(admin_port: int) -> dict[str, Any]:
     """What a process says of itself, with its reasons."""
     async with httpx2.AsyncClient(trust_env=False) as http:

@@ -1,12 +1,10 @@
 """CPU of all processes that a notification passes, from its request to its receipt."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
-import httpx2
 import psutil
 
 from clarion.client import Subscriber
@@ -14,9 +12,10 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
-from tests.bench.costs.arms import Arm, Receivers, publish
+from tests.bench.costs.arms import NO_LIMITS, Arm, Receivers, publish
+from tests.conftest import until
 from tests.own_settings import own_environment
-from tests.subprocesses import child, free_port
+from tests.subprocesses import child, free_port, is_ready
 
 USERS: Final = 200
 RATE: Final = 1_500  # notifications a second, so that windows are as large as on a busy system
@@ -30,7 +29,6 @@ _ROLES: Final = {
     "receipts": ("stream", "--role", "receipts"),
     "gateway": ("gateway",),
 }
-_NO_LIMITS: Final = {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0", "CLARION_CONNECTIONS_PER_IP": "0"}
 
 
 async def run(env: Mapping[str, str], seconds: float) -> float:
@@ -43,14 +41,14 @@ async def run(env: Mapping[str, str], seconds: float) -> float:
         "CLARION_INGEST_URL": f"http://127.0.0.1:{ports['ingest'][0]}",
         "CLARION_GATEWAY_URL": f"http://127.0.0.1:{ports['gateway'][0]}",
     }
-    async with own_environment({**env, **_NO_LIMITS, **urls}) as own, AsyncExitStack() as ending:
+    async with own_environment({**env, **NO_LIMITS, **urls}) as own, AsyncExitStack() as ending:
         processes: list[psutil.Process] = []
         for name, arguments in _ROLES.items():
             port, admin = ports[name]
             its = {**own, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
             processes.append(await ending.enter_async_context(child(("-m", "clarion.cli", *arguments), its)))
         for _, admin in ports.values():
-            await _ready(admin)
+            await until(lambda admin=admin: is_ready(admin), _READY_S)
         settings, users = Settings.from_env(own), [new_id() for _ in range(USERS)]
         subscribers = [
             Subscriber(settings.gateway_urls, token=mint(settings, sub=user, scope=SUBSCRIBE)) for user in users
@@ -66,17 +64,3 @@ async def run(env: Mapping[str, str], seconds: float) -> float:
 
 def _cpu_s(processes: list[psutil.Process]) -> float:
     return sum(used.user + used.system for used in (process.cpu_times() for process in processes))
-
-
-async def _ready(admin: int) -> None:
-    deadline = time.monotonic() + _READY_S
-    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
-        while True:
-            try:
-                if (await http.get(f"http://127.0.0.1:{admin}/healthz/ready")).is_success:
-                    return
-            except httpx2.TransportError:
-                pass  # it has not begun to listen
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the process at the admin port {admin} is not ready within {_READY_S:g} s")
-            await asyncio.sleep(0.1)

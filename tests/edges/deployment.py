@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import msgspec
 
 from clarion.client import HttpPublisher, Publisher, Subscriber
@@ -23,7 +22,7 @@ from tests.conftest import until
 from tests.edges import mongodb_server
 from tests.edges.kafka_server import PASSWORD, PREFIX, USER, SecuredKafka
 from tests.edges.mongodb_server import SecuredMongodb
-from tests.subprocesses import child, env_of, free_port
+from tests.subprocesses import child, env_of, free_port, is_ready
 
 NAMES: Final = Names(PREFIX)
 DATABASE: Final = "deployment"
@@ -170,13 +169,5 @@ async def running(deployment: Deployment, folder: Path) -> AsyncGenerator[Runnin
             env = env_of(deployment.settings(role, **urls, **its))
             await ending.enter_async_context(child(("-m", "clarion.cli", *command), env, found.logs[role]))
         for role in PROCESSES:
-            await until(lambda role=role: _is_ready(found.admin[role]), within_s=90)
+            await until(lambda role=role: is_ready(found.admin[role]), within_s=90)
         yield found
-
-
-async def _is_ready(port: int) -> bool:
-    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
-        try:
-            return (await http.get(f"http://127.0.0.1:{port}/healthz/ready")).is_success
-        except httpx2.TransportError:
-            return False

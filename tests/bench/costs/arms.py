@@ -21,6 +21,7 @@ from clarion.security.tokens import PUBLISH, mint
 from clarion.settings import Settings
 from tests.bench.costs import varied
 
+NO_LIMITS: Final = {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0", "CLARION_CONNECTIONS_PER_IP": "0"}
 _TICK_S: Final = 0.05
 _CONNECTED_WITHIN_S: Final = 60.0
 _RECEIVED_WITHIN_S: Final = 180.0

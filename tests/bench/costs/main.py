@@ -22,20 +22,19 @@ from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests import report
 from tests.bench.costs import processor, sizes
-from tests.bench.costs.arms import ARMS, Arm, Receivers, publish
+from tests.bench.costs.arms import ARMS, NO_LIMITS, Arm, Receivers, publish
 from tests.report import Row
 
 USERS: Final = 200
 IDLE_S: Final = 15.0
 WARM_S: Final = 2.0  # of each arm, before it is measured: connections, and what is learned at the first use
 SIZES: Final = "bytes in Kafka and MongoDB"
-_NO_LIMITS: Final = {"CLARION_RECIPIENT_RATE": "0", "CLARION_SENDER_RATE": "0", "CLARION_CONNECTIONS_PER_IP": "0"}
 
 
 async def main(seconds: float, rate: int, only: str) -> None:
     console = Console(highlight=False)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader for a moment
-    os.environ |= _NO_LIMITS
+    os.environ |= NO_LIMITS
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(any_ports=True, gateways=1, full_speed=True)
         async with running(Folder(Path(folder)), plan, console.print) as stack:

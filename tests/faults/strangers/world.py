@@ -15,8 +15,9 @@ from clarion.contracts.lanes import LANES
 from clarion.settings import Settings
 from deploy.local.stack import Stack
 from tests.bench.stream.throughput import own_lane
+from tests.conftest import until
 from tests.faults.stream.workers import LOGS
-from tests.subprocesses import child, figures_of, free_port
+from tests.subprocesses import child, figures_of, free_port, is_ready
 
 GATEWAYS: Final = 2
 _READY_S: Final = 90.0
@@ -107,13 +108,9 @@ def _commands() -> dict[str, tuple[str, ...]]:
 
 
 async def _ready(service: Service) -> None:
-    async with httpx2.AsyncClient(trust_env=False, timeout=2) as http:
-        while True:
-            if not service.is_alive():
-                raise RuntimeError(f"{service.name} has ended by itself: {os.linesep.join(service.lines()[-5:])}")
-            try:
-                if (await http.get(f"http://127.0.0.1:{service.admin}/healthz/ready")).is_success:
-                    return
-            except httpx2.TransportError:
-                pass  # not listening yet
-            await asyncio.sleep(0.1)
+    async def is_up() -> bool:
+        if not service.is_alive():
+            raise RuntimeError(f"{service.name} has ended by itself: {os.linesep.join(service.lines()[-5:])}")
+        return await is_ready(service.admin)
+
+    await until(is_up, _READY_S)
