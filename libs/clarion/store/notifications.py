@@ -23,7 +23,7 @@ from clarion.store.driver import database
 from clarion.store.driver.database import Collection, Database, Document, Fields, LoopCollection, LoopDatabase
 from clarion.store.driver.failures import asked
 
-_NAME: Final = "notifications"
+NAME: Final = "notifications"
 _KEYS_PER_QUERY: Final = 200
 # What a newer notification under the same collapse key replaces. One that its user has read stays, even if the user has
 # marked it unread again.
@@ -65,12 +65,12 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
 
 def collection(within: Database) -> Collection:
     """Return the collection of notifications."""
-    return within[_NAME]
+    return within[NAME]
 
 
 def waiting(within: LoopDatabase) -> LoopCollection:
     """Return the collection of notifications of a database from `connect_reads`, for catch-up reads."""
-    return within[_NAME]
+    return within[NAME]
 
 
 @dataclass(frozen=True, slots=True)

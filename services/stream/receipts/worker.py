@@ -1,10 +1,8 @@
 """Do the receipts role's work: fold receipts into MongoDB in bulk, then tell the users' devices."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 import msgspec
 import structlog
@@ -21,9 +19,10 @@ from clarion.contracts.records.notification import Invalid
 from clarion.contracts.records.receipts import Op, Receipt
 from clarion.contracts.topics import Names
 from clarion.resilience.retry import retry
-from clarion.store import deaths, notifications, scheduled, sessions
+from clarion.store import deaths, notifications, scheduled
 from clarion.store.driver import database
 from clarion.store.driver.database import Database
+from clarion.store.queries import connected_users
 from clarion.store.updates import early_retractions, receipt_updates
 from clarion.store.updates.receipt_updates import Refused
 from clarion.telemetry import metrics
@@ -37,8 +36,6 @@ from services.stream.steps.produce import produce
 from services.stream.steps.records import dead_letter_records, receipt_records, sync_records
 
 log = structlog.get_logger()
-
-_COUNTS_AT_ONCE: Final = 16
 
 
 @dataclass(slots=True)
@@ -78,9 +75,11 @@ class ReceiptsWork:
         dead += _unfoldable(found, refused)
         for change in folded.changes:
             metrics.folded.labels(change.op).inc(len(change.ids))
-        syncs, mailboxes = await retry(lambda: self._syncs(folded), "mongodb", *database.TRANSIENT)
+        touched = list(dict.fromkeys(user for user, _ in folded.touched))
+        online = await retry(lambda: connected_users.find(self.database, touched), "mongodb", *database.TRANSIENT)
+        syncs = _syncs(folded.touched, {user: one.unread for user, one in online.items()})
         records = [
-            *sync_records(self.names, syncs, mailboxes),
+            *sync_records(self.names, syncs, {user: one.mailboxes for user, one in online.items()}),
             *receipt_records(self.names, met),
             *dead_letter_records(self.names, dead),
         ]
@@ -96,22 +95,9 @@ class ReceiptsWork:
             return msgspec.structs.replace(receipt, folded=False)
         return receipt
 
-    async def _syncs(self, folded: Folded) -> tuple[list[Sync], Mapping[str, set[int]]]:
-        """Return syncs with the server's count after the fold, and the mailboxes of their users who are connected."""
-        users = list({user for user, _ in folded.touched})
-        mailboxes = await sessions.route(sessions.collection(self.database), users)
-        stored = notifications.collection(self.database)
-        limit = asyncio.Semaphore(_COUNTS_AT_ONCE)
 
-        async def count(user: str) -> int:
-            async with limit:
-                return await notifications.unread(stored, user)
-
-        unread = dict(zip(mailboxes, await asyncio.gather(*map(count, mailboxes)), strict=True))
-        return _sync_records(folded.touched, unread), mailboxes
-
-
-def _sync_records(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mapping[str, int]) -> list[Sync]:
+def _syncs(touched: Mapping[tuple[str, Op], Sequence[str]], unread: Mapping[str, int]) -> list[Sync]:
+    """Return what the devices of users are told, with the server's count after the fold."""
     syncs: list[Sync] = []
     for (user, op), ids in touched.items():
         if user not in unread:

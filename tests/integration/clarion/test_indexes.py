@@ -12,10 +12,11 @@ from clarion.contracts import limits
 from clarion.contracts.lanes import Lane
 from clarion.contracts.records.receipts import Op
 from clarion.settings import Settings
-from clarion.store import indexes, notification_indexes, notifications
+from clarion.store import indexes, notification_indexes, notifications, sessions
 from clarion.store.driver import database
 from clarion.store.driver.database import Database, Document
-from clarion.store.queries import inbox, pending_summary
+from clarion.store.queries import connected_users, inbox, pending_summary
+from clarion.store.queries.connected_users import ConnectedUser
 from clarion.store.updates import deferred, endings, receipt_updates
 from clarion.store.updates.receipt_updates import Change
 from tests.integration.clarion.profiled import NOW, asked, by, document, plans, stages
@@ -91,6 +92,25 @@ async def test_catching_up_and_expiring_read_only_what_is_due(own: Database) -> 
     found = await asked(own)
     assert {by("lapsing"), by("unread_purge")} <= plans(found)
     assert all(operation.get("docsExamined", 0) <= 1 for operation in found)
+
+
+async def test_counts_of_many_users_are_those_of_each(own: Database) -> None:
+    """One question counts for all of them, in the index alone, and no further for a user than for one who is alone."""
+    stored = notifications.collection(own)
+    await stored.insert_many([document("busy", n, NOW) for n in range(limits.UNREAD_CAP + 50)])
+    users = ["ann", "busy", "nobody", *(f"user-{n}" for n in range(100))]
+    each = {user: await notifications.unread(stored, user) for user in users}
+    assert (each["ann"], each["busy"], each["nobody"]) == (9, limits.UNREAD_CAP, 0)
+    online = [sessions.present(user, mailbox, 1, 1) for user in users for mailbox in (3, 7)]
+    await database.write(sessions.collection(own), [*online, sessions.present("another", 3, 1, 1)])
+    await own.command("profile", 0)
+    await own["system.profile"].drop()
+    await own.command("profile", 2)
+    found = await connected_users.find(own, [*users, "away"])
+    assert found == {user: ConnectedUser(frozenset({3, 7}), unread) for user, unread in each.items()}
+    (operation,) = await own["system.profile"].find({"ns": f"{own.name}.sessions", "op": "command"}).to_list(None)
+    assert operation["docsExamined"] == 0
+    assert operation["keysExamined"] < sum(each.values()) + len(online) + 2 * len(users)
 
 
 @pytest.mark.slow
