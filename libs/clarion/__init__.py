@@ -1,3 +1,3 @@
 """Clarion: notifications delivered once, to the right person, live or later."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
