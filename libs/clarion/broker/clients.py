@@ -17,7 +17,7 @@ from clarion.settings import Settings
 REQUEST_S: Final = 20.0
 METADATA_AGE_MS: Final = 10_000  # how soon clients know of a topic's new partitions; the default is five minutes
 SESSION_S: Final = 10.0  # Faust's 60 s would stall urgent for a minute after a crash
-HEARTBEAT_S: Final = 3.0
+HEARTBEAT_S: Final = 0.5  # how soon a worker learns that another one joins or leaves, and stands still for no longer
 FETCH_WAIT_MS: Final = 1_000  # a broker without records answers then; such answers were half of an idle gateway's cost
 _CANCELLED_S: Final = 1.0  # a start or stop that is cancelled may take this long to end
 PARTITION_FETCH_BYTES: Final = 512 * KIB
