@@ -137,7 +137,9 @@ async def _ask(http: httpx2.AsyncClient, at: AdminPort) -> ProcessView:
             async with asyncio.timeout(ANSWER_S):
                 return await _body(http, at.url + path)
         except TimeoutError:
-            errors.append(f"{path}: no answer within {ANSWER_S:g} s")
+            errors.append(f"{path}: no answer within {ANSWER_S:g} s: it hangs, or the way to it is cut")
+        except httpx2.ConnectError:
+            errors.append(f"{path}: nothing listens there: it has ended, or was never started")
         except httpx2.HTTPError as error:
             errors.append(f"{path}: {error or type(error).__name__}")
         return b""

@@ -50,7 +50,7 @@ async def test_what_is_published_shows_as_rates(console: Open, user: str, publis
     publishing = asyncio.create_task(publish())
     try:
         await expect(stored).to_have_text(re.compile(r"[1-9]"), timeout=SEEN_MS)
-        await expect(high.locator('td[data-label="Accepted / s"]')).to_have_text(re.compile(r"[1-9]"))
+        await expect(high.locator('td[data-label="Accepted by HTTP / s"]')).to_have_text(re.compile(r"[1-9]"))
     finally:
         publishing.cancel()
 
@@ -76,7 +76,7 @@ async def test_gateways_show_their_connections(console: Open) -> None:
     cells = gateways.locator('td[data-label="Connections"]')
     await expect(cells).to_have_count(2, timeout=SEEN_MS)
     await expect(cells.first).to_have_text(re.compile(r"\d"))
-    await expect(gateways.locator('td[data-label="Mailbox"]').first).to_have_text(re.compile(r"^\d+$"))
+    await expect(gateways.locator('td[data-label="Mailbox no."]').first).to_have_text(re.compile(r"^\d+$"))
 
 
 async def test_charts_are_drawn_and_told_in_words(console: Open) -> None:

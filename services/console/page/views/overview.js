@@ -99,7 +99,7 @@ function healthCard({ status, reasons, figures, troubles }) {
 const LANE_COLUMNS = [
   { label: "Lane" },
   { label: "Workers", end: true },
-  { label: "Accepted / s", end: true },
+  { label: "Accepted by HTTP / s", end: true },
   { label: "Stored / s", end: true },
   { label: "Acknowledged / s", end: true },
   { label: "Lag, records", end: true },
@@ -159,7 +159,7 @@ function gatewayTable(gateways) {
     { label: "Pushed / s", end: true },
     { label: "Catching up", end: true },
     { label: "Receipts waiting", end: true },
-    { label: "Mailbox", end: true },
+    { label: "Mailbox no.", end: true },
   ];
   return table(
     "Gateways",

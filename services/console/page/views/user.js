@@ -79,7 +79,7 @@ function show({ user, sessions, pending, unread, throttled, last_acknowledged: l
         h("h2", {}, "Connections"),
         table(
           "Connections",
-          [{ label: "Gateway" }, { label: "Mailbox", end: true }, { label: "Since", end: true }],
+          [{ label: "Gateway" }, { label: "Mailbox no.", end: true }, { label: "Since", end: true }],
           connections,
         ),
       ),
