@@ -1,8 +1,10 @@
 """CPU of all processes that a notification passes, from its request to its receipt."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Final
 
 import psutil
@@ -31,27 +33,33 @@ _ROLES: Final = {
 }
 
 
-async def run(env: Mapping[str, str], seconds: float) -> float:
-    """Publish for so long to users who are connected and acknowledge; return µs of CPU for each notification.
+async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict[str, float]:
+    """Publish for so long to users who are connected and acknowledge; return each role's CPU a notification, in µs.
 
-    Ingest, a lane, the receipts role and a gateway run under topics and a database of their own.
+    Ingest, a lane, the receipts role and gateways run under topics and a database of their own. The users are spread
+    over the gateways evenly.
     """
-    ports = {name: (free_port(), free_port()) for name in _ROLES}
+    names = ["ingest", "normal", "receipts", *["gateway"] * gateways]
+    ports = [(free_port(), free_port()) for _ in names]
+    of_gateways = [
+        f"http://127.0.0.1:{port}" for name, (port, _) in zip(names, ports, strict=True) if name == "gateway"
+    ]
     urls = {
-        "CLARION_INGEST_URL": f"http://127.0.0.1:{ports['ingest'][0]}",
-        "CLARION_GATEWAY_URL": f"http://127.0.0.1:{ports['gateway'][0]}",
+        "CLARION_INGEST_URL": f"http://127.0.0.1:{ports[0][0]}",
+        "CLARION_GATEWAY_URL": ",".join(of_gateways),
     }
     async with own_environment({**env, **NO_LIMITS, **urls}) as own, AsyncExitStack() as ending:
-        processes: list[psutil.Process] = []
-        for name, arguments in _ROLES.items():
-            port, admin = ports[name]
+        processes: list[tuple[str, psutil.Process]] = []
+        for name, (port, admin) in zip(names, ports, strict=True):
             its = {**own, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
-            processes.append(await ending.enter_async_context(child(("-m", "clarion.cli", *arguments), its)))
-        for _, admin in ports.values():
+            process = await ending.enter_async_context(child(("-m", "clarion.cli", *_ROLES[name]), its))
+            processes.append((name, process))
+        for _, admin in ports:
             await until(lambda admin=admin: is_ready(admin), _READY_S)
         settings, users = Settings.from_env(own), [new_id() for _ in range(USERS)]
         subscribers = [
-            Subscriber(settings.gateway_urls, token=mint(settings, sub=user, scope=SUBSCRIBE)) for user in users
+            Subscriber(url, token=mint(settings, sub=user, scope=SUBSCRIBE))
+            for user, url in zip(users, cycle(settings.gateway_urls), strict=False)
         ]
         async with Receivers(subscribers) as receivers:
             await receivers.have(await publish(settings, _ARM, users, RATE, _WARM_S))
@@ -59,8 +67,12 @@ async def run(env: Mapping[str, str], seconds: float) -> float:
             count = await publish(settings, _ARM, users, RATE, seconds)
             await receivers.have(count)
             await asyncio.sleep(_SETTLE_S)
-            return (_cpu_s(processes) - before) / count * 1e6
+            return {name: (used - before[name]) / count * 1e6 for name, used in _cpu_s(processes).items()}
 
 
-def _cpu_s(processes: list[psutil.Process]) -> float:
-    return sum(used.user + used.system for used in (process.cpu_times() for process in processes))
+def _cpu_s(processes: list[tuple[str, psutil.Process]]) -> dict[str, float]:
+    used: defaultdict[str, float] = defaultdict(float)
+    for name, process in processes:
+        times = process.cpu_times()
+        used[name] += times.user + times.system
+    return used

@@ -16,11 +16,11 @@ from rich.console import Console
 from deploy.local.stack import Plan
 from tests import report
 from tests.bench import background
-from tests.bench.gateway import beside, delivery, idle, replay, storm
+from tests.bench.gateway import beside, delivery, fleet, idle, replay, storm
 from tests.bench.gateway.arms import Lost
 from tests.temporary_stacks import temporary_stack
 
-PARTS: Final = ("delivery", "replay", "storm", "idle")
+PARTS: Final = ("delivery", "fleet", "replay", "storm", "idle")
 STORM: Final = 5_000
 
 
@@ -41,6 +41,9 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
                 rows += found
                 console.print("beside others")
                 rows += await beside.measure(stack.env, sustained, console)
+            if "fleet" in parts:
+                console.print(f"one gateway and three: {fleet.ROUNDS} rounds")
+                rows += await fleet.measure(stack.env, console)
             if "replay" in parts:
                 console.print("replay")
                 rows += await replay.measure(stack.env, console)
