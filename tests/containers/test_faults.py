@@ -1,7 +1,6 @@
 """What only containers can do to a process, under load: nothing is lost, doubled or out of order."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.containers.link import slowed
 from tests.containers.system import System
-from tests.containers.traffic import flowing, slow
+from tests.containers.traffic import flowing
 
 BEFORE_S = 2.0
 FAULT_S = 5.0
@@ -17,16 +16,14 @@ NORMAL_WITHIN_S = 30.0
 
 
 async def under_load(running: System, fault: Callable[[], object], mending: Callable[[], object]) -> None:
-    """Make a fault under load and mend it; what is published half a minute later has to arrive as ever."""
+    """Make a fault under load and mend it; half a minute later, at the latest, all has to arrive as fast as ever."""
     async with flowing(running.settings) as traffic:
         await asyncio.sleep(BEFORE_S)
         await asyncio.to_thread(fault)
         await asyncio.sleep(FAULT_S)
         await asyncio.to_thread(mending)
-        mended = time.monotonic()
-        await asyncio.sleep(FAULT_S)
-    sent = traffic.settled()
-    assert slow(sent, since=mended + NORMAL_WITHIN_S) == []
+        normal_after_s = await traffic.normal_again(NORMAL_WITHIN_S)
+    print(f"{len(traffic.settled())} sent, normal again after {normal_after_s:.1f} s")
 
 
 @pytest.mark.parametrize("name", ["urgent", "receipts", "gateway-1", "kafka-2", "mongodb-1"])
