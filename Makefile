@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
+.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images upgrade rollback bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,12 @@ scan: $(STAMP) ## look for known vulnerabilities of what is locked; says so wher
 
 images: $(STAMP) ## build every image of docker-compose.yml without an image registry, on Debian's packages
 	@$(BIN)/python -m deploy.docker.images $(ARGS)
+
+upgrade: $(STAMP) ## replace all services that compose runs, one container at a time, while they are in use: IMAGE=clarion:0.3.0
+	@$(BIN)/python -m deploy.docker.rolling upgrade "$(IMAGE)" $(ARGS)
+
+rollback: $(STAMP) ## go back to an earlier image in the same way, in the opposite order: IMAGE=clarion:0.2.0
+	@$(BIN)/python -m deploy.docker.rolling rollback "$(IMAGE)" $(ARGS)
 
 bench: bench-stream bench-gateway ## every benchmark: arms interleaved in one run, prints ratios, writes build/reports
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.docker.images import engine
+from deploy.docker import engine
 from tests.conftest import repository
 
 COMPOSE: Final = repository() / "docker-compose.yml"

@@ -1,75 +1,22 @@
 """`docker compose up` on the images that were built: from nothing to a live notification, with three gateways."""
 
 import asyncio
-import os
-import subprocess
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-import yaml
 
 from clarion.client import Publisher, Subscriber
 from clarion.client.subscribing.state import State
 from clarion.contracts.ids import new_id
 from clarion.security.tokens import PUBLISH, SUBSCRIBE, mint
-from clarion.settings import Settings
-from deploy.local.servers import ports
-from tests.conftest import repository, until
-from tests.unit.docker.test_compose import compose
+from tests.conftest import until
+from tests.containers.compose_project import GATEWAYS, Up, started
 
 UP_WITHIN_S = 180
-GATEWAYS = 3
-PROJECT = f"clarion-tests-{os.getpid()}"
-PORTS = ("INGEST_PORT", "GATEWAY_PORT", "CONSOLE_PORT", "KAFKA_PORT", "MONGODB_PORT")
-# A network of its own, beside one that a person may have started.
-NETWORK = {
-    "SUBNET": "10.213.94.0/24",
-    "SUBNET_OF_CONTAINERS": "10.213.94.128/25",
-    "LOAD_BALANCER_ADDRESS": "10.213.94.10",
-}
-
-
-class Up:
-    """The system that compose started, and how long it took until everything was healthy."""
-
-    def __init__(self, images: Mapping[str, str], folder: Path) -> None:
-        # one connection for each address and gateway: so it shows whose address a gateway sees
-        limited = {"services": {"gateway": {"environment": {"CLARION_CONNECTIONS_PER_IP": "1"}}}}
-        (folder / "limits.yml").write_text(yaml.safe_dump(limited))
-        chosen = ports.choose(dict.fromkeys(PORTS, 0), {})
-        self.env = {**os.environ, **images, **NETWORK, **{name: str(port) for name, port in chosen.items()}}
-        files = ("-f", str(repository() / "docker-compose.yml"), "-f", str(folder / "limits.yml"))
-        where = ("--project-directory", str(repository()))
-        self.command = [*compose(), *files, *where, "-p", PROJECT]
-        secret = repository() / "deploy/docker/secrets/jwt_secret"
-        self.settings = Settings.from_env(
-            {
-                "CLARION_JWT_SECRET_FILE": str(secret),
-                "CLARION_INGEST_URL": f"http://127.0.0.1:{chosen['INGEST_PORT']}",
-                "CLARION_GATEWAY_URL": f"http://127.0.0.1:{chosen['GATEWAY_PORT']}",
-            }
-        )
-        self.began = time.monotonic()
-
-    def run(self, *arguments: str, within_s: float = UP_WITHIN_S) -> str:
-        done = subprocess.run(
-            [*self.command, *arguments], env=self.env, capture_output=True, text=True, timeout=within_s, check=False
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-
-@contextmanager
-def started(images: Mapping[str, str], folder: Path) -> Generator[Up]:
-    up = Up(images, folder)
-    try:
-        up.run("up", "-d", "--no-build", "--scale", f"gateway={GATEWAYS}")
-        yield up
-    finally:
-        up.run("down", "--volumes", "--timeout", "5", within_s=120)
+# one connection for each address and gateway: so it shows whose address a gateway sees
+LIMITED = {"services": {"gateway": {"environment": {"CLARION_CONNECTIONS_PER_IP": "1"}}}}
 
 
 @asynccontextmanager
@@ -82,7 +29,7 @@ async def connected(url: str, token: str) -> AsyncGenerator[Subscriber]:
 
 @pytest.fixture(scope="module")
 def up(images: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
-    with started(images, tmp_path_factory.mktemp("compose")) as found:
+    with started(images, tmp_path_factory.mktemp("compose"), LIMITED) as found:
         yield found
 
 

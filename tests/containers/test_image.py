@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.docker.images import engine
+from deploy.docker import engine
 from tests.containers.fleet import Fleet
 
 MOST_MB = 250

@@ -5,7 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.docker.images import engine, names
+from deploy.docker import engine
+from deploy.docker.images import names
 from deploy.docker.images.build import REPOSITORY, build
 from deploy.local.errors import StackError
 
@@ -24,7 +25,7 @@ def main() -> None:
     started = time.monotonic()
     try:
         file = build(given.to, base_image=given.base, with_monitoring=given.monitoring)
-    except (engine.BuildError, StackError) as error:
+    except (engine.EngineError, StackError) as error:
         sys.exit(str(error))
     for name in names.environment(with_monitoring=given.monitoring).values():
         size = int(engine.read(["docker", "image", "inspect", "--format", "{{.Size}}", name]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.docker.images.engine import BuildError, run
+from deploy.docker.engine import EngineError, run
 
 WITHIN_S: Final = 600
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -19,9 +19,9 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def build(tag: str) -> None:
-    """Make the base image from the sources of packages that this machine uses. Raises `BuildError`."""
+    """Make the base image from the sources of packages that this machine uses. Raises `EngineError`."""
     if shutil.which("mmdebstrap") is None:
-        raise BuildError("mmdebstrap is missing, which makes the base image", "install it: apt-get install mmdebstrap")
+        raise EngineError("mmdebstrap is missing, which makes the base image", "install it: apt-get install mmdebstrap")
     command = ["mmdebstrap", "--quiet", "--variant=apt", *_arguments(), "", "-", str(sources())]
     making = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
     try:
@@ -34,15 +34,15 @@ def build(tag: str) -> None:
     finally:
         making.kill()
     if code:
-        raise BuildError(f"mmdebstrap ended with code {code}", "read what it printed above, and try again")
+        raise EngineError(f"mmdebstrap ended with code {code}", "read what it printed above, and try again")
 
 
 def sources(candidates: tuple[Path, ...] = _SOURCES) -> Path:
-    """Return the list of package sources that this machine uses. Raises `BuildError` where there is none."""
+    """Return the list of package sources that this machine uses. Raises `EngineError` where there is none."""
     for path in candidates:
         if path.exists():
             return path
-    raise BuildError(
+    raise EngineError(
         "no list of package sources was found", f"build on Debian, which has one of {', '.join(map(str, candidates))}"
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import clarion
-from deploy.docker.images import base, contexts, engine, names
+from deploy.docker import engine
+from deploy.docker.images import base, contexts, names
 
 REPOSITORY: Final = Path(__file__).parent.parent.parent.parent
 BUILD_WITHIN_S: Final = 900
@@ -19,7 +20,7 @@ PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 def build(to: Path, *, base_image: str, with_monitoring: bool) -> Path:
     """Build all images, and return the file of the variables that name them, in the folder `to`.
 
-    Without a `base_image` one is made of the distribution's packages. Raises `BuildError`.
+    Without a `base_image` one is made of the distribution's packages. Raises `EngineError`.
     """
     chosen = base_image or names.BASE
     if not base_image:
@@ -35,10 +36,12 @@ def build(to: Path, *, base_image: str, with_monitoring: bool) -> Path:
     return file
 
 
-def service(base_image: str, tag: str = names.SERVICE) -> None:
-    """Build the image of all services on `base_image`. Raises `BuildError`."""
-    arguments = {"BASE_IMAGE": base_image, "VERSION": clarion.__version__, **_revision(), **_pip(os.environ)}
-    _build(REPOSITORY / "deploy/docker/Dockerfile", REPOSITORY, tag, arguments)
+def service(
+    base_image: str, tag: str = names.SERVICE, sources: Path = REPOSITORY, version: str = clarion.__version__
+) -> None:
+    """Build the image of all services on `base_image`, of this tree or of that of a version. Raises `EngineError`."""
+    arguments = {"BASE_IMAGE": base_image, "VERSION": version, **_revision(sources), **_pip(os.environ)}
+    _build(sources / "deploy/docker/Dockerfile", sources, tag, arguments)
 
 
 def _build(file: Path, context: Path, tag: str, arguments: Mapping[str, str]) -> None:
@@ -50,11 +53,11 @@ def _build(file: Path, context: Path, tag: str, arguments: Mapping[str, str]) ->
     )
 
 
-def _revision() -> dict[str, str]:
+def _revision(sources: Path) -> dict[str, str]:
     """Return what the labels say of the sources; nothing where they are no checkout."""
     try:
-        commit, made = engine.read(["git", "-C", str(REPOSITORY), "log", "--max-count=1", "--format=%H %cI"]).split()
-    except (engine.BuildError, FileNotFoundError):
+        commit, made = engine.read(["git", "-C", str(sources), "log", "--max-count=1", "--format=%H %cI"]).split()
+    except (engine.EngineError, FileNotFoundError):
         return {}
     return {"REVISION": commit, "CREATED": made}
 

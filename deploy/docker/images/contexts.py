@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from deploy.docker.images.engine import BuildError
+from deploy.docker.engine import EngineError
 from deploy.docker.images.names import Built
 from deploy.local.servers import jars, mongodb
 
@@ -12,7 +12,7 @@ FOLDER: Final = Path(__file__).parent
 
 
 def lay_out(image: Built, to: Path) -> Path:
-    """Return the folder `to`, which then has all that `image` is built of. Raises `BuildError` for what is missing."""
+    """Return the folder `to`, which then has all that `image` is built of. Raises `EngineError` for what is missing."""
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(FOLDER / image.folder, to)
     if image.folder == "kafka":
@@ -36,6 +36,6 @@ def _java(to: Path) -> None:
 def _mongod(to: Path) -> None:
     found = mongodb.binary()
     if found is None:
-        raise BuildError("there is no mongod for this platform", "use the official image: unset MONGODB_IMAGE")
+        raise EngineError("there is no mongod for this platform", "use the official image: unset MONGODB_IMAGE")
     shutil.copyfile(found, to)
     to.chmod(0o755)

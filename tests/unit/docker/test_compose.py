@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.docker.engine import EngineError
 from deploy.docker.images.names import BESIDE, environment
+from deploy.docker.rolling import compose as rolling
 from deploy.local.processes import SERVERS, Spec, services
 from deploy.local.servers import jars
 from tests.conftest import repository
@@ -22,13 +23,10 @@ ONCE = {"topics", "replica-set"}
 
 
 def compose() -> list[str]:
-    """`docker compose` (v2), else `docker-compose` (v1)."""
-    docker = shutil.which("docker")
-    if docker and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0:
-        return [docker, "compose"]
-    if old := shutil.which("docker-compose"):
-        return [old]
-    pytest.skip("neither docker compose nor docker-compose is here: apt-get install docker-compose")
+    try:
+        return rolling.command()
+    except EngineError as error:
+        pytest.skip(str(error))
 
 
 def described(*options: str, **variables: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.docker.images import base, build, contexts, engine, names
-from deploy.docker.images.engine import BuildError
+from deploy.docker import engine
+from deploy.docker.engine import EngineError
+from deploy.docker.images import base, build, contexts, names
 from tests.conftest import repository
 
 ROOT = repository()
@@ -53,14 +54,14 @@ def test_what_an_image_needs_is_laid_out_anew(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_sources_of_packages_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="build on Debian"):
+    with pytest.raises(EngineError, match="build on Debian"):
         base.sources((tmp_path / "missing",))
 
 
 def test_a_command_that_fails_or_hangs_is_an_error() -> None:
-    with pytest.raises(BuildError, match="code 3"):
+    with pytest.raises(EngineError, match="code 3"):
         engine.run([sys.executable, "-c", "exit(3)"], within_s=20)
-    with pytest.raises(BuildError, match=r"over 0\.2 s"):
+    with pytest.raises(EngineError, match=r"over 0\.2 s"):
         engine.run(["sleep", "20"], within_s=0.2)
 
 
