@@ -31,7 +31,8 @@ def main() -> None:
         sys.exit(f"{error}\nWhat was replaced so far stays. {_cure(given.direction)}")
     except KeyboardInterrupt:
         sys.exit(f"\ninterrupted. What was replaced so far stays. {_cure(given.direction)}")
-    print(f"all run {given.image} after {time.monotonic() - began:.0f} s.")
+    what = "all services run" if not given.service else f"{', '.join(given.service)} run"
+    print(f"{what} {given.image} after {time.monotonic() - began:.0f} s.")
     print(f"Keep SERVICE_IMAGE={given.image} in .env or the --env-file, else the next `docker compose up` undoes this.")
     print("Now look whether all is well: docker compose run --rm topics doctor")
 

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from deploy.docker.engine import EngineError
 from deploy.docker.rolling import compose, order
 from deploy.docker.rolling.balancer import Backend
 from deploy.docker.rolling.compose import Container, Project
 
-BALANCER = "load-balancer"
+BALANCER: Final = "load-balancer"
 
 Say = Callable[[str], None]
 
@@ -16,8 +17,8 @@ Say = Callable[[str], None]
 def replace(project: Project, service: str, image: str, say: Say) -> None:
     """Replace those containers of a service that are not on the image.
 
-    The successor is ready, and known to the load balancer, before a container is told to end; then the load balancer
-    gives it no new client. Raises `EngineError` when a successor does not become ready: it is removed, and the
+    The successor is ready, and used by the load balancer, before a container is told to end; then the load balancer
+    gives that one no new client. Raises `EngineError` when a successor does not become so: it is removed, and the
     container that it was to replace runs on.
     """
     wanted = compose.image_id(image)
@@ -31,10 +32,10 @@ def replace(project: Project, service: str, image: str, say: Say) -> None:
         began = time.monotonic()
         if service in order.IN_PLACE:
             code = compose.end(old)
-            _started(project, service, image)
+            _start(project, service, image, backend)
         else:
-            new = _started(project, service, image)
-            code = _hand_over(backend, old, new)
+            _start(project, service, image, backend)
+            code = _end(backend, old)
         which = f"{service} {number} of {len(olds)}" if len(olds) > 1 else service
         say(f"{which}: replaced in {time.monotonic() - began:.1f} s{_told(code)}")
 
@@ -48,22 +49,23 @@ def _backend(project: Project, service: str) -> Backend | None:
     return Backend(running[0], name)
 
 
-def _started(project: Project, service: str, image: str) -> Container:
-    """Return a new container that is ready; remove it if it does not become so."""
+def _start(project: Project, service: str, image: str, backend: Backend | None) -> None:
+    """Start one more container, and return once it is in use. It is removed if it does not come to that."""
     new = project.start_one_more(service, image)
     try:
         compose.wait_ready(new)
-    except EngineError:
+        if backend is not None:
+            backend.wait_for(compose.address(new))
+    except BaseException:  # also when somebody interrupts: one more than before must not stay
         compose.remove(new)
         raise
-    return new
 
 
-def _hand_over(backend: Backend | None, old: Container, new: Container) -> int:
+def _end(backend: Backend | None, old: Container) -> int:
+    """End a container, which gets no new client meanwhile, and return its exit code."""
     if backend is None:
         return compose.end(old)
     address = compose.address(old)
-    backend.wait_for(compose.address(new))
     backend.drain(address)
     code = compose.end(old)
     backend.wait_without(address)  # else it would send clients to where nobody is, and they would wait there
