@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.docker import engine
+from deploy.docker import REPOSITORY, engine
 from deploy.docker.images import names
-from deploy.docker.images.build import REPOSITORY, build
+from deploy.docker.images.build import build
 from deploy.local.errors import StackError
 
 

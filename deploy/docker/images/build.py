@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import clarion
-from deploy.docker import engine
+from deploy.docker import REPOSITORY, engine
 from deploy.docker.images import base, contexts, names
 
-REPOSITORY: Final = Path(__file__).parent.parent.parent.parent
 BUILD_WITHIN_S: Final = 900
 # What tells pip where packages come from. The values reach the stage that installs, and no file.
 PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

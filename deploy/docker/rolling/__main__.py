@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Final
 
+from deploy.docker import REPOSITORY
 from deploy.docker.engine import EngineError, absent
 from deploy.docker.rolling import compose, order
 from deploy.docker.rolling.compose import Project
@@ -39,9 +40,9 @@ def main() -> None:
 
 def _options(env_file: str | None) -> list[str]:
     """Return the options of compose. It heeds COMPOSE_FILE itself where that is set."""
-    files = [] if os.environ.get("COMPOSE_FILE") else ["--file", str(compose.REPOSITORY / "docker-compose.yml")]
+    files = [] if os.environ.get("COMPOSE_FILE") else ["--file", str(REPOSITORY / "docker-compose.yml")]
     variables = ["--env-file", env_file] if env_file else []
-    return ["--project-directory", str(compose.REPOSITORY), *files, *variables]
+    return ["--project-directory", str(REPOSITORY), *files, *variables]
 
 
 def _roll(project: Project, direction: str, image: str, only: list[str] | None) -> None:
