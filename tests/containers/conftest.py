@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Generator, Mapping
 
 import pytest
 
+from tests.browser import browser as browser
+from tests.browser import page as page
 from tests.containers import chosen_images, fleet
 from tests.containers.fleet import Fleet
 from tests.containers.system import System

@@ -26,7 +26,7 @@ _LOOK_EVERY_S: Final = 0.5
 
 @dataclass(slots=True)
 class Sent:
-    """One notification: when it was to be published, its id once it was accepted, and when it arrived."""
+    """One notification: when it was to be published, its id (empty until it is accepted), and when it arrived."""
 
     lane: Lane
     asked_at: float
@@ -88,9 +88,9 @@ class Traffic:
         lanes = itertools.islice(itertools.cycle(LANES), number % len(LANES), None)
         while not self._stopping.is_set():
             sent = Sent(next(lanes), time.monotonic())
+            user.sent.append(sent)  # from now on: what waits to be accepted is not served
             sent.id = await self._accepted(publisher, user, sent.lane)
             sent.accepted_at = time.monotonic()
-            user.sent.append(sent)
             await asyncio.sleep(max(0.0, sent.asked_at + self._pause_s - time.monotonic()))
 
     async def _accepted(self, publisher: HttpPublisher, user: User, lane: Lane) -> str:

@@ -22,7 +22,7 @@ from clarion.settings import Settings
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
 from tests.conftest import repository
-from tests.e2e.conftest import CHROMIUM, FLAGS
+from tests.browser import CHROMIUM, FLAGS
 
 IMAGES: Final = repository() / "docs" / "images"
 USERS: Final = [f"user-{n}" for n in range(12)]
