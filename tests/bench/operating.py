@@ -58,7 +58,7 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
                     return (await idle.hold("gateway", trees[name], _IDLE)).kb_each
 
                 async def path(name: str) -> float:
-                    return sum((await whole_path.run(trees[name], _PATH_S)).values())
+                    return sum(used.us for used in (await whole_path.run(trees[name], _PATH_S)).values())
 
                 if "path" in parts:
                     found = await _pairs("CPU from a request to its receipt", path, pairs, "µs", console)

@@ -1,9 +1,11 @@
 """CPU of all processes that a notification passes, from its request to its receipt."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
 
@@ -33,11 +35,20 @@ _ROLES: Final = {
 }
 
 
-async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict[str, float]:
-    """Publish for so long to users who are connected and acknowledge; return each role's CPU a notification, in µs.
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What all processes of one role used."""
+
+    us: float  # of CPU, a notification
+    beyond_idle_us: float  # the same without what the processes use while nothing happens
+    idle: float  # a share of a core: what they use then
+
+
+async def run(env: Mapping[str, str], seconds: float, gateways: int = 1, *, idle_s: float = 0.0) -> dict[str, Used]:
+    """Publish for so long to users who are connected and acknowledge; return what each role used.
 
     Ingest, a lane, the receipts role and gateways run under topics and a database of their own. The users are spread
-    over the gateways evenly.
+    over the gateways evenly. Before that, the processes are watched for `idle_s` while nothing happens.
     """
     names = ["ingest", "normal", "receipts", *["gateway"] * gateways]
     ports = [(free_port(), free_port()) for _ in names]
@@ -63,11 +74,20 @@ async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict
         ]
         async with Receivers(subscribers) as receivers:
             await receivers.have(await publish(settings, _ARM, users, RATE, _WARM_S))
+            await asyncio.sleep(_SETTLE_S)
             before = _cpu_s(processes)
+            await asyncio.sleep(idle_s)
+            idle = {name: (used - before[name]) / idle_s if idle_s else 0.0 for name, used in _cpu_s(processes).items()}
+            before, began = _cpu_s(processes), time.monotonic()
             count = await publish(settings, _ARM, users, RATE, seconds)
             await receivers.have(count)
             await asyncio.sleep(_SETTLE_S)
-            return {name: (used - before[name]) / count * 1e6 for name, used in _cpu_s(processes).items()}
+            after, took_s = _cpu_s(processes), time.monotonic() - began
+            used = {name: after[name] - before[name] for name in after}
+            return {
+                name: Used(cpu_s / count * 1e6, (cpu_s - idle[name] * took_s) / count * 1e6, idle[name])
+                for name, cpu_s in used.items()
+            }
 
 
 def _cpu_s(processes: list[tuple[str, psutil.Process]]) -> dict[str, float]:
