@@ -1,7 +1,7 @@
 """Accounts for what a server of the bench delivered: each notification received once, and acknowledged once."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,14 +20,14 @@ WITHIN_S: Final = 300.0
 
 @dataclass(slots=True)
 class ReceiptReader:
-    """Reads the receipts of one server, from the first one on."""
+    """Reads the receipts of servers under the same topics, from the first one on."""
 
     consumer: Any
 
-    async def account(self, ids: set[str], board: Board, received: int) -> None:
+    async def account(self, ids: set[str], boards: Sequence[Board], received: int) -> None:
         """Read on until there is a receipt for each of `ids`, which were delivered since the last call.
 
-        `received` is how many clients have received in all. Raises Lost.
+        `received` is how many the clients of all `boards` have received in all. Raises Lost.
         """
         seen: list[str] = []
         try:
@@ -39,8 +39,10 @@ class ReceiptReader:
                             seen += receipts.decode(record.value).ids
         except TimeoutError as error:
             raise Lost(f"{len(seen):,} of {len(ids):,} were acknowledged") from error
-        repeated, skipped = board[Count.REPEATED], board[Count.SKIPPED]
-        if set(seen) != ids or len(seen) != len(ids) or repeated or skipped or board[Count.RECEIVED] != received:
+        came, repeated, skipped = (
+            sum(board[count] for board in boards) for count in (Count.RECEIVED, Count.REPEATED, Count.SKIPPED)
+        )
+        if set(seen) != ids or len(seen) != len(ids) or repeated or skipped or came != received:
             raise Lost(f"{len(set(seen) & ids):,} of {len(ids):,} acknowledged, {repeated} repeated, {skipped} skipped")
 
 

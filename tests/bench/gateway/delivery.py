@@ -30,7 +30,7 @@ from tests.report import Row, at_least, at_most
 ROUNDS: Final = 3
 SLICES: Final = 10  # of a round
 SOCKETS: Final = 1_000
-UNDER_WAY: Final = 8 * SOCKETS  # of a credit of 64 each
+UNDER_WAY: Final = 8  # for each socket, of a credit of 64
 _TOGETHER: Final = 10  # items a frame where several are ready at once
 _POLL_S: Final = 0.005
 
@@ -93,7 +93,7 @@ async def one_round(
     by a quarter, and what it does within one it does to all arms.
     """
     async with AsyncExitStack() as exits:
-        courses = [await exits.enter_async_context(_course(arm, env)) for arm in arms]
+        courses = [await exits.enter_async_context(_alone(arm, env)) for arm in arms]
         for n in range(slices):
             for course in courses:
                 await course.deliver(count // slices, per_frame, after=n * (count // slices) // SOCKETS)
@@ -109,20 +109,27 @@ class Course:
     server: Arm
     board: Board
     receipts: ReceiptReader
+    sockets: int
     count: int = 0
     seconds: float = 0.0
     used: Cpu = field(default_factory=lambda: Cpu(0.0, 0.0))
 
     async def deliver(self, count: int, per_frame: int, *, after: int) -> None:
         """Deliver so many, and account for each. Raises Lost."""
-        records = list(packed(items(count, per_frame, after=after)))
-        before, began = self.server.cpu(), time.perf_counter()
+        before = self.server.cpu()
+        ids = await self.push(count, per_frame, after=after)
+        await self.receipts.account(ids, [self.board], self.count)
+        self.used += self.server.cpu().since(before)
+
+    async def push(self, count: int, per_frame: int, *, after: int) -> set[str]:
+        """Have so many received; return their ids. Raises Lost."""
+        records = list(packed(items(count, per_frame, after=after, sockets=self.sockets)))
+        began = time.perf_counter()
         await self._send(records)
         self.count += count
         await counted(self.server, self.board, Count.RECEIVED, self.count, WITHIN_S)
         self.seconds += time.perf_counter() - began
-        await self.receipts.account({id_ for _, ids in records for id_ in ids}, self.board, self.count)
-        self.used += self.server.cpu().since(before)
+        return {id_ for _, ids in records for id_ in ids}
 
     def trial(self, per_frame: int) -> Trial:
         used, count = self.used, self.count
@@ -136,7 +143,10 @@ class Course:
         try:
             async with asyncio.timeout(WITHIN_S):
                 for value, _ in records:
-                    while before + len(sent) * limits.ITEMS_PER_RECORD - self.board[Count.RECEIVED] > UNDER_WAY:
+                    while (
+                        before + len(sent) * limits.ITEMS_PER_RECORD - self.board[Count.RECEIVED]
+                        > UNDER_WAY * self.sockets
+                    ):
                         watch(self.server.process)
                         await asyncio.sleep(_POLL_S)
                     sent.append(await producer.send(topic, value, partition=self.server.mailbox))
@@ -146,17 +156,29 @@ class Course:
 
 
 @asynccontextmanager
-async def _course(arm: str, env: Mapping[str, str]) -> AsyncGenerator[Course]:
-    async with own_lane(env) as own, serving(arm, own) as server, connected(server, SOCKETS, own) as board:
-        settings = Settings.from_env(own)
-        async with reading(settings) as read:
-            yield Course(arm, settings, server, board, read)
+async def _alone(arm: str, env: Mapping[str, str]) -> AsyncGenerator[Course]:
+    """A course under topics and a database of its own."""
+    async with (
+        own_lane(env) as own,
+        reading(Settings.from_env(own)) as read,
+        open_course(arm, own, read, SOCKETS) as one,
+    ):
+        yield one
 
 
-def items(count: int, per_frame: int = 1, *, after: int = 0) -> Iterator[Addressed]:
+@asynccontextmanager
+async def open_course(
+    arm: str, own: Mapping[str, str], receipts: ReceiptReader, sockets: int
+) -> AsyncGenerator[Course]:
+    """A server with so many clients."""
+    async with serving(arm, own) as server, connected(server, sockets, own) as board:
+        yield Course(arm, Settings.from_env(own), server, board, receipts, sockets)
+
+
+def items(count: int, per_frame: int = 1, *, after: int = 0, sockets: int = SOCKETS) -> Iterator[Addressed]:
     """To one user after the other; the ordinals of each count from `after` + 1."""
-    ordinals = [after] * SOCKETS
+    ordinals = [after] * sockets
     for n in range(count):
-        number = n // per_frame % SOCKETS
+        number = n // per_frame % sockets
         ordinals[number] += 1
         yield item(user(number), Lane.NORMAL, ordinals[number])

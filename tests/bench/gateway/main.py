@@ -43,7 +43,7 @@ async def main(parts: Sequence[str], count: int, sizes: list[int]) -> None:
                 rows += await beside.measure(stack.env, sustained, console)
             if "fleet" in parts:
                 console.print(f"one gateway and three: {fleet.ROUNDS} rounds")
-                rows += await fleet.measure(stack.env, console)
+                rows += await fleet.measure(stack.env, count, console)
             if "replay" in parts:
                 console.print("replay")
                 rows += await replay.measure(stack.env, console)

@@ -21,8 +21,8 @@ from clarion.security.tokens import OPERATE, PUBLISH, SUBSCRIBE, mint
 from clarion.settings import Settings
 from deploy.local.stack import Plan, Stack, running
 from deploy.local.state import Folder
-from tests.conftest import repository
 from tests.browser import CHROMIUM, FLAGS
+from tests.conftest import repository
 
 IMAGES: Final = repository() / "docs" / "images"
 USERS: Final = [f"user-{n}" for n in range(12)]

@@ -38,9 +38,7 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_stacks_that_start_together_fetch_in_turn(
-    tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stacks_that_start_together_fetch_in_turn(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     is_fetching, ends = threading.Lock(), [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
 
     def resolve(_endpoint: str, _cache: Path | None = None) -> list[Path]:
