@@ -29,3 +29,9 @@ def go_first() -> bool:
     except PermissionError:
         return False
     return True
+
+
+def as_usual() -> None:
+    """This process, and those it starts from now on, run as processes usually do, which takes back `go_first`."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

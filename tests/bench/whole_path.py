@@ -44,7 +44,9 @@ class Used:
     idle: float  # a share of a core: what they use then
 
 
-async def run(env: Mapping[str, str], seconds: float, gateways: int = 1, *, idle_s: float = 0.0) -> dict[str, Used]:
+async def run(
+    env: Mapping[str, str], seconds: float, gateways: int = 1, *, rate: int = RATE, idle_s: float = 0.0
+) -> dict[str, Used]:
     """Publish for so long to users who are connected and acknowledge; return what each role used.
 
     Ingest, a lane, the receipts role and gateways run under topics and a database of their own. The users are spread
@@ -73,13 +75,13 @@ async def run(env: Mapping[str, str], seconds: float, gateways: int = 1, *, idle
             for user, url in zip(users, cycle(settings.gateway_urls), strict=False)
         ]
         async with Receivers(subscribers) as receivers:
-            await receivers.have(await publish(settings, _ARM, users, RATE, _WARM_S))
+            await receivers.have(await publish(settings, _ARM, users, rate, _WARM_S))
             await asyncio.sleep(_SETTLE_S)
             before = _cpu_s(processes)
             await asyncio.sleep(idle_s)
             idle = {name: (used - before[name]) / idle_s if idle_s else 0.0 for name, used in _cpu_s(processes).items()}
             before, began = _cpu_s(processes), time.monotonic()
-            count = await publish(settings, _ARM, users, RATE, seconds)
+            count = await publish(settings, _ARM, users, rate, seconds)
             await receivers.have(count)
             await asyncio.sleep(_SETTLE_S)
             after, took_s = _cpu_s(processes), time.monotonic() - began

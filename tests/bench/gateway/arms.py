@@ -13,7 +13,6 @@ import httpx2
 import psutil
 
 from clarion.settings import Settings
-from tests.bench.gateway import plain
 from tests.bench.gateway.clients import Board, Count
 from tests.subprocesses import child, free_port
 
@@ -71,12 +70,14 @@ class Arm:
 
 
 @asynccontextmanager
-async def serving(name: str, env: Mapping[str, str]) -> AsyncGenerator[Arm]:
+async def serving(name: str, env: Mapping[str, str], mailbox: int = 0) -> AsyncGenerator[Arm]:
+    """A server of its own; a plain one reads `mailbox`, and a gateway the one that it gets."""
     port, admin = free_port(), free_port() if name == "gateway" else 0
     own = {**env, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin), "CLARION_SAFETY_NET_S": _SAFETY_NET_S}
-    async with child(ARMS[name], own) as process:
-        mailbox = await _mailbox(process, port, admin)
-        yield Arm(process, port, admin, mailbox)
+    command = ARMS[name] if admin else [*ARMS[name], str(mailbox)]
+    async with child(command, own) as process:
+        leased = await _leased(process, port, admin)
+        yield Arm(process, port, admin, mailbox if leased is None else leased)
 
 
 @asynccontextmanager
@@ -127,19 +128,18 @@ def watch(process: psutil.Process) -> None:
         raise RuntimeError(f"process {process.pid} has ended before its work was done")
 
 
-async def _mailbox(process: psutil.Process, port: int, admin: int) -> int:
-    """Wait until the server serves; say which mailbox it reads."""
+async def _leased(process: psutil.Process, port: int, admin: int) -> int | None:
+    """Wait until the server serves; return which mailbox it has leased, and None for a plain one."""
     began = time.monotonic()
     while time.monotonic() - began < READY_WITHIN_S:
         watch(process)
         await asyncio.sleep(_QUIET_POLL_S)
         try:
-            if admin:
-                found = (await _figures(admin))["mailbox"]
-            else:
+            if not admin:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
-                found = plain.MAILBOX
+                return None
+            found = (await _figures(admin))["mailbox"]
         except (OSError, httpx2.TransportError):
             continue
         if found is not None:

@@ -158,21 +158,17 @@ class Course:
 @asynccontextmanager
 async def _alone(arm: str, env: Mapping[str, str]) -> AsyncGenerator[Course]:
     """A course under topics and a database of its own."""
-    async with (
-        own_lane(env) as own,
-        reading(Settings.from_env(own)) as read,
-        open_course(arm, own, read, SOCKETS) as one,
-    ):
-        yield one
+    async with own_lane(env) as own, served(arm, own, SOCKETS) as (server, board):
+        settings = Settings.from_env(own)
+        async with reading(settings) as receipts:
+            yield Course(arm, settings, server, board, receipts, SOCKETS)
 
 
 @asynccontextmanager
-async def open_course(
-    arm: str, own: Mapping[str, str], receipts: ReceiptReader, sockets: int
-) -> AsyncGenerator[Course]:
-    """A server with so many clients."""
-    async with serving(arm, own) as server, connected(server, sockets, own) as board:
-        yield Course(arm, Settings.from_env(own), server, board, receipts, sockets)
+async def served(arm: str, own: Mapping[str, str], sockets: int, mailbox: int = 0) -> AsyncGenerator[tuple[Arm, Board]]:
+    """A server with so many clients. For `mailbox` see `serving`."""
+    async with serving(arm, own, mailbox) as server, connected(server, sockets, own) as board:
+        yield server, board
 
 
 def items(count: int, per_frame: int = 1, *, after: int = 0, sockets: int = SOCKETS) -> Iterator[Addressed]:

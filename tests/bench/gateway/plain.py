@@ -1,16 +1,20 @@
 """The arm to beat: a Starlette WebSocket endpoint on uvicorn, with the gateway's token check, reader and receipts.
 
 What its documentation shows: a coroutine a connection that awaits what the client says; one reader that sends. It reads
-mailbox 0, has no store, no credit and no catching up. Garbage is collected as seldom as in the gateway.
+the mailbox that it is given, has no store, no credit and no catching up. Garbage is collected as seldom as in the
+gateway.
+
+`python -m tests.bench.gateway.plain MAILBOX`
 """
 
 import asyncio
 import gc
+import sys
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -29,8 +33,6 @@ from clarion.contracts.topics import Names
 from clarion.security.verifier import Verifier
 from clarion.settings import Settings
 from tests.bench.stream.plain_reader import items_of, to_the_end
-
-MAILBOX: Final = 0
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Client:
         return ids
 
 
-def app(settings: Settings) -> Starlette:
+def app(settings: Settings, mailbox: int) -> Starlette:
     names, producer = Names(settings.prefix), clients.producer(settings)
     verifier = Verifier(settings)
     rooms: defaultdict[str, list[Client]] = defaultdict(list)
@@ -64,7 +66,7 @@ def app(settings: Settings) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         consumer: Any = clients.mailbox_consumer(settings)
         await producer.start()
-        await to_the_end(consumer, names.deliveries_bulk, MAILBOX)
+        await to_the_end(consumer, names.deliveries_bulk, mailbox)
         reading = asyncio.create_task(read(consumer))
         yield
         reading.cancel()
@@ -101,10 +103,10 @@ def app(settings: Settings) -> Starlette:
     return Starlette(routes=[WebSocketRoute("/v1/ws", endpoint)], lifespan=lifespan)
 
 
-async def main() -> None:
+async def main(mailbox: int) -> None:
     settings = Settings.from_env()
     config = uvicorn.Config(
-        app(settings),
+        app(settings, mailbox),
         host="127.0.0.1",
         port=settings.port,
         ws="websockets",
@@ -119,4 +121,4 @@ async def main() -> None:
 if __name__ == "__main__":
     gc.freeze()
     gc.set_threshold(100_000)
-    uvloop.run(main())
+    uvloop.run(main(int(sys.argv[1])))
