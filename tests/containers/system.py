@@ -15,7 +15,6 @@ SECRET: Final = "of-the-tests-in-containers-0123456789abcdef"
 SPECS: Final = services(gateways=2)
 _PORTS: Final = {"ingest": 8080, "gateway-1": 8081, "gateway-2": 8081, "console": 8082}
 KAFKA_WITHIN_S: Final = 90.0
-_SECOND_NS: Final = 1_000_000_000
 # As the compose file and the chart run them.
 _CONFINED: Final[dict[str, Any]] = {
     "read_only": True,
@@ -90,7 +89,6 @@ class System:
             spec.arguments,
             env=self.env,
             ports={inside: self.ports[spec.name]} if inside else {},
-            healthcheck={"interval": _SECOND_NS},
             restart_policy={"Name": "on-failure"},
             mem_limit="256m",
             **_CONFINED,

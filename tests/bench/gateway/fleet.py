@@ -66,7 +66,8 @@ async def _delivered(env: Mapping[str, str], server: str, servers: int, count: i
         courses = [Course(server, settings, arm, board, receipts, sockets) for arm, board in found]
         before = [course.server.cpu() for course in courses]
         pushed = await asyncio.gather(*(course.push(each, 1, after=0) for course in courses))
-        await receipts.account(set().union(*pushed), [course.board for course in courses], each * servers)
+        ids = {id_ for some in pushed for id_ in some}
+        await receipts.account(ids, [course.board for course in courses], each * servers)
         used_s = sum(course.server.cpu().since(earlier).all_s for course, earlier in zip(courses, before, strict=True))
         return used_s / (each * servers) * 1e6
 

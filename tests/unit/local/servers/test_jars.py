@@ -47,9 +47,12 @@ def test_stacks_that_start_together_fetch_in_turn(tmp_path: Path, lock: Path, mo
         is_fetching.release()
         return [tmp_path / "good.jar"]
 
+    def fetch(folder: Path) -> list[Path]:
+        return jars.jars(folder, "group:good", lock)
+
     monkeypatch.setattr(jars, "_resolve", resolve)
     with ThreadPoolExecutor(len(ends)) as threads:
-        fetched = list(threads.map(lambda folder: jars.jars(folder, "group:good", lock), ends))
+        fetched = list(threads.map(fetch, ends))
     assert [jar.read_bytes() for (jar,) in fetched] == [b"good"] * len(ends)
 
 
