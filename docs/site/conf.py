@@ -16,9 +16,10 @@ templates_path = ["templates"]
 
 # A page that stands nowhere here, and below no page that does, fails the build.
 NAVIGATION = {
-    "Start": ["What it is <self>", "deploy/local/README"],
+    "Start": ["What it is <self>", "deploy/local/README", "docs/beside"],
     "Publish and subscribe": ["libs/clarion/client/README", "libs/clarion-js/README", "docs/protocol"],
     "How it works": [
+        "docs/promises",
         "docs/delivery",
         "docs/architecture",
         "services/README",
