@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 
@@ -23,15 +23,18 @@ from tests.bench import background, whole_path
 from tests.bench.gateway import delivery, idle
 from tests.bench.stream import throughput
 from tests.bench.stream.load import Traced
+from tests.bench.whole_path import Used
 from tests.conftest import repository
 from tests.report import Row, at_most
 
 PARTS: Final = ("path", "lane", "traced-lane", "gateway", "memory")
 _PATH_S: Final = 8.0
+_NOTHING_S: Final = 8.0
 _IDLE: Final = 2_000
 _IDLE_PAIRS: Final = 3  # memory is not noisy, and a pair takes two minutes
 
 Env = Mapping[str, str]
+_T = TypeVar("_T")
 
 
 async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> None:
@@ -57,22 +60,22 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
                 async def memory(name: str) -> float:
                     return (await idle.hold("gateway", trees[name], _IDLE)).kb_each
 
-                async def path(name: str) -> float:
-                    return sum(used.us for used in (await whole_path.run(trees[name], _PATH_S)).values())
+                async def path(name: str) -> Used:
+                    used = await whole_path.run(trees[name], _PATH_S, idle_s=_NOTHING_S)
+                    return whole_path.together(used.values())
 
                 if "path" in parts:
-                    found = await _pairs("CPU from a request to its receipt", path, pairs, "µs", console)
-                    rows += _cost("all processes from a request to its receipt", found)
+                    rows += _path(await _pairs("CPU from a request to its receipt", path, pairs, _used, console))
                 if "lane" in parts:
-                    rows += _cost("a lane", await _pairs("CPU of a lane", lane, pairs, "µs", console))
+                    rows += _cost("a lane", await _pairs("CPU of a lane", lane, pairs, _us, console))
                 if "traced-lane" in parts:
                     traced_lane = partial(lane, traced=Traced.ALL)
-                    found = await _pairs("CPU of a lane whose senders bring traces", traced_lane, pairs, "µs", console)
+                    found = await _pairs("CPU of a lane whose senders bring traces", traced_lane, pairs, _us, console)
                     rows += _cost("a lane whose senders all bring traces", found)
                 if "gateway" in parts:
-                    rows += _cost("a gateway", await _pairs("CPU of a gateway", gateway, pairs, "µs", console))
+                    rows += _cost("a gateway", await _pairs("CPU of a gateway", gateway, pairs, _us, console))
                 if "memory" in parts:
-                    found = await _pairs("idle connection", memory, _IDLE_PAIRS, "KB", console)
+                    found = await _pairs("idle connection", memory, _IDLE_PAIRS, "{:.2f} KB".format, console)
                     more = median(after - base for base, after in found)
                     rows.append(at_most("memory of an idle connection, with - without", more, 0.2, "KB"))
     finally:
@@ -85,16 +88,36 @@ def _tree(env: Env, folder: Path) -> dict[str, str]:
 
 
 async def _pairs(
-    what: str, measure: Callable[[str], Awaitable[float]], pairs: int, unit: str, console: Console
-) -> list[tuple[float, float]]:
+    what: str, measure: Callable[[str], Awaitable[_T]], pairs: int, shown: Callable[[_T], str], console: Console
+) -> list[tuple[_T, _T]]:
     """Return what was measured without and with, of each pair."""
-    found: list[tuple[float, float]] = []
+    found: list[tuple[_T, _T]] = []
     for pair in range(pairs):
         names = ("without", "with") if pair % 2 == 0 else ("with", "without")
         took = {name: await measure(name) for name in names}
-        console.print(f"  {what}, pair {pair + 1} of {pairs}: {took['without']:.2f} {unit}, {took['with']:.2f} with")
+        without, with_ = shown(took["without"]), shown(took["with"])
+        console.print(f"  {what}, pair {pair + 1} of {pairs}: {without}; with: {with_}")
         found.append((took["without"], took["with"]))
     return found
+
+
+def _us(us: float) -> str:
+    return f"{us:.2f} µs"
+
+
+def _used(used: Used) -> str:
+    return f"{used.us:.1f} µs, {used.beyond_idle_us:.1f} beyond idle, idle {used.idle:.1%} of a core"
+
+
+def _path(pairs: Sequence[tuple[Used, Used]]) -> list[Row]:
+    """Return the cost of a notification with and without what the processes use anyway, and that by itself."""
+    what = "all processes from a request to its receipt"
+    more = median(after.idle - base.idle for base, after in pairs)
+    return [
+        *_cost(what, [(base.us, after.us) for base, after in pairs]),
+        *_cost(f"{what}, beyond idle", [(base.beyond_idle_us, after.beyond_idle_us) for base, after in pairs]),
+        Row("CPU of all processes while nothing happens, with - without", more * 100, "% of a core"),
+    ]
 
 
 def _cost(what: str, pairs: Sequence[tuple[float, float]]) -> list[Row]:

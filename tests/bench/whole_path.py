@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import cycle
@@ -42,6 +42,12 @@ class Used:
     us: float  # of CPU, a notification
     beyond_idle_us: float  # the same without what the processes use while nothing happens
     idle: float  # a share of a core: what they use then
+
+
+def together(used: Iterable[Used]) -> Used:
+    """Return what roles used together."""
+    every = list(used)
+    return Used(*(sum(part) for part in zip(*((one.us, one.beyond_idle_us, one.idle) for one in every), strict=True)))
 
 
 async def run(

@@ -28,8 +28,10 @@ async def through(running: System, fault: Callable[[], None]) -> tuple[list[Sent
         at = time.monotonic()
         await asyncio.to_thread(fault)
         normal_after_s = await traffic.normal_again(NORMAL_WITHIN_S)
+        took_s = time.monotonic() - at
     sent = traffic.settled()
-    print(f"{len(sent)} sent, normal again after {normal_after_s:.1f} s")
+    rate = sum(at <= one.asked_at < at + took_s for one in sent) / took_s
+    print(f"normal again after {normal_after_s:.1f} s; from the fault on {rate:.0f} were asked for each second")
     assert running.restarts() == before
     return sent, at
 

@@ -22,6 +22,7 @@ OPEN_WITHIN_S: Final = 30.0
 SLOW_S: Final = 2.0  # from asking to publish until it is there: what takes longer was held up by a fault
 NORMAL_S: Final = 3.0  # for which nothing may have been slow, so that service counts as normal again
 _LOOK_EVERY_S: Final = 0.5
+_PUBLISHERS: Final = 4
 
 
 @dataclass(slots=True)
@@ -146,7 +147,11 @@ async def flowing(settings: Settings, users: int = 20, rate: float = 100.0) -> A
     traffic = Traffic(settings, users, rate)
     async with AsyncExitStack() as opened, asyncio.TaskGroup() as tasks:
         token = mint(settings, sub="tests", scope=PUBLISH, ttl_s=TOKEN_S)
-        publisher = await opened.enter_async_context(Publisher.http(settings.ingest_url, token=token))
+        # one of them has 16 requests under way at most, which are too few where each takes 0.15 s
+        publishers = [
+            await opened.enter_async_context(Publisher.http(settings.ingest_url, token=token))
+            for _ in range(_PUBLISHERS)
+        ]
         listening: list[asyncio.Task[None]] = []
         for number, user in enumerate(traffic.users):
             urls = settings.gateway_urls
@@ -161,7 +166,8 @@ async def flowing(settings: Settings, users: int = 20, rate: float = 100.0) -> A
             lambda: all(user.states[-1:] and user.states[-1][0] is State.LIVE for user in traffic.users), OPEN_WITHIN_S
         )
         publishing = [
-            tasks.create_task(traffic.publish(publisher, user, number)) for number, user in enumerate(traffic.users)
+            tasks.create_task(traffic.publish(publishers[number % _PUBLISHERS], user, number))
+            for number, user in enumerate(traffic.users)
         ]
         try:
             yield traffic
