@@ -91,9 +91,12 @@ class Mongo:
             return dict(client.admin.command(*command, **options))
 
     def primary(self) -> str:
-        """The name of the primary, as a member says that runs; empty while there is none."""
+        """The name of the member that takes writes, as it says itself; empty while none does.
+
+        What others say of it may be some seconds old, after which a test would kill the wrong one.
+        """
         for member in MEMBERS:
-            with suppress(PyMongoError):  # a member that is down knows nothing
-                if primary := self.ask(member, "hello").get("primary"):
-                    return str(primary).partition(":")[0]
+            with suppress(PyMongoError):  # a member that is down says nothing
+                if self.ask(member, "hello")["isWritablePrimary"]:
+                    return member
         return ""

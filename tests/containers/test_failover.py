@@ -13,7 +13,7 @@ from tests.containers.servers import MEMBERS
 from tests.containers.system import System
 from tests.containers.traffic import Sent, flowing
 
-USERS = 40
+USERS = 80  # each waits for the answer to one before the next, so few of them would not reach the rate
 RATE = 200.0
 BEFORE_S = 3.0
 NORMAL_WITHIN_S = 30.0
@@ -30,8 +30,10 @@ async def through(running: System, fault: Callable[[], None]) -> tuple[list[Sent
         normal_after_s = await traffic.normal_again(NORMAL_WITHIN_S)
         took_s = time.monotonic() - at
     sent = traffic.settled()
+    before_s = at - min(one.asked_at for one in sent)
+    quiet = sum(one.asked_at < at for one in sent) / before_s
     rate = sum(at <= one.asked_at < at + took_s for one in sent) / took_s
-    print(f"normal again after {normal_after_s:.1f} s; from the fault on {rate:.0f} were asked for each second")
+    print(f"normal again after {normal_after_s:.1f} s; {quiet:.0f} a second before the fault, {rate:.0f} from then on")
     assert running.restarts() == before
     return sent, at
 
