@@ -27,13 +27,17 @@ async def through(running: System, fault: Callable[[], None]) -> tuple[list[Sent
         await asyncio.sleep(BEFORE_S)
         at = time.monotonic()
         await asyncio.to_thread(fault)
+        fault_s = time.monotonic() - at
         normal_after_s = await traffic.normal_again(NORMAL_WITHIN_S)
         took_s = time.monotonic() - at
     sent = traffic.settled()
     before_s = at - min(one.asked_at for one in sent)
     quiet = sum(one.asked_at < at for one in sent) / before_s
     rate = sum(at <= one.asked_at < at + took_s for one in sent) / took_s
-    print(f"normal again after {normal_after_s:.1f} s; {quiet:.0f} a second before the fault, {rate:.0f} from then on")
+    print(
+        f"the fault took {fault_s:.1f} s, and service was normal {normal_after_s:.1f} s later; "
+        f"{quiet:.0f} a second before it, {rate:.0f} from then on"
+    )
     assert running.restarts() == before
     return sent, at
 
