@@ -13,8 +13,11 @@ SITE_STAMP := $(SITE)/node_modules/.installed
 JS       := libs/clarion-js
 JS_STAMP := $(JS)/node_modules/.installed
 BIOME    := $(NODE) node_modules/@biomejs/biome/bin/biome check . ../../tests/conformance/driver.mjs \
-	../../services/console/page ../../tests/unit/console
+	../../services/console/page ../../tests/unit/console ../../tests/compare/socketio
 TSC      := $(NODE) node_modules/typescript/bin/tsc
+# the system of Socket.IO and BullMQ that Clarion is compared with
+SOCKETIO       := tests/compare/socketio
+SOCKETIO_STAMP := $(SOCKETIO)/node_modules/.installed
 # Processes that run tests, each with a stack of its own: two fit two cores. What `make test` runs waits for a third of
 # its time, so three end sooner there.
 WORKERS ?= 2
@@ -25,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images upgrade rollback bench bench-stream bench-gateway bench-operating bench-costs faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
+.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images upgrade rollback bench bench-stream bench-gateway bench-operating bench-costs compare faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +100,9 @@ bench-operating: $(STAMP) ## what metrics, monitor, logs and traces cost, agains
 bench-costs: $(STAMP) ## what a notification costs each process, and its bytes in Kafka and MongoDB, for docs/capacity.md
 	@$(BIN)/python -m tests.bench.costs.main $(ARGS)
 
+compare: $(STAMP) $(SOCKETIO_STAMP) ## Clarion beside the system it replaces, and beside Socket.IO with BullMQ, under one workload
+	@$(BIN)/python -m tests.compare.main $(ARGS)
+
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
 	@$(BIN)/python -m tests.faults.stream.main $(ARGS)
 
@@ -132,10 +138,12 @@ lock: $(STAMP) ## resolve the locked requirements anew: versions and hashes, no 
 	  --no-emit-index-url --no-annotate --no-header -c requirements-dev.txt -o deploy/docker/build-requirements.txt
 	@cd $(JS) && $(NPM) install --package-lock-only --save-dev --save-exact --loglevel=error \
 	  @biomejs/biome@latest @types/node@latest typescript@latest
+	@cd $(SOCKETIO) && $(NPM) install --package-lock-only --save-exact --loglevel=error \
+	  $$(sed -n '/"dependencies"/,/}/s/^ *"\([^"]*\)": "[0-9].*/\1@latest/p' package.json)
 
 clean: ## remove the virtual environment, the local stack's data and what builds left
 	@test ! -x $(BIN)/clarion || $(BIN)/clarion local reset --yes
-	@rm -rf $(VENV) $(SITE)/node_modules $(JS)/node_modules .local build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
+	@rm -rf $(VENV) $(SITE)/node_modules $(JS)/node_modules $(SOCKETIO)/node_modules .local build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
@@ -154,4 +162,9 @@ $(SITE_STAMP): $(SITE)/package-lock.json $(SITE)/.npmrc | $(STAMP)
 $(JS_STAMP): $(JS)/package-lock.json $(JS)/.npmrc | $(STAMP)
 	@echo "installing the locked JavaScript tools into $(JS)/node_modules (once)"
 	@cd $(JS) && $(NPM) ci --loglevel=error
+	@touch $@
+
+$(SOCKETIO_STAMP): $(SOCKETIO)/package-lock.json $(SOCKETIO)/.npmrc | $(STAMP)
+	@echo "installing the locked packages of the system that is compared into $(SOCKETIO)/node_modules (once)"
+	@cd $(SOCKETIO) && $(NPM) ci --loglevel=error
 	@touch $@

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import quantiles
@@ -55,19 +55,36 @@ def write(target: str, rows: list[Row], console: Console, *, seed: int | None = 
         verdict = "" if row.ok is None else "[green]✓[/]" if row.ok else "[red]missed[/]"
         table.add_row(row.name, f"{row.value:,.2f}", row.unit, row.bar, verdict)
     console.print(table)
+    save(target, rows, console, seed=seed)
+
+
+def save(
+    target: str,
+    rows: list[Row],
+    console: Console,
+    *,
+    seed: int | None = None,
+    versions: Mapping[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
+) -> Path:
+    """Write the rows with seed, versions and machine, and what `more` there is; return where."""
     report = {
         "target": target,
         "at": times.rfc3339(times.now()),
         "seed": seed,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in _PACKAGES}
+        | dict(versions or {}),
         "machine": {
             "cores": os.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "platform": platform.platform(),
         },
         "rows": rows,
+        **(more or {}),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{target}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     console.print(f"report: {path}")
+    return path

@@ -1,0 +1,1 @@
+"""The three systems: how each is started, published to and connected to."""

@@ -1,0 +1,143 @@
+"""`make compare`: Clarion, the system that it replaces, and one made of Socket.IO and BullMQ, under one workload.
+
+The systems take turns, twice by default. A row in which Clarion is worse is printed as it is and fails nothing; what
+Clarion has lost, or handed to somebody else, does. The table is written to build/reports/compare.md, its charts beside
+it; with `--record` also to docs/compare.md, with the report itself in tests/data/compare.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+
+from deploy.local.demo import events
+from tests import report
+from tests.bench.costs.arms import NO_LIMITS
+from tests.compare import one_round, verdict
+from tests.compare.arms.arm import Arm
+from tests.compare.arms.before import BEFORE
+from tests.compare.arms.clarion import CLARION
+from tests.compare.arms.socketio import SOCKETIO
+from tests.compare.figures import Figures, figures
+from tests.compare.one_round import Found
+from tests.compare.page import charts, page
+from tests.compare.page.recorded import Recorded, Series, read
+from tests.compare.workload import CONNECTED, Course, Phase, Said, courses, everybody
+
+ARMS: Final = {"before": BEFORE, "socketio": SOCKETIO, "clarion": CLARION}
+SEED: Final = 28
+RATE: Final = 16.0  # a second: what the replaced system carries on two cores with all who are connected
+SECONDS: Final = 40.0
+_SHARES: Final = {  # of the calm phase's length
+    Phase.WARM: 0.2,
+    Phase.CALM: 1.0,
+    Phase.GROWTH: 0.5,
+    Phase.KILLED: 0.25,
+    Phase.STOPPED: 0.25,
+    Phase.ASLEEP: 0.3,
+}
+
+
+async def main(rounds: int, seconds: float, rate: float, seed: int, only: Sequence[str], *, record: bool) -> int:
+    """Play all rounds, print and write what they have shown; return the exit code."""
+    console, arms = Console(highlight=False), [ARMS[name] for name in only]
+    if missing := [f"{arm.name} cannot run: {why}" for arm in arms if (why := arm.missing())]:
+        console.print("\n".join(missing))
+        return 2
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that has just started is no news
+    os.environ |= NO_LIMITS
+    planned = courses(seed, github(), {phase: seconds * share for phase, share in _SHARES.items()}, rate)
+    console.print(
+        f"seed {seed}: {len(everybody())} users, {CONNECTED} of them connected, "
+        f"{sum(len(course.publishes) for course in planned):,} notifications in each round of each system"
+    )
+    began = time.monotonic()
+    found = await _rounds(arms, planned, rounds, console)
+    console.print(f"all rounds took {(time.monotonic() - began) / 60:.1f} minutes")
+    recorded = _report(found, planned, seed, rate, console)
+    page.show(recorded, console)
+    charts.write(recorded, report.FOLDER / "compare")
+    (report.FOLDER / "compare.md").write_text(page.tables(recorded))
+    if record:
+        page.record(recorded)
+    return 1 if any(row.ok is False and row.bar == "= 0" for row in recorded.rows) else 0
+
+
+def github() -> list[Said]:
+    """Return what the sample of GitHub's deliveries tells people: types, texts, priorities and data."""
+    return [
+        Said(told.type, told.message, told.priority, told.data) for told in events.told(events.deliveries(), "compare")
+    ]
+
+
+async def _rounds(
+    arms: Sequence[Arm], planned: Sequence[Course], rounds: int, console: Console
+) -> Mapping[Arm, Sequence[Found]]:
+    found: dict[Arm, list[Found]] = {arm: [] for arm in arms}
+    for number in range(rounds):
+        for arm in arms if number % 2 == 0 else reversed(arms):
+            console.print(f"round {number + 1}: {arm.name}")
+            played = await one_round.play(arm, planned, lambda note: console.print(f"    {note}"))
+            console.print(f"  it took {played.seconds:.0f} s")
+            found[arm].append(played)
+    return found
+
+
+def _report(
+    found: Mapping[Arm, Sequence[Found]], planned: Sequence[Course], seed: int, rate: float, console: Console
+) -> Recorded:
+    rounds: dict[str, list[Figures]] = {arm.name: [figures(one) for one in ours] for arm, ours in found.items()}
+    series: dict[str, Series] = {
+        arm.name: [(one.at, one.memory.own, one.memory.servers) for one in ours[-1].samples]
+        for arm, ours in found.items()
+    }
+    processes = {
+        arm.name: {
+            name: (ours[-1].cpu_by_process.get(name, 0.0), mib) for name, mib in ours[-1].memory_by_process.items()
+        }
+        for arm, ours in found.items()
+    }
+    workload = {
+        "users": float(len(everybody())),
+        "connected": float(CONNECTED),
+        "a second": rate,
+        **{course.phase: course.seconds for course in planned},
+    }
+    versions = {name: version for ours in found.values() for name, version in ours[-1].versions.items()}
+    path = report.save(
+        "compare",
+        verdict.rows(rounds),
+        console,
+        seed=seed,
+        versions=versions,
+        more={"rounds": rounds, "memory": series, "processes": processes, "workload": workload},
+    )
+    return read(path)
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=2)
+    arguments.add_argument(
+        "--seconds", type=float, default=SECONDS, help="of the calm phase; others are as long in proportion"
+    )
+    arguments.add_argument("--rate", type=float, default=RATE, help="notifications a second")
+    arguments.add_argument("--seed", type=int, default=SEED)
+    arguments.add_argument("--only", choices=list(ARMS), action="append", help="this system; may be given again")
+    arguments.add_argument("--record", action="store_true", help="write the table and the charts into docs")
+    chosen = arguments.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to stop leaves no process behind
+    sys.exit(
+        asyncio.run(
+            main(
+                chosen.rounds, chosen.seconds, chosen.rate, chosen.seed, chosen.only or list(ARMS), record=chosen.record
+            )
+        )
+    )

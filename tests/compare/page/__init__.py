@@ -1,0 +1,1 @@
+"""What people see of a comparison: the table and the charts."""
