@@ -33,7 +33,7 @@ from tests.compare.workload import CONNECTED, Course, Phase, Said, courses, ever
 
 ARMS: Final = {"before": BEFORE, "socketio": SOCKETIO, "clarion": CLARION}
 SEED: Final = 28
-RATE: Final = 16.0  # a second: what the replaced system carries on two cores with all who are connected
+RATE: Final = 48.0  # a second: what the replaced system carries on two cores with all who are connected
 SECONDS: Final = 40.0
 _SHARES: Final = {  # of the calm phase's length
     Phase.WARM: 0.2,

@@ -46,7 +46,7 @@ async def _running(report: Report) -> AsyncGenerator[Running]:
     with temporary_folder() as folder, kept([port, redis_port, mongodb_port]):
         async with supervised(folder.path, report) as processes:
             await processes.start_mongodb(mongodb_port)
-            await processes.start("redis", _redis(redis_port), {}, lambda: listens(redis_port))
+            await processes.start("redis", _redis(redis_port, folder.path), {}, lambda: listens(redis_port))
             worker, web = processes.log("worker"), processes.log("web")
 
             async def is_ready() -> bool:
@@ -69,11 +69,11 @@ async def _running(report: Report) -> AsyncGenerator[Running]:
             )
 
 
-def _redis(port: int) -> list[str]:
+def _redis(port: int, folder: Path) -> list[str]:
     """As BullMQ's guide to production has it: an append-only file that is synced each second, and nothing evicted."""
     return [
         "redis-server",
-        *("--port", str(port), "--bind", HOST),
+        *("--port", str(port), "--bind", HOST, "--dir", str(folder)),
         *("--appendonly", "yes", "--appendfsync", "everysec"),
         *("--maxmemory-policy", "noeviction"),
         *("--save", ""),

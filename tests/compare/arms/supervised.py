@@ -42,7 +42,7 @@ class Supervised:
     ) -> None:
         """Start a process, and wait until it is ready. Raise RuntimeError when it does not start in time."""
         log = self.log(name)
-        child = self.children[name] = Child(name, command, env, log, self._changed, self.folder)
+        child = self.children[name] = Child(name, command, env, log, self._changed)
         run = asyncio.create_task(child.run(), name=name)
         self._runs.append(run)
         began = time.monotonic()

@@ -1,5 +1,6 @@
 """The charts of a comparison, as SVG that reads well on a light and on a dark page."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +13,15 @@ from tests.compare.figures import BEFORE, CLARION, CPU, DATABASE, NETWORK, PEAK,
 from tests.compare.page.recorded import Recorded
 from tests.compare.verdict import means
 
-COLOURS: Final = {CLARION: "#2f8f6b", BEFORE: "#c2574a", SOCKETIO: "#4a7fc2"}  # each is told from grey on both pages
+COLOURS: Final = {CLARION: "#009e73", BEFORE: "#d55e00", SOCKETIO: "#3a8fd0"}  # told apart by the colour-blind, too
 _TEXT: Final = "#808890"  # of a contrast of at least 3.5 on white and on black
-SHARES: Final = (NETWORK, CPU, DATABASE, PEAK)
+SHARES: Final = {"bytes to clients": NETWORK, "CPU": CPU, "MongoDB's time": DATABASE, "memory, peak": PEAK}
 WIDTH: Final = 760
 _HEIGHT: Final = 380
-_LEAST: Final = 0.1  # per cent: where the logarithmic axis of shares begins
+_GUIDES: Final = "#80889050"
+_TICKS: Final = (0.1, 1, 10, 100, 1000)  # per cent, on the logarithmic axis of shares, which begins at the first
+# pygal says when it made a chart, by which each day's would differ
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def write(recorded: Recorded, folder: Path) -> None:
@@ -32,7 +36,7 @@ def rendered(recorded: Recorded) -> Mapping[str, str]:
     found = means(recorded.rounds)
     made = {"latency": latency(found), "memory": memory(recorded)}
     made |= {"shares": shares(found)} if BEFORE in found else {}
-    return {name: chart.render(is_unicode=True) + "\n" for name, chart in made.items()}
+    return {name: _COMMENT.sub("", chart.render(is_unicode=True)) + "\n" for name, chart in made.items()}
 
 
 def _style(arms: list[str]) -> Style:
@@ -42,6 +46,9 @@ def _style(arms: list[str]) -> Style:
         foreground=_TEXT,
         foreground_strong=_TEXT,
         foreground_subtle=_TEXT,
+        guide_stroke_color=_GUIDES,
+        major_guide_stroke_color=_GUIDES,
+        value_colors=(_TEXT,) * len(arms),
         colors=tuple(COLOURS[arm] for arm in arms),
         font_family="system-ui, sans-serif",
         opacity=".9",
@@ -63,6 +70,8 @@ def _usual(arms: list[str]) -> dict[str, Any]:
         "legend_at_bottom_columns": 3,
         "print_values": True,
         "print_values_position": "top",
+        "truncate_legend": -1,
+        "truncate_label": -1,
         "no_prefix": True,  # else each rendering has other identifiers
     }
 
@@ -70,16 +79,22 @@ def _usual(arms: list[str]) -> dict[str, Any]:
 def shares(found: Mapping[str, Figures]) -> Any:
     """Return what each system uses in per cent of what the replaced one does; the axis is logarithmic."""
     arms = [arm for arm in COLOURS if arm in found]
-    chart = pygal.HorizontalBar(
-        **_usual(arms) | {"print_values_position": "right"},
+    shown = {
+        arm: [max(found[arm][one.name] / found[BEFORE][one.name] * 100, _TICKS[0]) for one in SHARES.values()]
+        for arm in arms
+    }
+    chart = pygal.Bar(
+        **_usual(arms),
         title="In per cent of the replaced system (logarithmic; less is better)",
         logarithmic=True,
+        range=(_TICKS[0], max(_TICKS[-1], *(value for of in shown.values() for value in of))),
+        zero=_TICKS[0],
+        y_labels=_TICKS,
         value_formatter=_per_cent,
     )
-    chart.x_labels = [measure.name for measure in SHARES]
+    chart.x_labels = list(SHARES)
     for arm in arms:
-        of = [found[arm][one.name] / found[BEFORE][one.name] * 100 for one in SHARES]
-        chart.add(arm, [max(value, _LEAST) for value in of])
+        chart.add(arm, shown[arm])
     return chart
 
 
