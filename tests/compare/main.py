@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from tests.compare.arms.before import BEFORE
 from tests.compare.arms.clarion import CLARION
 from tests.compare.arms.socketio import SOCKETIO
 from tests.compare.figures import Figures, figures
+from tests.compare.greatest_rate import greatest_rate
 from tests.compare.one_round import Found
 from tests.compare.page import charts, page
 from tests.compare.page.recorded import Recorded, Series, read
@@ -34,7 +36,7 @@ from tests.compare.workload import CONNECTED, Course, Phase, Said, courses, ever
 ARMS: Final = {"before": BEFORE, "socketio": SOCKETIO, "clarion": CLARION}
 SEED: Final = 28
 RATE: Final = 48.0  # a second: what the replaced system carries on two cores with all who are connected
-SECONDS: Final = 40.0
+SECONDS: Final = 32.0
 _SHARES: Final = {  # of the calm phase's length
     Phase.WARM: 0.2,
     Phase.CALM: 1.0,
@@ -45,23 +47,37 @@ _SHARES: Final = {  # of the calm phase's length
 }
 
 
-async def main(rounds: int, seconds: float, rate: float, seed: int, only: Sequence[str], *, record: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much of everything there is to be."""
+
+    rounds: int
+    seconds: float  # of the calm phase; others are as long in proportion
+    rate: float
+    seed: int
+
+
+async def main(wanted: Wanted, arms: Sequence[Arm], *, with_greatest: bool, record: bool) -> int:
     """Play all rounds, print and write what they have shown; return the exit code."""
-    console, arms = Console(highlight=False), [ARMS[name] for name in only]
+    console = Console(highlight=False)
     if missing := [f"{arm.name} cannot run: {why}" for arm in arms if (why := arm.missing())]:
         console.print("\n".join(missing))
         return 2
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that has just started is no news
     os.environ |= NO_LIMITS
-    planned = courses(seed, github(), {phase: seconds * share for phase, share in _SHARES.items()}, rate)
+    said = github()
+    planned = courses(
+        wanted.seed, said, {phase: wanted.seconds * share for phase, share in _SHARES.items()}, wanted.rate
+    )
     console.print(
-        f"seed {seed}: {len(everybody())} users, {CONNECTED} of them connected, "
+        f"seed {wanted.seed}: {len(everybody())} users, {CONNECTED} of them connected, "
         f"{sum(len(course.publishes) for course in planned):,} notifications in each round of each system"
     )
     began = time.monotonic()
-    found = await _rounds(arms, planned, rounds, console)
-    console.print(f"all rounds took {(time.monotonic() - began) / 60:.1f} minutes")
-    recorded = _report(found, planned, seed, rate, console)
+    found = await _rounds(arms, planned, wanted.rounds, console)
+    greatest = await _greatest(arms if with_greatest else (), said, console)
+    console.print(f"all of it took {(time.monotonic() - began) / 60:.1f} minutes")
+    recorded = _report(found, greatest, planned, wanted, console)
     page.show(recorded, console)
     charts.write(recorded, report.FOLDER / "compare")
     (report.FOLDER / "compare.md").write_text(page.tables(recorded))
@@ -90,8 +106,21 @@ async def _rounds(
     return found
 
 
+async def _greatest(arms: Sequence[Arm], said: Sequence[Said], console: Console) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for arm in arms:
+        console.print(f"the greatest rate: {arm.name}")
+        found[arm.name] = await greatest_rate(arm, said, lambda note: console.print(f"    {note}"))
+        console.print(f"  {found[arm.name]:,} notifications a second")
+    return found
+
+
 def _report(
-    found: Mapping[Arm, Sequence[Found]], planned: Sequence[Course], seed: int, rate: float, console: Console
+    found: Mapping[Arm, Sequence[Found]],
+    greatest: Mapping[str, int],
+    planned: Sequence[Course],
+    wanted: Wanted,
+    console: Console,
 ) -> Recorded:
     rounds: dict[str, list[Figures]] = {arm.name: [figures(one) for one in ours] for arm, ours in found.items()}
     series: dict[str, Series] = {
@@ -107,7 +136,7 @@ def _report(
     workload = {
         "users": float(len(everybody())),
         "connected": float(CONNECTED),
-        "a second": rate,
+        "a second": wanted.rate,
         **{course.phase: course.seconds for course in planned},
     }
     versions = {name: version for ours in found.values() for name, version in ours[-1].versions.items()}
@@ -115,9 +144,15 @@ def _report(
         "compare",
         verdict.rows(rounds),
         console,
-        seed=seed,
+        seed=wanted.seed,
         versions=versions,
-        more={"rounds": rounds, "memory": series, "processes": processes, "workload": workload},
+        more={
+            "rounds": rounds,
+            "memory": series,
+            "processes": processes,
+            "workload": workload,
+            "greatest": greatest,
+        },
     )
     return read(path)
 
@@ -131,13 +166,17 @@ if __name__ == "__main__":
     arguments.add_argument("--rate", type=float, default=RATE, help="notifications a second")
     arguments.add_argument("--seed", type=int, default=SEED)
     arguments.add_argument("--only", choices=list(ARMS), action="append", help="this system; may be given again")
+    arguments.add_argument("--no-greatest", action="store_true", help="leave out the greatest rate of each system")
     arguments.add_argument("--record", action="store_true", help="write the table and the charts into docs")
     chosen = arguments.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to stop leaves no process behind
     sys.exit(
         asyncio.run(
             main(
-                chosen.rounds, chosen.seconds, chosen.rate, chosen.seed, chosen.only or list(ARMS), record=chosen.record
+                Wanted(chosen.rounds, chosen.seconds, chosen.rate, chosen.seed),
+                [ARMS[name] for name in chosen.only or ARMS],
+                with_greatest=not chosen.no_greatest,
+                record=chosen.record,
             )
         )
     )

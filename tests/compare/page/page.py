@@ -39,15 +39,20 @@ def _coloured(cell: str) -> str:
 
 def tables(recorded: Recorded) -> str:
     """Return what docs/compare.md shows of a report, as Markdown."""
-    lines = [*_table(_header(recorded), _rows(recorded)), "", "### Where it is used", ""]
-    lines += _table(["process", "CPU while calm, s", "memory at the end, MiB"], _processes(recorded), left=1)
+    lines = [*_table(_header(recorded), _rows(recorded)), ""]
+    if recorded.greatest:
+        lines += ["### The greatest rate", ""]
+        lines += _table(["", *recorded.greatest], iter([["notifications a second", *_greatest(recorded)]]))
+        lines.append("")
+    lines += ["### Where it is used", ""]
+    lines += _table(["process", "CPU while calm, s", "memory at the end, MiB"], _processes(recorded))
     lines += ["", "### What it ran on", "", *_machine(recorded)]
     return "\n".join(lines) + "\n"
 
 
-def _table(header: Sequence[str], rows: Iterator[list[str]], left: int = 1) -> Iterator[str]:
+def _table(header: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
     yield f"| {' | '.join(header)} |"
-    yield "|" + "---|" * left + "---:|" * (len(header) - left)
+    yield "|" + "---|" + "---:|" * (len(header) - 1)
     for row in rows:
         yield f"| {' | '.join(row)} |"
 
@@ -77,6 +82,10 @@ def _goal(row: Row | None) -> str:
         return ""
     value = f"{row.value:+,.0f} {row.unit}".replace("-", "−")
     return f"{value} {'✓' if row.ok else 'missed'} ({row.bar})"
+
+
+def _greatest(recorded: Recorded) -> Iterator[str]:
+    return (f"{rate:,}" for rate in recorded.greatest.values())
 
 
 def _processes(recorded: Recorded) -> Iterator[list[str]]:

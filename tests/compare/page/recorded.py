@@ -26,6 +26,7 @@ class Recorded(msgspec.Struct):
     memory: dict[str, Series]
     processes: dict[str, dict[str, tuple[float, float]]]  # seconds of processor time when calm, and MiB at the end
     workload: Mapping[str, float]
+    greatest: Mapping[str, int] = {}  # notifications a second that each system carries at most
 
 
 def read(path: Path) -> Recorded:
