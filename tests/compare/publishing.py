@@ -35,7 +35,7 @@ async def publish(course: Course, entrance: Entrance, account: Account) -> None:
             for one in together:
                 account.asked[one.key] = asked(one, course.phase, now)
             request = batch(together) if batch else entrance.single(together[0])
-            sending = tasks.create_task(_send(http, request, together, entrance, account))
+            sending = tasks.create_task(_send(http, request, together, account))
             sending.add_done_callback(lambda _: free.release())
 
 
@@ -45,13 +45,11 @@ def asked(publish: Publish, phase: Phase, now: float) -> Asked:
     return Asked(publish.user, phase, publish.said.priority, ready_at, publish.due_s is not None)
 
 
-async def _send(
-    http: httpx2.AsyncClient, request: Request, together: Sequence[Publish], entrance: Entrance, account: Account
-) -> None:
+async def _send(http: httpx2.AsyncClient, request: Request, together: Sequence[Publish], account: Account) -> None:
     try:
         answer = await http.post(request.url, content=request.body, headers=dict(request.headers))
     except httpx2.HTTPError:
         return  # not accepted: a server that is away, or an answer that was too late
     if answer.is_success:
-        accepted = entrance.accepted(answer.content, len(together))
+        accepted = request.accepted(answer.content)
         account.accepted.update(one.key for one, is_in in zip(together, accepted, strict=True) if is_in)

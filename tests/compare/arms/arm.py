@@ -11,13 +11,19 @@ from tests.compare.workload import Publish
 Report = Callable[[str], None]
 
 
+def one_is_in(_: bytes) -> Sequence[bool]:
+    """Return what a success says of a request with one notification: it was accepted."""
+    return [True]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request that publishes."""
+    """An HTTP request that publishes. `accepted` reads of a success which of its notifications were taken."""
 
     url: str
     body: bytes
     headers: Mapping[str, str]
+    accepted: Callable[[bytes], Sequence[bool]] = one_is_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,6 @@ class Entrance:
 
     single: Callable[[Publish], Request]
     batch: Callable[[Sequence[Publish]], Request] | None
-    # of the answer to a batch, which of its notifications were accepted; of any other, its status says so
-    accepted: Callable[[bytes, int], Sequence[bool]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ async def _running(report: Report) -> AsyncGenerator[Running]:
                 children=processes.children,
                 servers=frozenset(("mongodb",)),
                 mongodb_port=mongodb_port,
-                entrance=Entrance(partial(_single, url), None, lambda _, count: [True] * count),
+                entrance=Entrance(partial(_single, url), None),
                 devices=(sys.executable, "-m", "tests.compare.clients.program", "before"),
                 env={"COMPARE_URL": url},
                 victims=("server",),

@@ -62,9 +62,10 @@ def _entrance(settings: Settings) -> Entrance:
 
     def batch(publishes: Sequence[Publish]) -> Request:
         body = b"\n".join(_body(one) for one in publishes)
-        return Request(f"{url}/batch", body, authorized | {"Content-Type": "application/x-ndjson"})
+        headers = authorized | {"Content-Type": "application/x-ndjson"}
+        return Request(f"{url}/batch", body, headers, lambda answer: _accepted(answer, len(publishes)))
 
-    return Entrance(single, batch, _accepted)
+    return Entrance(single, batch)
 
 
 def _body(publish: Publish) -> bytes:

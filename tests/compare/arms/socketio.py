@@ -58,7 +58,7 @@ async def _running(report: Report) -> AsyncGenerator[Running]:
                 children=processes.children,
                 servers=frozenset(("mongodb", "redis")),
                 mongodb_port=mongodb_port,
-                entrance=Entrance(partial(_single, url), partial(_batch, url), lambda _, count: [True] * count),
+                entrance=Entrance(partial(_single, url), partial(_batch, url)),
                 devices=(NODE, str(PROGRAMS / "clients.mjs")),
                 env={"COMPARE_URL": url},
                 victims=("web", "worker"),
@@ -105,7 +105,8 @@ def _single(url: str, publish: Publish) -> Request:
 
 
 def _batch(url: str, publishes: Sequence[Publish]) -> Request:
-    return Request(f"{url}/notifications/batch", msgspec.json.encode([_content(one) for one in publishes]), _JSON)
+    body = msgspec.json.encode([_content(one) for one in publishes])
+    return Request(f"{url}/notifications/batch", body, _JSON, lambda _: [True] * len(publishes))
 
 
 SOCKETIO: Final = Arm("Socket.IO + BullMQ", _missing, _running)

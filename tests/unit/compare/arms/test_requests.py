@@ -38,3 +38,9 @@ def test_only_reminders_are_held() -> None:
 def test_a_line_that_is_refused_is_not_accepted(statuses: tuple[int, int], accepted: list[bool]) -> None:
     answer = b"\n".join(b'{"line":%d,"status":%d}' % (line, status) for line, status in enumerate(statuses, 1))
     assert clarion._accepted(answer, 2) == accepted
+
+
+def test_an_answer_to_a_single_one_needs_no_lines() -> None:
+    for request in (before._single("http://x", PUBLISH), socketio._single("http://x", PUBLISH)):
+        assert request.accepted(b'{"id":"a"}') == [True]
+    assert socketio._batch("http://x", [PUBLISH, REMINDER]).accepted(b"{}") == [True, True]
