@@ -38,6 +38,7 @@ class Account:
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     accepted: set[str] = field(default_factory=set[str])
     first_at: dict[str, float] = field(default_factory=dict[str, float])
+    last_at: dict[str, float] = field(default_factory=dict[str, float])
     times: Counter[str] = field(default_factory=Counter[str])
     misled: list[str] = field(default_factory=list[str])
     returned_at: float | None = None  # when everybody was made to connect anew, at the end of a run
@@ -50,6 +51,16 @@ class Account:
             return
         self.times[key] += 1
         self.first_at.setdefault(key, at)
+        self.last_at[key] = at
+
+    def told(self, key: str) -> str:
+        """Return, in words, to whom a notification was, and when it came."""
+        asked = self.asked[key]
+        said = f"{key} ({asked.lane}) to {asked.user}"
+        if key not in self.times:
+            return said
+        after, again = self.first_at[key] - asked.ready_at, self.last_at[key] - self.first_at[key]
+        return f"{said} after {after:.2f} s, the last time {again:.2f} s later"
 
     def missing(self, users: Iterable[str], *, reminders: bool = True) -> set[str]:
         """Return the accepted notifications of these users that have not come, with or without reminders."""

@@ -46,6 +46,9 @@ OPERATIONS: Final = Measure("MongoDB's operations, a notification", "", is_goal=
 CONNECTIONS: Final = Measure("connections to MongoDB, most", "", digits=0)
 ERRORS: Final = Measure("connection errors", "", 1.0, digits=0)
 HELD: Final = Measure("dead connections that are still held", "", digits=0)
+BUSY_CPU: Final = Measure("many at once: CPU, a notification", "ms", 0.6, digits=2)
+BUSY_DATABASE: Final = Measure("many at once: MongoDB's time, a notification", "ms", 0.8, digits=2)
+BUSY_OPERATIONS: Final = Measure("many at once: MongoDB's operations, a notification", "", is_goal=False, digits=2)
 
 
 def _waits(statistic: str) -> list[Measure]:
@@ -65,7 +68,7 @@ MISLED: Final = Measure("handed to somebody else", "", digits=0)
 MEASURES: Final[Sequence[Measure]] = (
     *(NETWORK, CPU, CPU_OWN, CPU_SERVERS),
     *(PEAK, PEAK_OWN, PEAK_SERVERS, GROWTH, GROWTH_OWN, GROWTH_SERVERS),
-    *(DATABASE, OPERATIONS, CONNECTIONS, ERRORS, HELD),
+    *(DATABASE, OPERATIONS, BUSY_CPU, BUSY_DATABASE, BUSY_OPERATIONS, CONNECTIONS, ERRORS, HELD),
     *_waits("median"),
     *_waits("p99"),
     *(LATE, LATEST, CALM_LOST, CALM_DOUBLED),
@@ -77,7 +80,7 @@ MEASURES: Final[Sequence[Measure]] = (
 def figures(found: Found) -> Figures:
     """Return all figures of a round."""
     verdicts = found.account.verdicts()
-    calm = verdicts[Phase.CALM].published
+    calm, busy = verdicts[Phase.CALM].published, verdicts[Phase.GROWTH].published
     peak = max(found.samples, key=lambda one: one.memory.total)
     without_fault = [verdict for phase, verdict in verdicts.items() if phase not in FAULTS]
     made = {
@@ -93,6 +96,9 @@ def figures(found: Found) -> Figures:
         GROWTH_SERVERS: found.grew.servers,
         DATABASE: found.database.latency_us / calm / 1e3,
         OPERATIONS: found.database.operations / calm,
+        BUSY_CPU: found.busy_cpu.total / busy * 1e3,
+        BUSY_DATABASE: found.busy_database.latency_us / busy / 1e3,
+        BUSY_OPERATIONS: found.busy_database.operations / busy,
         CONNECTIONS: max(one.connections for one in found.samples),
         ERRORS: found.failures + found.errors,
         HELD: max(0, found.held),

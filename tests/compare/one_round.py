@@ -17,7 +17,7 @@ from tests.compare.database_counters import Client, Counted
 from tests.compare.devices import Devices
 from tests.compare.measures import Sample, Samples, Use
 from tests.compare.publishing import publish
-from tests.compare.workload import CONNECTED, STAYING, Course, Kind, Phase, everybody, users
+from tests.compare.workload import STAYING, Course, Kind, Phase, everybody, users
 
 LOGS: Final = Path("build/compare")
 TAIL_S: Final = 2.0  # after a phase that is measured: what its last notifications cost belongs to it
@@ -26,7 +26,7 @@ _STOPS_AFTER_S: Final = 1.0
 _KILLS_WITHIN: Final = 0.8  # of the phase
 _SETTLES_S: Final = 15.0
 _SETTLES_AT_LAST_S: Final = 45.0  # BullMQ finds after up to 30 s, twice, that a worker was killed amid a job
-_STARTS_S: Final = 60.0
+_SHOWN: Final = 3
 
 
 @dataclass(slots=True)
@@ -41,11 +41,13 @@ class Found:
     database: Counted = field(default_factory=lambda: Counted(0, 0))
     received_bytes: int = 0
     calm_s: float = 0.0
+    busy_cpu: Use = field(default_factory=lambda: Use(0, 0))  # when many came at once, and few were connected
+    busy_database: Counted = field(default_factory=lambda: Counted(0, 0))
     grew: Use = field(default_factory=lambda: Use(0, 0))
     samples: Sequence[Sample] = ()
     failures: int = 0  # of connections, as devices saw them, while there was no fault
     errors: int = 0  # that the system logged meanwhile
-    held: int = 0  # connections that the system believed in at the end of the calm phase, beyond those there were
+    held: int = 0  # connections that the system believed in when growth ended, beyond those there were
     seconds: float = 0.0
 
 
@@ -102,6 +104,10 @@ async def play(arm: Arm, planned: Sequence[Course], say: Report) -> Found:
             folder = LOGS / arm.name.replace(" ", "-")
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(system.logs, folder)
+    for phase, verdict in account.verdicts().items():
+        for wrong, keys in (("lost", verdict.lost), ("doubled", verdict.doubled)):
+            if keys:
+                say(f"{phase}, {wrong}: {len(keys)}, such as {', '.join(map(account.told, keys[:_SHOWN]))}")
     found.samples = samples.taken
     found.seconds = time.monotonic() - began
     return found
@@ -137,7 +143,6 @@ async def _calm(stage: Stage, course: Course) -> None:
     found.database = database_counters.look(stage.database).since(database)
     found.received_bytes = stage.devices.received_bytes - received
     found.calm_s = time.monotonic() - began
-    found.held = await system.sockets() - CONNECTED
     await stage.settle(_at_first(), _SETTLES_S)
 
 
@@ -148,11 +153,16 @@ async def _growth(stage: Stage, course: Course) -> None:
         stage.devices.do("leave", user)
     await asyncio.sleep(TAIL_S)
     before = stage.samples.last.memory
+    cpu, database = measures.cpu_s(stage.system.children), database_counters.look(stage.database)
     await stage.follow(course)
     await stage.settle(users(Kind.STEADY), _SETTLES_S)
     await asyncio.sleep(TAIL_S)
+    used = {name: seconds - cpu[name] for name, seconds in measures.cpu_s(stage.system.children).items()}
+    stage.found.busy_cpu = measures.split(used, stage.system.servers)
+    stage.found.busy_database = database_counters.look(stage.database).since(database)
     after = stage.samples.last.memory
     stage.found.grew = Use(after.own - before.own, after.servers - before.servers)
+    stage.found.held = await stage.system.sockets() - STAYING
     stage.found.failures, stage.found.errors = stage.devices.failures, stage.system.errors()
     if stage.found.failures:
         stage.say(f"connections ended: {stage.devices.said()}")

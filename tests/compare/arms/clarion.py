@@ -27,7 +27,7 @@ _VICTIMS: Final = ("gateway-1", "normal", "ingest")
 
 @asynccontextmanager
 async def _running(report: Report) -> AsyncGenerator[Running]:
-    async with temporary_stack(Plan(any_ports=True, gateways=1, full_speed=True), report) as stack:
+    async with temporary_stack(Plan(any_ports=True, gateways=1), report) as stack:
         settings = Settings.from_env(stack.env)
         yield Running(
             children=stack.children,

@@ -54,7 +54,7 @@ class Supervised:
     async def start_mongodb(self, port: int) -> None:
         """Start mongod as the local stack does, with the same options."""
         (data := self.folder / "mongodb").mkdir()
-        command = mongodb.command(data, port, full_speed=True)
+        command = mongodb.command(data, port)
         await self.start("mongodb", command, {}, lambda: asyncio.to_thread(mongodb.is_ready, port))
 
     async def stop(self) -> None:

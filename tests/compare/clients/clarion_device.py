@@ -2,10 +2,31 @@
 
 from collections.abc import Callable
 
-from clarion.client import InMemory, State, Subscriber
+from clarion.client import InMemory, Position, State, Subscriber
+from clarion.client.subscribing.connection import Connection, Ended
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
 from tests.compare.clients.device import Tell
+
+
+class _Noted(Connection):
+    """A connection that keeps why it has ended."""
+
+    ended: Ended | None = None
+
+    async def run(self) -> Ended:
+        self.ended = await super().run()
+        return self.ended
+
+
+class _Watched(Subscriber):
+    """A subscriber whose connections can be cut, and asked why they have ended."""
+
+    last: _Noted | None = None
+
+    def _connection_at(self, url: str, token: str, position: Position) -> Connection:
+        self.last = _Noted(url, token, self._tls, position, self._on_frame)
+        return self.last
 
 
 class ClarionDevice:
@@ -13,9 +34,8 @@ class ClarionDevice:
 
     def __init__(self, tell: Tell, settings: Settings, kept: InMemory) -> None:
         self._tell = tell
-        self._before = State.CLOSED
         token = mint(settings, sub=tell.user, scope=SUBSCRIBE, ttl_s=7_200)
-        self._subscriber = Subscriber(settings.gateway_urls, token=token, storage=kept, on_state=self._enters)
+        self._subscriber = _Watched(settings.gateway_urls, token=token, storage=kept, on_state=self._enters)
 
     async def run(self) -> None:
         """Hand out what comes until cancelled."""
@@ -25,16 +45,16 @@ class ClarionDevice:
 
     def cut(self) -> None:
         """Abort the connection's transport."""
-        connection = self._subscriber._connection
-        if connection is not None and connection._connection is not None:
-            connection._connection.transport.abort()
+        last = self._subscriber.last
+        if last is not None and last._connection is not None:
+            last._connection.transport.abort()
 
     def _enters(self, state: State) -> None:
         if state is State.LIVE:
             self._tell.live()
         elif state is State.WAITING:
-            self._tell.ended("the connection was lost" if self._before is State.LIVE else "no connection was made")
-        self._before = state
+            ended = self._subscriber.last.ended if self._subscriber.last else None
+            self._tell.ended(f"{ended.code} {ended.reason}" if ended else "it gave no reason")
 
 
 def maker() -> Callable[[Tell], ClarionDevice]:

@@ -25,6 +25,7 @@ class Fleet:
     on_ended: Callable[[Ended], None]
     live: set[str] = field(default_factory=set[str])
     received_bytes: int = 0
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)  # what is told before comes in one burst
     _process: asyncio.subprocess.Process | None = None
 
     def tell(self, do: Literal["connect", "leave", "cut"], user: str, position: str | None = None) -> None:
@@ -68,6 +69,7 @@ class Fleet:
                     self.on_ended(ended)
                 case Received(count):
                     self.received_bytes = count
+                    self.is_ready.set()
 
 
 @asynccontextmanager
@@ -87,6 +89,8 @@ async def running(
         )
         listening = asyncio.create_task(fleet._listen())
         try:
+            async with asyncio.timeout(LIVE_WITHIN_S):
+                await fleet.is_ready.wait()
             yield fleet
             if process.returncode is not None:
                 raise RuntimeError(f"the devices of {log.stem} have ended with {process.returncode}: see {log}")
