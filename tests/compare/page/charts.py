@@ -19,7 +19,7 @@ SHARES: Final = {"bytes to clients": NETWORK, "CPU": CPU, "MongoDB's time": DATA
 WIDTH: Final = 760
 _HEIGHT: Final = 380
 _GUIDES: Final = "#80889050"
-_TICKS: Final = (0.1, 1, 10, 100, 1000)  # per cent, on the logarithmic axis of shares, which begins at the first
+_TICKS: Final = (0.01, 0.1, 1, 10, 100, 1000)  # per cent, on the logarithmic axis of shares, which begins at the first
 # pygal says when it made a chart, by which each day's would differ
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -119,6 +119,7 @@ def memory(recorded: Recorded) -> Any:
         **_usual(arms) | {"print_values": False},
         title="Memory of all processes in MiB, in the course of a round (seconds)",
         show_dots=False,
+        stroke_style={"width": 2},
         value_formatter=_whole,
         x_value_formatter=_whole,
         range=(0, None),
@@ -129,7 +130,7 @@ def memory(recorded: Recorded) -> Any:
 
 
 def _per_cent(value: float) -> str:
-    return f"{value:,.1f} %" if value < 10 else f"{value:,.0f} %"
+    return f"{value:,.2g} %" if value < 10 else f"{value:,.0f} %"
 
 
 def _whole(value: float) -> str:
