@@ -36,5 +36,5 @@ class LoopDelay:
         return max(list(self._latest)[-seconds:], default=0.0)
 
     def figures(self) -> dict[str, object]:
-        """Return what `/health/metrics` shows of the event loop."""
-        return {"loop_delay_s": round(self.worst_s(), 3)}
+        """Return what `/health/metrics` shows of the running event loop: how late it was, and how many tasks it has."""
+        return {"loop_delay_s": round(self.worst_s(), 3), "tasks": len(asyncio.all_tasks())}

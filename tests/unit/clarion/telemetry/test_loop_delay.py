@@ -31,13 +31,23 @@ async def test_a_loop_that_is_busy_is_late(monkeypatch: pytest.MonkeyPatch) -> N
     assert now_count - count > now_soon - soon
 
 
-def test_the_worst_of_a_minute_is_a_figure_and_then_forgotten() -> None:
+async def test_the_worst_of_a_minute_is_a_figure_and_then_forgotten() -> None:
     delay = LoopDelay()
-    assert delay.figures() == {"loop_delay_s": 0.0}
+    assert delay.figures()["loop_delay_s"] == 0.0
     for late_s in (-0.001, 0.5, 0.25, 0.0):
         delay.seen(late_s)
-    assert delay.figures() == {"loop_delay_s": 0.5}
+    assert delay.figures()["loop_delay_s"] == 0.5
     assert delay.worst_s(2) == 0.25
     for _ in range(60):
         delay.seen(0.0)
     assert delay.worst_s() == 0.0
+
+
+async def test_the_tasks_of_the_loop_are_a_figure() -> None:
+    before = LoopDelay().figures()["tasks"]
+    waiting = asyncio.create_task(asyncio.sleep(60))
+    assert LoopDelay().figures()["tasks"] == len(asyncio.all_tasks())
+    assert LoopDelay().figures()["tasks"] != before
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert LoopDelay().figures()["tasks"] == before
