@@ -32,6 +32,7 @@ SOURCES: Final = {
     "observe": "tests/observe",
     "prometheus": "deploy/prometheus",
     "release": "deploy/release",
+    "soak": "tests/soak",
     "stream": "services/stream",
 }
 
