@@ -29,6 +29,17 @@ class Row(msgspec.Struct):
     ok: bool | None = None
 
 
+class Report(msgspec.Struct):
+    """All that a run has found, with what it ran on."""
+
+    target: str
+    at: str
+    seed: int | None
+    versions: dict[str, str]
+    machine: dict[str, str | float | None]
+    rows: list[Row]
+
+
 def at_least(name: str, value: float, bar: float, unit: str = "×") -> Row:
     return Row(name, value, unit, f"≥ {bar:g}", value >= bar)
 
@@ -68,23 +79,27 @@ def save(
     more: Mapping[str, object] | None = None,
 ) -> Path:
     """Write the rows with seed, versions and machine, and what `more` there is; return where."""
-    report = {
-        "target": target,
-        "at": times.rfc3339(times.now()),
-        "seed": seed,
-        "versions": {"python": platform.python_version()}
+    report = Report(
+        target,
+        times.rfc3339(times.now()),
+        seed,
+        versions={"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES}
         | dict(versions or {}),
-        "machine": {
+        machine={
             "cores": os.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "platform": platform.platform(),
         },
-        "rows": rows,
-        **(more or {}),
-    }
+        rows=rows,
+    )
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{target}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    path.write_bytes(msgspec.json.format(msgspec.json.encode({**msgspec.structs.asdict(report), **(more or {})})))
     console.print(f"report: {path}")
     return path
+
+
+def load(path: Path) -> Report:
+    """Return a report that was written before."""
+    return msgspec.json.decode(path.read_bytes(), type=Report)

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Final
 
@@ -19,7 +19,7 @@ from clarion.settings import Settings
 from tests.bench.costs.arms import NO_LIMITS, Arm, Receivers, publish
 from tests.conftest import until
 from tests.own_settings import own_environment
-from tests.subprocesses import child, free_port, is_ready
+from tests.subprocesses import child, figures_of, free_port, is_ready
 
 USERS: Final = 200
 RATE: Final = 1_500  # notifications a second, so that windows are as large as on a busy system
@@ -27,6 +27,7 @@ _WARM_S: Final = 2.0
 _SETTLE_S: Final = 2.0  # for receipts that are folded after the last acknowledgement
 _READY_S: Final = 60.0
 _ARM: Final = Arm("HTTP, batches", "batches", Lane.NORMAL, RATE)
+_WINDOWS: Final = f'clarion_window_items_count{{lane="{Lane.NORMAL}"}}'
 _ROLES: Final = {
     "ingest": ("ingest",),
     "normal": ("stream", "--role", "lane", "--lane", "normal"),
@@ -37,70 +38,125 @@ _ROLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What all processes of one role used."""
+    """What so many notifications took, and in how many seconds, until the last receipt was folded.
 
-    us: float  # of CPU, a notification
-    beyond_idle_us: float  # the same without what the processes use while nothing happens
-    idle: float  # a share of a core: what they use then
-
-
-def together(used: Iterable[Used]) -> Used:
-    """Return what roles used together."""
-    every = list(used)
-    return Used(*(sum(part) for part in zip(*((one.us, one.beyond_idle_us, one.idle) for one in every), strict=True)))
-
-
-async def run(
-    env: Mapping[str, str], seconds: float, gateways: int = 1, *, rate: int = RATE, idle_s: float = 0.0
-) -> dict[str, Used]:
-    """Publish for so long to users who are connected and acknowledge; return what each role used.
-
-    Ingest, a lane, the receipts role and gateways run under topics and a database of their own. The users are spread
-    over the gateways evenly. Before that, the processes are watched for `idle_s` while nothing happens.
+    `cpu_s` and `wakeups` are by role. A wake-up is a voluntary context switch of a process's main thread, which runs
+    its event loop: it had nothing to do, and then something came. `windows` are those of the lane.
     """
-    names = ["ingest", "normal", "receipts", *["gateway"] * gateways]
-    ports = [(free_port(), free_port()) for _ in names]
+
+    count: int
+    seconds: float
+    cpu_s: Mapping[str, float]
+    wakeups: Mapping[str, int]
+    windows: float
+    late_s: Sequence[float]
+
+    def cpu_us(self, role: str) -> float:
+        """Return the processor time of all processes of a role for each notification, in µs."""
+        return self.cpu_s[role] / self.count * 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: float
+    cpu_s: Mapping[str, float]
+    wakeups: Mapping[str, int]
+    windows: float
+
+
+@dataclass(slots=True)
+class Path:
+    """Running processes that a notification passes, by role, under topics and a database of their own."""
+
+    settings: Settings
+    processes: Sequence[tuple[str, psutil.Process]]
+    admins: Sequence[tuple[str, int]]
+    users: Sequence[str] = field(default_factory=lambda: [new_id() for _ in range(USERS)])
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[Receivers]:
+        """All users, spread over the gateways evenly; each acknowledges what comes."""
+        urls = cycle(self.settings.gateway_urls)
+        subscribers = [self.subscriber(user, next(urls)) for user in self.users]
+        async with Receivers(subscribers) as receivers:
+            yield receivers
+
+    def subscriber(self, user: str, url: str) -> Subscriber:
+        """Return a client of one user at one gateway, which is not connected yet."""
+        return Subscriber(url, token=mint(self.settings, sub=user, scope=SUBSCRIBE))
+
+    async def deliver(self, receivers: Receivers, rate: int, seconds: float) -> Used:
+        """Publish for so long, and wait until all is acknowledged and folded; return what that took."""
+        await receivers.have(await publish(self.settings, _ARM, self.users, rate, _WARM_S))
+        receivers.late_s.clear()
+        before = await self._look()
+        count = await publish(self.settings, _ARM, self.users, rate, seconds)
+        await receivers.have(count)
+        await asyncio.sleep(_SETTLE_S)
+        after = await self._look()
+        return Used(
+            count,
+            after.at - before.at,
+            {role: used - before.cpu_s[role] for role, used in after.cpu_s.items()},
+            {role: wakeups - before.wakeups[role] for role, wakeups in after.wakeups.items()},
+            after.windows - before.windows,
+            list(receivers.late_s),
+        )
+
+    async def idle(self, seconds: float) -> dict[str, float]:
+        """Return which share of a core each role uses while nothing happens for so long."""
+        before, began = self.cpu_s(), time.monotonic()
+        await asyncio.sleep(seconds)
+        passed = time.monotonic() - began
+        return {role: (used - before[role]) / passed for role, used in self.cpu_s().items()}
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor time that each role has used by now."""
+        used: defaultdict[str, float] = defaultdict(float)
+        for role, process in self.processes:
+            times = process.cpu_times()
+            used[role] += times.user + times.system
+        return used
+
+    async def _look(self) -> _Look:
+        wakeups: Counter[str] = Counter()
+        for role, process in self.processes:
+            wakeups[role] += process.num_ctx_switches().voluntary
+        windows = [(await figures_of(admin)).get(_WINDOWS, 0) for role, admin in self.admins if role == "normal"]
+        return _Look(time.monotonic(), self.cpu_s(), wakeups, sum(windows))
+
+
+@asynccontextmanager
+async def running(
+    env: Mapping[str, str], gateways: int = 1, workers: int = 1, beside: Mapping[str, int] | None = None
+) -> AsyncGenerator[Path]:
+    """Ingest, so many workers of a lane, the receipts role and so many gateways, while the block runs.
+
+    `beside` names other processes that are measured as well, by their ids.
+    """
+    roles = ["ingest", *["normal"] * workers, "receipts", *["gateway"] * gateways]
+    ports = [(free_port(), free_port()) for _ in roles]
     of_gateways = [
-        f"http://127.0.0.1:{port}" for name, (port, _) in zip(names, ports, strict=True) if name == "gateway"
+        f"http://127.0.0.1:{port}" for role, (port, _) in zip(roles, ports, strict=True) if role == "gateway"
     ]
     urls = {
         "CLARION_INGEST_URL": f"http://127.0.0.1:{ports[0][0]}",
         "CLARION_GATEWAY_URL": ",".join(of_gateways),
     }
     async with own_environment({**env, **NO_LIMITS, **urls}) as own, AsyncExitStack() as ending:
-        processes: list[tuple[str, psutil.Process]] = []
-        for name, (port, admin) in zip(names, ports, strict=True):
+        processes = [(role, psutil.Process(pid)) for role, pid in (beside or {}).items()]
+        for role, (port, admin) in zip(roles, ports, strict=True):
             its = {**own, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
-            process = await ending.enter_async_context(child(("-m", "clarion.cli", *_ROLES[name]), its))
-            processes.append((name, process))
+            process = await ending.enter_async_context(child(("-m", "clarion.cli", *_ROLES[role]), its))
+            processes.append((role, process))
         for _, admin in ports:
             await until(lambda admin=admin: is_ready(admin), _READY_S)
-        settings, users = Settings.from_env(own), [new_id() for _ in range(USERS)]
-        subscribers = [
-            Subscriber(url, token=mint(settings, sub=user, scope=SUBSCRIBE))
-            for user, url in zip(users, cycle(settings.gateway_urls), strict=False)
-        ]
-        async with Receivers(subscribers) as receivers:
-            await receivers.have(await publish(settings, _ARM, users, rate, _WARM_S))
-            await asyncio.sleep(_SETTLE_S)
-            before = _cpu_s(processes)
-            await asyncio.sleep(idle_s)
-            idle = {name: (used - before[name]) / idle_s if idle_s else 0.0 for name, used in _cpu_s(processes).items()}
-            before, began = _cpu_s(processes), time.monotonic()
-            count = await publish(settings, _ARM, users, rate, seconds)
-            await receivers.have(count)
-            await asyncio.sleep(_SETTLE_S)
-            after, took_s = _cpu_s(processes), time.monotonic() - began
-            used = {name: after[name] - before[name] for name in after}
-            return {
-                name: Used(cpu_s / count * 1e6, (cpu_s - idle[name] * took_s) / count * 1e6, idle[name])
-                for name, cpu_s in used.items()
-            }
+        admins = [(role, admin) for role, (_, admin) in zip(roles, ports, strict=True)]
+        yield Path(Settings.from_env(own), processes, admins)
 
 
-def _cpu_s(processes: list[tuple[str, psutil.Process]]) -> dict[str, float]:
-    used: defaultdict[str, float] = defaultdict(float)
-    for name, process in processes:
-        times = process.cpu_times()
-        used[name] += times.user + times.system
-    return used
+async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict[str, float]:
+    """Publish for so long to users who are connected and acknowledge; return each role's CPU a notification, in µs."""
+    async with running(env, gateways) as path, path.connected() as receivers:
+        used = await path.deliver(receivers, RATE, seconds)
+    return {role: used.cpu_us(role) for role in used.cpu_s}

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import cycle, islice
 from typing import Final, Literal, Self
 
@@ -91,6 +92,7 @@ class Receivers:
 
     subscribers: Sequence[Subscriber]
     received: int = 0
+    late_s: list[float] = field(default_factory=list[float])  # of each, from when ingest took it
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
     async def __aenter__(self) -> Self:
@@ -111,8 +113,9 @@ class Receivers:
 
     async def _receive(self, subscriber: Subscriber) -> None:
         async with subscriber as notifications:
-            async for _ in notifications:
+            async for item in notifications:
                 self.received += 1
+                self.late_s.append(time.time() - datetime.fromisoformat(item.created_at).timestamp())
 
 
 async def _until(is_so: Callable[[], bool], within_s: float) -> None:

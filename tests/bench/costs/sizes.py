@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +9,8 @@ from msgspec import structs
 
 from clarion.broker import group_offsets
 from clarion.broker.consuming.commit_tracker import Partition
-from clarion.contracts import limits, order, times
+from clarion.contracts import times
 from clarion.contracts.ids import new_id
-from clarion.contracts.lanes import LANES
-from clarion.contracts.records import deliveries
 from clarion.contracts.records.receipts import Op
 from clarion.contracts.topics import Names, declare
 from clarion.settings import Settings
@@ -41,7 +38,7 @@ async def of_mongodb(settings: Settings) -> list[Row]:
         stored = notifications.collection(within)
         users = [new_id() for _ in range(_RECIPIENTS)]
         for start in range(0, _STORED, _WINDOW):
-            documents = [_document(random.choice(users), start + n) for n in range(_WINDOW)]
+            documents = [varied.document(random.choice(users), start + n) for n in range(_WINDOW)]
             await notifications.insert(stored, documents)
             delivered = Change(Op.DELIVERED, tuple(one["_id"] for one in documents), times.now())
             await receipt_updates.fold(stored, [delivered])
@@ -61,28 +58,6 @@ async def of_mongodb(settings: Settings) -> list[Row]:
 
 async def _stats(within: Any, collection: str) -> Mapping[str, Any]:
     return await within.command("collStats", collection)
-
-
-def _document(recipient: str, ordinal: int) -> dict[str, Any]:
-    """Return a document with the fields that a lane gives one."""
-    lane, now = random.choice(LANES), times.now()
-    made = varied.notification(recipient, lane)
-    ord_ = order.pack(0, ordinal)
-    return {
-        "_id": made.id,
-        "ord": ord_,
-        "created_at": now,
-        "available_at": now,
-        "body": deliveries.body(made, lane, ord_),
-        "type": made.type,
-        "sender": made.sender,
-        "recipient": recipient,
-        "lane": lane.value,
-        "stored_at": now,
-        "state": "pending",
-        "unread": True,
-        "purge_at": now + timedelta(days=limits.KEEP_DAYS),
-    }
 
 
 async def of_kafka(settings: Settings, folder: Path) -> list[Row]:

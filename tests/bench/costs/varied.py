@@ -1,11 +1,13 @@
 """Notifications whose texts and recipients differ as real ones do: what is alike would be compressed to nothing."""
 
 import random
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
-from clarion.contracts import times
+from clarion.contracts import limits, order, times
 from clarion.contracts.ids import new_id
-from clarion.contracts.lanes import Lane
+from clarion.contracts.lanes import LANES, Lane
+from clarion.contracts.records import deliveries
 from clarion.contracts.records.notification import Notification, Submission
 
 _WORDS: Final = (
@@ -33,6 +35,28 @@ def notification(recipient: str, lane: Lane) -> Notification:
         data=_data(),
         created_at=times.now(),
     )
+
+
+def document(recipient: str, ordinal: int) -> dict[str, Any]:
+    """Return a document with the fields that a lane gives one."""
+    lane, now = random.choice(LANES), times.now()
+    made = notification(recipient, lane)
+    ord_ = order.pack(0, ordinal)
+    return {
+        "_id": made.id,
+        "ord": ord_,
+        "created_at": now,
+        "available_at": now,
+        "body": deliveries.body(made, lane, ord_),
+        "type": made.type,
+        "sender": made.sender,
+        "recipient": recipient,
+        "lane": lane.value,
+        "stored_at": now,
+        "state": "pending",
+        "unread": True,
+        "purge_at": now + timedelta(days=limits.KEEP_DAYS),
+    }
 
 
 def _text() -> str:
