@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -54,13 +54,24 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class _Spec(Spec):
+    """A process that collects its garbage."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.soak.process", *self.arguments]
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan(Plan):
     """The whole stack under production's limits, with its traces exported."""
 
     env: dict[str, str] = field(default_factory=dict[str, str])
 
     def services(self) -> list[Spec]:
-        return [replace(spec, env=self.env) for spec in processes.services(self.gateways)]
+        return [
+            _Spec(spec.name, spec.arguments, spec.serves, spec.tier, spec.has_admin, self.env)
+            for spec in processes.services(self.gateways)
+        ]
 
 
 async def main(minutes: float, rate: float, users: int, seed: int, record: Path | None) -> int:
