@@ -16,21 +16,21 @@ from clarion.contracts.ids import new_id
 from clarion.contracts.lanes import Lane
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
+from deploy.local.servers import ports
 from tests.bench.costs.arms import NO_LIMITS, Arm, Receivers, publish
 from tests.conftest import until
 from tests.own_settings import own_environment
-from tests.subprocesses import child, figures_of, free_port, is_ready
+from tests.subprocesses import child, figures_of, is_ready
 
 USERS: Final = 200
 RATE: Final = 1_500  # notifications a second, so that windows are as large as on a busy system
 _WARM_S: Final = 2.0
 _SETTLE_S: Final = 2.0  # for receipts that are folded after the last acknowledgement
 _READY_S: Final = 60.0
-_ARM: Final = Arm("HTTP, batches", "batches", Lane.NORMAL, RATE)
-_WINDOWS: Final = f'clarion_window_items_count{{lane="{Lane.NORMAL}"}}'
+_TICK_S: Final = 0.05
 _ROLES: Final = {
     "ingest": ("ingest",),
-    "normal": ("stream", "--role", "lane", "--lane", "normal"),
+    "lane": ("stream", "--role", "lane", "--lane"),
     "receipts": ("stream", "--role", "receipts"),
     "gateway": ("gateway",),
 }
@@ -71,6 +71,7 @@ class Path:
     settings: Settings
     processes: Sequence[tuple[str, psutil.Process]]
     admins: Sequence[tuple[str, int]]
+    lane: Lane
     users: Sequence[str] = field(default_factory=lambda: [new_id() for _ in range(USERS)])
 
     @asynccontextmanager
@@ -85,12 +86,16 @@ class Path:
         """Return a client of one user at one gateway, which is not connected yet."""
         return Subscriber(url, token=mint(self.settings, sub=user, scope=SUBSCRIBE))
 
-    async def deliver(self, receivers: Receivers, rate: int, seconds: float) -> Used:
-        """Publish for so long, and wait until all is acknowledged and folded; return what that took."""
-        await receivers.have(await publish(self.settings, _ARM, self.users, rate, _WARM_S))
+    async def deliver(self, receivers: Receivers, rate: int, seconds: float, tick_s: float = _TICK_S) -> Used:
+        """Publish for so long, and wait until all is acknowledged and folded; return what that took.
+
+        What is due at each tick is published as one batch.
+        """
+        arm = Arm("HTTP, batches", "batches", self.lane, rate)
+        await receivers.have(await publish(self.settings, arm, self.users, rate, _WARM_S, tick_s))
         receivers.late_s.clear()
         before = await self._look()
-        count = await publish(self.settings, _ARM, self.users, rate, seconds)
+        count = await publish(self.settings, arm, self.users, rate, seconds, tick_s)
         await receivers.have(count)
         await asyncio.sleep(_SETTLE_S)
         after = await self._look()
@@ -122,37 +127,45 @@ class Path:
         wakeups: Counter[str] = Counter()
         for role, process in self.processes:
             wakeups[role] += process.num_ctx_switches().voluntary
-        windows = [(await figures_of(admin)).get(_WINDOWS, 0) for role, admin in self.admins if role == "normal"]
+        name = f'clarion_window_items_count{{lane="{self.lane}"}}'
+        windows = [(await figures_of(admin)).get(name, 0) for role, admin in self.admins if role == "lane"]
         return _Look(time.monotonic(), self.cpu_s(), wakeups, sum(windows))
 
 
 @asynccontextmanager
 async def running(
-    env: Mapping[str, str], gateways: int = 1, workers: int = 1, beside: Mapping[str, int] | None = None
+    env: Mapping[str, str],
+    gateways: int = 1,
+    workers: int = 1,
+    beside: Mapping[str, int] | None = None,
+    lane: Lane = Lane.NORMAL,
 ) -> AsyncGenerator[Path]:
     """Ingest, so many workers of a lane, the receipts role and so many gateways, while the block runs.
 
     `beside` names other processes that are measured as well, by their ids.
     """
-    roles = ["ingest", *["normal"] * workers, "receipts", *["gateway"] * gateways]
-    ports = [(free_port(), free_port()) for _ in roles]
+    roles = ["ingest", *["lane"] * workers, "receipts", *["gateway"] * gateways]
+    chosen = list(ports.choose({str(number): 0 for number in range(2 * len(roles))}, {}).values())
+    of_roles = list(zip(chosen[::2], chosen[1::2], strict=True))
     of_gateways = [
-        f"http://127.0.0.1:{port}" for role, (port, _) in zip(roles, ports, strict=True) if role == "gateway"
+        f"http://127.0.0.1:{port}" for role, (port, _) in zip(roles, of_roles, strict=True) if role == "gateway"
     ]
     urls = {
-        "CLARION_INGEST_URL": f"http://127.0.0.1:{ports[0][0]}",
+        "CLARION_INGEST_URL": f"http://127.0.0.1:{of_roles[0][0]}",
         "CLARION_GATEWAY_URL": ",".join(of_gateways),
     }
     async with own_environment({**env, **NO_LIMITS, **urls}) as own, AsyncExitStack() as ending:
+        ending.enter_context(ports.kept(chosen))  # or a connection is given one of them before its process listens
         processes = [(role, psutil.Process(pid)) for role, pid in (beside or {}).items()]
-        for role, (port, admin) in zip(roles, ports, strict=True):
+        for role, (port, admin) in zip(roles, of_roles, strict=True):
             its = {**own, "CLARION_PORT": str(port), "CLARION_ADMIN_PORT": str(admin)}
-            process = await ending.enter_async_context(child(("-m", "clarion.cli", *_ROLES[role]), its))
+            command = ("-m", "clarion.cli", *_ROLES[role], *([lane] if role == "lane" else []))
+            process = await ending.enter_async_context(child(command, its))
             processes.append((role, process))
-        for _, admin in ports:
+        for _, admin in of_roles:
             await until(lambda admin=admin: is_ready(admin), _READY_S)
-        admins = [(role, admin) for role, (_, admin) in zip(roles, ports, strict=True)]
-        yield Path(Settings.from_env(own), processes, admins)
+        admins = [(role, admin) for role, (_, admin) in zip(roles, of_roles, strict=True)]
+        yield Path(Settings.from_env(own), processes, admins, lane)
 
 
 async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict[str, float]:

@@ -47,15 +47,20 @@ ARMS: Final = (
 Send = Callable[[Sequence[str]], Awaitable[object]]
 
 
-async def publish(settings: Settings, arm: Arm, users: Sequence[str], rate: int, seconds: float) -> int:
-    """Publish about `rate` a second for so long, to one user after the other; return how many there were."""
+async def publish(
+    settings: Settings, arm: Arm, users: Sequence[str], rate: int, seconds: float, tick_s: float = _TICK_S
+) -> int:
+    """Publish about `rate` a second for so long, to one user after the other; return how many there were.
+
+    What is due at each tick is sent together.
+    """
     recipients, began, sent = cycle(users), time.monotonic(), 0
     async with _sending(settings, arm) as send:
         while (passed := time.monotonic() - began) < seconds:
             if due := int(rate * passed) - sent:
                 await send(list(islice(recipients, due)))
                 sent += due
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(tick_s)
     return sent
 
 
