@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COVERED := 84
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images upgrade rollback bench bench-stream bench-gateway bench-operating bench-costs compare soak faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
+.PHONY: help run demo test test-all test-containers unit coverage check format monitoring dist sbom scan images upgrade rollback bench bench-stream bench-gateway bench-operating bench-costs compare growth soak faults-stream faults-gateway faults-strangers observe docs docs-serve generated chart lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ compare: $(STAMP) $(SOCKETIO_STAMP) ## Clarion beside the system it replaces, an
 
 soak: $(STAMP) ## the whole system for 15 minutes, everything on, clients that come and go: nothing grows, nothing is lost
 	@$(BIN)/python -m tests.soak.main $(ARGS)
+
+growth: $(STAMP) ## what a notification and a connection cost with more stored, gateways and workers; and a million simulated
+	@$(BIN)/python -m tests.growth.main $(ARGS)
 
 faults-stream: $(STAMP) ## kill, stop and restart workers and servers under load; account for every notification
 	@$(BIN)/python -m tests.faults.stream.main $(ARGS)

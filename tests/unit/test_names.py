@@ -26,6 +26,7 @@ SOURCES: Final = {
     "faults": "tests/faults",
     "gateway": "services/gateway",
     "grafana": "deploy/grafana",
+    "growth": "tests/growth",
     "helm": "deploy/helm",
     "ingest": "services/ingest",
     "local": "deploy/local",

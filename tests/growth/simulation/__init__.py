@@ -1,0 +1,1 @@
+"""A million connected users on a hundred gateways, simulated with measured unit costs."""
