@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from rich.console import Console
 
 from clarion.contracts import times
@@ -98,6 +99,9 @@ async def main(minutes: float, rate: float, users: int, seed: int, record: Path 
             watch = Watch(stack, settings)
             rows = await _soak(watch, settings, random.Random(seed), minutes, rate, users, traces, say)
     report.write("soak", rows, console, seed=seed)
+    looks = report.FOLDER / "soak-usage.json"  # for whoever asks when something began to rise
+    looks.write_bytes(msgspec.json.encode(watch.usage))
+    say(f"every look at every process: {looks}")
     if record is not None:
         record.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(report.FOLDER / "soak.json", record)
