@@ -23,13 +23,12 @@ from tests.bench import background, whole_path
 from tests.bench.gateway import delivery, idle
 from tests.bench.stream import throughput
 from tests.bench.stream.load import Traced
-from tests.bench.whole_path import Used
+from tests.bench.whole_path import Cost
 from tests.conftest import repository
 from tests.report import Row, at_most
 
 PARTS: Final = ("path", "lane", "traced-lane", "gateway", "memory")
 _PATH_S: Final = 8.0
-_NOTHING_S: Final = 8.0
 _IDLE: Final = 2_000
 _IDLE_PAIRS: Final = 3  # memory is not noisy, and a pair takes two minutes
 
@@ -60,12 +59,11 @@ async def main(before: Path, parts: Sequence[str], pairs: int, count: int) -> No
                 async def memory(name: str) -> float:
                     return (await idle.hold("gateway", trees[name], _IDLE)).kb_each
 
-                async def path(name: str) -> Used:
-                    used = await whole_path.run(trees[name], _PATH_S, idle_s=_NOTHING_S)
-                    return whole_path.together(used.values())
+                async def path(name: str) -> Cost:
+                    return whole_path.together((await whole_path.run(trees[name], _PATH_S)).values())
 
                 if "path" in parts:
-                    rows += _path(await _pairs("CPU from a request to its receipt", path, pairs, _used, console))
+                    rows += _path(await _pairs("CPU from a request to its receipt", path, pairs, _shown, console))
                 if "lane" in parts:
                     rows += _cost("a lane", await _pairs("CPU of a lane", lane, pairs, _us, console))
                 if "traced-lane" in parts:
@@ -105,11 +103,11 @@ def _us(us: float) -> str:
     return f"{us:.2f} µs"
 
 
-def _used(used: Used) -> str:
-    return f"{used.us:.1f} µs, {used.beyond_idle_us:.1f} beyond idle, idle {used.idle:.1%} of a core"
+def _shown(cost: Cost) -> str:
+    return f"{cost.us:.1f} µs, {cost.beyond_idle_us:.1f} beyond idle, idle {cost.idle:.1%} of a core"
 
 
-def _path(pairs: Sequence[tuple[Used, Used]]) -> list[Row]:
+def _path(pairs: Sequence[tuple[Cost, Cost]]) -> list[Row]:
     """Return the cost of a notification with and without what the processes use anyway, and that by itself."""
     what = "all processes from a request to its receipt"
     more = median(after.idle - base.idle for base, after in pairs)

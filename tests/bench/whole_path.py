@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -168,8 +168,29 @@ async def running(
         yield Path(Settings.from_env(own), processes, admins, lane)
 
 
-async def run(env: Mapping[str, str], seconds: float, gateways: int = 1) -> dict[str, float]:
-    """Publish for so long to users who are connected and acknowledge; return each role's CPU a notification, in µs."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a notification costs the processes of a role, or of several."""
+
+    us: float  # of CPU
+    beyond_idle_us: float  # the same without what they use while nothing happens
+    idle: float  # a share of a core: what they use then
+
+
+def together(costs: Iterable[Cost]) -> Cost:
+    """Return what a notification costs several roles together."""
+    every = list(costs)
+    return Cost(*(sum(part) for part in zip(*((one.us, one.beyond_idle_us, one.idle) for one in every), strict=True)))
+
+
+async def run(env: Mapping[str, str], seconds: float, gateways: int = 1, *, rate: int = RATE) -> dict[str, Cost]:
+    """Do nothing for so long, and then publish for so long, to users who acknowledge; return each role's cost."""
     async with running(env, gateways) as path, path.connected() as receivers:
-        used = await path.deliver(receivers, RATE, seconds)
-    return {role: used.cpu_us(role) for role in used.cpu_s}
+        await asyncio.sleep(_SETTLE_S)
+        idle = await path.idle(seconds)
+        used = await path.deliver(receivers, rate, seconds)
+    return {role: _cost(used, role, share) for role, share in idle.items()}
+
+
+def _cost(used: Used, role: str, idle: float) -> Cost:
+    return Cost(used.cpu_us(role), used.cpu_us(role) - idle * used.seconds / used.count * 1e6, idle)

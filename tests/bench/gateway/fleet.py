@@ -18,12 +18,11 @@ from tests.bench.gateway.accounts import reading
 from tests.bench.gateway.arms import ARMS
 from tests.bench.gateway.delivery import Course, served
 from tests.bench.stream.throughput import own_lane
-from tests.bench.whole_path import Used
+from tests.bench.whole_path import Cost
 from tests.report import Row, at_most
 
 ROUNDS: Final = 3
 _SECONDS: Final = 6.0
-_IDLE_S: Final = 5.0
 _SOCKETS: Final = 900  # in all
 _FLEETS: Final = (1, 3)
 _BAR: Final = 1.15
@@ -76,10 +75,10 @@ async def _at_a_rate(env: Mapping[str, str], console: Console) -> list[Row]:
     """What a process uses while nothing happens is no cost of a delivery: it is taken off, and shown by itself."""
     total = whole_path.RATE
     arms = [(1, total), (3, total), (1, total // 3)]  # gateways, and notifications a second in all
-    found: dict[tuple[int, int], list[Used]] = {arm: [] for arm in arms}
+    found: dict[tuple[int, int], list[Cost]] = {arm: [] for arm in arms}
     for number in range(ROUNDS):
         for gateways, rate in arms if number % 2 == 0 else reversed(arms):
-            used = (await whole_path.run(env, _SECONDS, gateways, rate=rate, idle_s=_IDLE_S))["gateway"]
+            used = (await whole_path.run(env, _SECONDS, gateways, rate=rate))["gateway"]
             found[gateways, rate].append(used)
             console.print(
                 f"  gateway × {gateways} at {rate:,}/s  {used.beyond_idle_us:.1f} µs of CPU each in all of them, and "
