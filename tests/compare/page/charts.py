@@ -1,6 +1,7 @@
 """The charts of a comparison, as SVG that reads well on a light and on a dark page."""
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,10 @@ from clarion.contracts.lanes import LANES
 from tests.compare.figures import BEFORE, CLARION, CPU, DATABASE, NETWORK, PEAK, SOCKETIO, Figures
 from tests.compare.page.recorded import Recorded
 from tests.compare.verdict import means
+
+# For its plugins, of which there are none here, pygal has every later import of anything ask a finder of a kind that
+# Python warns of, and pytest takes a warning for a failure.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 COLOURS: Final = {CLARION: "#009e73", BEFORE: "#d55e00", SOCKETIO: "#3a8fd0"}  # told apart by the colour-blind, too
 _TEXT: Final = "#808890"  # of a contrast of at least 3.5 on white and on black
