@@ -37,6 +37,7 @@ NAVIGATION = {
         "docs/ledger",
         "docs/capacity",
         "docs/compare",
+        "docs/growth",
         "deploy/docker/README",
         "deploy/helm/clarion/README",
         "deploy/helm/examples/README",
@@ -60,6 +61,7 @@ NAVIGATION = {
         "tests/compare/socketio/README",
         "tests/data/github/README",
         "tests/data/crds/README",
+        "tests/data/growth/README",
     ],
     "Releases": ["CHANGELOG", "SECURITY"],
 }

@@ -1,13 +1,14 @@
 """Where the reports are of which docs/growth.md is made, and what the simulation takes from the rows of one. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tests.conftest import repository
 from tests.growth.simulation.deployment import Connects
 from tests.growth.simulation.storm import RECEIPT_FOLDS
+from tests.growth.spread import ROLES, Arm
 from tests.growth.stored import WAITING
-from tests.growth.unit_costs import UnitCosts
+from tests.growth.unit_costs import Sample, UnitCosts
 from tests.report import Row
 
 FOLDER: Final = repository() / "tests" / "data" / "growth"
@@ -19,6 +20,14 @@ _CONNECT: Final = " stored: CPU of a connect with replay, "
 def values(rows: Iterable[Row]) -> dict[str, float]:
     """Return the values of rows by their names."""
     return {row.name: row.value for row in rows}
+
+
+def sample(told: Mapping[str, float], arm: Arm) -> Sample:
+    """Return what an arm was like, in each second that something was published. Raise KeyError if it was not run."""
+    busy = {role: told[f"{arm}: CPU of a notification, {role}"] * arm.rate / 1e6 for role in ROLES}
+    windows = arm.rate / told[f"{arm}: notifications in a window"]
+    wakeups = {"gateway": told[f"{arm}: wake-ups of gateways for a notification"] * arm.rate}
+    return Sample(arm.rate, 1.0, windows, busy, {}, wakeups)
 
 
 def sizes(rows: Iterable[Row]) -> list[int]:

@@ -17,9 +17,10 @@ def compared(means: Mapping[Arm, Sample], costs: UnitCosts) -> list[Row]:
     rows: list[Row] = []
     for arm in dict.fromkeys((*SAME_TOTAL, *SAME_EACH)):
         found = measured.gateways(costs, means[arm], arm.gateways, arm.rate)
+        name, off = f"simulated: {arm}: CPU of a delivery, off by", found.off * 100
         rows += [
             Row(f"simulated: {arm}: CPU of a delivery", found.foretold, "µs"),
-            at_most(f"simulated: {arm}: CPU of a delivery, off by", found.off * 100, measured.WITHIN * 100, "%"),
+            at_most(name, off, measured.WITHIN * 100, "%"),
         ]
     for arm in WORKERS:
         found = measured.workers(costs, means[arm], arm.workers, arm.rate)

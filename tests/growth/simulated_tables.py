@@ -7,7 +7,7 @@ from clarion.contracts.lanes import LANES, Lane
 from tests.growth import recorded
 from tests.growth.simulation import bends, hot
 from tests.growth.simulation.deployment import Deployment, million
-from tests.growth.simulation.scenarios import SCENARIOS, Scenario, first_full, told
+from tests.growth.simulation.scenarios import SCENARIOS, Told, first_full, told
 from tests.growth.tables import Table
 from tests.growth.unit_costs import UnitCosts
 from tests.report import Row
@@ -57,9 +57,8 @@ def by_gateways(of: Deployment) -> Table:
     return [[*head, "all lanes, cores", "receipts role, cores", "Kafka, cores"], *lines]
 
 
-def storms(of: Deployment) -> Table:
-    """Return what each storm is like, by the limit of upgrades: a column for each."""
-    every = [told(of, scenario, upgrades) for scenario in SCENARIOS for upgrades in UPGRADES]
+def storms(every: Sequence[Told]) -> Table:
+    """Return what each storm is like, a column for each."""
     lines = {
         "`CLARION_UPGRADES_PER_S`": [f"{one.upgrades_per_s:,.0f}" for one in every],
         "all are back after, s": [f"{one.over_s:,.0f}" for one in every],
@@ -77,12 +76,12 @@ def storms(of: Deployment) -> Table:
     return [["", *(one.scenario.name for one in every)], *([name, *figures] for name, figures in lines.items())]
 
 
-def course(of: Deployment, scenario: Scenario) -> Table:
+def course(of: Told) -> Table:
     """Return a storm, second by second where something happens. Seconds count from when the network was back."""
     head = ["s", "back", "come back, a second", "refused, a second", "a gateway is busy", "its loop waits, ms"]
     lines: list[Sequence[str]] = []
-    for one in told(of, scenario).moments:
-        at = one.at - scenario.away_s
+    for one in of.moments:
+        at = one.at - of.scenario.away_s
         if at in _SHOWN_S or one.at == -1:
             lines.append(
                 [
@@ -122,13 +121,14 @@ def hot_partition(of: Deployment) -> Table:
 def tables(rows: Iterable[Row]) -> dict[str, Table]:
     """Return every table by its name."""
     of = deployment(rows)
-    region, balancer = SCENARIOS
+    every = [told(of, scenario, upgrades) for scenario in SCENARIOS for upgrades in UPGRADES]
+    region, balancer = [one for one in every if one.upgrades_per_s == of.upgrades_per_s]
     return {
         "busy": busy(of),
         "by gateways": by_gateways(of),
-        "storms": storms(of),
-        "region": course(of, region),
-        "balancer": course(of, balancer),
+        "storms": storms(every),
+        "region": course(region),
+        "balancer": course(balancer),
         "hot recipient": hot_recipient(of),
         "hot partition": hot_partition(of),
     }

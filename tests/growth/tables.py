@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from tests.growth import recorded
+from tests.growth.simulation import measured
 from tests.growth.spread import ROLES, SAME_EACH, SAME_TOTAL, WORKERS, Arm
 from tests.growth.unit_costs import UnitCosts
 from tests.report import Report, Row
@@ -58,17 +59,18 @@ def stored(rows: Iterable[Row]) -> Table:
 
 def gateways(rows: Iterable[Row]) -> Table:
     """Return what a delivery costs 1 to 4 gateways, as measured and as simulated."""
-    told = recorded.values(rows)
+    every = list(rows)
+    told, costs = recorded.values(every), UnitCosts.of(every)
 
     def line(arm: Arm) -> list[str]:
-        measured, foretold = told[f"{arm}: CPU of a notification, gateway"], _foretold(told, arm, "a delivery")
+        found = measured.gateways(costs, recorded.sample(told, arm), arm.gateways, arm.rate)
         return [
             f"{arm.gateways} at {arm.rate:,}/s in all",
             f"{told[f'{arm}: notifications in a window'] / arm.gateways:,.1f}",
             f"{told[f'{arm}: wake-ups of gateways for a notification']:,.2f}",
-            f"{measured:,.0f}",
-            f"{foretold:,.0f}",
-            f"{foretold / measured - 1:+.0%}",
+            f"{found.measured:,.0f}",
+            f"{found.foretold:,.0f}",
+            f"{found.foretold / found.measured - 1:+.0%}",
         ]
 
     head = ["gateways", "notifications a record", "wake-ups each", "measured, µs", "simulated, µs", "off by"]
@@ -77,16 +79,17 @@ def gateways(rows: Iterable[Row]) -> Table:
 
 def workers(rows: Iterable[Row]) -> Table:
     """Return what a notification costs 1 to 4 workers of a lane."""
-    told = recorded.values(rows)
+    every = list(rows)
+    told, costs = recorded.values(every), UnitCosts.of(every)
 
     def line(arm: Arm) -> list[str]:
-        measured, foretold = told[f"{arm}: CPU of a notification, lane"], _foretold(told, arm, "the lane")
+        found = measured.workers(costs, recorded.sample(told, arm), arm.workers, arm.rate)
         return [
             f"{arm.workers}",
             f"{told[f'{arm}: notifications in a window']:,.1f}",
-            f"{measured:,.0f}",
-            f"{foretold:,.0f}",
-            f"{foretold / measured - 1:+.0%}",
+            f"{found.measured:,.0f}",
+            f"{found.foretold:,.0f}",
+            f"{found.foretold / found.measured - 1:+.0%}",
             *(f"{told[f'{arm}: CPU of a notification, {role}']:,.0f}" for role in ("mongodb", "kafka")),
         ]
 
@@ -150,7 +153,3 @@ def soak_totals(report: Report) -> Table:
         ["", "value", "bar"],
         *([name, f"{rows[name].value:,.0f} {rows[name].unit}".strip(), rows[name].bar] for name in names),
     ]
-
-
-def _foretold(told: dict[str, float], arm: Arm, what: str) -> float:
-    return told[f"simulated: {arm}: CPU of {what}"]
