@@ -25,8 +25,8 @@ WIDTH: Final = 760
 _HEIGHT: Final = 380
 _GUIDES: Final = "#80889050"
 _TICKS: Final = (0.01, 0.1, 1, 10, 100, 1000)  # per cent, on the logarithmic axis of shares, which begins at the first
-# pygal says when it made a chart, by which each day's would differ
-_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+# pygal says when it made a chart, by which each day's would differ, and leaves settings for a script that is not there
+_NEEDLESS: Final = re.compile(r"<!--.*?-->|<script\b.*?</script>|<script\b[^>]*/>", re.DOTALL)
 
 
 def write(recorded: Recorded, folder: Path) -> None:
@@ -41,7 +41,7 @@ def rendered(recorded: Recorded) -> Mapping[str, str]:
     found = means(recorded.rounds)
     made = {"latency": latency(found), "memory": memory(recorded)}
     made |= {"shares": shares(found)} if BEFORE in found else {}
-    return {name: _COMMENT.sub("", chart.render(is_unicode=True)) + "\n" for name, chart in made.items()}
+    return {name: _NEEDLESS.sub("", chart.render(is_unicode=True)) + "\n" for name, chart in made.items()}
 
 
 def _style(arms: list[str]) -> Style:
