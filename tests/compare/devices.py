@@ -11,7 +11,7 @@ from tests.compare.account import Account
 from tests.compare.arms.arm import Running
 from tests.compare.clients import fleet
 from tests.compare.clients.fleet import Fleet
-from tests.compare.clients.lines import Ended, Got
+from tests.compare.clients.lines import Ended, Got, Kept
 from tests.compare.workload import Kind, Move, users
 
 _AT_ONCE: Final = 20  # that are told to connect, each
@@ -103,12 +103,17 @@ async def running(system: Running, account: Account) -> AsyncGenerator[Devices]:
             if got.position is not None:
                 positions[got.user] = got.position
 
+        def on_kept(kept: Kept) -> None:
+            positions[kept.user] = kept.position
+
         def on_ended(one: Ended) -> None:
             ended[one.why] += 1
 
         others, mortal, sleepers = [
             await ends.enter_async_context(
-                fleet.running(system.devices, system.env, system.logs / f"devices-{name}.log", on_got, on_ended)
+                fleet.running(
+                    system.devices, system.env, system.logs / f"devices-{name}.log", on_got, on_ended, on_kept
+                )
             )
             for name in ("others", "mortal", "sleepers")
         ]

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from clarion.client import InMemory, Position, State, Subscriber
+import msgspec
+
+from clarion.client import Position, State, Subscriber
 from clarion.client.subscribing.connection import Connection, Ended
 from clarion.security.tokens import SUBSCRIBE, mint
 from clarion.settings import Settings
@@ -29,13 +31,31 @@ class _Watched(Subscriber):
         return self.last
 
 
+class KeptPosition:
+    """A `CursorStore` that outlives the device, as one on a disk does: whoever runs the fleets has it."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    async def load(self) -> Position:
+        """Return what was kept last."""
+        kept = self._tell.position
+        return Position() if kept is None else msgspec.json.decode(kept, type=Position)
+
+    async def save(self, position: Position) -> None:
+        """Have a position kept."""
+        self._tell.kept(msgspec.json.encode(position).decode())
+
+
 class ClarionDevice:
     """One user's subscriber."""
 
-    def __init__(self, tell: Tell, settings: Settings, kept: InMemory) -> None:
+    def __init__(self, tell: Tell, settings: Settings) -> None:
         self._tell = tell
         token = mint(settings, sub=tell.user, scope=SUBSCRIBE, ttl_s=7_200)
-        self._subscriber = _Watched(settings.gateway_urls, token=token, storage=kept, on_state=self._enters)
+        self._subscriber = _Watched(
+            settings.gateway_urls, token=token, storage=KeptPosition(tell), on_state=self._enters
+        )
 
     async def run(self) -> None:
         """Hand out what comes until cancelled."""
@@ -58,6 +78,6 @@ class ClarionDevice:
 
 
 def maker() -> Callable[[Tell], ClarionDevice]:
-    """Return what makes devices; one user's devices have one position, one after the other."""
-    settings, kept = Settings.from_env(), dict[str, InMemory]()
-    return lambda tell: ClarionDevice(tell, settings, kept.setdefault(tell.user, InMemory()))
+    """Return what makes devices."""
+    settings = Settings.from_env()
+    return lambda tell: ClarionDevice(tell, settings)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from tests.compare.clients.lines import Ended, Got, Live, Told
+from tests.compare.clients.lines import Ended, Got, Kept, Live, Told
 
 
 class Device(Protocol):
@@ -24,8 +24,9 @@ class Device(Protocol):
 class Tell:
     """What a device tells of itself."""
 
-    def __init__(self, user: str) -> None:
+    def __init__(self, user: str, position: str | None = None) -> None:
         self.user = user
+        self.position = position  # what the application of this user has kept, on whichever device it ran before
 
     def live(self) -> None:
         """It is connected."""
@@ -38,6 +39,10 @@ class Tell:
     def got(self, key: str) -> None:
         """Its application was handed a notification."""
         say(Got(self.user, key, time.time()))
+
+    def kept(self, position: str) -> None:
+        """Its application has kept a position."""
+        say(Kept(self.user, position))
 
 
 def say(told: Told) -> None:

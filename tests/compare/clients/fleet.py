@@ -11,7 +11,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from tests.compare.clients.lines import Do, Ended, Got, Live, Received, Told
+from tests.compare.clients.lines import Do, Ended, Got, Kept, Live, Received, Told
 
 LIVE_WITHIN_S: Final = 60.0
 _LINE_BYTES: Final = 64 * 1024
@@ -23,6 +23,7 @@ class Fleet:
 
     on_got: Callable[[Got], None]
     on_ended: Callable[[Ended], None]
+    on_kept: Callable[[Kept], None]
     live: set[str] = field(default_factory=set[str])
     received_bytes: int = 0
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)  # what is told before comes in one burst
@@ -62,6 +63,8 @@ class Fleet:
             match decode(line):
                 case Got() as got:
                     self.on_got(got)
+                case Kept() as kept:
+                    self.on_kept(kept)
                 case Live(user):
                     self.live.add(user)
                 case Ended() as ended:
@@ -79,9 +82,10 @@ async def running(
     log: Path,
     on_got: Callable[[Got], None],
     on_ended: Callable[[Ended], None],
+    on_kept: Callable[[Kept], None],
 ) -> AsyncGenerator[Fleet]:
     """Run a fleet as long as the block does. A fleet that ends by itself fails the block at its end."""
-    fleet = Fleet(on_got, on_ended)
+    fleet = Fleet(on_got, on_ended, on_kept)
     with log.open("ab") as said:
         pipe = asyncio.subprocess.PIPE
         fleet._process = process = await asyncio.create_subprocess_exec(

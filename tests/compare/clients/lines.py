@@ -41,10 +41,17 @@ class Got(msgspec.Struct, tag="got", tag_field="is"):
     position: str | None = None
 
 
+class Kept(msgspec.Struct, tag="kept", tag_field="is"):
+    """The application of a user has kept a new position, apart from a notification."""
+
+    user: str
+    position: str
+
+
 class Received(msgspec.Struct, tag="bytes", tag_field="is"):
     """How many bytes all of the fleet's sockets have received since it began, handshakes included."""
 
     count: int
 
 
-Told = Live | Ended | Got | Received
+Told = Live | Ended | Got | Kept | Received

@@ -57,7 +57,7 @@ async def _serve(
         match asked.do:
             case "connect":
                 if asked.user not in devices:
-                    device = make(tell := Tell(asked.user))
+                    device = make(tell := Tell(asked.user, asked.position))
                     task = asyncio.create_task(device.run(), name=asked.user)
                     task.add_done_callback(partial(_ended, tell))
                     devices[asked.user] = device, task
