@@ -34,14 +34,21 @@ class SavedPosition:
         self._saved = position
         return position
 
-    async def save_now_and_then(self, position: Position) -> None:
-        """Write a position if the last write is a second ago."""
-        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
-            await self.save(position)
+    async def save_now_and_then(self, position: Position) -> float | None:
+        """Write a position if the last write is a second ago.
+
+        Returns in how many seconds to call this again, since the position could not be written yet, and None when it is
+        written. What is not written comes again after a crash.
+        """
+        if position == self._saved:
+            return None
+        if (due_in_s := self._saved_at + SAVE_EVERY_S - time.monotonic()) > 0:
+            return due_in_s
+        await self.save(position)
+        return None
 
     async def save(self, position: Position) -> None:
         """Write a position if it differs from what is stored."""
         if position != self._saved:
             await self._storage.save(position)
-            self._saved = position
-        self._saved_at = time.monotonic()
+            self._saved, self._saved_at = position, time.monotonic()

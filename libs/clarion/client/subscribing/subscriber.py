@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -149,14 +150,16 @@ class Subscriber(ConnectionLoop):
             self._arrived.clear()
             self._progress.handled()
             await self._acknowledge()
-            await self._saved.save_now_and_then(self._progress.position)
+            save_in_s = await self._saved.save_now_and_then(self._progress.position)
             # no await from here to the return: a cancelled call must not have taken an item
             if item := self._progress.take():
                 self.stats.received += 1
                 return item
             if self._running.done():
                 raise self._failure or StopAsyncIteration
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(save_in_s):
+                    await self._arrived.wait()
 
     async def handled(self) -> None:
         """Acknowledge the last notification now, without asking for the next one.
@@ -165,6 +168,7 @@ class Subscriber(ConnectionLoop):
         """
         self._progress.handled()
         await self._acknowledge()
+        await self._saved.save_now_and_then(self._progress.position)
 
     # ---- commands
 

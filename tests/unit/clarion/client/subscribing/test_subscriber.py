@@ -99,6 +99,24 @@ async def test_pings_are_answered_and_their_since_is_kept_once_reached(tmp_path:
     assert await storage.load() == Position({Lane.NORMAL: (0, 0)}, "s2")
 
 
+async def test_a_position_is_stored_while_the_next_one_is_awaited() -> None:
+    """Or a device that dies in a quiet time is handed once more what it has handled."""
+
+    async def script(client: Client) -> None:
+        await client.start()
+        await client.batch(1, "a")
+        await client.batch(2, "b", first=1)
+        await client.stay()
+
+    storage = InMemory()
+    async with gateway(script) as url, Subscriber(url, token="t", storage=storage) as s, asyncio.timeout(5):
+        assert await take(s, 2) == ["a", "b"]  # the first write comes when `b` is asked for, and `b` within its second
+        waiting = asyncio.create_task(take(s, 1))
+        while (await storage.load()).cursors != {Lane.NORMAL: (0, 1)}:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+
+
 async def test_a_cancelled_wait_takes_no_item() -> None:
     go = asyncio.Event()
 
